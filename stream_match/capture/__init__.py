@@ -1,0 +1,1 @@
+"""Edge in: sources of audio."""

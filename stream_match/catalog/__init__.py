@@ -1,0 +1,1 @@
+"""Disk: an index folder is built, changed, verified and loaded here."""

@@ -1,0 +1,141 @@
+"""The events that stream_match tells the world: the public payloads, version by version.
+
+The engine, which knows neither clock nor network, says only *what* it heard (`MatchFacts`);
+the service adds who heard it and when (`Envelope`), which makes the published event.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
+
+
+class Payload(BaseModel):
+    """Base of everything published: frozen, and a reader ignores fields that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+
+
+class Track(Payload):
+    """A reference recording, as the index knows it."""
+
+    id: str
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+
+
+class Rival(Payload):
+    """Another track that was considered."""
+
+    track: Track
+    score: float
+
+
+class Evidence(Payload):
+    """Why a match is claimed."""
+
+    faiss_votes: int = Field(ge=0, description="Neighbours found by FAISS that agree with this place")
+    lsh_votes: int = Field(ge=0, description="Bucket hits of the LSH voter that agree with this place")
+    similarity: float = Field(ge=-1, le=1, description="Agreement along the line; about 0 for unrelated audio")
+    coverage: float = Field(ge=0, le=1, description="Share of the heard stretch that the match explains")
+    runner_up: Rival | None = Field(default=None, description="The best other track")
+    same_recording: tuple[Track, ...] = Field(
+        default=(), description="Tracks under other names that match just as well: the same recording"
+    )
+    repeats_s: tuple[float, ...] = Field(
+        default=(), description="Other places in this track that match just as well [seconds]"
+    )
+
+
+class MatchFacts(Payload):
+    """What the engine says of a match, at one moment.
+
+    `reference_s` is the place in the reference that sounds at `stream_s`; `speed` is how fast the
+    reference runs in what is heard, `semitones` how much higher it sounds.
+    """
+
+    phase: Literal["started", "updated", "ended"]
+    match_id: str
+    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
+    started_s: float = Field(ge=0, description="Stream time at which the match began to sound")
+    ended_s: float | None = Field(default=None, ge=0, description="Stream time at which it ceased to sound")
+    track: Track
+    kind: Literal["recording", "version"] = "recording"
+    reference_s: float
+    speed: float = Field(default=1.0, gt=0)
+    semitones: float = 0.0
+    score: float
+    confidence: float = Field(ge=0, le=1)
+    false_alarms_per_hour: float = Field(ge=0, description="Expected at this score")
+    evidence: Evidence
+
+
+class Envelope(Payload):
+    """What every event carries."""
+
+    event_id: str = Field(description="Unique, sortable by time")
+    node: Name
+    source: Name
+    source_name: str | None = Field(default=None, description="The source as a person would call it")
+    time: datetime = Field(description="UTC: when that audio was heard")
+    stream_s: float = Field(ge=0)
+
+
+class MatchEvent(Envelope, MatchFacts):
+    """A match started, goes on, or ended."""
+
+    schema_: Literal["stream_match.match/1"] = Field(default="stream_match.match/1", alias="schema")
+    type: Literal["match"] = "match"
+    event_type: Literal["match_started", "match_updated", "match_ended"]
+
+
+State = Literal["starting", "running", "stalled", "reconnecting", "failed", "stopped"]
+
+
+class StatusEvent(Envelope):
+    """A source changed its state."""
+
+    schema_: Literal["stream_match.status/1"] = Field(default="stream_match.status/1", alias="schema")
+    type: Literal["status"] = "status"
+    state: State
+    reason: str | None = None
+    attempt: int = Field(default=0, ge=0, description="How often opening was tried since it last ran")
+    last_audio_at: datetime | None = None
+    dropped_s: float = Field(default=0.0, ge=0, description="Audio lost since the start, as far as known")
+    level_dbfs: float | None = Field(default=None, description="RMS level of the last second heard")
+    stream_metadata: dict[str, str] = Field(
+        default_factory=dict, description="What the stream says of itself, e.g. StreamTitle"
+    )
+
+
+Event = MatchEvent | StatusEvent
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def to_json(event: Event) -> str:
+    """Return the event as one line of JSON, the very payload that is published."""
+    return event.model_dump_json(by_alias=True)
+
+
+def from_json(payload: str | bytes) -> Event:
+    """Parse a published payload.
+
+    Raises
+    ------
+    ValueError
+        If it is not an event of a type and version known here (pydantic's ValidationError).
+    """
+    return _ADAPTER.validate_json(payload)
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of every event type, by type."""
+    models: tuple[type[Envelope], ...] = (MatchEvent, StatusEvent)
+    return {
+        str(model.model_fields["type"].default): model.model_json_schema(by_alias=True, mode="serialization")
+        for model in models
+    }

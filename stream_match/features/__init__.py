@@ -1,0 +1,1 @@
+"""Pure: from samples to chroma to time-delay embeddings, hop by hop."""

@@ -1,0 +1,1 @@
+"""Pure: from embeddings to votes to verified, decided matches."""

@@ -1,0 +1,1 @@
+"""Edge out: sinks for events, and the subscriber."""
