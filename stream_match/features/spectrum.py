@@ -1,0 +1,80 @@
+"""From samples to magnitude spectra, hop by hop, however the signal is cut into blocks."""
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+import scipy.signal
+
+Float32 = npt.NDArray[np.float32]
+
+
+class FrameBuffer:
+    """Cut a stream of samples into overlapping frames.
+
+    Frame ``t`` covers samples ``[t * hop_length, t * hop_length + n_fft)``: librosa's framing
+    with ``center=False``. Samples are copied in; nothing given is kept.
+
+    Parameters
+    ----------
+    n_fft : int, >= 1 [samples]
+        Length of a frame.
+    hop_length : int, >= 1, <= n_fft [samples]
+        Distance between the starts of two frames.
+    """
+
+    def __init__(self, n_fft: int, hop_length: int) -> None:
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self._rest = np.empty(0, np.float32)
+
+    def feed(self, y: Float32) -> Float32:
+        """Take samples and return the frames that they complete.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,), dtype=float32]
+            Mono samples that follow those of the last call.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_frames, n_fft), dtype=float32]
+            A read-only view, oldest first; ``n_frames`` may be 0.
+        """
+        joined = np.concatenate([self._rest, y])
+        count = max(0, 1 + (len(joined) - self.n_fft) // self.hop_length)
+        self._rest = joined[count * self.hop_length :].copy()
+        if count == 0:
+            return np.empty((0, self.n_fft), np.float32)
+        return np.lib.stride_tricks.sliding_window_view(joined, self.n_fft)[:: self.hop_length][:count]
+
+
+def hann(n_fft: int) -> Float32:
+    """Return the periodic Hann window that ``librosa.stft`` uses by default.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_fft,), dtype=float32]
+        Values in [0, 1].
+    """
+    window: Float32 = scipy.signal.get_window("hann", n_fft, fftbins=True).astype(np.float32)
+    return window
+
+
+def magnitudes(frames: Float32, window: Float32) -> Float32:
+    """Return the magnitude spectrum of each frame.
+
+    Follows ``abs(librosa.stft(y, center=False))``, transposed. scipy transforms each row by
+    itself, so that a row does not depend on how many stand beside it, to the last bit.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(n_frames, n_fft), dtype=float32]
+    window : np.ndarray [shape=(n_fft,), dtype=float32]
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames, n_fft // 2 + 1), dtype=float32]
+        Magnitudes, >= 0.
+    """
+    spectrum: Float32 = np.abs(scipy.fft.rfft(frames * window, axis=1))
+    return spectrum

@@ -1,0 +1,34 @@
+"""The port to nearest-neighbour search over sign codes. Positions are those of the reference."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Codes = npt.NDArray[np.uint8]
+
+
+class NeighbourIndex(Protocol):
+    """Finds the reference codes that differ least from given ones."""
+
+    def search(self, codes: Codes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the nearest reference codes.
+
+        Parameters
+        ----------
+        codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
+        k : int, >= 1
+
+        Returns
+        -------
+        distances : np.ndarray [shape=(n, k), dtype=int32]
+            Differing bits, ascending.
+        rows : np.ndarray [shape=(n, k), dtype=int64]
+            Row of the code in the order in which the index was built; -1 where there are fewer than `k`.
+        """
+
+    def __len__(self) -> int:
+        """Return the number of reference codes."""
+
+    def to_bytes(self) -> bytes:
+        """Return the index as the bytes of its file."""

@@ -1,0 +1,105 @@
+"""From embeddings to sign codes: centred, whitened, rotated hyperplanes fitted on the catalogue.
+
+Chroma is non-negative: random hyperplanes through the origin see one small cone of it, and nearly
+everything falls into a few buckets. Centring and whitening first (PCA) makes the signs balanced and
+independent, so that each carries its bit; the rotation spreads what the strong components know over
+all of them (as in iterative quantisation, Gong & Lazebnik 2011, without the iterations).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.errors import ParameterError
+
+Float32 = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.uint8]
+
+_WEAKEST_COMPONENT = 1e-4
+"""Components below this share of the strongest one's variance are noise: whitening must not raise them."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Hyperplanes through the centre of the catalogue.
+
+    Parameters
+    ----------
+    centre : np.ndarray [shape=(d,), dtype=float32]
+        Mean embedding of the catalogue.
+    planes : np.ndarray [shape=(d, n_bits), dtype=float32]
+        A column per hyperplane; ``n_bits`` is a multiple of 8.
+    """
+
+    centre: Float32
+    planes: Float32
+
+    @property
+    def n_bits(self) -> int:
+        """Number of hyperplanes, and of bits in a code."""
+        return int(self.planes.shape[1])
+
+    def distances(self, embeddings: Float32) -> Float32:
+        """Return the signed distances from the hyperplanes, in standard deviations of the catalogue.
+
+        Parameters
+        ----------
+        embeddings : np.ndarray [shape=(n, d), dtype=float32]
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_bits), dtype=float32]
+            einsum adds in the same order for any `n`, so that rows do not depend on their neighbours.
+        """
+        signed: Float32 = np.einsum("ij,jk->ik", embeddings - self.centre, self.planes)
+        return signed
+
+    def codes(self, embeddings: Float32) -> Codes:
+        """Return the sides of the hyperplanes as packed bits.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
+            Bit order of ``numpy.packbits``.
+        """
+        return np.packbits(self.distances(embeddings) > 0, axis=1)
+
+
+def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection:
+    """Fit a projection to a sample of a catalogue's embeddings.
+
+    Parameters
+    ----------
+    embeddings : np.ndarray [shape=(n, d), dtype=float32]
+        A sample, the larger the better; degenerate ones (a single row, all equal) are allowed and
+        give a usable, if poor, projection.
+    n_bits : int
+        A multiple of 8. Beyond `d` bits the further hyperplanes are rotations of the same components.
+    seed : int
+        Of the rotations.
+
+    Raises
+    ------
+    ParameterError
+        If `n_bits` is not a positive multiple of 8, or `embeddings` is empty or not finite.
+    """
+    if n_bits < 8 or n_bits % 8:
+        raise ParameterError(f"n_bits is {n_bits}, expected a positive multiple of 8")
+    if embeddings.ndim != 2 or len(embeddings) == 0 or not np.isfinite(embeddings).all():
+        raise ParameterError("embeddings must be a non-empty, finite array of shape (n, d)")
+    rows = embeddings.astype(np.float64)
+    centre = rows.mean(axis=0)
+    rows -= centre
+    variances, components = np.linalg.eigh(rows.T @ rows / len(rows))
+    strongest = max(float(variances[-1]), np.finfo(np.float32).tiny)
+    whitening = components / np.sqrt(np.maximum(variances, _WEAKEST_COMPONENT * strongest))
+    planes = whitening @ _rotations(rows.shape[1], n_bits, seed)
+    return Projection(centre.astype(np.float32), planes.astype(np.float32))
+
+
+def _rotations(d: int, n_bits: int, seed: int) -> npt.NDArray[np.float64]:
+    """Return `n_bits` directions in `d` dimensions, orthogonal within each group of `d`."""
+    rng = np.random.default_rng(seed)
+    groups = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(-(-n_bits // d))]
+    return np.concatenate(groups, axis=1)[:, :n_bits]
