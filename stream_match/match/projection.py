@@ -92,7 +92,7 @@ def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection
     centre = rows.mean(axis=0)
     rows -= centre
     variances, components = np.linalg.eigh(rows.T @ rows / len(rows))
-    strongest = max(float(variances[-1]), np.finfo(np.float32).tiny)
+    strongest = max(float(variances[-1]), float(np.finfo(np.float32).tiny))
     whitening = components / np.sqrt(np.maximum(variances, _WEAKEST_COMPONENT * strongest))
     planes = whitening @ _rotations(rows.shape[1], n_bits, seed)
     return Projection(centre.astype(np.float32), planes.astype(np.float32))

@@ -109,7 +109,8 @@ def audible_rows(embeddings: Float32) -> npt.NDArray[np.bool_]:
     """
     heard = np.einsum("ij,ij->i", embeddings, embeddings)
     n_steps = embeddings.shape[1] // 12
-    return heard > n_steps / 2
+    audible: npt.NDArray[np.bool_] = heard > n_steps / 2
+    return audible
 
 
 def fit_to_tracks(tracks_chroma: Sequence[Float32], settings: FeatureSettings) -> Projection:

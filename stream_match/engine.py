@@ -1,0 +1,79 @@
+"""The engine: samples in, facts out. No clock, no file, no thread; time is a count of samples."""
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import MatchSettings
+from stream_match.errors import ParameterError
+from stream_match.events import MatchFacts
+from stream_match.features.rolling import RollingChroma
+from stream_match.match.matcher import Matcher
+from stream_match.match.reference import Reference
+
+_LARGEST_FEED_SAMPLES = 22_050 * 10
+"""A longer block is taken in portions, so that memory does not grow with it."""
+
+
+class Engine:
+    """Listens to one stream and says what it hears.
+
+    However the audio is cut into blocks, the facts are the same.
+
+    Parameters
+    ----------
+    reference : Reference
+        The catalogue to recognise.
+    settings : MatchSettings
+    """
+
+    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
+        self._features = reference.settings
+        self._chroma = RollingChroma(self._features)
+        self._matcher = Matcher(reference, settings)
+        self.stream_s = 0.0
+        """Seconds of audio taken so far, known gaps included."""
+
+    def feed(
+        self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
+    ) -> list[MatchFacts]:
+        """Take samples and return what they tell.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,), dtype=float32]
+            Finite mono samples at ``FeatureSettings.sample_rate_hz``.
+        gap_s : float, >= 0 [seconds]
+            Audio lost just before `y`; a gap of any length is a discontinuity.
+        discontinuity : bool
+            True if `y` does not continue what came before: matches end, history is forgotten.
+
+        Raises
+        ------
+        ParameterError
+            If `y` is not a one-dimensional float32 array of finite numbers, or `gap_s` is negative.
+        """
+        if y.ndim != 1 or y.dtype != np.float32 or not np.isfinite(y).all():
+            raise ParameterError(f"y is {y.dtype} of shape {y.shape}, expected finite float32 of shape (n,)")
+        if not gap_s >= 0:
+            raise ParameterError(f"gap_s is {gap_s}, expected 0 or more seconds")
+        facts: list[MatchFacts] = []
+        if gap_s > 0 or discontinuity:
+            facts = self._break_off(gap_s)
+        for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
+            facts += self._matcher.feed(self._chroma.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
+        self.stream_s += len(y) / self._features.sample_rate_hz
+        return facts
+
+    def flush(self) -> list[MatchFacts]:
+        """Return what is left to tell at the end of the stream: every match that started ends."""
+        return self._break_off(0.0)
+
+    def candidates(self) -> list[MatchFacts]:
+        """Return the best candidates of the stream that were never claimed, best first."""
+        return self._matcher.candidates()
+
+    def _break_off(self, gap_s: float) -> list[MatchFacts]:
+        """End what sounds and begin anew after the gap."""
+        self.stream_s += gap_s
+        self._chroma = RollingChroma(self._features)
+        return self._matcher.finish(self.stream_s)

@@ -1,0 +1,31 @@
+"""What a score is worth: how often audio that is not in the catalogue reaches it."""
+
+import math
+
+ALARMS_AT_ZERO_LOG10 = 3.2
+SCORE_PER_DECADE = 3.0
+"""The tail of the score on unknown audio is exponential: each of these steps makes it ten times rarer."""
+
+_TRUE_MATCHES_PER_HOUR = 1.0
+"""How often something known is assumed to sound, for the confidence: on the low side."""
+
+
+def false_alarms_per_hour(score: float) -> float:
+    """Return how often an hour of unknown audio reaches a score.
+
+    Parameters
+    ----------
+    score : float
+        Standard deviations above the rivals; see `stream_match.match.scoring`.
+    """
+    return float(10 ** (ALARMS_AT_ZERO_LOG10 - score / SCORE_PER_DECADE))
+
+
+def score_for(alarms_per_hour: float) -> float:
+    """Return the score that unknown audio reaches so often per hour."""
+    return SCORE_PER_DECADE * (ALARMS_AT_ZERO_LOG10 - math.log10(alarms_per_hour))
+
+
+def confidence(score: float) -> float:
+    """Return the probability that a claim at this score is right, in [0, 1]."""
+    return _TRUE_MATCHES_PER_HOUR / (_TRUE_MATCHES_PER_HOUR + false_alarms_per_hour(score))

@@ -1,0 +1,304 @@
+"""The life of a match, from the decision to claim it to its end.
+
+    nothing  --[score over the threshold, reads forward only]-->  STARTED
+    STARTED  --[agreement along its line]----------------------->  STARTED, told again now and then
+    STARTED  --[no agreement for MAX_GAP_S]--------------------->  ENDED
+    STARTED  --[the stream ends, or has a gap]------------------>  ENDED
+
+A match follows its own line with a threshold far below that of its start. Every start has its end.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stream_match.events import Evidence, MatchFacts, Rival
+from stream_match.match import calibration
+from stream_match.match.lines import LineReader, Lines
+from stream_match.match.reference import Reference
+from stream_match.match.scoring import Candidate, Query, Rivals
+
+MAX_GAP_S = 2.5
+"""A match whose line has not been heard for so long has ended."""
+
+UPDATE_S = 5.0
+"""A match is told again after so long, or at once when its place was corrected."""
+
+_CORRECTION_S = 0.2
+
+_KEEP_SCORE = 2.5
+_KEEP_POSITIONS = 16
+"""What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
+
+_FOLLOW_POSITIONS = 64
+_FOLLOW_OFFSETS = np.arange(-1.5, 2, 0.5, dtype=np.float32)
+_FOLLOW_SPEEDS = np.array([1.0, 0.995, 1.005], np.float32)
+_SLOWEST, _FASTEST = 0.94, 1.06
+
+_BETTER = 0.05
+"""Another place in the track must agree better by so much to be believed over the line followed."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Turns positions into seconds.
+
+    Parameters
+    ----------
+    code_s : float
+        Seconds per position.
+    span_s : float
+        Seconds of audio that one code has heard.
+    begin_s : float
+        Stream time at which position 0 began.
+    """
+
+    code_s: float
+    span_s: float
+    begin_s: float
+
+    def stream_s(self, position: float) -> float:
+        """Return the stream time up to which the code at a position has heard."""
+        return self.begin_s + position * self.code_s + self.span_s
+
+    def reference_s(self, position: float) -> float:
+        """Return the same for a position counted from the start of a track."""
+        return position * self.code_s + self.span_s
+
+
+@dataclass(frozen=True)
+class Match:
+    """A match that is going on.
+
+    Parameters
+    ----------
+    match_id : str
+    best : Candidate
+        As it scored best.
+    head, speed : float
+        Its line at `now`.
+    now : float
+        Moment of the last look.
+    heard : float
+        Moment at which it was last heard.
+    started_s : float
+    told_s : float
+        Stream time of the last event.
+    told_offset_s : float
+        Reference time less stream time, as last told.
+    similarity, coverage : float
+        As last seen.
+    """
+
+    match_id: str
+    best: Candidate
+    head: float
+    speed: float
+    now: float
+    heard: float
+    started_s: float
+    told_s: float
+    told_offset_s: float
+    similarity: float
+    coverage: float
+    runner_up: Candidate | None
+
+    def settled_tracks(self) -> set[int]:
+        """Return the tracks that this match explains: its own, and the same recording elsewhere."""
+        return {self.best.track, *(track for track, _ in self.best.same)}
+
+
+class Decision:
+    """Starts, follows and ends matches.
+
+    Parameters
+    ----------
+    reference : Reference
+    reader : LineReader
+    threshold : float
+        Score from which a match is claimed.
+    """
+
+    def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
+        self._reference = reference
+        self._reader = reader
+        self._threshold = threshold
+        self._matches: list[Match] = []
+        self._count = 0
+
+    def settled_tracks(self) -> set[int]:
+        """Return the tracks that going matches explain."""
+        return {track for match in self._matches for track in match.settled_tracks()}
+
+    def follow(
+        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
+    ) -> list[MatchFacts]:
+        """Look along the lines of the going matches; tell updates and ends."""
+        facts: list[MatchFacts] = []
+        going = []
+        for match in self._matches:
+            seen = self._see(self._reseated(match, candidates, query), query, rivals)
+            if (query.now - seen.heard) * clock.code_s > MAX_GAP_S:
+                facts.append(self._tell(seen, "ended", clock))
+                continue
+            if self._newsworthy(seen, clock):
+                facts.append(self._tell(seen, "updated", clock))
+                seen = _told(seen, facts[-1])
+            going.append(seen)
+        self._matches = going
+        return facts
+
+    def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
+        """Claim the candidates that reach the threshold, best first."""
+        facts: list[MatchFacts] = []
+        for candidate in candidates:
+            known = self.settled_tracks()
+            if candidate.score < self._threshold or not candidate.directed or candidate.track in known:
+                continue
+            rest = [
+                c for c in candidates if c.track not in {candidate.track, *(t for t, _ in candidate.same)}
+            ]
+            match = self._new(query, candidate, rest[0] if rest else None, clock)
+            facts.append(self._tell(match, "started", clock))
+            self._matches.append(_told(match, facts[-1]))
+            self._count += 1
+        return facts
+
+    def end_all(self, clock: Clock) -> list[MatchFacts]:
+        """End every match, as at the end of the stream or at a gap."""
+        facts = [self._tell(match, "ended", clock) for match in self._matches]
+        self._matches = []
+        return facts
+
+    def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
+        """Return a candidate in the form of a match that would start now."""
+        return self._tell(self._new(query, candidate, None, clock), "started", clock)
+
+    def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
+        """Make a match of a candidate; find out when it began."""
+        line = Lines.single(candidate.track, candidate.head, candidate.speed)
+        similarity = self._reader.similarity(query.words, query.audible, line)[0]
+        support = np.cumsum(similarity - 0.5 * candidate.similarity)
+        began = int(support.argmax())
+        # The first code that agrees has heard the match in about half of its span.
+        started_s = clock.stream_s(query.now - began) - clock.span_s / 2
+        return Match(
+            match_id=str(self._count + 1),
+            best=candidate,
+            head=candidate.head,
+            speed=candidate.speed,
+            now=query.now,
+            heard=query.now,
+            started_s=max(clock.begin_s, started_s),
+            told_s=0.0,
+            told_offset_s=0.0,
+            similarity=candidate.similarity,
+            coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
+            runner_up=runner_up,
+        )
+
+    def _reseated(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
+        """Move the match to another place in its track if that explains clearly better what was heard.
+
+        A passage that recurs is told from its repeats by what comes before and after it.
+        """
+        here = [c for c in candidates if c.track == match.best.track]
+        if not here:
+            return match
+        rival = max(here, key=lambda candidate: candidate.promise)
+        expected = match.head + match.speed * (query.now - match.now)
+        if abs(rival.head - expected) <= _FOLLOW_OFFSETS[-1]:
+            return match
+        newest = query.newest(rival.window_positions)
+        line = Lines.single(match.best.track, expected, match.speed)
+        similarity = self._reader.similarity(newest.words, newest.audible, line)
+        if rival.similarity < float(similarity.mean()) + _BETTER:
+            return match
+        return replace(match, head=rival.head, speed=rival.speed, now=query.now)
+
+    def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
+        """Return the match as it stands now."""
+        expected = match.head + match.speed * (query.now - match.now)
+        newest = query.newest(_FOLLOW_POSITIONS)
+        lines = Lines(
+            np.array([match.best.track]),
+            np.array([expected], np.float32),
+            np.array([match.speed], np.float32),
+        ).fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
+        similarity = self._reader.similarity(newest.words, newest.audible, lines)
+        best = int(similarity.mean(axis=1).argmax())
+        recent = similarity[best, :_KEEP_POSITIONS]
+        now_heard = rivals.score(float(recent.mean()), _KEEP_POSITIONS) > _KEEP_SCORE
+        if not now_heard:
+            return replace(match, head=expected, now=query.now)
+        level = float(similarity[best].mean())
+        return replace(
+            match,
+            head=float(lines.head[best]),
+            speed=float(np.clip(lines.speed[best], _SLOWEST, _FASTEST)),
+            now=query.now,
+            heard=query.now,
+            similarity=level,
+            coverage=float((similarity[best] > 0.5 * level).mean()),
+        )
+
+    def _newsworthy(self, match: Match, clock: Clock) -> bool:
+        """Return whether the match should be told again."""
+        stream_s = clock.stream_s(match.now)
+        moved = abs(self._reference_s(match, clock) - stream_s - match.told_offset_s)
+        drift = abs(match.speed - 1) * (stream_s - match.told_s)
+        return stream_s - match.told_s >= UPDATE_S or moved - drift > _CORRECTION_S
+
+    def _reference_s(self, match: Match, clock: Clock) -> float:
+        """Return the place in the track that sounds now."""
+        return clock.reference_s(match.head - float(self._reference.starts[match.best.track]))
+
+    def _tell(self, match: Match, phase: str, clock: Clock) -> MatchFacts:
+        """Put a match into words."""
+        best = match.best
+        heard_s = clock.stream_s(match.heard)
+        stream_s = clock.stream_s(match.now)
+        return MatchFacts(
+            phase=phase,  # type: ignore[arg-type]  # pydantic checks it
+            match_id=match.match_id,
+            stream_s=_rounded(stream_s),
+            started_s=_rounded(match.started_s),
+            ended_s=_rounded(heard_s) if phase == "ended" else None,
+            track=self._reference.tracks[best.track],
+            reference_s=_rounded(self._reference_s(match, clock)),
+            speed=round(match.speed, 4),
+            score=round(best.score, 3),
+            confidence=round(calibration.confidence(best.score), 6),
+            false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
+            evidence=self._evidence(match, clock),
+        )
+
+    def _evidence(self, match: Match, clock: Clock) -> Evidence:
+        """Say why the match is claimed."""
+        tracks, starts, best = self._reference.tracks, self._reference.starts, match.best
+        rival = match.runner_up
+        others = sorted({track for track, _ in best.same} - {best.track})
+        repeats = sorted(
+            _rounded(clock.reference_s(head - float(starts[track])))
+            for track, head in best.same
+            if track == best.track
+        )
+        return Evidence(
+            faiss_votes=best.faiss_votes,
+            lsh_votes=best.lsh_votes,
+            similarity=round(float(np.clip(match.similarity, -1, 1)), 4),
+            coverage=round(match.coverage, 3),
+            runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
+            same_recording=tuple(tracks[track] for track in others),
+            repeats_s=tuple(repeats),
+        )
+
+
+def _told(match: Match, facts: MatchFacts) -> Match:
+    """Return the match after the world was told of it."""
+    return replace(match, told_s=facts.stream_s, told_offset_s=facts.reference_s - facts.stream_s)
+
+
+def _rounded(seconds: float) -> float:
+    """Return seconds to the millisecond: what is known of them is coarser."""
+    return round(float(seconds), 3)

@@ -1,0 +1,160 @@
+"""The second look: bit agreement along a line through query and reference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.match.reference import Reference
+
+Float32 = npt.NDArray[np.float32]
+Words = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines through the plane of query time and reference position.
+
+    Parameters
+    ----------
+    track : np.ndarray [shape=(n,), dtype=int64]
+        A line counts only where it runs inside its track.
+    head : np.ndarray [shape=(n,), dtype=float32]
+        Reference position at the newest query frame. There is a query code for every frame, a reference
+        code for every position only: a line is read at the query frames that meet positions.
+    speed : np.ndarray [shape=(n,), dtype=float32]
+        Reference positions per query position; negative for decoys, which run backwards.
+    """
+
+    track: npt.NDArray[np.int64]
+    head: Float32
+    speed: Float32
+
+    @classmethod
+    def single(cls, track: int, head: float, speed: float) -> "Lines":
+        """Return one line."""
+        return cls(np.array([track]), np.array([head], np.float32), np.array([speed], np.float32))
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+        return len(self.track)
+
+    def fan(self, offsets: Float32, speeds: Float32) -> "Lines":
+        """Return every line moved by each offset and turned to each speed, in that order of nesting.
+
+        Parameters
+        ----------
+        offsets : np.ndarray [shape=(n_offsets,), dtype=float32]
+            Added to the head.
+        speeds : np.ndarray [shape=(n_speeds,), dtype=float32]
+            Factors on the speed.
+
+        Returns
+        -------
+        Lines
+            Of length ``n * n_offsets * n_speeds``.
+        """
+        each = len(offsets) * len(speeds)
+        return Lines(
+            np.repeat(self.track, each),
+            (self.head[:, None, None] + offsets[:, None] + np.zeros_like(speeds)).reshape(-1),
+            (self.speed[:, None, None] * (speeds + np.zeros_like(offsets)[:, None])).reshape(-1),
+        )
+
+
+class LineReader:
+    """Compares stretches of query with a reference, along lines.
+
+    Parameters
+    ----------
+    reference : Reference
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self._words = as_words(np.asarray(reference.codes))
+        self._starts = reference.starts
+        self._n_bits = reference.settings.n_bits
+        self._stride = reference.settings.code_stride_frames
+
+    def similarity(self, query: Words, audible: npt.NDArray[np.bool_], lines: Lines) -> Float32:
+        """Return how well query and reference agree at each step back along each line.
+
+        Parameters
+        ----------
+        query : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
+            Query codes one frame apart, newest first; from `as_words`.
+        audible : np.ndarray [shape=(n_frames,), dtype=bool]
+        lines : Lines
+
+        Returns
+        -------
+        np.ndarray [shape=(n_lines, n_frames // stride), dtype=float32]
+            A step per position, newest first: 1 where all bits agree, about 0 where chance decides, -1
+            where none does; exactly 0 where the query is silent or the line has left its track.
+        """
+        stride = self._stride
+        phase = np.rint(lines.head * stride).astype(np.int64) % stride
+        back = phase[:, None] + np.arange(0, len(query) // stride * stride, stride)
+        positions = np.rint(lines.head[:, None] - lines.speed[:, None] * back / stride).astype(np.int64)
+        first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
+        inside = (positions >= first) & (positions <= last) & audible[back]
+        differing = np.bitwise_count(self._words[np.clip(positions, first, last)] ^ query[back]).sum(axis=2)
+        agreement: Float32 = (1 - 2 * differing.astype(np.float32) / self._n_bits) * inside
+        return agreement
+
+    def stretch(
+        self, track: int, head: float, speed: float, n_frames: int
+    ) -> tuple[Words, npt.NDArray[np.bool_]]:
+        """Return the reference codes along a line, as if they were a query.
+
+        Parameters
+        ----------
+        track : int
+        head, speed : float
+            See `Lines`.
+        n_frames : int
+
+        Returns
+        -------
+        words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
+        inside : np.ndarray [shape=(n_frames,), dtype=bool]
+            Where the line runs inside its track.
+        """
+        positions = np.rint(head - speed * np.arange(n_frames) / self._stride).astype(np.int64)
+        first, last = self._starts[track], self._starts[track + 1] - 1
+        return self._words[np.clip(positions, first, last)], (positions >= first) & (positions <= last)
+
+
+def as_words(codes: npt.NDArray[np.uint8]) -> Words:
+    """Return packed codes as 64-bit words, padded with zeros.
+
+    Parameters
+    ----------
+    codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
+
+    Returns
+    -------
+    np.ndarray [shape=(n, ceil(n_bytes / 8)), dtype=uint64]
+    """
+    n_bytes = codes.shape[1]
+    if n_bytes % 8:
+        codes = np.pad(codes, ((0, 0), (0, 8 - n_bytes % 8)))
+    return np.ascontiguousarray(codes).view(np.uint64)
+
+
+def window_means(similarity: Float32, windows: npt.NDArray[np.int64]) -> Float32:
+    """Return the mean similarity over the newest steps, for several lengths.
+
+    Parameters
+    ----------
+    similarity : np.ndarray [shape=(n_lines, n_steps), dtype=float32]
+    windows : np.ndarray [shape=(n_windows,), dtype=int64]
+        Lengths in [1, n_steps].
+
+    Returns
+    -------
+    np.ndarray [shape=(n_lines, n_windows), dtype=float32]
+    """
+    sums = np.cumsum(similarity, axis=1, dtype=np.float64)
+    means: Float32 = (sums[:, windows - 1] / windows).astype(np.float32)
+    return means

@@ -1,0 +1,131 @@
+"""From chroma frames to matches: embeddings, codes, votes, second look, decision."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import MatchSettings
+from stream_match.events import MatchFacts
+from stream_match.features.embedding import MemoryStack
+from stream_match.match import calibration
+from stream_match.match.decision import Clock, Decision
+from stream_match.match.lines import Words, as_words
+from stream_match.match.proposals import Proposals
+from stream_match.match.reference import Reference, audible_rows
+from stream_match.match.scoring import LONGEST_POSITIONS, Candidate, Query, Scorer
+
+Float32 = npt.NDArray[np.float32]
+
+DECISION_FRAMES = 8
+"""Frames from one decision to the next: 0.37 s."""
+
+_REMEMBERED = 64
+"""Tracks kept for `candidates`."""
+
+_REMEMBERED_AT_ONCE = 3
+
+
+class Matcher:
+    """Recognises what a stream of chroma frames holds.
+
+    Works on a fixed grid of decisions, counted from the last gap, so that its answers do not depend on
+    the portions in which the frames come.
+
+    Parameters
+    ----------
+    reference : Reference
+    settings : MatchSettings
+    """
+
+    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
+        self._reference = reference
+        self._features = reference.settings
+        self._stack = MemoryStack(self._features.n_steps, self._features.delay_frames)
+        self._proposals = Proposals(reference)
+        self._scorer = Scorer(reference)
+        threshold = calibration.score_for(settings.max_false_alarms_per_hour)
+        self._decision = Decision(reference, self._scorer.reader, threshold)
+        self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
+        self._waiting: Float32
+        self._begin(0.0)
+
+    def feed(self, chroma: Float32) -> list[MatchFacts]:
+        """Take chroma frames and return what they decide.
+
+        Parameters
+        ----------
+        chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
+            The frames that follow those of the last call.
+        """
+        rows = self._stack.feed(chroma)
+        self._waiting = np.concatenate([self._waiting, rows])
+        facts: list[MatchFacts] = []
+        while len(self._waiting) >= DECISION_FRAMES:
+            facts += self._step(self._waiting[:DECISION_FRAMES])
+            self._waiting = self._waiting[DECISION_FRAMES:]
+        return facts
+
+    def finish(self, next_begin_s: float) -> list[MatchFacts]:
+        """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
+
+        Parameters
+        ----------
+        next_begin_s : float
+            Stream time at which the next stretch begins.
+        """
+        facts = self._step(self._waiting) if len(self._waiting) else []
+        facts += self._decision.end_all(self._clock)
+        self._begin(next_begin_s)
+        return facts
+
+    def candidates(self) -> list[MatchFacts]:
+        """Return the best candidates that were never claimed, best first."""
+        ranked = sorted(self._unclaimed.values(), key=lambda kept: -kept[0])
+        return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
+
+    def _begin(self, begin_s: float) -> None:
+        """Start with an empty history."""
+        settings = self._features
+        self._stack.reset()
+        self._proposals.reset()
+        self._now = -1
+        self._waiting = np.empty((0, 12 * settings.n_steps), np.float32)
+        self._words: Words = np.empty((0, -(-settings.n_bits // 64)), np.uint64)
+        self._audible = np.empty(0, np.bool_)
+        self._clock = Clock(settings.code_s, settings.span_s, begin_s)
+
+    def _step(self, rows: Float32) -> list[MatchFacts]:
+        """Hear some embeddings, then decide."""
+        codes, audible = self._reference.projection.codes(rows), audible_rows(rows)
+        times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
+        self._now += len(rows)
+        longest = LONGEST_POSITIONS * self._features.code_stride_frames
+        self._words = np.concatenate([as_words(codes)[::-1], self._words])[:longest]
+        self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
+        self._proposals.add(codes[audible], times[audible])
+        return self._decide()
+
+    def _decide(self) -> list[MatchFacts]:
+        """Follow what sounds, and claim what is new."""
+        stride = self._features.code_stride_frames
+        query = Query(self._words, self._audible, self._now / stride, stride)
+        forward, backward = self._proposals.cells(self._now)
+        candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
+        facts = self._decision.follow(query, candidates, rivals, self._clock)
+        facts += self._decision.start(query, candidates, self._clock)
+        self._remember(query, candidates)
+        return facts
+
+    def _remember(self, query: Query, candidates: list[Candidate]) -> None:
+        """Keep what was not claimed: the best score of each track, and its most promising line."""
+        settled = self._decision.settled_tracks()
+        for candidate in candidates[:_REMEMBERED_AT_ONCE]:
+            if candidate.track in settled:
+                continue
+            score, promise, facts = self._unclaimed.get(candidate.track, (-math.inf, -math.inf, None))
+            if facts is None or candidate.promise > promise:
+                promise, facts = candidate.promise, self._decision.describe(query, candidate, self._clock)
+            self._unclaimed[candidate.track] = (max(score, candidate.score), promise, facts)
+        if len(self._unclaimed) > _REMEMBERED:
+            del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track][0])]

@@ -1,0 +1,319 @@
+"""From proposed places to scored candidates: how far the best line stands out of what chance gives.
+
+A similarity as such separates badly: a loop, a drone or sparse music agrees with much that it is not.
+What can be trusted is the distance of a line to its rivals, the best lines of *other* places in the
+catalogue and the best lines read *backwards* (decoys), in their standard deviations. The rivals come
+from the same votes, so they have been sought out as hard as the candidate itself.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.match.lines import LineReader, Lines, Words, window_means
+from stream_match.match.reference import Reference
+from stream_match.match.votes import Cells
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.04], np.float32)
+"""Speeds tried, the likeliest first; between two of them a line drifts one position in seven seconds."""
+
+WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
+"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
+
+LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
+
+_COARSE_OFFSETS = np.arange(-3, 3.5, 0.5, dtype=np.float32)
+_FINE_OFFSETS = np.arange(-1, 1.5, 0.5, dtype=np.float32)
+_COARSE_POSITIONS = 48
+_AS_IS = np.ones(1, np.float32)
+
+_REFINED = 12
+"""Places of each direction that get the full look."""
+
+_UNITS = 24
+"""A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
+
+_PRIOR_WEIGHT = 4.0
+_PRIOR_MEAN = 0.55
+_PRIOR_DEVIATION = 0.1
+"""What is known of rivals before any is seen, as if by this many of them: their best similarity over
+`n` steps is about 0.55 / sqrt(n / 4), give or take 0.1 / sqrt(n / 4)."""
+
+_SAME_SOUND = 0.5
+"""Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
+
+_SAME_SOUND_POSITIONS = 48
+"""Length over which they are compared."""
+
+_BOTH_WAYS = 0.3
+"""Share of its agreement that a line must lose when the reference is read backwards."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was heard last.
+
+    Parameters
+    ----------
+    words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
+        Codes, newest first, one frame apart.
+    audible : np.ndarray [shape=(n_frames,), dtype=bool]
+    now : float
+        Moment of the newest code, in positions.
+    stride : int
+        Frames per position.
+    """
+
+    words: Words
+    audible: Bools
+    now: float
+    stride: int
+
+    @property
+    def positions(self) -> int:
+        """Length in positions."""
+        return len(self.words) // self.stride
+
+    def newest(self, positions: int) -> "Query":
+        """Return the newest stretch of this length, or all there is."""
+        frames = positions * self.stride
+        return replace(self, words=self.words[:frames], audible=self.audible[:frames])
+
+    def windows(self) -> Int64:
+        """Return the lengths to look at, with all there is as the last where it is less."""
+        fitting = [w for w in WINDOWS_POSITIONS if w <= self.positions]
+        if len(fitting) < len(WINDOWS_POSITIONS) and self.positions not in fitting:
+            fitting.append(self.positions)
+        return np.array(fitting, np.int64)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A line through a track, and how it stands against its rivals.
+
+    Parameters
+    ----------
+    track : int
+        Number of the track.
+    head : float
+        Reference position at the newest query frame.
+    speed : float
+        Reference positions per query position.
+    window_positions : int
+        Length over which the line stands out most.
+    similarity : float
+        Mean agreement over it.
+    score : float
+        Distance to the mean of the rivals, in their standard deviations.
+    backward : float
+        Mean agreement with the same stretch of reference read backwards.
+    faiss_votes, lsh_votes : int
+    same : tuple of (int, float)
+        Track and head of other places that hold the same sound: exact repeats, or the recording under
+        another name.
+    """
+
+    track: int
+    head: float
+    speed: float
+    window_positions: int
+    similarity: float
+    score: float
+    backward: float
+    faiss_votes: int
+    lsh_votes: int
+    same: tuple[tuple[int, float], ...]
+
+    @property
+    def promise(self) -> float:
+        """Similarity weighed by the length that it holds for: chance gives less to longer lines."""
+        return self.similarity * float(np.sqrt(self.window_positions))
+
+    @property
+    def directed(self) -> bool:
+        """True if it matters which way the reference runs: a steady tone reads the same both ways."""
+        return self.similarity - self.backward > _BOTH_WAYS * self.similarity
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What chance gives at the moment: mean and deviation of the rivals' best similarity, by window."""
+
+    windows: Int64
+    mean: Float32
+    deviation: Float32
+
+    def score(self, similarity: float, window: int) -> float:
+        """Return how far a similarity over `window` steps stands above the rivals."""
+        nearest = int(np.argmin(np.abs(self.windows - window)))
+        return float((similarity - self.mean[nearest]) / self.deviation[nearest])
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Places looked at in full; all arrays have one row per place.
+
+    `best` and `line` have a column per window: the similarity of the best line, and its number in `lines`.
+    """
+
+    unit: Int64
+    votes: Int64
+    best: Float32
+    line: Int64
+    lines: Lines
+
+    @property
+    def forward(self) -> Bools:
+        """Which places are lines that run forward, that is, no decoys."""
+        return self.lines.speed[self.line[:, 0]] > 0
+
+    @property
+    def track(self) -> Int64:
+        """The track of each place."""
+        return self.lines.track[self.line[:, 0]]
+
+
+class Scorer:
+    """Scores the places that the votes propose.
+
+    Parameters
+    ----------
+    reference : Reference
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self.reader = LineReader(reference)
+        many = len(reference.tracks) >= _UNITS
+        self._unit_positions = 1 << 40 if many else max(1, len(reference.codes) // _UNITS)
+
+    def rank(
+        self, query: Query, forward: Cells, backward: Cells, settled: set[int]
+    ) -> tuple[list[Candidate], Rivals]:
+        """Score the proposed places against each other and against the decoys.
+
+        Parameters
+        ----------
+        query : Query
+        forward, backward : Cells
+            Proposed places, and decoys.
+        settled : set of int
+            Tracks known to sound already: they are nobody's rivals.
+
+        Returns
+        -------
+        candidates : list of Candidate
+            Best first, those of settled tracks among them.
+        rivals : Rivals
+            Of everything that is settled.
+        """
+        windows = query.windows()
+        places = self._look(query, forward, backward, windows)
+        known = np.isin(places.track, list(settled))
+        rows = [int(row) for row in np.flatnonzero(places.forward)]
+        candidates = [self._candidate(query, places, row, windows, known) for row in rows]
+        candidates.sort(key=lambda candidate: -candidate.score)
+        return candidates, _rivals(places, windows, known)
+
+    def _look(self, query: Query, forward: Cells, backward: Cells, windows: Int64) -> _Places:
+        """Look at the places coarsely, then at the best of each direction in full."""
+        ahead, ahead_votes = self._shortlist(query, forward, 1.0, windows)
+        decoys, decoys_votes = self._shortlist(query, backward, -1.0, windows)
+        lines = Lines(
+            np.concatenate([ahead.track, decoys.track]),
+            np.concatenate([ahead.head, decoys.head]),
+            np.concatenate([ahead.speed, decoys.speed]),
+        )
+        best, line, fan = self._best(query, lines, windows, _FINE_OFFSETS, SPEEDS)
+        offset = np.rint(lines.head - lines.speed * query.now).astype(np.int64)
+        unit = lines.track * (1 << 20) + offset // self._unit_positions
+        return _Places(unit, np.concatenate([ahead_votes, decoys_votes]), best, line, fan)
+
+    def _shortlist(self, query: Query, cells: Cells, direction: float, windows: Int64) -> tuple[Lines, Int64]:
+        """Return the lines of the most promising cells, and their votes by either voter."""
+        heads = cells.head_frames / np.float32(query.stride)
+        lines = Lines(cells.track, heads, np.full(len(cells), direction, np.float32))
+        newest = query.newest(_COARSE_POSITIONS)
+        best, line, fan = self._best(newest, lines, windows, _COARSE_OFFSETS, _AS_IS)
+        # Chance gives less to longer lines, by about the root of their length.
+        promise = best * np.sqrt(np.minimum(windows, _COARSE_POSITIONS))
+        rows = np.argsort(-promise.max(axis=1, initial=0), kind="stable")[:_REFINED]
+        picked = line[rows, promise[rows].argmax(axis=1)]
+        votes = np.stack([cells.faiss_votes[rows], cells.lsh_votes[rows]], axis=1)
+        return Lines(fan.track[picked], fan.head[picked], fan.speed[picked]), votes
+
+    def _best(
+        self, query: Query, lines: Lines, windows: Int64, offsets: Float32, speeds: Float32
+    ) -> tuple[Float32, Int64, Lines]:
+        """Fan out each line; return the best of its fan for each window, its number, and all fans."""
+        fan = lines.fan(offsets, speeds)
+        similarity = self.reader.similarity(query.words, query.audible, fan)
+        means = window_means(similarity, np.minimum(windows, similarity.shape[1]))
+        each = len(offsets) * len(speeds)
+        grouped = means.reshape(len(lines), each, len(windows))
+        within = grouped.argmax(axis=1)
+        best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
+        return best, within + np.arange(len(lines))[:, np.newaxis] * each, fan
+
+    def _candidate(self, query: Query, places: _Places, row: int, windows: Int64, known: Bools) -> Candidate:
+        """Score one place over the window in which it stands out most."""
+        same = self._same_sound(query, places, row)
+        rivals = _rivals(places, windows, known | same | (places.unit == places.unit[row]))
+        scores = (places.best[row] - rivals.mean) / rivals.deviation
+        column = int(scores.argmax())
+        line = places.line[row, column]
+        track, window = int(places.lines.track[line]), int(windows[column])
+        head, speed = float(places.lines.head[line]), float(places.lines.speed[line])
+        longest = places.line[:, -1]
+        return Candidate(
+            track=track,
+            head=head,
+            speed=speed,
+            window_positions=window,
+            similarity=float(places.best[row, column]),
+            score=float(scores[column]),
+            backward=self._backward(query.newest(window), track, head, speed),
+            faiss_votes=int(places.votes[row, 0]),
+            lsh_votes=int(places.votes[row, 1]),
+            same=tuple(
+                (int(places.track[other]), float(places.lines.head[longest[other]]))
+                for other in np.flatnonzero(same)
+            ),
+        )
+
+    def _same_sound(self, query: Query, places: _Places, row: int) -> Bools:
+        """Return which other places hold the same stretch of sound as this one."""
+        longest = places.line[:, -1]
+        lines = Lines(places.lines.track[longest], places.lines.head[longest], places.lines.speed[longest])
+        n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
+        stretch, inside = self.reader.stretch(
+            int(lines.track[row]), float(lines.head[row]), float(lines.speed[row]), n_frames
+        )
+        agreement = self.reader.similarity(stretch, inside, lines).sum(axis=1)
+        same: Bools = agreement > _SAME_SOUND * max(1, inside.sum() // query.stride)
+        same &= places.forward
+        same[row] = False
+        return same
+
+    def _backward(self, query: Query, track: int, head: float, speed: float) -> float:
+        """Return the mean agreement with the same stretch of reference read backwards."""
+        line = Lines.single(track, head - speed * (query.positions - 1), -speed)
+        return float(self.reader.similarity(query.words, query.audible, line).mean())
+
+
+def _rivals(places: _Places, windows: Int64, excluded: Bools) -> Rivals:
+    """Return what the best places reach that are not excluded: one of each unit and direction."""
+    rows = np.flatnonzero(~excluded)
+    rows = rows[np.argsort(-places.best[rows].mean(axis=1), kind="stable")]
+    labels = places.unit[rows] * 2 + places.forward[rows]
+    rows = rows[np.unique(labels, return_index=True)[1]]
+    best = places.best[rows]
+    root = np.sqrt(windows / 4)
+    weight = len(rows) + _PRIOR_WEIGHT
+    mean = (best.sum(axis=0) + _PRIOR_WEIGHT * _PRIOR_MEAN / root) / weight
+    squares = ((best - mean) ** 2).sum(axis=0) + _PRIOR_WEIGHT * (_PRIOR_DEVIATION / root) ** 2
+    return Rivals(windows, mean.astype(np.float32), np.sqrt(squares / weight).astype(np.float32))
