@@ -1,10 +1,39 @@
-"""Settings: frozen, with units in their names, unknown keys refused at every level."""
+"""Settings: frozen, with units in their names, unknown keys refused at every level.
 
+The daemon reads its settings from a file in TOML (``listen --config FILE.toml``)::
+
+    node = "attic"                  # name of this listener in topics; the host's name by default
+    index = "models/demo"
+    pace = "real"                   # or "fast": files are read as fast as they can be
+    sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
+
+    [[sources]]
+    uri = "https://radio.example/stream"
+    name = "radio-example"          # name in topics; derived from the URI by default
+    title = "Radio Example"         # what a person calls it
+
+    [[sources]]
+    uri = "mic:"
+
+    [match]
+    max_false_alarms_per_hour = 0.1
+
+Paths are relative to the directory in which the program is started. User and password of the broker
+are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
+"""
+
+import difflib
 import hashlib
 import json
-from typing import Literal
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from stream_match.errors import UsageError
+from stream_match.events import Name
 
 
 class Settings(BaseModel):
@@ -56,3 +85,113 @@ class FeatureSettings(Settings):
 
 FEATURE_CODE_VERSION = 1
 """Raised whenever the feature code computes something else from the same settings."""
+
+
+class MatchSettings(Settings):
+    """When a match is claimed."""
+
+    max_false_alarms_per_hour: float = Field(
+        default=0.1, gt=0, description="Claims of unknown audio that are put up with, per hour and source"
+    )
+
+
+class SourceSettings(Settings):
+    """Something to listen to."""
+
+    uri: str = Field(min_length=1, description="As on the command line; ``name=URI`` is understood here too")
+    name: Name | None = Field(default=None, description="Name in topics; derived from the URI if absent")
+    title: str | None = Field(default=None, max_length=200, description="What a person calls it")
+
+    @property
+    def spec(self) -> str:
+        """The source as ``open_source`` takes it."""
+        return f"{self.name}={self.uri}" if self.name else self.uri
+
+
+class ListenSettings(Settings):
+    """What the daemon does; the module's docstring shows the file."""
+
+    node: Name | None = Field(default=None, description="Name of this listener; the host's name if absent")
+    index: Path | None = Field(default=None, description="Folder of the index")
+    pace: Literal["real", "fast"] = "real"
+    sources: tuple[SourceSettings, ...] = ()
+    sinks: tuple[str, ...] = ("console:",)
+    match: MatchSettings = MatchSettings()
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read the settings from a file.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file in TOML.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be read, or says something that is not understood.
+        """
+        return cls.from_mapping(_read_toml(Path(path)), where=str(path))
+
+    @classmethod
+    def from_mapping(cls, content: dict[str, Any], *, where: str) -> Self:
+        """Check settings that came from outside.
+
+        Parameters
+        ----------
+        content : dict
+            Keys and values as in the file.
+        where : str
+            What the message calls the place that they came from.
+
+        Raises
+        ------
+        UsageError
+            If they do not fit; one sentence that names the key and, for a typo, the one that was meant.
+        """
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            # Without the cause: pydantic's text shows the input, which may hold a password.
+            raise UsageError(f"{where}: {_sentence(cls, error.errors())}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The settings {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # TOML's own, and bytes that are no UTF-8
+        raise UsageError(f"The settings {str(path)!r} are no valid TOML: {error}.") from error
+
+
+def _sentence(model: type[Settings], errors: list[ErrorDetails]) -> str:
+    """Say what is wrong with a value or a key, never showing a text that may be a secret."""
+    # A misspelt key is missing, too: the spelling is what to tell.
+    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    if error["type"] == "extra_forbidden":
+        known = sorted(_keys(model, error["loc"][:-1]))
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
+        return f"the key {where!r} is not known; {meant}"
+    given = error["input"]
+    shown = f" is {given!r}" if isinstance(given, int | float) else ""
+    return f"{where!r}{shown}: {error['msg']}."
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the model at a place inside `model` has."""
+    for part in place:
+        if isinstance(part, str):
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    """Find the model in ``Model`` or ``tuple[Model, ...]``."""
+    inner = getattr(annotation, "__args__", (annotation,))[0]
+    assert isinstance(inner, type)
+    assert issubclass(inner, BaseModel)  # pydantic reports unknown keys of models only
+    return inner

@@ -39,7 +39,9 @@ class Evidence(Payload):
 
     faiss_votes: int = Field(ge=0, description="Neighbours found by FAISS that agree with this place")
     lsh_votes: int = Field(ge=0, description="Bucket hits of the LSH voter that agree with this place")
-    similarity: float = Field(ge=-1, le=1, description="Agreement along the line; about 0 for unrelated audio")
+    similarity: float = Field(
+        ge=-1, le=1, description="Agreement along the line; about 0 for unrelated audio"
+    )
     coverage: float = Field(ge=0, le=1, description="Share of the heard stretch that the match explains")
     runner_up: Rival | None = Field(default=None, description="The best other track")
     same_recording: tuple[Track, ...] = Field(

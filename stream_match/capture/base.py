@@ -1,6 +1,6 @@
 """The port through which audio comes in: blocks of samples from a source."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,9 +56,10 @@ class Source(Protocol):
 
         A live source drops audio when the reader is slow (counted, marked as a gap) and is
         opened again by the service when it ends; any other waits for its reader and ends once.
+        What lies behind a URL is known only when it has been opened: ask after the first block.
         """
 
-    def blocks(self) -> AsyncIterator[Block]:
+    def blocks(self) -> AsyncGenerator[Block, None]:
         """Open the source and yield its audio in blocks of any length, until it ends.
 
         Closing the iterator (``aclose``) releases file, socket or device.

@@ -1,1 +1,20 @@
-"""Disk: an index folder is built, changed, verified and loaded here."""
+"""Disk: an index folder is built, changed, verified and loaded here.
+
+Found files → read (chroma, in parallel) → coded → assembled → written beside → swapped in.
+"""
+
+from stream_match.catalog.build import BuildReport, build_index
+from stream_match.catalog.edit import add_tracks, remove_tracks
+from stream_match.catalog.folder import IndexInfo, describe_index, load_index, save_index, verify_index
+
+__all__ = [
+    "BuildReport",
+    "IndexInfo",
+    "add_tracks",
+    "build_index",
+    "describe_index",
+    "load_index",
+    "remove_tracks",
+    "save_index",
+    "verify_index",
+]

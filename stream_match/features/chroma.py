@@ -60,7 +60,8 @@ def chroma_stft(magnitude: Float32, weights: Float32, *, power: float) -> Float3
     np.ndarray [shape=(n_frames, 12), dtype=float32]
         Values in [0, 1]; C first. An all-zero spectrum gives an all-zero row.
     """
-    return unit_rows(np.einsum("ij,kj->ik", magnitude ** np.float32(power), weights))
+    raised = (magnitude ** np.float32(power)).astype(np.float32, copy=False)
+    return unit_rows(np.einsum("ij,kj->ik", raised, weights))
 
 
 def unit_rows(rows: Float32) -> Float32:

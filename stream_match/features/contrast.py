@@ -17,6 +17,9 @@ BANDS_PER_OCTAVE = 36
 N_BANDS = 202
 """Bands from 110 Hz over 5.6 octaves, to 5.3 kHz: what codecs, rooms and small loudspeakers leave."""
 
+_A = 9
+"""Pitch class of the lowest band."""
+
 NEIGHBOUR_BANDS = 7
 """Bands on each side that a band is compared with: a little over a whole tone."""
 
@@ -66,7 +69,9 @@ def contrast(bands: Float32) -> Float32:
 
 
 def fold(bands: Float32) -> Float32:
-    """Add up the bands of each pitch class.
+    """Add up the bands of each pitch class, those between two classes shared out to both.
+
+    Sharp borders would lose a recording that is played a quarter tone off; these give way.
 
     Parameters
     ----------
@@ -77,11 +82,11 @@ def fold(bands: Float32) -> Float32:
     np.ndarray [shape=(n_frames, 12), dtype=float32]
         C first.
     """
-    thirds = BANDS_PER_OCTAVE // N_CHROMA
-    semitones_above_a = (np.arange(N_BANDS) + thirds // 2) // thirds
-    to_class = np.zeros((N_BANDS, N_CHROMA), np.float32)
-    to_class[np.arange(N_BANDS), (semitones_above_a + 9) % N_CHROMA] = 1
-    folded: Float32 = np.einsum("ij,jk->ik", bands, to_class)
+    semitones_above_a = np.arange(N_BANDS) * N_CHROMA / BANDS_PER_OCTAVE
+    distance = semitones_above_a[:, np.newaxis] + _A - np.arange(N_CHROMA)
+    distance = np.abs((distance + N_CHROMA / 2) % N_CHROMA - N_CHROMA / 2)
+    shares = np.maximum(0, 1 - distance).astype(np.float32)
+    folded: Float32 = np.einsum("ij,jk->ik", bands, shares)
     return folded
 
 

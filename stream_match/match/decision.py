@@ -148,12 +148,18 @@ class Decision:
         self._matches = going
         return facts
 
-    def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
-        """Claim the candidates that reach the threshold, best first."""
+    def start(
+        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
+    ) -> list[MatchFacts]:
+        """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         for candidate in candidates:
             known = self.settled_tracks()
             if candidate.score < self._threshold or not candidate.directed or candidate.track in known:
+                continue
+            if self._surplus(query, candidate) < self._threshold or not self._sounds(
+                query, candidate, rivals
+            ):
                 continue
             rest = [
                 c for c in candidates if c.track not in {candidate.track, *(t for t, _ in candidate.same)}
@@ -173,6 +179,27 @@ class Decision:
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
         return self._tell(self._new(query, candidate, None, clock), "started", clock)
+
+    def _surplus(self, query: Query, candidate: Candidate) -> float:
+        """Return what is left of the score beside what going matches explain.
+
+        References that resemble each other at the places heard let one match pass for two.
+        """
+        n_frames = candidate.window_positions * query.stride
+        stretch, inside = self._reader.stretch(candidate.track, candidate.head, candidate.speed, n_frames)
+        explained = 0.0
+        for match in self._matches:
+            line = Lines.single(match.best.track, match.head, match.speed)
+            alike = float(self._reader.similarity(stretch, inside, line).mean())
+            explained = max(explained, alike * match.similarity)
+        return candidate.score * (1 - explained / candidate.similarity)
+
+    def _sounds(self, query: Query, candidate: Candidate, rivals: Rivals) -> bool:
+        """Return whether the newest audio agrees too, not only what went before it."""
+        newest = query.newest(_KEEP_POSITIONS)
+        line = Lines.single(candidate.track, candidate.head, candidate.speed)
+        similarity = self._reader.similarity(newest.words, newest.audible, line)
+        return rivals.score(float(similarity.mean()), newest.positions) > _KEEP_SCORE
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""

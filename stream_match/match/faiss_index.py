@@ -1,5 +1,6 @@
 """Nearest neighbours by FAISS; the only file in which faiss stands."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class FaissIndex:
     def __len__(self) -> int:
         """Return the number of reference codes."""
         return int(self._index.ntotal)
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of a code; FAISS reads past the end of shorter ones."""
+        return int(self._index.d)
 
     @property
     def exhaustive(self) -> bool:
@@ -88,6 +94,9 @@ def load_faiss(path: str) -> FaissIndex:
 
     faiss.omp_set_num_threads(1)
     try:
+        if hasattr(faiss, "set_deserialization_vector_byte_limit"):  # newer versions
+            # No file holds more than its length; a damaged header may claim any amount.
+            faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
         return FaissIndex(faiss.read_index_binary(path))
-    except RuntimeError as error:
+    except (RuntimeError, OSError, MemoryError) as error:
         raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error

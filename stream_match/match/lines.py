@@ -71,7 +71,7 @@ class LineReader:
     """
 
     def __init__(self, reference: Reference) -> None:
-        self._words = as_words(np.asarray(reference.codes))
+        self._words = np.asfortranarray(as_words(np.asarray(reference.codes)))
         self._starts = reference.starts
         self._n_bits = reference.settings.n_bits
         self._stride = reference.settings.code_stride_frames
@@ -98,8 +98,12 @@ class LineReader:
         positions = np.rint(lines.head[:, None] - lines.speed[:, None] * back / stride).astype(np.int64)
         first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
         inside = (positions >= first) & (positions <= last) & audible[back]
-        differing = np.bitwise_count(self._words[np.clip(positions, first, last)] ^ query[back]).sum(axis=2)
-        agreement: Float32 = (1 - 2 * differing.astype(np.float32) / self._n_bits) * inside
+        positions[~inside] = 0
+        differing = np.zeros(positions.shape, np.uint16)
+        for reference_word, query_word in zip(self._words.T, query.T, strict=True):
+            differing += np.bitwise_count(reference_word[positions] ^ query_word[back])
+        agreement = np.float32(1) - differing * np.float32(2 / self._n_bits)
+        agreement[~inside] = 0
         return agreement
 
     def stretch(

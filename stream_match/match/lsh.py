@@ -13,6 +13,9 @@ import numpy.typing as npt
 Codes = npt.NDArray[np.uint8]
 Keys = npt.NDArray[np.int64]
 
+_CODES_AT_ONCE = 1 << 16
+"""Unpacked, a code takes 8 bytes per bit: a catalogue of 1,000 hours would take 20 GB at once."""
+
 
 @dataclass(frozen=True)
 class LshTables:
@@ -89,11 +92,15 @@ def subkeys(codes: Codes, n_tables: int, key_bits: int) -> list[Keys]:
     list of np.ndarray [shape=(n,), dtype=int64]
         Values in [0, 2**key_bits).
     """
-    bits = np.unpackbits(codes, axis=1).astype(np.int64)
     powers = 1 << np.arange(key_bits, dtype=np.int64)
-    last = bits.shape[1] - key_bits
+    last = 8 * codes.shape[1] - key_bits
     firsts = [t * last // max(1, n_tables - 1) for t in range(n_tables)]
-    return [bits[:, first : first + key_bits] @ powers for first in firsts]
+    keys = np.empty((n_tables, len(codes)), np.int64)
+    for row in range(0, len(codes), _CODES_AT_ONCE):
+        bits = np.unpackbits(codes[row : row + _CODES_AT_ONCE], axis=1).astype(np.int64)
+        for table, first in enumerate(firsts):
+            keys[table, row : row + len(bits)] = bits[:, first : first + key_bits] @ powers
+    return list(keys)
 
 
 def build_lsh(codes: Codes, positions: npt.NDArray[np.uint32], *, n_tables: int, key_bits: int) -> LshTables:

@@ -113,7 +113,7 @@ class Matcher:
         forward, backward = self._proposals.cells(self._now)
         candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
         facts = self._decision.follow(query, candidates, rivals, self._clock)
-        facts += self._decision.start(query, candidates, self._clock)
+        facts += self._decision.start(query, candidates, rivals, self._clock)
         self._remember(query, candidates)
         return facts
 

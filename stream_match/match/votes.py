@@ -111,7 +111,8 @@ class VoteWindow:
             How many cells in all, and of one track.
         """
         offset = self._position - direction * self._time
-        keys = self._track * _TRACK_STEP + offset // CELL_FRAMES
+        # Offsets turn negative once the stream is longer than the references before the track.
+        keys = self._track * _TRACK_STEP + _TRACK_STEP // 2 + offset // CELL_FRAMES
         cells, member = np.unique(keys, return_inverse=True)
         faded = self._weight * np.exp2((self._time - now) / self._half_life)
         summands = (faded, ~self._by_lsh, self._by_lsh, faded * offset)

@@ -1,0 +1,24 @@
+"""Write the JSON Schema of every published event into models/schema/.
+
+Run it after a change in stream_match/events.py: .venv/bin/python scripts/export_schemas.py
+"""
+
+import json
+from pathlib import Path
+
+from stream_match.events import json_schemas
+
+FOLDER = Path(__file__).parents[1] / "models" / "schema"
+
+
+def main() -> None:
+    """Write one file per event type."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, schema in json_schemas().items():
+        path = FOLDER / f"{name}.schema.json"
+        path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Decoding with FFmpeg (PyAV): an opened container → blocks of audio."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.resample import Resampler, to_float
+from stream_match.errors import SourceError
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioStream, Packet
+    from av.container import InputContainer
+
+log = logging.getLogger(__name__)
+
+JUMP_S = 0.25
+"""Time stamps that are off by more mean that audio is missing; less is the jitter of containers."""
+
+MAX_GAP_S = 60.0
+"""A forward jump up to this is missing audio; a longer one is a clock that was set."""
+
+MAX_DAMAGED_IN_ROW = 500
+"""Packets (10 s or more of audio) without one that can be decoded, after which we give up."""
+
+
+def import_av(shown: str) -> ModuleType:
+    """Import PyAV.
+
+    Parameters
+    ----------
+    shown : str
+        What needs it, fit for a message.
+
+    Returns
+    -------
+    module
+        The module ``av``.
+
+    Raises
+    ------
+    SourceError
+        If it is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise SourceError(
+            f"{shown} needs FFmpeg's decoders, which are not installed: pip install 'stream-match[stream]'"
+        ) from None
+    return av
+
+
+def no_news(position: int | None) -> Mapping[str, str]:
+    """Say that a container brings no metadata on its way.
+
+    Parameters
+    ----------
+    position : int or None
+        Not looked at.
+
+    Returns
+    -------
+    mapping
+        Empty.
+    """
+    del position
+    return {}
+
+
+class Decoder:
+    """Turn the first audio stream of a container into blocks; damaged packets are skipped and counted.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        Opened for reading; stays open.
+    shown : str
+        The source as messages name it, without secrets.
+    block_s : float, > 0 [seconds]
+        Least length of a block, but for the last one before a gap or metadata.
+    news : callable (int or None) -> mapping of str to str
+        Given the byte position of each packet, what the stream says of itself from there on.
+
+    Raises
+    ------
+    SourceError
+        If there is no audio in it.
+    """
+
+    def __init__(
+        self,
+        container: "InputContainer",
+        shown: str,
+        block_s: float,
+        news: Callable[[int | None], Mapping[str, str]] = no_news,
+    ) -> None:
+        if not container.streams.audio:
+            raise SourceError(f"{shown} holds no audio")
+        self._container = container
+        self._shown = shown
+        self._enough = round(block_s * SAMPLE_RATE_HZ)
+        self._news = news
+        self._damaged = 0
+        self._damaged_in_row = 0
+        self._torn = False
+        self._format: tuple[int, int] | None = None
+        self._resampler: Resampler | None = None
+        self._expected_s: float | None = None
+        self._pending: list[npt.NDArray[np.float32]] = []
+        self._pending_samples = 0
+        self._next = Block(np.empty(0, np.float32))  # what the next block will say besides its audio
+
+    @property
+    def damaged_packets(self) -> int:
+        """Packets that could not be decoded."""
+        return self._damaged
+
+    def blocks(self) -> Iterator[Block]:
+        """Decode to the end of the container.
+
+        Yields
+        ------
+        Block
+            Mono audio, with gaps where the time stamps jump.
+
+        Raises
+        ------
+        SourceError
+            If nothing can be decoded any more.
+        """
+        import av
+
+        try:
+            for packet in self._container.demux(self._container.streams.audio[0]):
+                news = self._news(packet.pos)
+                if news:
+                    yield from self._emit()
+                    self._next = replace(self._next, metadata={**self._next.metadata, **news})
+                for frame in self._frames(packet):
+                    yield from self._take(frame)
+        except (av.error.FFmpegError, OSError):
+            yield from self._tail()  # it has been heard before the stream broke off
+            raise
+        yield from self._tail()
+
+    def _frames(self, packet: "Packet[AudioStream]") -> "list[AudioFrame]":
+        import av
+
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            self._count_damage()
+            return []
+        if frames:
+            self._damaged_in_row = 0
+        return frames
+
+    def _count_damage(self) -> None:
+        self._torn = True
+        self._damaged += 1
+        self._damaged_in_row += 1
+        if self._damaged & (self._damaged - 1) == 0:  # 1, 2, 4, 8, …: a broken stream must not flood the log
+            log.warning("%s: damaged packets skipped so far: %d", self._shown, self._damaged)
+        if self._damaged_in_row >= MAX_DAMAGED_IN_ROW:
+            raise SourceError(
+                f"{self._shown} has sent {self._damaged_in_row} packets in a row that cannot be decoded",
+                retry=True,
+            )
+
+    def _take(self, frame: "AudioFrame") -> Iterator[Block]:
+        channels = frame.layout.nb_channels
+        jump_s = self._jump_s(frame)
+        changed = self._format not in (None, (frame.sample_rate, channels))
+        if changed or self._torn or jump_s is not None:
+            self._torn = False
+            yield from self._tail()
+            gap_s = jump_s if jump_s is not None and 0.0 < jump_s <= MAX_GAP_S else 0.0
+            self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
+        if self._format != (frame.sample_rate, channels) or self._resampler is None:
+            self._format = (frame.sample_rate, channels)
+            self._resampler = Resampler(frame.sample_rate, channels)
+        self._pending.append(self._resampler.feed(_samples(frame, channels)))
+        self._pending_samples += self._pending[-1].size
+        if self._pending_samples >= self._enough:
+            yield from self._emit()
+
+    def _jump_s(self, frame: "AudioFrame") -> float | None:
+        """Say by how much a frame's time stamp is off, if it is too much."""
+        if frame.pts is None or frame.time_base is None:
+            return None
+        now_s = float(frame.pts * frame.time_base)
+        expected_s, self._expected_s = self._expected_s, now_s + frame.samples / frame.sample_rate
+        if expected_s is None or abs(now_s - expected_s) <= JUMP_S:
+            return None
+        return now_s - expected_s
+
+    def _tail(self) -> Iterator[Block]:
+        if self._resampler is not None:
+            self._pending.append(self._resampler.flush())
+        yield from self._emit()
+
+    def _emit(self) -> Iterator[Block]:
+        y = np.concatenate(self._pending) if self._pending else np.empty(0, np.float32)
+        self._pending = []
+        self._pending_samples = 0
+        if y.size:
+            yield replace(self._next, y=y)
+            self._next = Block(np.empty(0, np.float32))
+
+
+def _samples(frame: "AudioFrame", channels: int) -> npt.NDArray[np.float32]:
+    y = to_float(frame.to_ndarray())
+    return y.T if frame.format.is_planar else y.reshape(-1, channels)

@@ -1,0 +1,162 @@
+"""The bounded queue between a source and the engine, measured in seconds of audio."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.errors import ParameterError
+
+QUEUE_S = 30.0
+"""Audio that may wait. Servers send in bursts which are no lateness of ours: a segment of HLS (6 to 10 s)
+comes at once, an Icecast server opens with 64 kB (16 s at 32 kbit/s). In memory it is 2.6 MB."""
+
+
+@dataclass
+class _Waiting:
+    """A block in the queue and the samples that were dropped just before it."""
+
+    block: Block
+    lost: int = 0
+
+    def leave(self) -> Block:
+        if not self.lost:
+            return self.block
+        # In samples until here, so that many small drops add up exactly.
+        return replace(self.block, gap_s=self.block.gap_s + self.lost / SAMPLE_RATE_HZ, discontinuity=True)
+
+
+class BlockQueue:
+    """Hold blocks in order; when full, drop the oldest audio, count it and mark the gap.
+
+    Belongs to one event loop and is not safe between threads.
+
+    Parameters
+    ----------
+    capacity_s : float, > 0 [seconds]
+        Audio that it holds at most.
+
+    Raises
+    ------
+    ParameterError
+        If `capacity_s` is not above 0.
+    """
+
+    def __init__(self, capacity_s: float = QUEUE_S) -> None:
+        self._capacity = round(capacity_s * SAMPLE_RATE_HZ) if capacity_s > 0 else 0
+        if self._capacity < 1:
+            raise ParameterError(f"capacity_s is {capacity_s}; expected more than 0 seconds")
+        self._waiting: deque[_Waiting] = deque()
+        self._buffered = 0
+        self._dropped = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._readable = asyncio.Event()
+        self._room = asyncio.Event()
+
+    @property
+    def dropped_s(self) -> float:
+        """Audio dropped so far, in seconds."""
+        return self._dropped / SAMPLE_RATE_HZ
+
+    @property
+    def buffered_s(self) -> float:
+        """Audio waiting now, in seconds."""
+        return self._buffered / SAMPLE_RATE_HZ
+
+    def put_nowait(self, block: Block) -> None:
+        """Add a block of a live source; what no longer fits is dropped, oldest first.
+
+        Parameters
+        ----------
+        block : Block
+            The next audio. If it alone is longer than the queue, only its end is kept.
+        """
+        self._append(block)
+        while (excess := self._buffered - self._capacity) > 0:
+            self._drop(excess)
+        self._readable.set()
+
+    async def put(self, block: Block) -> None:
+        """Add a block of a source that can wait; nothing is dropped.
+
+        Parameters
+        ----------
+        block : Block
+            The next audio. One longer than the queue is let in when the queue is empty.
+        """
+        while self._buffered and self._buffered + block.y.size > self._capacity:
+            self._room.clear()
+            await self._room.wait()
+        self._append(block)
+        self._readable.set()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Say that no more comes; what waits can still be taken.
+
+        Parameters
+        ----------
+        error : BaseException, optional
+            Raised to the reader after the last block.
+        """
+        self._closed = True
+        self._error = error
+        self._readable.set()
+
+    async def get(self) -> Block | None:
+        """Wait for the next block and take it.
+
+        Returns
+        -------
+        Block or None
+            The oldest block; None at the end.
+        """
+        while not self._waiting:
+            if self._closed:
+                if self._error is not None:
+                    raise self._error
+                return None
+            self._readable.clear()
+            await self._readable.wait()
+        taken = self._waiting.popleft()
+        self._buffered -= taken.block.y.size
+        self._room.set()
+        return taken.leave()
+
+    def __aiter__(self) -> "BlockQueue":
+        return self
+
+    async def __anext__(self) -> Block:
+        block = await self.get()
+        if block is None:
+            raise StopAsyncIteration
+        return block
+
+    def _append(self, block: Block) -> None:
+        self._waiting.append(_Waiting(block))
+        self._buffered += block.y.size
+        # Blocks that carry no audio take no room: they join the next one, lest they pile up.
+        if len(self._waiting) > 1 and not self._waiting[-2].block.y.size:
+            self._merge_forward(len(self._waiting) - 2)
+
+    def _drop(self, excess: int) -> None:
+        oldest = self._waiting[0]
+        n = min(excess, oldest.block.y.size)
+        oldest.block = replace(oldest.block, y=oldest.block.y[n:])
+        oldest.lost += n
+        self._dropped += n
+        self._buffered -= n
+        if not oldest.block.y.size and len(self._waiting) > 1:
+            self._merge_forward(0)
+
+    def _merge_forward(self, index: int) -> None:
+        """Give what an emptied block still says to the one after it."""
+        gone, heir = self._waiting[index], self._waiting[index + 1]
+        heir.lost += gone.lost
+        heir.block = replace(
+            heir.block,
+            gap_s=gone.block.gap_s + heir.block.gap_s,
+            discontinuity=gone.block.discontinuity or heir.block.discontinuity,
+            metadata={**gone.block.metadata, **heir.block.metadata},
+        )
+        del self._waiting[index]

@@ -1,0 +1,99 @@
+"""The arrays of an index folder: which there are, their shapes, and what may stand in them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.catalog.manifest import ArrayName, Manifest
+from stream_match.errors import CatalogError
+
+Arrays = Mapping[ArrayName, npt.NDArray[Any]]
+
+_RANGE_CHUNK = 1 << 22  # numbers compared at once
+
+
+def load_arrays(folder: Path, manifest: Manifest) -> Arrays:
+    """Map the arrays of an index into memory, and check them.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+        Of the same folder.
+
+    Raises
+    ------
+    CatalogError
+        If one cannot be read, has another shape or type than its manifest says, or holds positions
+        that do not exist.
+    """
+    arrays = {name: _map(folder, name, *expected) for name, expected in _expected(manifest).items()}
+    wrong = _contradiction(arrays, manifest)
+    if wrong is not None:
+        raise CatalogError(f"the index {str(folder)!r} contradicts itself ({wrong}): build it again")
+    return arrays
+
+
+def _expected(manifest: Manifest) -> dict[ArrayName, tuple[str, tuple[int, ...]]]:
+    """Return type and shape of every array."""
+    counts, settings, lsh = manifest.counts, manifest.settings, manifest.lsh
+    n_values = 12 * settings.n_steps
+    return {
+        "codes.npy": ("<u1", (counts.codes, settings.n_bits // 8)),
+        "audible.npy": ("<u1", (-(-counts.codes // 8),)),
+        "searched.npy": ("<u4", (counts.searched,)),
+        "lsh_starts.npy": ("<u4", (lsh.tables, 2**lsh.key_bits + 1)),
+        "lsh_entries.npy": ("<u4", (lsh.tables, counts.searched)),
+        "projection_centre.npy": ("<f4", (n_values,)),
+        "projection_planes.npy": ("<f4", (n_values, settings.n_bits)),
+    }
+
+
+def _map(folder: Path, name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    try:
+        # Of .npy only: no zip, no pickle, and no more memory than the file has bytes.
+        array = np.lib.format.open_memmap(folder / name, mode="r")
+    except (ValueError, OSError) as error:
+        raise CatalogError(f"{str(folder / name)!r} is not an array: build the index again") from error
+    if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
+        raise CatalogError(
+            f"{str(folder / name)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
+            "build the index again"
+        )
+    return array.view(np.ndarray)
+
+
+def _contradiction(arrays: Arrays, manifest: Manifest) -> str | None:
+    """Return what cannot be true, in a few words."""
+    counts, settings = manifest.counts, manifest.settings
+    searched, starts = arrays["searched.npy"], arrays["lsh_starts.npy"]
+    if not _ascending_below(searched, counts.codes):
+        return "searched.npy is not in order"
+    if not _all_below(arrays["lsh_entries.npy"], counts.codes):
+        return "lsh_entries.npy has positions that do not exist"
+    if (
+        starts[:, 0].any()
+        or (starts[:, -1] != counts.searched).any()
+        or (starts[:, 1:] < starts[:, :-1]).any()
+    ):
+        return "lsh_starts.npy is not in order"
+    if manifest.lsh.key_bits > settings.n_bits:
+        return "LSH keys are longer than codes"
+    if not all(
+        np.isfinite(arrays[name]).all() for name in ("projection_centre.npy", "projection_planes.npy")
+    ):
+        return "the projection is not finite"
+    return None
+
+
+def _ascending_below(values: npt.NDArray[Any], limit: int) -> bool:
+    return len(values) == 0 or (bool((values[1:] > values[:-1]).all()) and int(values[-1]) < limit)
+
+
+def _all_below(values: npt.NDArray[Any], limit: int) -> bool:
+    flat = values.reshape(-1)
+    chunks = (flat[first : first + _RANGE_CHUNK] for first in range(0, len(flat), _RANGE_CHUNK))
+    return all(int(chunk.max()) < limit for chunk in chunks)

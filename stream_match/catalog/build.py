@@ -1,0 +1,225 @@
+"""From audio files to an index folder."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stream_match.catalog.find import FoundTrack, Skipped, find_tracks
+from stream_match.catalog.folder import duplicates_among
+from stream_match.catalog.manifest import TrackRow
+from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
+from stream_match.catalog.progress import progress_bar
+from stream_match.catalog.read import ChromaStretches, ReadTrack
+from stream_match.catalog.store import check_place, write_files
+from stream_match.catalog.swap import replacing, settled
+from stream_match.catalog.workers import read_all
+from stream_match.config import FeatureSettings
+from stream_match.errors import CatalogError
+from stream_match.match.projection import Projection
+from stream_match.match.reference import Reference, TrackCodes, assemble, code_track, fit_to_tracks
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What came of building, or of adding.
+
+    Parameters
+    ----------
+    tracks : int
+        Tracks that were read and are now in the index.
+    skipped : tuple of (Path, str)
+        What was passed over, with one sentence saying why.
+    audio_s : float
+        Seconds of audio of those tracks.
+    seconds : float
+        How long it took.
+    duplicates : tuple of tuple of str
+        Ids of tracks in the index that were made from byte-identical files.
+    """
+
+    tracks: int
+    skipped: tuple[Skipped, ...]
+    audio_s: float
+    seconds: float
+    duplicates: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class CodedTrack:
+    """A track as it goes into an index.
+
+    Parameters
+    ----------
+    row : TrackRow
+        Its position is not looked at.
+    codes : TrackCodes
+    """
+
+    row: TrackRow
+    codes: TrackCodes
+
+
+def build_index(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    jobs: int | None = None,
+    metadata: Path | None = None,
+    replace: bool = False,
+    settings: FeatureSettings = FeatureSettings(),  # noqa: B008, a frozen value
+    progress: bool = True,
+) -> BuildReport:
+    """Build an index of audio files; equal files give equal bytes, on however many cores.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders.
+    out : Path
+        The folder to be made.
+    jobs : int or None
+        Processes that decode; None for one per core.
+    metadata : Path or None
+        A CSV file with the columns id, title, artist, album, which wins over the files' tags.
+    replace : bool
+        Whether an index may be there already; it stays as it is until the new one is whole.
+    settings : FeatureSettings
+    progress : bool
+        Whether to show a bar, if stderr is a terminal.
+
+    Raises
+    ------
+    UsageError
+        If an argument is not what it should be, or two files would be one track.
+    CatalogError
+        If no file could be read, or the index could not be written.
+    """
+    began = time.perf_counter()
+    out = settled(out)
+    found, skipped = find_tracks(paths)
+    table = read_metadata(metadata)
+    warn_of_unknown(table, {track.id for track in found})
+    with replacing(out, lambda: check_place(out, replace=replace)) as staging:
+        read, unread = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
+        skipped += unread
+        if not read:
+            raise CatalogError(f"no track could be read: {skipped[0][1]}")
+        chroma = [track.chroma for _, track in read]
+        projection = fit_to_tracks(ChromaStretches(chroma, settings), settings)
+        coded = [code(found, track, table, projection, settings) for found, track in read]
+        write_tracks(coded, projection, settings, staging.new)
+    return report(coded, coded, skipped, began)
+
+
+def read_tracks(
+    found: Sequence[FoundTrack], work: Path, settings: FeatureSettings, *, jobs: int | None, progress: bool
+) -> tuple[list[tuple[FoundTrack, ReadTrack]], list[Skipped]]:
+    """Read audio files, and tell those that can become tracks from the others.
+
+    Parameters
+    ----------
+    found : sequence of FoundTrack
+    work : Path
+        An empty folder, which must outlive the results.
+    settings : FeatureSettings
+    jobs : int or None
+    progress : bool
+
+    Returns
+    -------
+    read : list of (FoundTrack, ReadTrack)
+        In the order of `found`.
+    skipped : list of (Path, str)
+    """
+    paths = [track.path for track in found]
+    with progress_bar(paths, shown=progress) as on_done:
+        results = read_all(paths, work, settings, jobs=jobs, on_done=on_done)
+    read: list[tuple[FoundTrack, ReadTrack]] = []
+    skipped: list[Skipped] = []
+    for track, result in zip(found, results, strict=True):
+        if isinstance(result, ReadTrack):
+            read.append((track, result))
+        else:
+            skipped.append((track.path, result.reason))
+    return read, skipped
+
+
+def code(
+    found: FoundTrack, read: ReadTrack, metadata: Metadata, projection: Projection, settings: FeatureSettings
+) -> CodedTrack:
+    """Return the codes of a track that has been read, and its row.
+
+    Parameters
+    ----------
+    found : FoundTrack
+    read : ReadTrack
+    metadata : mapping
+        Wins over the file's tags.
+    projection : Projection
+    settings : FeatureSettings
+    """
+    parts = [code_track(chroma, projection, settings) for chroma in ChromaStretches([read.chroma], settings)]
+    codes = np.concatenate([part.codes for part in parts])
+    audible = np.concatenate([part.audible for part in parts])
+    named = {**read.tags, **metadata.get(found.id, {})}
+    names = {field: _storable(named[field]) for field in FIELDS if field in named}
+    row = TrackRow(
+        id=found.id, seconds=round(read.seconds, 3), first=0, codes=len(codes), sha256=read.sha256, **names
+    )
+    return CodedTrack(row, TrackCodes(codes, audible))
+
+
+def write_tracks(
+    coded: Sequence[CodedTrack], projection: Projection, settings: FeatureSettings, folder: Path
+) -> Reference:
+    """Assemble tracks, ordered by id, and write them into an empty folder.
+
+    Parameters
+    ----------
+    coded : sequence of CodedTrack
+        In any order, at least one.
+    projection : Projection
+        That the codes were made with.
+    settings : FeatureSettings
+    folder : Path
+    """
+    ordered = sorted(coded, key=lambda track: track.row.id)
+    reference = assemble(
+        [track.row.track for track in ordered], [track.codes for track in ordered], projection, settings
+    )
+    firsts = reference.starts[:-1].tolist()
+    rows = [
+        track.row.model_copy(update={"first": first}) for track, first in zip(ordered, firsts, strict=True)
+    ]
+    write_files(reference, rows, np.concatenate([track.codes.audible for track in ordered]), folder)
+    return reference
+
+
+def report(
+    new: Sequence[CodedTrack], everything: Sequence[CodedTrack], skipped: Sequence[Skipped], began: float
+) -> BuildReport:
+    """Sum up.
+
+    Parameters
+    ----------
+    new, everything : sequence of CodedTrack
+        What was read now, and all that the index now holds.
+    skipped : sequence of (Path, str)
+    began : float
+        ``time.perf_counter()`` at the beginning.
+    """
+    return BuildReport(
+        tracks=len(new),
+        skipped=tuple(skipped),
+        audio_s=round(sum(track.row.seconds for track in new), 3),
+        seconds=time.perf_counter() - began,
+        duplicates=duplicates_among({track.row.id: track.row.sha256 for track in everything}),
+    )
+
+
+def _storable(text: str) -> str:
+    """Return text that is UTF-8 for certain; tags are bytes of anybody's."""
+    return text.encode("utf-8", "replace").decode()

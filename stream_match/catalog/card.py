@@ -1,0 +1,64 @@
+"""The model card of an index."""
+
+from stream_match.catalog.manifest import Manifest
+
+_CARD = """\
+# An index of recordings
+
+{tracks} tracks, {hours:.2f} hours of audio, for stream-match (index format {version}).
+
+**What it is.** Sign codes of {bits} bits, one every {code_ms:.0f} ms, each of the chroma of {span_s:.1f} s of
+audio; hyperplanes fitted to this catalogue; a FAISS index ({neighbours}) and {lsh_tables} LSH tables of
+{key_bits}-bit keys over every second code that is not silence. Listening computes the same codes of
+what it hears and looks for them here.
+
+**What it is not.** It contains no audio, and audio cannot be restored from it: {bytes_per_second:.0f} bytes
+of codes stand for a second. Titles and artists are in `tracks.jsonl`, as the files or the user named them.
+The recordings keep their own licences; whoever passes the index on passes on these names and numbers only.
+
+| | |
+|---|---|
+| codes | {codes} |
+| of them searched | {searched} |
+| evenness of the LSH buckets (1: all alike) | {occupancy:.2f} |
+| feature fingerprint | {fingerprint} |
+
+Settings: {settings}
+
+**How to verify.** `stream-match index verify FOLDER` compares every file with `manifest.json`, and the
+tables with the codes. The same audio files, settings and versions of the libraries give the same
+bytes again, on as many cores as you like.
+
+**Limits.** Recordings of less than {span_s:.1f} s and silence cannot be found. The index fits one version
+of the feature code only; another one refuses it, and it has to be built again.
+"""
+
+
+def card(manifest: Manifest, occupancy: float) -> str:
+    """Return the model card, in Markdown.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Its files are not looked at.
+    occupancy : float, 0 to 1
+        Of the LSH tables.
+    """
+    counts, settings = manifest.counts, manifest.settings
+    return _CARD.format(
+        tracks=counts.tracks,
+        hours=counts.seconds / 3600,
+        version=manifest.format_version,
+        bits=settings.n_bits,
+        code_ms=1000 * settings.code_s,
+        span_s=settings.span_s,
+        neighbours=manifest.neighbours,
+        lsh_tables=manifest.lsh.tables,
+        key_bits=manifest.lsh.key_bits,
+        bytes_per_second=settings.n_bits / 8 / settings.code_s,
+        codes=counts.codes,
+        searched=counts.searched,
+        occupancy=occupancy,
+        fingerprint=manifest.fingerprint,
+        settings=", ".join(f"{name} {value}" for name, value in settings.model_dump().items()),
+    )

@@ -1,0 +1,45 @@
+"""A progress bar in seconds of audio, so that its estimate is honest."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream_match.capture.file import duration_s
+from stream_match.catalog.read import ReadTrack, Unread
+from stream_match.catalog.workers import OnDone
+
+
+@contextmanager
+def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone]:
+    """Show how much has been read, on stderr and only if that is a terminal.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        What will be read; their headers are looked at first.
+    shown : bool
+        False for no bar at all.
+
+    Yields
+    ------
+    callable (int, ReadTrack or Unread) -> None
+        To be called after each file.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield lambda _number, _result: None
+        return
+    from tqdm import tqdm
+
+    expected = [duration_s(path) or 0.0 for path in paths]
+    with tqdm(total=sum(expected) / 60, bar_format=_FORMAT, file=sys.stderr) as bar:
+
+        def advance(number: int, result: ReadTrack | Unread) -> None:
+            seconds = result.seconds if isinstance(result, ReadTrack) else expected[number]
+            bar.total += (seconds - expected[number]) / 60  # headers may lie, or say nothing
+            bar.update(seconds / 60)
+
+        yield advance
+
+
+_FORMAT = "{percentage:3.0f}% {bar} {n:.0f} of {total:.0f} min of audio, {remaining} left"

@@ -1,0 +1,174 @@
+"""One audio file read: its chroma into a file of its own, in constant memory."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.capture.file import read_blocks, tags
+from stream_match.config import FeatureSettings
+from stream_match.errors import SourceError
+from stream_match.features.chroma import N_CHROMA
+from stream_match.features.rolling import RollingChroma
+from stream_match.match.reference import SEARCHED_STRIDE, audible_rows, embeddings_of
+
+Float32 = npt.NDArray[np.float32]
+
+_STRETCH_SEARCHED = 8192
+"""Searched codes in a stretch that is embedded at once: with the default settings 25 min, 16 MB."""
+
+_FRAME_BYTES = 4 * N_CHROMA
+
+
+@dataclass(frozen=True)
+class ReadTrack:
+    """An audio file that has been heard through.
+
+    Parameters
+    ----------
+    chroma : Path
+        Bare float32 values, 12 per frame; `ChromaStretches` reads them.
+    seconds : float
+        Length of what could be decoded.
+    sha256 : str
+        Of the file's bytes.
+    tags : mapping of str to str
+        Those of title, artist and album that the file has.
+    """
+
+    chroma: Path
+    seconds: float
+    sha256: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An audio file that cannot become a track, and why."""
+
+    reason: str
+
+
+class Stopped(Exception):  # noqa: N818
+    """Reading was called off."""
+
+
+class ChromaStretches(Sequence[Float32]):
+    """The chroma of tracks in stretches that fit into memory, mapped one at a time.
+
+    Stretches of a track overlap, so that their embeddings, one after the other, are those of the
+    whole; each begins at a reference code that is searched for.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        As written by `read_track`.
+    settings : FeatureSettings
+    """
+
+    def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
+        past = (settings.n_steps - 1) * settings.delay_frames
+        step = _STRETCH_SEARCHED * SEARCHED_STRIDE * settings.code_stride_frames
+        self._stretches: list[tuple[Path, int, int]] = []
+        for path in paths:
+            n_frames = path.stat().st_size // _FRAME_BYTES
+            firsts = range(0, n_frames - past, step)
+            self._stretches += [(path, first, min(n_frames, first + step + past)) for first in firsts]
+
+    def __len__(self) -> int:
+        """Return the number of stretches; none if the tracks are too short for one embedding."""
+        return len(self._stretches)
+
+    @overload
+    def __getitem__(self, number: int) -> Float32: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Float32]: ...
+
+    def __getitem__(self, number: int | slice) -> Float32 | list[Float32]:
+        """Return a stretch of chroma [shape=(n_frames, 12), dtype=float32]."""
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        path, first, last = self._stretches[number]
+        shape = (last - first, N_CHROMA)
+        return np.memmap(path, np.float32, "r", offset=first * _FRAME_BYTES, shape=shape)
+
+
+def read_track(
+    path: Path, chroma: Path, settings: FeatureSettings, stopped: Callable[[], bool]
+) -> ReadTrack | Unread:
+    """Decode a file through the very feature code that listens.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    chroma : Path
+        Where the chroma go; while it is being read, ``chroma`` has the suffix ``.part``.
+    settings : FeatureSettings
+    stopped : callable () -> bool
+        Asked every few seconds of audio; if true, reading ends with `Stopped`.
+
+    Returns
+    -------
+    ReadTrack or Unread
+        Unread if it cannot be decoded, is too short for a code, or has no audible one.
+
+    Raises
+    ------
+    OSError
+        If the chroma cannot be written.
+    """
+    part = chroma.with_suffix(".part")
+    try:
+        samples = _write_chroma(_until(stopped, read_blocks(path)), part, settings)
+        sha256 = _sha256(path)
+    except SourceError as error:
+        part.unlink(missing_ok=True)
+        return Unread(str(error))
+    seconds = samples / settings.sample_rate_hz
+    reason = _unfit(ChromaStretches([part], settings), settings)
+    if reason is not None:
+        part.unlink()
+        return Unread(f"{str(path)!r}, {seconds:.1f} s long, {reason}")
+    part.rename(chroma)
+    return ReadTrack(chroma, seconds, sha256, tags(path))
+
+
+def _write_chroma(blocks: Iterator[Float32], part: Path, settings: FeatureSettings) -> int:
+    """Write the chroma of a signal and return its number of samples."""
+    rolling = RollingChroma(settings)
+    samples = 0
+    with part.open("wb") as handle:
+        for y in blocks:
+            samples += len(y)
+            handle.write(rolling.feed(y).tobytes())
+    return samples
+
+
+def _until(stopped: Callable[[], bool], blocks: Iterator[Float32]) -> Iterator[Float32]:
+    for y in blocks:
+        if stopped():
+            raise Stopped
+        yield y
+
+
+def _unfit(stretches: ChromaStretches, settings: FeatureSettings) -> str | None:
+    if len(stretches) == 0:
+        return f"is too short: a track needs at least {settings.span_s:.1f} s"
+    every = settings.code_stride_frames * SEARCHED_STRIDE
+    if not any(audible_rows(embeddings_of(chroma, settings)[::every]).any() for chroma in stretches):
+        return "is silent throughout"
+    return None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{str(path)!r} cannot be read: {error.strerror}") from error

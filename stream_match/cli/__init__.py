@@ -1,0 +1,84 @@
+"""The command line: understand the arguments, run a command, put errors into one line.
+
+Nothing heavy is imported before the arguments have been understood, so that ``--help`` is quick.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from stream_match.cli.parser import build_parser
+from stream_match.errors import StreamMatchError, UsageError
+
+DEBUG_VARIABLE = "STREAM_MATCH_DEBUG"
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 1 for a failure, 2 for a user's mistake.
+    """
+    args = build_parser().parse_args(argv)
+    debug = bool(getattr(args, "debug", False) or os.environ.get(DEBUG_VARIABLE))
+    _set_up_output(debug=debug)
+    try:
+        module, _, function = args.run.partition(":")
+        status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(error)
+    return int(status)
+
+
+def complain(message: object) -> None:
+    """Print one line on standard error.
+
+    Parameters
+    ----------
+    message : object
+        A sentence.
+    """
+    line = " ".join(str(message).split())
+    sys.stderr.write(f"stream-match: {line}\n")
+
+
+def _tell(error: Exception) -> int:
+    if isinstance(error, StreamMatchError | OSError):
+        complain(error)
+    else:
+        complain(f"unexpected {type(error).__name__}: {error} (run it again with --debug for the details)")
+    return 2 if isinstance(error, UsageError) else 1
+
+
+def _set_up_output(*, debug: bool) -> None:
+    # A file's name may hold bytes that are no UTF-8; in JSON they become \udcXX, which JSON allows.
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # none where it has been replaced
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("stream_match").setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def _forget_stdout() -> None:
+    """Let the interpreter flush into nothing when it ends: the reader has gone, and knows it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

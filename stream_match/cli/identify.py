@@ -1,0 +1,43 @@
+"""``identify``: what is playing in files."""
+
+import argparse
+import sys
+
+from stream_match.catalog import load_index
+from stream_match.cli import complain
+from stream_match.config import MatchSettings
+from stream_match.identify import Finding, Identification, identify_files
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``identify``; return the exit status."""
+    status = 0
+    reference = load_index(args.index)
+    for result in identify_files(reference, args.audio, MatchSettings(), unclaimed=args.all):
+        if result.error is not None:
+            complain(result.error)
+            status = 1
+        if args.json:
+            sys.stdout.write(result.to_json() + "\n")
+        elif result.error is None:
+            sys.stdout.write(_table(result))
+        sys.stdout.flush()
+    return status
+
+
+def _table(result: Identification) -> str:
+    lines = [f"{result.file}  ({result.seconds:.1f} s)", *map(_row, result.matches)]
+    if not result.matches:
+        lines.append("  unknown")
+    return "\n".join(lines) + "\n"
+
+
+def _row(found: Finding) -> str:
+    track = found.track
+    name = " – ".join(filter(None, (track.title or track.id, track.artist)))
+    row = (
+        f"  {found.query_s:7.1f} s  {name}  at {found.reference_s:.1f} s  "
+        f"({min(99, round(100 * found.confidence))} %, score {found.score:.1f}"
+    )
+    row += f", speed {found.speed:.3f}, {found.semitones:+.1f} semitones" if found.speed != 1.0 else ""
+    return row + (")" if found.claimed else "; not claimed)")

@@ -1,0 +1,83 @@
+"""``index``: build, add, remove, info, verify."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from stream_match import catalog
+from stream_match.catalog import BuildReport
+from stream_match.cli import complain
+
+
+def build(args: argparse.Namespace) -> int:
+    """Run ``index build``; return the exit status."""
+    report = catalog.build_index(
+        args.paths,
+        args.out,
+        jobs=args.jobs,
+        metadata=args.metadata,
+        replace=args.replace,
+        progress=sys.stderr.isatty(),
+    )
+    return _tell(report, f"{args.out} holds")
+
+
+def add(args: argparse.Namespace) -> int:
+    """Run ``index add``; return the exit status."""
+    report = catalog.add_tracks(
+        args.index, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
+    )
+    return _tell(report, f"added to {args.index}:")
+
+
+def remove(args: argparse.Namespace) -> int:
+    """Run ``index remove``; return the exit status."""
+    count = catalog.remove_tracks(args.index, args.tracks)
+    complain(f"removed {_tracks(count)} from {args.index}")
+    return 0
+
+
+def info(args: argparse.Namespace) -> int:
+    """Run ``index info``; return the exit status."""
+    about = catalog.describe_index(args.index)
+    if args.json:
+        sys.stdout.write(about.model_dump_json() + "\n")
+    else:
+        for key, value in _flat(about.model_dump(mode="json")):
+            sys.stdout.write(f"{key:26} {value}\n")
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Run ``index verify``; return the exit status."""
+    faults = catalog.verify_index(args.index)
+    for fault in faults:
+        complain(fault)
+    if not faults:
+        complain(f"{args.index} is whole")
+    return 1 if faults else 0
+
+
+def _tell(report: BuildReport, what: str) -> int:
+    for _, why in report.skipped:
+        complain(f"skipped: {why}")
+    for same in report.duplicates:
+        complain(f"the same file under several names: {', '.join(same)}")
+    complain(
+        f"{what} {_tracks(report.tracks)}, {report.audio_s / 60:.1f} min of audio, "
+        f"in {report.seconds:.1f} s; {len(report.skipped)} files skipped"
+    )
+    return 1 if report.skipped else 0
+
+
+def _flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        elif value not in ([], None):
+            yield above + key, value
+
+
+def _tracks(count: int) -> str:
+    return f"{count} track" + ("" if count == 1 else "s")

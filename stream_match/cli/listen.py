@@ -1,0 +1,110 @@
+"""``listen`` and ``demo``."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from stream_match.cli.embedded import open_sink
+from stream_match.config import ListenSettings
+from stream_match.errors import UsageError
+from stream_match.service import EnginePort, Report, World, listen
+
+log = logging.getLogger(__name__)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``listen``; return the exit status."""
+    return _run(_settings(args))
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Run ``demo``; return the exit status."""
+    given: dict[str, Any] = {"sources": [{"uri": "demo:"}], "sinks": ["embedded:"], "index": _demo_index()}
+    if args.pace:
+        given["pace"] = args.pace
+    return _run(ListenSettings.from_mapping(given, where="the demo"))
+
+
+def _run(settings: ListenSettings) -> int:
+    if settings.index is None:
+        raise UsageError(
+            "Listening needs an index: give one with --index DIR; stream-match index build makes it."
+        )
+    signals = _Signals()
+    from stream_match.catalog import load_index
+    from stream_match.engine import Engine
+
+    reference = load_index(settings.index)
+    report = asyncio.run(_listen(settings, lambda: Engine(reference, settings.match), signals))
+    log.info("%s", report)
+    return 1 if report.failed and not signals.came else 0
+
+
+async def _listen(
+    settings: ListenSettings, make_engine: Callable[[], EnginePort], signals: "_Signals"
+) -> Report:
+    stop = asyncio.Event()
+    signals.then(stop, asyncio.get_running_loop())
+    return await listen(settings, make_engine, stop=stop, world=World(open_sink=open_sink))
+
+
+class _Signals:
+    """Ends the program when asked to: at once while nothing has started, in order from then on.
+
+    Python's own handlers, because those of an event loop are gone while the loop is being closed.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._hear)
+
+    def then(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+        """Set `stop` from now on."""
+        self._stop, self._loop = stop, loop
+        if self.came:  # and the exit was lost, as it is in some callbacks
+            stop.set()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.came:  # asked twice: at once
+            os._exit(128 + number)
+        self.came = True
+        if self._stop is None or self._loop is None:
+            sys.exit(0)
+        with suppress(RuntimeError):  # the loop is closed: it has all been done
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+
+def _settings(args: argparse.Namespace) -> ListenSettings:
+    """Return the settings of the file, overridden by the command line."""
+    settings = ListenSettings.from_toml(args.config) if args.config else ListenSettings()
+    given: dict[str, Any] = settings.model_dump(exclude_unset=True)
+    given |= {key: value for key in ("index", "pace", "node") if (value := getattr(args, key)) is not None}
+    if args.source:
+        given["sources"] = [{"uri": uri} for uri in args.source]
+    if args.sink:
+        given["sinks"] = args.sink
+    return ListenSettings.from_mapping(given, where="the command line")
+
+
+def _demo_index() -> Path:
+    """Find the index of the demo: in the project's folder, or below the current one."""
+    places = [Path(__file__).parents[2] / "models" / "demo", Path("models") / "demo"]
+    found = next((place for place in places if (place / "manifest.json").is_file()), None)
+    if found is None:
+        raise UsageError(
+            "The index of the demo, models/demo, is not here: run the demo in the project's folder, "
+            "where ./scripts/demo makes everything ready."
+        )
+    return found

@@ -1,0 +1,223 @@
+"""The arguments of all commands."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+SOURCES = (
+    "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
+    "         pcm:-?rate=48000&channels=2&format=s16le\n"
+    "         name=URI gives a source its name in topics and events"
+)
+SINKS = (
+    "sinks:   mqtt://[user:pass@]host[:port][/base] | mqtts://… | embedded: |\n"
+    "         jsonl:- | jsonl:PATH | console:\n"
+    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD"
+)
+CONFIG = """\
+FILE.toml, overridden by the command line:
+  node = "attic"
+  index = "models/demo"
+  pace = "real"
+  sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
+  [[sources]]
+  uri = "https://radio.example/stream"
+  name = "radio-example"
+  title = "Radio Example"
+  [match]
+  max_false_alarms_per_hour = 0.1"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with status 2."""
+        self.exit(2, f"stream-match: {message}; see {self.prog} --help\n")
+
+
+Subparsers = argparse._SubParsersAction  # there is no public name for it
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; it sets ``run`` to ``module:function`` of the command."""
+    parser = Parser(
+        prog="stream-match",
+        description="Says within seconds what is playing and where in it we are.",
+        epilog="example: stream-match demo",
+    )
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_listen, _identify, _index, _watch, _devices, _demo):
+        add(commands)
+    return parser
+
+
+def _command(commands: "Subparsers[Parser]", name: str, run: str, **words: str) -> Parser:
+    """Add a command; `words` are its help and its epilog, which begins with an example."""
+    parser = commands.add_parser(
+        name,
+        help=words["help"],
+        description=words["help"][0].upper() + words["help"][1:] + ".",
+        epilog=words["epilog"],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _listen(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "listen",
+        "listen:run",
+        help="listen to sources and publish what is playing, until they end or a signal comes",
+        epilog="example: stream-match listen --source kitchen=mic: --index models/demo --sink mqtt://localhost\n\n"
+        f"{SOURCES}\n{SINKS}\n\n{CONFIG}\n\n"
+        "exit status: 0 also after SIGINT or SIGTERM; 1 if a source failed; 2 for a mistake in the arguments",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; the rest overrides them")
+    parser.add_argument("--source", action="append", metavar="URI", help="what to listen to; may be repeated")
+    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index")
+    parser.add_argument("--sink", action="append", metavar="URI", help="where events go; console: by default")
+    parser.add_argument(
+        "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
+    )
+    parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+
+
+def _identify(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "identify",
+        "identify:run",
+        help="say what is playing in files",
+        epilog="example: stream-match identify --index models/demo --json recording.wav\n\n"
+        "exit status: 1 if a file could not be read; the others are done all the same",
+    )
+    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
+    parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
+    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
+
+
+def _index(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "index",
+        "index:build",
+        help="make and change indexes",
+        epilog="example: stream-match index build ~/Music --out models/mine",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _index_build(actions)
+    _index_add(actions)
+    remove = _command(
+        actions,
+        "remove",
+        "index:remove",
+        help="take tracks out of an index",
+        epilog="example: stream-match index remove models/mine album/track01",
+    )
+    remove.add_argument("index", type=Path, metavar="DIR")
+    remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
+    info = _command(
+        actions,
+        "info",
+        "index:info",
+        help="say what an index holds",
+        epilog="example: stream-match index info models/demo --json",
+    )
+    info.add_argument("index", type=Path, metavar="DIR")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    verify = _command(
+        actions,
+        "verify",
+        "index:verify",
+        help="check an index for missing or altered files",
+        epilog="example: stream-match index verify models/demo\n\nexit status: 1 if something is wrong",
+    )
+    verify.add_argument("index", type=Path, metavar="DIR")
+
+
+_SKIPPED = "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+
+
+def _index_build(actions: "Subparsers[Parser]") -> None:
+    build = _command(
+        actions,
+        "build",
+        "index:build",
+        help="make an index of audio files and folders",
+        epilog=f"example: stream-match index build ~/Music --out models/mine --jobs 4\n\n{_SKIPPED}",
+    )
+    build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    build.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to make")
+    build.add_argument("--replace", action="store_true", help="replace an index that is there")
+    _builders(build)
+
+
+def _index_add(actions: "Subparsers[Parser]") -> None:
+    add = _command(
+        actions,
+        "add",
+        "index:add",
+        help="add audio files and folders to an index",
+        epilog=f"example: stream-match index add models/mine ~/Music/new\n\n{_SKIPPED}",
+    )
+    add.add_argument("index", type=Path, metavar="DIR")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    _builders(add)
+
+
+def _builders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_at_least_one, metavar="N", help="processes; one per core by default")
+    parser.add_argument(
+        "--metadata", type=Path, metavar="FILE.csv", help="columns id,title,artist,…, instead of tags"
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
+def _watch(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "watch",
+        "watch:run",
+        help="print the events that listeners publish, until Ctrl-C",
+        epilog="example: stream-match watch --mqtt mqtt://broker.local",
+    )
+    parser.add_argument(
+        "--mqtt",
+        metavar="URI",
+        default="mqtt://localhost",
+        help="mqtt://[user:pass@]host[:port][/base]; mqtt://localhost by default",
+    )
+    parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
+
+
+def _devices(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "devices",
+        "devices:run",
+        help="list the microphones, by the names that mic:NAME takes",
+        epilog="example: stream-match devices",
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per microphone")
+
+
+def _demo(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "listen:demo",
+        help="listen to a broadcast made on the spot, and print what arrives at a broker of its own",
+        epilog="example: stream-match demo --pace fast",
+    )
+    parser.add_argument("--pace", choices=("real", "fast"), help="as it is heard (default), or faster")

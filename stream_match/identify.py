@@ -1,0 +1,130 @@
+"""What is playing in whole files: the engine that listens, fed with a file from beginning to end."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.file import read_blocks
+from stream_match.config import MatchSettings
+from stream_match.engine import Engine
+from stream_match.errors import SourceError
+from stream_match.events import Evidence, MatchFacts, Payload, Track
+from stream_match.match.reference import Reference
+
+SAME_PLACE_S = 3.0
+"""A candidate this near to the line of a claimed match of its track is that match, told once more."""
+
+
+class Finding(Payload):
+    """A match in a file.
+
+    `reference_s` is the place in the reference that sounds `query_s` seconds into the file.
+    """
+
+    track: Track
+    kind: Literal["recording", "version"]
+    query_s: float
+    reference_s: float
+    speed: float
+    semitones: float
+    score: float
+    confidence: float
+    claimed: bool
+    evidence: Evidence
+
+
+class Identification(Payload):
+    """What was found in a file; `error` says why it could not be read."""
+
+    file: str
+    seconds: float
+    matches: tuple[Finding, ...]
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """Return it as one line of JSON; ``error`` is in it only if there is one."""
+        left_out = {"error"} if self.error is None else None
+        return json.dumps(self.model_dump(mode="json", exclude=left_out), ensure_ascii=False)
+
+
+def identify_files(
+    reference: Reference,
+    paths: Iterable[str | Path],
+    settings: MatchSettings | None = None,
+    *,
+    unclaimed: bool = False,
+) -> Iterator[Identification]:
+    """Say what is playing in files.
+
+    Parameters
+    ----------
+    reference : Reference
+        The catalogue.
+    paths : iterable of str or Path
+        Audio files.
+    settings : MatchSettings, optional
+        When a match is claimed.
+    unclaimed : bool
+        Whether the best candidates that are not claimed follow those that are.
+
+    Yields
+    ------
+    Identification
+        One per file, in order; its matches best first. A file that cannot be read has an error.
+    """
+    settings = settings or MatchSettings()
+    for path in paths:
+        name = os.fsencode(path).decode(errors="backslashreplace")
+        try:
+            yield _identify(reference, path, name, settings, unclaimed)
+        except SourceError as error:
+            yield Identification(file=name, seconds=0.0, matches=(), error=str(error))
+
+
+def _identify(
+    reference: Reference, path: str | Path, name: str, settings: MatchSettings, unclaimed: bool
+) -> Identification:
+    engine = Engine(reference, settings)
+    last: dict[str, MatchFacts] = {}
+    samples = 0
+    for y in read_blocks(path):
+        samples += y.size
+        last |= {facts.match_id: facts for facts in engine.feed(y)}
+    last |= {facts.match_id: facts for facts in engine.flush()}
+    found = _ranked(last.values(), claimed=True)
+    if unclaimed:
+        others = _ranked(engine.candidates(), claimed=False)
+        found += [other for other in others if not any(_same(other, match) for match in found)]
+    return Identification(file=name, seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
+
+
+def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:
+    return [_finding(one, claimed=claimed) for one in sorted(facts, key=lambda one: -one.score)]
+
+
+def _finding(facts: MatchFacts, *, claimed: bool) -> Finding:
+    query_s = facts.started_s
+    return Finding(
+        track=facts.track,
+        kind=facts.kind,
+        query_s=round(query_s, 3),
+        # Back along the line from the place that the facts tell, which sounds at the decision.
+        reference_s=round(facts.reference_s - (facts.stream_s - query_s) * facts.speed, 3),
+        speed=round(facts.speed, 5),
+        semitones=round(facts.semitones, 3),
+        score=facts.score,
+        confidence=facts.confidence,
+        claimed=claimed,
+        evidence=facts.evidence,
+    )
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    """Say whether two findings are the same place of the same track."""
+    if one.track.id != other.track.id:
+        return False
+    place_s = other.reference_s + (one.query_s - other.query_s) * other.speed
+    return abs(one.reference_s - place_s) < SAME_PLACE_S

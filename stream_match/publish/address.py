@@ -1,0 +1,143 @@
+"""Where a broker is and how to enter: the ``mqtt:`` and ``mqtts:`` URIs."""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from stream_match.errors import UsageError
+from stream_match.publish.topics import BASE
+
+USERNAME_VARIABLE = "STREAM_MATCH_MQTT_USERNAME"
+PASSWORD_VARIABLE = "STREAM_MATCH_MQTT_PASSWORD"  # noqa: S105  (the name of the variable, not a password)
+
+LOOPBACK = "127.0.0.1"
+PORT = 1883
+TLS_PORT = 8883
+
+_BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Address:
+    """A broker, and the base of the topics there.
+
+    Attributes
+    ----------
+    host, port
+        Where it listens.
+    base
+        First part of every topic, without slashes at its ends.
+    tls, cafile, insecure
+        Whether to encrypt; a file of trusted certificates instead of the system's; whether to
+        accept any certificate.
+    username, password
+        Kept out of `repr` and `uri`.
+    """
+
+    host: str
+    port: int = PORT
+    base: str = BASE
+    tls: bool = False
+    cafile: str | None = None
+    insecure: bool = False
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def uri(self) -> str:
+        """The URI without secrets, fit for logs."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}/{self.base}"
+
+    @classmethod
+    def parse(cls, uri: str, environ: Mapping[str, str] | None = None) -> Self:
+        """Understand ``mqtt[s]://[user:pass@]host[:port][/base][?cafile=PATH&insecure=1]``.
+
+        Parameters
+        ----------
+        uri : str
+            User and password may be percent-encoded.
+        environ : mapping, optional
+            Holds `USERNAME_VARIABLE` and `PASSWORD_VARIABLE`, which stand in for what the URI
+            does not say; the process's environment by default.
+
+        Raises
+        ------
+        UsageError
+            If it is none. The message never contains what could be a password.
+        """
+        environ = os.environ if environ is None else environ
+        parts = _split(uri)
+        tls = parts.scheme == "mqtts"
+        port = parts.port or (TLS_PORT if tls else PORT)
+        if port == TLS_PORT and not tls:
+            log.warning("Port %d is usually encrypted, but mqtt:// is not: write mqtts:// if so.", port)
+        options = _options(parts)
+        return cls(
+            host=parts.hostname or "",
+            port=port,
+            base=_base(parts.path),
+            tls=tls,
+            cafile=options.get("cafile"),
+            insecure=_boolean(options.get("insecure", "0")),
+            username=unquote(parts.username) if parts.username else environ.get(USERNAME_VARIABLE),
+            password=unquote(parts.password) if parts.password else environ.get(PASSWORD_VARIABLE),
+        )
+
+
+def redact(uri: str) -> str:
+    """Hide whatever could be a user or a password in a URI, however broken it is."""
+    scheme, slashes, rest = uri.partition("://")
+    hidden = re.sub(r"^.*@", "***@", rest, flags=re.DOTALL)
+    if hidden == rest and not re.fullmatch(r"(\[[^\]]*\]|[^:/?#]*)(:\d*)?([/?].*)?", rest):
+        hidden = "***"
+    return scheme + slashes + hidden
+
+
+def _split(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+        known = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and not parts.fragment
+        known = known and parts.port != 0
+    except ValueError:  # a port that is no number, or a torn [IPv6] address
+        known = False
+    if not known:
+        raise UsageError(
+            f"The broker {redact(uri)!r} cannot be understood: expected "
+            "mqtt://[user:password@]host[:port][/base] or mqtts://…, "
+            "with / ? # @ in a password written as %2F %3F %23 %40."
+        )
+    return parts
+
+
+def _base(path: str) -> str:
+    base = unquote(path).strip("/") or BASE
+    if re.search(r"[+#\0]|//|^\$", base):
+        raise UsageError(
+            f"The topic base {base!r} cannot be used: leave out + and #, empty levels, and a $ in front."
+        )
+    return base
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    allowed = {"cafile", "insecure"} if parts.scheme == "mqtts" else set()
+    unknown = sorted(options.keys() - allowed)
+    if unknown:
+        raise UsageError(
+            f"The option {unknown[0]!r} does not belong in an {parts.scheme}:// URI: "
+            "mqtts:// takes cafile=PATH and insecure=1, mqtt:// takes none."
+        )
+    return options
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise UsageError(f"The option insecure={text!r} is neither yes nor no: write insecure=1 or nothing.")
+    return _BOOLEANS[text.lower()]

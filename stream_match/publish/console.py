@@ -1,0 +1,103 @@
+"""Events as a person reads them."""
+
+from datetime import tzinfo
+from typing import Self
+
+from stream_match.errors import UsageError
+from stream_match.events import Event, MatchEvent, StatusEvent, Track
+from stream_match.publish.jsonl import JsonlSink
+
+# Below these, speed and pitch are as the recording has them, within what a listener would notice.
+_SPEED_SHOWN = 0.005
+_SEMITONES_SHOWN = 0.1
+
+
+class ConsoleSink(JsonlSink):
+    """Prints events to standard output, one line each; updates of a running match are left out."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._uri = "console:"
+
+    @classmethod
+    def from_uri(cls, uri: str, *, node: str) -> Self:  # noqa: ARG003  (one signature for every sink)
+        """Make the sink of ``console:``.
+
+        Raises
+        ------
+        UsageError
+            If anything follows the colon.
+        """
+        if uri.partition(":")[2]:
+            raise UsageError(f"The sink {uri!r} says too much: write console: and nothing behind it.")
+        return cls()
+
+    def _line(self, event: Event) -> str | None:
+        return describe(event) if is_news(event) else None
+
+
+def is_news(event: Event) -> bool:
+    """Say whether a person watching wants to see an event: all but the updates of a running match."""
+    return isinstance(event, StatusEvent) or event.phase != "updated"
+
+
+def describe(event: Event, *, tz: tzinfo | None = None) -> str:
+    """Put an event into one line for a person.
+
+    Parameters
+    ----------
+    event : Event
+        A match or a status.
+    tz : tzinfo, optional
+        The time zone of the clock shown; the computer's own by default.
+
+    Returns
+    -------
+    str
+        Such as ``20:15:03  kitchen  ▶ Title – Artist   at 1:23  (97 %, 3.2 s after it began)``,
+        without line breaks or control characters, whatever the tags contain.
+    """
+    said = _describe_status(event) if isinstance(event, StatusEvent) else _describe_match(event)
+    line = f"{event.time.astimezone(tz):%H:%M:%S}  {event.source_name or event.source}  {said}"
+    return "".join(letter if letter.isprintable() else " " for letter in line)
+
+
+def _describe_match(match: MatchEvent) -> str:
+    if match.phase == "ended":
+        ended_s = match.stream_s if match.ended_s is None else match.ended_s
+        return f"■ {_named(match.track)}   ended after {_minutes(ended_s - match.started_s)}"
+    sign = "▶" if match.phase == "started" else "…"
+    return f"{sign} {_named(match.track)}   at {_minutes(match.reference_s)}  ({', '.join(_remarks(match))})"
+
+
+def _remarks(match: MatchEvent) -> list[str]:
+    # Certainty is never claimed, however the figure rounds.
+    remarks = [f"{min(99, round(100 * match.confidence))} %"]
+    remarks.append(f"{max(0.0, match.stream_s - match.started_s):.1f} s after it began")
+    if match.kind == "version":
+        remarks.append("another version, not this recording")
+    if abs(match.speed - 1) >= _SPEED_SHOWN:
+        remarks.append(f"speed {100 * (match.speed - 1):+.1f} %")
+    if abs(match.semitones) >= _SEMITONES_SHOWN:
+        remarks.append(f"pitch {match.semitones:+.1f} semitones")
+    if match.evidence.same_recording:
+        remarks.append("or: " + "; ".join(map(_named, match.evidence.same_recording)))
+    return remarks
+
+
+def _describe_status(status: StatusEvent) -> str:
+    said = f"· {status.state}"
+    if status.attempt:
+        said += f" (attempt {status.attempt})"
+    return f"{said}: {status.reason}" if status.reason else said
+
+
+def _named(track: Track) -> str:
+    title = track.title or track.id
+    return f"{title} – {track.artist}" if track.artist else title
+
+
+def _minutes(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

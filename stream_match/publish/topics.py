@@ -1,0 +1,130 @@
+"""Which MQTT topics say what: names, QoS, and what is retained."""
+
+from dataclasses import dataclass, field
+
+from stream_match.events import Event, MatchEvent, StatusEvent, to_json
+
+BASE = "stream_match"
+
+ONLINE, STOPPED, OFFLINE = "online", "stopped", "offline"
+NOTHING_PLAYING = '{"track": null}'
+
+
+@dataclass(frozen=True)
+class Message:
+    """What goes to the broker in one publish."""
+
+    topic: str
+    payload: str
+    retain: bool
+    qos: int = 1
+
+
+def node_status(base: str, node: str, payload: str) -> Message:
+    """Return the message that says whether a node is `ONLINE`, `STOPPED` (cleanly) or `OFFLINE`."""
+    return Message(f"{base}/{node}/status", payload, retain=True)
+
+
+def event_message(base: str, event: Event) -> Message:
+    """Return the message that carries an event: a status is retained, a match is not."""
+    return Message(
+        f"{base}/{event.node}/{event.source}/{event.type}", to_json(event), isinstance(event, StatusEvent)
+    )
+
+
+def event_filters(base: str, node: str, source: str) -> tuple[str, ...]:
+    """Return the topic filters under which events come; `node` and `source` may be ``+``."""
+    return tuple(f"{base}/{node}/{source}/{kind}" for kind in ("match", "status"))
+
+
+def matches(topic: str, topic_filter: str) -> bool:
+    """Say whether a topic falls under a filter; of the wildcards, ``+`` alone is understood."""
+    names, wanted = topic.split("/"), topic_filter.split("/")
+    return len(names) == len(wanted) and all(
+        want in ("+", name) for name, want in zip(names, wanted, strict=True)
+    )
+
+
+@dataclass
+class NowPlaying:
+    """The matches of one source that have started and not ended.
+
+    Two may overlap, as when one track is faded into the next. The one that started last is the
+    one shown: were it the one heard of last, the two would alternate with every update.
+    """
+
+    running: dict[str, MatchEvent] = field(default_factory=dict)
+
+    def hear(self, event: MatchEvent) -> None:
+        """Take note of a match event."""
+        if event.phase == "ended":
+            self.running.pop(event.match_id, None)
+        else:
+            self.running[event.match_id] = event
+
+    @property
+    def payload(self) -> str:
+        """The latest event of the match that is playing, or `NOTHING_PLAYING`."""
+        return to_json(next(reversed(self.running.values()))) if self.running else NOTHING_PLAYING
+
+
+class Retained:
+    """What the retained topics of the sources should say, and what the broker was told.
+
+    `due` returns the difference; after a reconnect (`forget`) that is everything, because the
+    broker may have lost it. ``now_playing`` tells what is true now, even while older events still
+    wait in the outbox. A status is wanted as soon as it was delivered as an event, or dropped;
+    so the readers of the topic get states in order.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._playing: dict[str, NowPlaying] = {}
+        self._wanted: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+        self._newest: dict[str, str] = {}
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event as it comes in.
+
+        The first one of a source clears what an earlier, killed process may have left as playing.
+        """
+        topic = f"{self._base}/{event.node}/{event.source}/now_playing"
+        playing = self._playing.setdefault(topic, NowPlaying())
+        if isinstance(event, MatchEvent):
+            playing.hear(event)
+        self._wanted[topic] = playing.payload
+
+    def delivered(self, message: Message) -> None:
+        """Take note that the broker has a message."""
+        if message.retain:
+            self._told[message.topic] = message.payload
+
+    def passed(self, event: Event) -> None:
+        """Take note that an event has left the outbox, delivered or dropped.
+
+        A dropped state is thus told as the retained one. It may be younger than the head of the
+        outbox, which is never dropped: so ids are compared, which are sortable by time.
+        """
+        if isinstance(event, StatusEvent):
+            message = event_message(self._base, event)
+            if event.event_id >= self._newest.get(message.topic, ""):
+                self._newest[message.topic] = event.event_id
+                self._wanted[message.topic] = message.payload
+
+    def silence(self) -> None:
+        """Want nothing to be playing any more."""
+        for topic in self._playing:
+            self._wanted[topic] = NOTHING_PLAYING
+
+    def forget(self) -> None:
+        """Assume that the broker knows nothing."""
+        self._told.clear()
+
+    def due(self) -> list[Message]:
+        """Return what the broker has to be told, to be confirmed with `delivered`."""
+        return [
+            Message(topic, payload, retain=True)
+            for topic, payload in self._wanted.items()
+            if self._told.get(topic) != payload
+        ]

@@ -1,0 +1,137 @@
+"""An engine at work for one opening of a source: off the event loop, and never leaving a match open."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.errors import StreamMatchError
+from stream_match.events import MatchFacts
+from stream_match.service.report import Report
+from stream_match.service.world import EnginePort, Offload
+
+LEVEL_SAMPLES = SAMPLE_RATE_HZ
+FLOOR_DBFS = -120.0  # digital silence, for JSON knows no infinity
+
+
+class EngineError(StreamMatchError):
+    """The engine broke; its source cannot be listened to any more."""
+
+
+class Level:
+    """RMS level of the last second."""
+
+    def __init__(self) -> None:
+        self._powers: deque[tuple[float, int]] = deque()
+        self._samples = 0
+
+    def hear(self, y: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> None:
+        """Take note of samples, at most a second of them."""
+        if y.size:
+            self._powers.append((float(np.dot(y, y)), y.size))
+            self._samples += y.size
+        while self._powers and self._samples - self._powers[0][1] >= LEVEL_SAMPLES:
+            self._samples -= self._powers.popleft()[1]
+
+    @property
+    def dbfs(self) -> float | None:
+        """The level in dB relative to full scale; None if nothing was heard, or nothing that has a level."""
+        if not self._samples:
+            return None
+        power = sum(power for power, _ in self._powers) / self._samples
+        if not math.isfinite(power):
+            return None
+        return round(max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30))), 1)
+
+
+class Lane:
+    """An engine and the matches that it has begun and not ended.
+
+    Ids of matches become unique over all sources and runs; stream times go on from earlier openings.
+
+    Parameters
+    ----------
+    engine : EnginePort
+        New, without history.
+    prefix : str
+        Goes before the engine's own match ids.
+    offset_s : float [seconds]
+        Stream time at which this opening began.
+    offload : coroutine function
+        Does the engine's work elsewhere than on the event loop.
+    report : Report
+        Takes the costs.
+    """
+
+    def __init__(
+        self, engine: EnginePort, prefix: str, offset_s: float, offload: Offload, report: Report
+    ) -> None:
+        self._engine = engine
+        self._prefix = prefix
+        self._offset_s = offset_s
+        self._offload = offload
+        self._report = report
+        self._running: dict[str, MatchFacts] = {}
+
+    async def feed(self, block: Block) -> list[MatchFacts]:
+        """Let the engine hear a block.
+
+        Raises
+        ------
+        EngineError
+            If it breaks.
+        """
+        return await self._work(
+            lambda: self._engine.feed(block.y, gap_s=block.gap_s, discontinuity=block.discontinuity)
+        )
+
+    async def finish(self) -> list[MatchFacts]:
+        """End every match.
+
+        An engine that breaks while it is flushed, or forgets a match, is made good: the end is then
+        that of the last facts.
+        """
+        try:
+            facts = await self._work(self._engine.flush)
+        except EngineError:
+            facts = []
+        facts += [
+            last.model_copy(update={"phase": "ended", "ended_s": last.stream_s})
+            for last in self._running.values()
+        ]
+        self._running.clear()
+        return facts
+
+    async def _work(self, call: Callable[[], list[MatchFacts]]) -> list[MatchFacts]:
+        def timed() -> tuple[list[MatchFacts], float]:
+            begun = time.thread_time()
+            return call(), time.thread_time() - begun
+
+        try:
+            found, cost_s = await self._offload(timed)
+        except Exception as error:  # whatever an engine may raise, it is the end of this one only
+            raise EngineError(f"the matcher broke ({type(error).__name__}: {error})") from error
+        self._report.engine_s += cost_s
+        return [self._noted(facts) for facts in found]
+
+    def _noted(self, facts: MatchFacts) -> MatchFacts:
+        ended_s = None if facts.ended_s is None else facts.ended_s + self._offset_s
+        facts = facts.model_copy(
+            update={
+                "match_id": f"{self._prefix}-{facts.match_id}",
+                "stream_s": facts.stream_s + self._offset_s,
+                "started_s": facts.started_s + self._offset_s,
+                "ended_s": ended_s,
+            }
+        )
+        if facts.phase == "started":
+            self._report.matches += 1
+            self._report.delays_s.append(facts.stream_s - facts.started_s)
+        if facts.phase == "ended":
+            self._running.pop(facts.match_id, None)
+        else:
+            self._running[facts.match_id] = facts
+        return facts

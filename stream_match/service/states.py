@@ -1,0 +1,44 @@
+"""The states of a source and what may follow which."""
+
+from collections.abc import Mapping
+
+from stream_match.events import State
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    # opened for the first time, no audio yet
+    "starting": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    # audio comes
+    "running": frozenset({"stalled", "reconnecting", "failed", "stopped"}),
+    # open, but no audio for STALL_S
+    "stalled": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    # lost; waits, or is being opened for the attempt-th time
+    "reconnecting": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    # given up
+    "failed": frozenset(),
+    # ended by itself or by us
+    "stopped": frozenset(),
+}
+"""State → the states that may follow it. Every transition is a status event."""
+
+STALL_S = 12.0
+"""A source without audio for so long is `stalled`; HLS is silent for up to 10 s with nothing wrong."""
+
+LOST_S = 60.0
+"""A live source without audio for so long is closed and opened again, whatever it says of itself."""
+
+STATUS_EVERY_S = 60.0
+"""Audio between two status events of a source that just runs."""
+
+STEADY_S = 60.0
+"""A source that has run for so long [seconds of audio] is tried again at once when lost. Shorter runs do
+not count: a server that accepts, sends its buffer and hangs up must not be asked every second."""
+
+MAX_METADATA = 16
+MAX_METADATA_CHARACTERS = 500
+"""What a stream says of itself is kept up to here: memory is bounded whatever a server sends."""
+
+
+def kept_metadata(old: Mapping[str, str], news: Mapping[str, str]) -> dict[str, str]:
+    """Return what is known of a stream after news of it, within the bounds."""
+    merged = {**old, **{key[:64]: value[:MAX_METADATA_CHARACTERS] for key, value in news.items()}}
+    return dict(list(merged.items())[:MAX_METADATA])

@@ -1,0 +1,82 @@
+"""What the service takes from outside: clocks, chance, threads; replaceable, so that tests need not wait."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.capture import open_source
+from stream_match.capture.base import Source
+from stream_match.events import MatchFacts
+from stream_match.publish import open_sink
+from stream_match.publish.base import Sink
+
+T = TypeVar("T")
+
+
+class EnginePort(Protocol):
+    """What the service asks of an engine; `stream_match.engine.Engine` is one."""
+
+    def feed(
+        self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
+    ) -> list[MatchFacts]:
+        """Take audio, return what there is to say."""
+
+    def flush(self) -> list[MatchFacts]:
+        """End the stream: every match that has started gets its end."""
+
+
+class OpenSink(Protocol):
+    """Makes a sink of a URI."""
+
+    def __call__(self, uri: str, *, node: str) -> Sink:
+        """Make the sink; entering it opens it."""
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do CPU work off the event loop."""
+    return await asyncio.to_thread(work)
+
+
+class Offload(Protocol):
+    """Does CPU work off the event loop."""
+
+    def __call__(self, work: Callable[[], T], /) -> Coroutine[Any, Any, T]:
+        """Do it, return its result."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Clocks, chance, threads and the makers of sources and sinks.
+
+    Parameters
+    ----------
+    now : callable () -> float
+        Seconds since 1970 (UTC).
+    monotonic : callable () -> float
+        Seconds that never go back.
+    sleep : coroutine function (float [seconds])
+        Waits.
+    chance : callable () -> float
+        Numbers from 0 to 1, for waiting times.
+    random_bits : callable (int) -> int
+        So many random bits, for ids.
+    offload : coroutine function (callable)
+        Does CPU work elsewhere than on the event loop.
+    open_source, open_sink : callable
+        Make sources and sinks of what the settings say.
+    """
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+    random_bits: Callable[[int], int] = random.SystemRandom().getrandbits
+    offload: Offload = in_thread
+    open_source: Callable[[str], Source] = open_source
+    open_sink: OpenSink = field(default=open_sink)

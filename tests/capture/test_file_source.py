@@ -1,0 +1,165 @@
+"""Files: whatever libsndfile or FFmpeg reads, whole, damaged or none at all."""
+
+import logging
+import os
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from capture_samples import encoded, read_all, sweep, write_aac
+
+from stream_match.capture import file
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.file import FileSource, duration_s, read_blocks, tags
+from stream_match.errors import SourceError
+
+
+def read(path):
+    return np.concatenate(list(read_blocks(path)))
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_formats_of_libsndfile(tmp_path, container):
+    path = tmp_path / "song"  # what it is shows inside, not in the name
+    path.write_bytes(encoded(sweep(3.0, 44_100, 2), 44_100, container))
+    got = read(path)
+    assert got.dtype == np.float32
+    assert got.size / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.06)
+    assert duration_s(path) == pytest.approx(3.0, abs=0.06)
+
+
+def test_equals_the_whole_resampled_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(file, "CHUNK_VALUES", 10_000)
+    y = sweep(2.0, 48_000, 2)
+    path = tmp_path / "song.wav"
+    path.write_bytes(encoded(y, 48_000, "WAV", "FLOAT"))
+    np.testing.assert_array_equal(read(path), soxr.resample(y[:, 0], 48_000, SAMPLE_RATE_HZ))
+
+
+@pytest.mark.parametrize("suffix", ["m4a", "mp4", "mkv", "aac"])
+def test_formats_of_ffmpeg(tmp_path, suffix):
+    pytest.importorskip("av")
+    path = tmp_path / f"a:b {suffix}.{suffix}"
+    write_aac(path, sweep(3.0, 44_100), 44_100, {"aac": "adts", "mkv": "matroska", "m4a": "ipod"}.get(suffix))
+    got = read(path)
+    assert got.size / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.1)
+    assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.02)
+    assert duration_s(path) == pytest.approx(3.0, abs=0.5)
+
+
+def test_without_ffmpeg_the_message_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "song.m4a"
+    path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(SourceError, match=r"pip install 'stream-match\[stream\]'") as caught:
+        read(path)
+    assert not caught.value.retry
+    assert duration_s(path) is None
+    assert tags(path) == {}
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", 8_000, 1, "PCM_U8") as out:
+        for _ in range(60):
+            out.write(np.zeros(8_000 * 60, np.float32))  # an hour
+    tracemalloc.start()
+    size = sum(y.size for y in read_blocks(path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size == 3600 * SAMPLE_RATE_HZ
+    assert peak < 40e6  # whole, it would be 318 MB
+
+
+def test_a_source_reads_the_same(tmp_path):
+    path = tmp_path / "song.ogg"
+    path.write_bytes(encoded(sweep(2.0), SAMPLE_RATE_HZ, "OGG"))
+    source = FileSource(str(path), "song")
+    assert not source.live
+    got = np.concatenate([block.y for block in read_all(source)])
+    np.testing.assert_array_equal(got, read(path))
+
+
+@pytest.mark.parametrize("container", ["FLAC", "MP3"])
+def test_one_that_breaks_off_gives_what_there_is_and_a_warning(tmp_path, caplog, container):
+    whole = encoded(sweep(20.0), SAMPLE_RATE_HZ, container)
+    path = tmp_path / "cut"
+    path.write_bytes(whole[: len(whole) // 2])
+    with caplog.at_level(logging.WARNING):
+        got = read(path)
+    assert 8 < got.size / SAMPLE_RATE_HZ < 15
+    assert "broken off" in caplog.text
+
+
+def test_nan_in_a_file_becomes_silence(tmp_path, caplog):
+    y = sweep(1.0)
+    y[100:200] = np.nan
+    path = tmp_path / "nan.wav"
+    path.write_bytes(encoded(y, SAMPLE_RATE_HZ, "WAV", "FLOAT"))
+    with caplog.at_level(logging.WARNING):
+        got = read(path)
+    assert np.isfinite(got).all()
+    assert "100 samples" in caplog.text
+
+
+def bad_files(folder):
+    wav = encoded(sweep(1.0), SAMPLE_RATE_HZ, "WAV")
+    (folder / "empty.wav").touch()
+    (folder / "header.wav").write_bytes(wav[:44])
+    (folder / "text.mp3").write_text("this is not audio\n" * 100)
+    (folder / "noise.flac").write_bytes(np.random.default_rng(0).bytes(20_000))
+    (folder / "stub.flac").write_bytes(encoded(sweep(1.0), SAMPLE_RATE_HZ, "FLAC")[:60])
+    (folder / "samples.raw").write_bytes(bytes(1000))
+    os.mkfifo(folder / "pipe")
+    return [
+        "empty.wav",
+        "header.wav",
+        "text.mp3",
+        "noise.flac",
+        "stub.flac",
+        "samples.raw",
+        "pipe",
+        ".",
+        "none.ogg",
+    ]
+
+
+def test_what_is_no_audio_is_refused_with_a_sentence(tmp_path):
+    for name in bad_files(tmp_path):
+        with pytest.raises(SourceError) as caught:
+            read(tmp_path / name)
+        assert not caught.value.retry, name
+        assert "\n" not in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
+        assert tags(tmp_path / name) == {}
+    assert duration_s(tmp_path / "none.ogg") is None
+
+
+def test_a_zero_byte_in_a_path_is_no_crash():
+    with pytest.raises(SourceError):
+        next(read_blocks("a\0b"))
+
+
+def test_tags(tmp_path):
+    path = tmp_path / "song.flac"
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1) as out:
+        out.title, out.artist = "A Title", "Ann"
+        out.write(sweep(0.5))
+    assert tags(path) == {"title": "A Title", "artist": "Ann"}
+    assert tags(tmp_path / "none.flac") == {}
+
+
+def test_tags_that_only_ffmpeg_reads(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "song.m4a"
+    with av.open(str(path), "w", format="ipod") as output:
+        output.metadata["title"] = "B Title"
+        stream = output.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE_HZ
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    assert tags(path) == {"title": "B Title"}

@@ -1,0 +1,238 @@
+"""URLs, against real servers on loopback."""
+
+import logging
+import socket
+
+import numpy as np
+import pytest
+from capture_samples import (
+    encoded,
+    frequency_hz,
+    joined,
+    read_all,
+    read_until_error,
+    seconds,
+    sweep,
+    write_aac,
+)
+from capture_servers import METAINT, RtspServer, Server, cut_off, icecast, serving, stalling, whole
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.icy import parse_metadata
+from stream_match.capture.url import UrlSource
+from stream_match.errors import SourceError, UsageError
+
+pytest.importorskip("av")
+
+SECONDS = 4.0
+TIMEOUTS = {"open_timeout_s": 0.5, "read_timeout_s": 0.5}
+
+
+@pytest.fixture
+def server():
+    with serving(Server()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mp3():
+    return encoded(sweep(SECONDS), SAMPLE_RATE_HZ, "MP3")
+
+
+@pytest.mark.parametrize("container", ["FLAC", "OGG", "MP3", "WAV"])
+def test_progressive_file_ends_once_and_is_not_live(server, container):
+    server.pages["/a"] = whole(encoded(sweep(SECONDS, 44_100, 2), 44_100, container))
+    source = UrlSource(server.url("/a"), "a")
+    assert source.live
+    blocks = read_all(source)
+    assert seconds(blocks) == pytest.approx(SECONDS, abs=0.1)
+    assert not source.live
+    assert not any(block.gap_s or block.discontinuity for block in blocks)
+
+
+def test_lossless_audio_arrives_unchanged(server):
+    y = sweep(SECONDS)
+    server.pages["/a.flac"] = whole(encoded(y, SAMPLE_RATE_HZ, "FLAC"))
+    got = joined(read_all(UrlSource(server.url("/a.flac"), "a")))
+    np.testing.assert_allclose(got, y[:, 0], atol=2e-5)  # 16 bits
+
+
+def test_icecast_titles_arrive_where_they_begin(server):
+    noise = np.random.default_rng(1).uniform(-0.3, 0.3, round(SECONDS * SAMPLE_RATE_HZ))
+    mp3 = encoded(noise, SAMPLE_RATE_HZ, "MP3")  # of noise every second takes as many bytes
+    titles = {0: "Ann – One", 9: "Don't; stop", 10: None}
+    server.pages["/radio"] = icecast(mp3, titles)
+    source = UrlSource(server.url("/radio"), "radio")
+    blocks, error = read_until_error(source, SourceError)
+    assert source.live
+    assert error.retry
+    assert "ended" in str(error)
+    assert not any(block.discontinuity for block in blocks)
+    assert blocks[0].metadata["icy-name"] == "Test Radio"
+    told = [
+        (n, block.metadata["StreamTitle"])
+        for n, block in enumerate(blocks)
+        if "StreamTitle" in block.metadata
+    ]
+    assert [title for _, title in told] == ["Ann – One", "Don't; stop"]
+    for (number, _), place in zip(told, (1, 10), strict=True):
+        at_s = seconds(blocks[:number])
+        assert at_s == pytest.approx(SECONDS * place * METAINT / len(mp3), abs=0.2)
+    assert seconds(blocks) == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_metadata_in_latin_1_and_broken_metadata():
+    assert parse_metadata("StreamTitle='Café';".encode("latin-1") + b"\0\0") == {"StreamTitle": "Café"}
+    assert parse_metadata(b"StreamTitle='';StreamUrl='';") == {"StreamTitle": ""}
+    assert parse_metadata(b"\xff\x00nonsense") == {}
+
+
+def test_password_goes_to_the_server_and_nowhere_else(server, mp3):
+    server.pages["/radio"] = icecast(mp3, {})
+    source = UrlSource(server.url("/radio?token=t0p", "ann:pa%20ss@"), "radio")
+    _, error = read_until_error(source, SourceError)
+    assert server.requests_seen[0][1]["Authorization"] == "Basic YW5uOnBhIHNz"
+    for text in (source.uri, str(error)):
+        assert "pa%20ss" not in text
+        assert "ann" not in text
+        assert "t0p" not in text
+
+
+def test_hls_of_known_length_ends(server, tmp_path):
+    _publish_hls(server, tmp_path)
+    source = UrlSource(server.url("/list.m3u8"), "hls")
+    blocks = read_all(source)
+    assert seconds(blocks) == pytest.approx(SECONDS, abs=0.2)
+    assert not any(block.discontinuity for block in blocks)
+    assert not source.live
+
+
+def test_live_hls_that_stops_growing_is_reported(server, tmp_path):
+    _publish_hls(server, tmp_path, live=True)
+    source = UrlSource(server.url("/list.m3u8"), "hls", open_timeout_s=3, read_timeout_s=0.5)
+    blocks, error = read_until_error(source, SourceError)
+    assert 0 < seconds(blocks) < SECONDS  # joined at the newest segment
+    assert source.live
+    assert error.retry
+
+
+def _publish_hls(server, folder, *, live=False):
+    write_aac(
+        folder / "list.m3u8", sweep(SECONDS), SAMPLE_RATE_HZ, "hls", {"hls_time": "1", "hls_list_size": "0"}
+    )
+    for path in folder.iterdir():
+        data = path.read_bytes()
+        if live and path.suffix == ".m3u8":
+            data = data.replace(b"#EXT-X-ENDLIST\n", b"")
+        server.pages[f"/{path.name}"] = whole(data)
+
+
+@pytest.fixture(scope="module")
+def telephone():
+    """Two seconds of a tone of 440 Hz in µ-law at 8 kHz."""
+    y = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * 8_000) / 8_000)
+    code = (127 - np.round(127 * np.log1p(255 * np.abs(y)) / np.log(256))).astype(np.uint8)
+    return (code | np.where(y >= 0, 0x80, 0).astype(np.uint8)).tobytes()
+
+
+def test_rtsp_asks_for_audio_only_over_tcp(telephone):
+    with serving(RtspServer(telephone)) as camera:
+        source = UrlSource(camera.url("ann:hunter2@"), "camera")
+        blocks, error = read_until_error(source, SourceError)
+    assert [address.rpartition("/")[2] for method, address in camera.asked if method == "SETUP"] == ["audio"]
+    assert seconds(blocks) == pytest.approx(2.0, abs=0.1)
+    assert frequency_hz(joined(blocks)) == pytest.approx(440, abs=2)
+    assert not any(block.gap_s or block.discontinuity for block in blocks)
+    assert source.live
+    assert error.retry
+    assert "hunter2" not in str(error)
+
+
+def test_audio_that_is_missing_by_the_time_stamps_is_a_gap(telephone):
+    camera = RtspServer(telephone)
+    camera.lost = range(30, 80)  # a second of packets
+    with serving(camera):
+        blocks, _ = read_until_error(UrlSource(camera.url(), "camera"), SourceError)
+    gaps = [(number, block.gap_s) for number, block in enumerate(blocks) if block.discontinuity]
+    assert gaps == [(gaps[0][0], pytest.approx(1.0, abs=0.03))]
+    assert seconds(blocks[: gaps[0][0]]) == pytest.approx(0.6, abs=0.03)
+    assert seconds(blocks) == pytest.approx(1.0, abs=0.1)
+
+
+def test_garbage_in_mid_stream_is_skipped_and_marked(server, mp3, caplog):
+    bad = bytearray(mp3)
+    noise = np.random.default_rng(3).integers(0, 256, 1500, dtype=np.uint8).tobytes()
+    bad[len(mp3) // 2 : len(mp3) // 2 + len(noise)] = noise
+    server.pages["/bad.mp3"] = whole(bytes(bad))
+    with caplog.at_level(logging.WARNING):
+        blocks = read_all(UrlSource(server.url("/bad.mp3"), "bad"))
+    assert 0.4 * SECONDS < seconds(blocks) < SECONDS
+    assert any(block.discontinuity for block in blocks)
+    assert "damaged packets skipped so far: 1" in caplog.text
+
+
+def test_what_breaks_off_gives_its_beginning_and_may_be_tried_again(server, mp3):
+    server.pages["/cut.mp3"] = cut_off(mp3, len(mp3) // 2)
+    blocks, error = read_until_error(UrlSource(server.url("/cut.mp3"), "cut"), SourceError)
+    assert seconds(blocks) == pytest.approx(SECONDS / 2, abs=0.3)
+    assert error.retry
+
+
+def test_silence_of_the_server_is_not_waited_for_for_ever(server, mp3):
+    server.pages["/stall.mp3"] = stalling(mp3, len(mp3) // 2)
+    blocks, error = read_until_error(UrlSource(server.url("/stall.mp3"), "stall", **TIMEOUTS), SourceError)
+    assert seconds(blocks) > 0
+    assert error.retry
+    assert "nothing for 0.5 s" in str(error)
+
+
+def test_silence_of_an_icecast_server_too(server, mp3):
+    def page(handler):
+        handler.begin(icy_metaint=100_000)
+        handler.wfile.write(mp3[: len(mp3) // 2])
+        handler.server.over.wait(10)
+
+    server.pages["/radio"] = page
+    blocks, error = read_until_error(UrlSource(server.url("/radio"), "radio", **TIMEOUTS), SourceError)
+    assert seconds(blocks) == pytest.approx(SECONDS / 2, abs=0.3)
+    assert error.retry
+    assert "nothing for 0.5 s" in str(error)
+
+
+def test_a_server_that_accepts_and_says_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        _, error = read_until_error(UrlSource(url, "deaf", **TIMEOUTS), SourceError)
+    assert error.retry
+    assert "nothing for 0.5 s" in str(error)
+
+
+def test_an_address_that_is_not_there(server):
+    _, error = read_until_error(UrlSource(server.url("/none"), "none"), SourceError)
+    assert error.retry
+    assert "404" in str(error)
+
+
+def test_a_server_that_refuses():
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))  # bound and not listening
+        port = unheard.getsockname()[1]
+        for scheme in ("http", "rtsp"):
+            url = f"{scheme}://ann:secret@127.0.0.1:{port}/x?key=hidden"
+            _, error = read_until_error(UrlSource(url, "x"), SourceError)
+            assert error.retry
+            assert "refuses" in str(error)
+            assert "secret" not in str(error)
+            assert "hidden" not in str(error)
+
+
+def test_a_web_page_is_not_audio(server):
+    server.pages["/index.html"] = whole(b"<html><body>no radio here</body></html>" * 50)
+    _, error = read_until_error(UrlSource(server.url("/index.html"), "page"), SourceError)
+    assert "audio" in str(error)
+
+
+@pytest.mark.parametrize("url", ["http://", "http:///path", "http://host:port/", "rtsp://[::1"])
+def test_urls_without_a_host_are_the_users_mistake(url):
+    with pytest.raises(UsageError):
+        UrlSource(url, "x")

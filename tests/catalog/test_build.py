@@ -1,0 +1,248 @@
+"""From audio files to an index folder, on any number of processes."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from catalog_samples import RATE_HZ, contents, sha256, song, write, write_tagged
+
+from stream_match.catalog import load_index, verify_index, workers
+from stream_match.catalog.build import build_index
+from stream_match.catalog.read import ChromaStretches, ReadTrack
+from stream_match.catalog.store import open_index
+from stream_match.config import FeatureSettings
+from stream_match.errors import CatalogError, UsageError
+from stream_match.features.rolling import RollingChroma
+from stream_match.match.reference import assemble, code_track, fit_to_tracks
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def rows_of(index):
+    return {row.id: row for row in open_index(index).rows}
+
+
+def test_the_same_bytes_on_any_number_of_processes_and_in_any_order(music, built, tmp_path):
+    discs = sorted(music.iterdir())
+    report = build_index([music], tmp_path / "two", jobs=2)
+    assert contents(tmp_path / "two") == contents(built)
+    assert (report.tracks, report.skipped, report.duplicates) == (5, (), ())
+    assert report.audio_s == pytest.approx(30.0, abs=0.01)
+    build_index(discs, tmp_path / "forward", jobs=1)
+    build_index(discs[::-1], tmp_path / "backward", jobs=1)
+    assert contents(tmp_path / "forward") == contents(tmp_path / "backward")
+    assert names(tmp_path) == ["backward", "forward", "two"]
+
+
+def test_equals_the_steps_by_hand(music, built):
+    settings = FeatureSettings()
+    index = open_index(built)
+    chroma = []
+    for row in index.rows:
+        number = int(row.id[-1])
+        chroma.append(RollingChroma(settings).feed(song(number, 4.0 + number)))
+    projection = fit_to_tracks(chroma, settings)
+    codes = [code_track(frames, projection, settings) for frames in chroma]
+    twin = assemble([row.track for row in index.rows], codes, projection, settings)
+    np.testing.assert_array_equal(index.reference.projection.planes, projection.planes)
+    np.testing.assert_array_equal(index.reference.starts, twin.starts)
+    np.testing.assert_array_equal(index.reference.codes, twin.codes)
+    np.testing.assert_array_equal(index.reference.searched, twin.searched)
+    np.testing.assert_array_equal(index.reference.lsh.entries, twin.lsh.entries)
+    assert index.reference.neighbours.to_bytes() == twin.neighbours.to_bytes()
+
+
+def test_a_long_track_in_stretches_has_the_codes_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("stream_match.catalog.read._STRETCH_SEARCHED", 8)
+    settings = FeatureSettings(code_stride_frames=3)
+    whole = RollingChroma(settings).feed(song(1, 20.0))
+    whole.tofile(tmp_path / "chroma")
+    stretches = ChromaStretches([tmp_path / "chroma"], settings)
+    assert len(stretches) > 5
+    projection = fit_to_tracks([whole], settings)
+    parts = [code_track(chroma, projection, settings).codes for chroma in stretches]
+    np.testing.assert_array_equal(np.concatenate(parts), code_track(whole, projection, settings).codes)
+
+
+def test_titles_come_from_tags_and_the_table_wins(tmp_path):
+    write_tagged(tmp_path / "m" / "a.flac", song(1), title="Tag", artist="Ann", album="LP")
+    write_tagged(tmp_path / "m" / "b.flac", song(2))
+    (tmp_path / "t.csv").write_text("id,title,artist\na,Table,\nb,Bee,Bob\n")
+    build_index([tmp_path / "m"], tmp_path / "out", jobs=1, metadata=tmp_path / "t.csv")
+    rows = rows_of(tmp_path / "out")
+    assert (rows["a"].title, rows["a"].artist, rows["a"].album) == ("Table", "Ann", "LP")
+    assert (rows["b"].title, rows["b"].artist, rows["b"].album) == ("Bee", "Bob", None)
+    assert rows["a"].sha256 == sha256((tmp_path / "m" / "a.flac").read_bytes())
+
+
+def test_what_cannot_be_a_track_is_skipped_with_its_reason(tmp_path):
+    music = tmp_path / "music"
+    write(music / "good.wav", song(1))
+    write(music / "short.wav", song(2, 1.0))
+    write(music / "silent.wav", np.zeros(5 * RATE_HZ, np.float32))
+    (music / "text.ogg").write_text("not audio at all")
+    (music / "empty.mp3").touch()
+    report = build_index([music], tmp_path / "out", jobs=1)
+    assert report.tracks == 1
+    reasons = {path.name: reason for path, reason in report.skipped}
+    assert list(reasons) == ["empty.mp3", "short.wav", "silent.wav", "text.ogg"]
+    for name, reason in reasons.items():
+        assert name in reason
+    assert "1.0 s long, is too short: a track needs at least 1.9 s" in reasons["short.wav"]
+    assert "silent" in reasons["silent.wav"]
+    assert verify_index(tmp_path / "out") == []
+    assert names(tmp_path) == ["music", "out"]
+
+
+def test_nothing_readable_writes_nothing(tmp_path):
+    write(tmp_path / "m" / "short.wav", song(2, 1.0))
+    with pytest.raises(CatalogError, match=r"no track could be read.*too short"):
+        build_index([tmp_path / "m"], tmp_path / "out", jobs=1)
+    assert names(tmp_path) == ["m"]
+
+
+def test_byte_identical_files_are_told(tmp_path):
+    for name in "abc":
+        write(tmp_path / "m" / f"{name}.wav", song(1 if name < "c" else 2))
+    assert build_index([tmp_path / "m"], tmp_path / "out", jobs=1).duplicates == (("a", "b"),)
+
+
+def test_no_paths_and_no_times_stand_inside(built, music):
+    for content in contents(built).values():
+        assert str(music).encode() not in content
+        assert b"20%d" % (time.gmtime().tm_year % 100) not in content or len(content) > 10_000
+
+
+def test_an_index_is_replaced_only_if_asked(music, index):
+    before = contents(index)
+    with pytest.raises(UsageError, match="--replace"):
+        build_index([music], index, jobs=1)
+    assert contents(index) == before
+    build_index([music / "disc 0"], index, jobs=1, replace=True)
+    assert len(load_index(index).tracks) == 3
+    assert names(index.parent) == ["index"]
+
+
+@pytest.mark.parametrize("stray", ["thesis.doc", "manifest.json"])
+def test_a_folder_of_something_else_is_never_replaced(music, tmp_path, stray):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / stray).write_text('{"format": "other"}')
+    with pytest.raises(UsageError, match="something else"):
+        build_index([music], out, jobs=1, replace=True)
+    assert names(out) == [stray]
+
+
+def test_a_file_of_the_users_in_an_index_is_never_lost(music, index):
+    (index / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        build_index([music], index, jobs=1, replace=True)
+
+
+def test_an_empty_folder_and_a_file_as_place(music, tmp_path):
+    (tmp_path / "empty").mkdir()
+    build_index([music / "disc 1"], tmp_path / "empty", jobs=1)
+    assert len(load_index(tmp_path / "empty").tracks) == 2
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is a file"):
+        build_index([music], tmp_path / "file", jobs=1, replace=True)
+
+
+def test_mistakes_are_told_before_anything_is_read(music, tmp_path):
+    with pytest.raises(UsageError, match="jobs is 0"):
+        build_index([music], tmp_path / "out", jobs=0)
+    with pytest.raises(UsageError, match=r"none' cannot be read \(No such file"):
+        build_index([tmp_path / "none"], tmp_path / "out")
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(music, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("stream_match.catalog.store.np.save", full)
+    with pytest.raises(CatalogError, match="the disk is full; nothing was changed"):
+        build_index([music / "disc 1"], tmp_path / "out", jobs=1)
+    assert names(tmp_path) == []
+
+
+def test_a_dead_worker_is_named_with_what_it_read(tmp_path, monkeypatch):
+    for number in range(3):
+        write(tmp_path / "m" / f"{number}.wav", song(number, 3.0))
+    monkeypatch.setattr(workers, "_read", die_over_1)
+    with pytest.raises(CatalogError, match=r"died while reading .*1\.wav"):
+        build_index([tmp_path / "m"], tmp_path / "out", jobs=2)
+    assert names(tmp_path) == ["m"]
+
+
+def die_over_1(path, chroma, settings):
+    if path.name == "1.wav":
+        chroma.with_suffix(".part").touch()
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ReadTrack(chroma, 1.0, "0" * 64, {})
+
+
+BUILD = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from stream_match.catalog import read
+from stream_match.catalog.build import build_index
+
+def endless(path):
+    while True:
+        time.sleep(0.02)
+        yield np.ones(1000, np.float32)
+
+read.read_blocks = endless  # in the workers too: they import this file
+if __name__ == "__main__":
+    build_index([Path(sys.argv[1])], Path(sys.argv[2]), jobs=2)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_called_off_in_the_middle(tmp_path, number):
+    for name in ["m/0.wav", "m/1.wav", "s/2.wav"]:
+        write(tmp_path / name, song(1))
+    (tmp_path / "build.py").write_text(BUILD)
+    out = tmp_path / "o" / "out"
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "build.py"), str(tmp_path / "m"), str(out)],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_for(lambda: list((tmp_path / "o").glob(".out.building-*/work/*.part")))
+    began = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)  # the pipe ends with the last worker
+    assert time.monotonic() - began < 10
+    if number == signal.SIGINT:
+        assert names(tmp_path / "o") == []
+        assert b"KeyboardInterrupt" in errors
+    build_index([tmp_path / "s"], out, jobs=1)
+    assert names(tmp_path / "o") == ["out"]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_manifest_lists_everything(built):
+    manifest = json.loads((built / "manifest.json").read_text())
+    found = contents(built)
+    assert set(manifest["files"]) | {"manifest.json"} == set(found)
+    for name, entry in manifest["files"].items():
+        assert entry == {"bytes": len(found[name]), "sha256": sha256(found[name])}
+    assert manifest["counts"]["tracks"] == 5

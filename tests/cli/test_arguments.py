@@ -1,0 +1,150 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from stream_match.cli import main
+from stream_match.cli.parser import build_parser
+
+COMMANDS = [
+    ["listen"],
+    ["identify"],
+    ["index"],
+    ["index", "build"],
+    ["index", "add"],
+    ["index", "remove"],
+    ["index", "info"],
+    ["index", "verify"],
+    ["watch"],
+    ["devices"],
+    ["demo"],
+]
+
+
+@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
+def test_every_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--help"])
+    assert left.value.code == 0
+    told = capsys.readouterr().out
+    assert f"example: stream-match {' '.join(command)}" in told
+
+
+HELP = """
+import sys
+from stream_match.cli import main
+try:
+    main(["listen", "--help"])
+except SystemExit:
+    pass
+import json
+json.dump(sorted(sys.modules), sys.stderr)
+"""
+
+
+def test_help_loads_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True, cwd=None)
+    loaded = set(json.loads(done.stderr))
+    heavy = {"numpy", "scipy", "pydantic", "asyncio", "faiss", "aiomqtt", "soundfile", "sounddevice", "av"}
+    assert not loaded & (heavy | {"librosa", "amqtt", "tqdm", "soxr"})
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["listn"], "invalid choice: 'listn'"),
+        ([], "required: COMMAND"),
+        (["index"], "required: ACTION"),
+        (["index", "build", "x"], "required: --out"),
+        (["index", "build", "x", "--out", "y", "--jobs", "0"], "'0' is no whole number from 1 up"),
+        (["identify", "x.wav"], "required: --index"),
+        (["listen", "--pace", "slow"], "invalid choice: 'slow'"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line(args, told, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(args)
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "told"),
+    [
+        (["listen", "--source", "x.wav"], 2, "needs an index"),
+        (["listen", "--config", "no.toml"], 2, "'no.toml' cannot be read: No such file"),
+        (["listen", "--node", "At tic"], 2, "the command line: 'node'"),
+        (["index", "info", "no_such_folder"], None, "no_such_folder"),
+        (["watch", "--mqtt", "http://localhost"], 2, "cannot be understood"),
+        (["watch", "--mqtt", "mqtt://127.0.0.1:1"], 1, "refuses the connection"),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(args, status, told, capsys):
+    given = main(args)
+    out, err = capsys.readouterr()
+    assert given == status or (status is None and given in (1, 2))
+    assert not out
+    assert told in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_unexpected_error_is_one_line_unless_debugging(monkeypatch, capsys):
+    def broken(_):
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setattr("stream_match.cli.devices.run", broken)
+    assert main(["devices"]) == 1
+    told = "unexpected ZeroDivisionError: by zero (run it again with --debug for the details)"
+    assert capsys.readouterr().err == f"stream-match: {told}\n"
+    with pytest.raises(ZeroDivisionError):
+        main(["devices", "--debug"])
+    monkeypatch.setenv("STREAM_MATCH_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["devices"])
+
+
+def test_an_interrupted_command_says_nothing(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stream_match.cli.devices.run", interrupted)
+    assert main(["devices"]) == 130
+    assert not capsys.readouterr().err
+
+
+def test_devices_are_listed_by_the_names_that_mic_takes(monkeypatch, capsys):
+    from stream_match.capture.microphone import Microphone
+
+    found = [Microphone("USB Audio: Blue Yeti", 2, 48_000, "ALSA")]
+    monkeypatch.setattr("stream_match.cli.devices.list_microphones", lambda: found)
+    assert main(["devices"]) == 0
+    assert capsys.readouterr().out == "mic:USB Audio: Blue Yeti   (2 ch, 48000 Hz, ALSA)\n"
+    assert main(["devices", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "USB Audio: Blue Yeti"
+    found.clear()
+    assert main(["devices"]) == 0
+    assert capsys.readouterr() == ("", "stream-match: No microphone was found.\n")
+
+
+def test_every_command_has_its_function():
+    from importlib import import_module
+
+    needed = {
+        "listen": [],
+        "identify": ["--index", "i", "a"],
+        "index build": ["p", "--out", "o"],
+        "index add": ["i", "p"],
+        "index remove": ["i", "t"],
+        "index info": ["i"],
+        "index verify": ["i"],
+        "watch": [],
+        "devices": [],
+        "demo": [],
+    }
+    for command, more in needed.items():
+        module, _, function = build_parser().parse_args([*command.split(), *more]).run.partition(":")
+        assert callable(getattr(import_module(f"stream_match.cli.{module}"), function))

@@ -1,0 +1,1 @@
+"""Its place makes tests/ importable: the slow twins in naive.py serve several folders."""

@@ -1,0 +1,83 @@
+"""Hyperplanes: what they are fitted to, and the codes that they give."""
+
+import numpy as np
+import pytest
+from naive import bits_of, hyperplane_sides
+
+from stream_match.errors import ParameterError
+from stream_match.match.projection import Projection, fit_projection
+
+
+def correlated(n, d, seed):
+    """Skewed rows whose components differ in strength by a factor of ten."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.normal(size=(d, d)))[0]
+    return (rng.exponential(size=(n, d)) * np.geomspace(0.3, 3, d) @ rotation + 5).astype(np.float32)
+
+
+def test_codes_are_the_sides_of_the_hyperplanes():
+    rows = correlated(40, 12, 1)
+    projection = fit_projection(rows, n_bits=32, seed=3)
+    codes = projection.codes(rows)
+    assert codes.shape == (40, 4)
+    assert codes.dtype == np.uint8
+    for row, code, distances in zip(rows, codes, projection.distances(rows), strict=True):
+        sides = hyperplane_sides(row, projection.centre, projection.planes)
+        # float32 sums of 12 terms of up to about 10.
+        np.testing.assert_allclose(distances, sides, atol=1e-4)
+        assert [bit for bit, side in zip(bits_of(code), sides, strict=True) if abs(side) > 1e-4] == [
+            side > 0 for side in sides if abs(side) > 1e-4
+        ]
+
+
+def test_a_row_does_not_depend_on_what_stands_beside_it():
+    rows = correlated(333, 120, 2)
+    projection = fit_projection(rows, n_bits=128, seed=3)
+    whole = projection.distances(rows)
+    for first, last in [(0, 1), (5, 9), (100, 333)]:
+        np.testing.assert_array_equal(projection.distances(rows[first:last]), whole[first:last])
+
+
+def test_whitening_makes_bits_balanced_and_independent():
+    rows = correlated(20_000, 24, 4)
+    distances = fit_projection(rows, n_bits=24, seed=3).distances(rows)
+    np.testing.assert_allclose(distances.mean(axis=0), 0, atol=0.02)
+    np.testing.assert_allclose(np.cov(distances.T), np.eye(24), atol=0.02)
+
+
+def test_more_bits_than_dimensions_are_further_rotations():
+    projection = fit_projection(correlated(500, 12, 5), n_bits=32, seed=3)
+    assert projection.n_bits == 32
+    assert np.linalg.matrix_rank(projection.planes) == 12
+    assert len(np.unique(projection.planes, axis=1).T) == 32
+
+
+def test_equal_input_gives_equal_planes():
+    rows = correlated(500, 12, 6)
+    one, other = (fit_projection(rows, n_bits=16, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(one.planes, other.planes)
+    assert (fit_projection(rows, n_bits=16, seed=4).planes != one.planes).any()
+
+
+@pytest.mark.parametrize("rows", [np.ones((1, 12)), np.ones((50, 12)), np.zeros((3, 12))])
+def test_degenerate_samples_give_finite_planes(rows):
+    projection = fit_projection(rows.astype(np.float32), n_bits=16, seed=3)
+    assert np.isfinite(projection.planes).all()
+    assert projection.codes(correlated(4, 12, 7)).shape == (4, 2)
+
+
+@pytest.mark.parametrize("n_bits", [0, 4, 12, -8])
+def test_bits_are_whole_bytes(n_bits):
+    with pytest.raises(ParameterError, match="multiple of 8"):
+        fit_projection(np.ones((2, 12), np.float32), n_bits=n_bits, seed=3)
+
+
+@pytest.mark.parametrize("rows", [np.empty((0, 12)), np.ones(12), np.full((2, 12), np.nan)])
+def test_rows_are_finite_and_some(rows):
+    with pytest.raises(ParameterError, match="finite"):
+        fit_projection(rows.astype(np.float32), n_bits=8, seed=3)
+
+
+def test_no_rows_have_no_codes():
+    projection = Projection(np.zeros(12, np.float32), np.ones((12, 16), np.float32))
+    assert projection.codes(np.empty((0, 12), np.float32)).shape == (0, 2)

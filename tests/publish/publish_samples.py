@@ -1,0 +1,42 @@
+"""Events to publish, made from few words."""
+
+from datetime import UTC, datetime, timedelta
+
+from stream_match.events import Evidence, MatchEvent, StatusEvent, Track
+
+BEGIN = datetime(2026, 1, 2, 20, 15, tzinfo=UTC)
+
+
+def match(number, phase="started", *, match_id="m1", source="kitchen", node="attic", **changes):
+    """A match event; events with the same number have the same id."""
+    fields = {
+        "event_id": f"e{number:06}",
+        "node": node,
+        "source": source,
+        "time": BEGIN + timedelta(seconds=number),
+        "stream_s": float(number),
+        "phase": phase,
+        "event_type": f"match_{phase}",
+        "match_id": match_id,
+        "started_s": 0.0,
+        "track": Track(id="a/b", title="Title", artist="Artist"),
+        "reference_s": 83.0,
+        "score": 12.0,
+        "confidence": 0.97,
+        "false_alarms_per_hour": 0.01,
+        "evidence": Evidence(faiss_votes=9, lsh_votes=7, similarity=0.8, coverage=0.9),
+    }
+    return MatchEvent(**(fields | changes))
+
+
+def status(number, state="running", *, source="kitchen", node="attic", **changes):
+    """A status event; events with the same number have the same id."""
+    fields = {
+        "event_id": f"e{number:06}",
+        "node": node,
+        "source": source,
+        "time": BEGIN + timedelta(seconds=number),
+        "stream_s": float(number),
+        "state": state,
+    }
+    return StatusEvent(**(fields | changes))

@@ -1,0 +1,61 @@
+from datetime import UTC
+
+import pytest
+from publish_samples import match, status
+
+from stream_match.events import Track
+from stream_match.publish.console import describe, is_news
+
+
+def told(event):
+    return describe(event, tz=UTC)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (match(3), "20:15:03  kitchen  ▶ Title – Artist   at 1:23  (97 %, 3.0 s after it began)"),
+        (match(42, "ended", ended_s=41.6), "20:15:42  kitchen  ■ Title – Artist   ended after 0:42"),
+        (match(3, "updated"), "20:15:03  kitchen  … Title – Artist   at 1:23  (97 %, 3.0 s after it began)"),
+        (
+            match(3, kind="version", speed=1.031, semitones=-0.5, confidence=0.9999, reference_s=3723.0),
+            (
+                "20:15:03  kitchen  ▶ Title – Artist   at 1:02:03  (99 %, 3.0 s after it began, "
+                "another version, not this recording, speed +3.1 %, pitch -0.5 semitones)"
+            ),
+        ),
+        (status(1, source_name="Küche"), "20:15:01  Küche  · running"),
+        (
+            status(1, "reconnecting", attempt=3, reason="connection refused"),
+            "20:15:01  kitchen  · reconnecting (attempt 3): connection refused",
+        ),
+    ],
+)
+def test_lines(event, line):
+    assert told(event) == line
+
+
+def test_a_track_without_tags_goes_by_its_id():
+    assert "▶ a/b   at" in told(match(1, track=Track(id="a/b")))
+
+
+def test_the_same_recording_under_other_names_is_told():
+    evidence = match(1).evidence.model_copy(
+        update={"same_recording": (Track(id="x", title="Other", artist="B"),)}
+    )
+    assert told(match(1, evidence=evidence)).endswith(", or: Other – B)")
+
+
+def test_tags_cannot_break_the_line_or_paint_the_terminal():
+    line = told(match(1, track=Track(id="x", title="A\nB\x1b[31m", artist="C\tD")))
+    assert "A B [31m – C D" in line
+    assert line.isprintable()
+
+
+def test_updates_are_no_news():
+    assert [is_news(event) for event in (match(1), match(2, "updated"), match(3, "ended"), status(4))] == [
+        True,
+        False,
+        True,
+        True,
+    ]
