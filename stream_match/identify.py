@@ -14,6 +14,9 @@ from stream_match.errors import SourceError
 from stream_match.events import Evidence, MatchFacts, Payload, Track
 from stream_match.match.reference import Reference
 
+ALARMS_PER_HOUR = 1.0
+"""More than a daemon is allowed: who asks about a file has a reason to believe that it is known."""
+
 SAME_PLACE_S = 3.0
 """A candidate this near to the line of a claimed match of its track is that match, told once more."""
 
@@ -66,7 +69,7 @@ def identify_files(
     paths : iterable of str or Path
         Audio files.
     settings : MatchSettings, optional
-        When a match is claimed.
+        When a match is claimed; by default, `ALARMS_PER_HOUR` false alarms are put up with.
     unclaimed : bool
         Whether the best candidates that are not claimed follow those that are.
 
@@ -75,7 +78,7 @@ def identify_files(
     Identification
         One per file, in order; its matches best first. A file that cannot be read has an error.
     """
-    settings = settings or MatchSettings()
+    settings = settings or MatchSettings(max_false_alarms_per_hour=ALARMS_PER_HOUR)
     for path in paths:
         name = os.fsencode(path).decode(errors="backslashreplace")
         try:

@@ -6,14 +6,15 @@ import sys
 from stream_match.catalog import load_index
 from stream_match.cli import complain
 from stream_match.config import MatchSettings
-from stream_match.identify import Finding, Identification, identify_files
+from stream_match.identify import ALARMS_PER_HOUR, Finding, Identification, identify_files
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``identify``; return the exit status."""
     status = 0
     reference = load_index(args.index)
-    for result in identify_files(reference, args.audio, MatchSettings(), unclaimed=args.all):
+    settings = MatchSettings(max_false_alarms_per_hour=args.max_false_alarms_per_hour or ALARMS_PER_HOUR)
+    for result in identify_files(reference, args.audio, settings, unclaimed=args.all):
         if result.error is not None:
             complain(result.error)
             status = 1

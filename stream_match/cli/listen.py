@@ -95,6 +95,11 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         given["sources"] = [{"uri": uri} for uri in args.source]
     if args.sink:
         given["sinks"] = args.sink
+    if args.max_false_alarms_per_hour is not None:
+        given["match"] = {
+            **given.get("match", {}),
+            "max_false_alarms_per_hour": args.max_false_alarms_per_hour,
+        }
     return ListenSettings.from_mapping(given, where="the command line")
 
 

@@ -1,6 +1,7 @@
 """The arguments of all commands."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import NoReturn
 
@@ -85,6 +86,7 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
     )
     parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+    _alarms(parser, "0.1")
 
 
 def _identify(commands: "Subparsers[Parser]") -> None:
@@ -100,6 +102,16 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
+    _alarms(parser, "1, for who asks about a file expects that it is known")
+
+
+def _alarms(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--max-false-alarms-per-hour",
+        type=_positive,
+        metavar="N",
+        help=f"claims put up with in an hour of audio that is not in the index; by default {default}",
+    )
 
 
 def _index(commands: "Subparsers[Parser]") -> None:
@@ -182,6 +194,16 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def _watch(commands: "Subparsers[Parser]") -> None:

@@ -60,8 +60,7 @@ def chroma_stft(magnitude: Float32, weights: Float32, *, power: float) -> Float3
     np.ndarray [shape=(n_frames, 12), dtype=float32]
         Values in [0, 1]; C first. An all-zero spectrum gives an all-zero row.
     """
-    raised = (magnitude ** np.float32(power)).astype(np.float32, copy=False)
-    return unit_rows(np.einsum("ij,kj->ik", raised, weights))
+    return unit_rows(np.einsum("ij,kj->ik", magnitude ** np.float32(power), weights))
 
 
 def unit_rows(rows: Float32) -> Float32:
@@ -71,6 +70,7 @@ def unit_rows(rows: Float32) -> Float32:
     ----------
     rows : np.ndarray [shape=(n, d), dtype=float32]
     """
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, np.newaxis]
-    scaled: Float32 = rows / np.where(norms > np.finfo(np.float32).tiny, norms, np.float32(1))
+    norms: Float32 = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    norms[norms <= np.finfo(np.float32).tiny] = 1
+    scaled: Float32 = rows / norms[:, np.newaxis]
     return scaled

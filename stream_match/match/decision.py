@@ -137,7 +137,7 @@ class Decision:
         facts: list[MatchFacts] = []
         going = []
         for match in self._matches:
-            seen = self._see(self._reseated(match, candidates, query), query, rivals)
+            seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
             if (query.now - seen.heard) * clock.code_s > MAX_GAP_S:
                 facts.append(self._tell(seen, "ended", clock))
                 continue
@@ -207,8 +207,10 @@ class Decision:
         similarity = self._reader.similarity(query.words, query.audible, line)[0]
         support = np.cumsum(similarity - 0.5 * candidate.similarity)
         began = int(support.argmax())
-        # The first code that agrees has heard the match in about half of its span.
-        started_s = clock.stream_s(query.now - began) - clock.span_s / 2
+        # The first code that agrees has heard the match in about half of its span; where that is the
+        # first code of all, there was nothing else to hear before.
+        from_the_first = began == len(similarity) - 1 and query.now - began < 1
+        started_s = clock.stream_s(query.now - began) - clock.span_s * (1 if from_the_first else 0.5)
         return Match(
             match_id=str(self._count + 1),
             best=candidate,
@@ -224,10 +226,12 @@ class Decision:
             runner_up=runner_up,
         )
 
-    def _reseated(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
-        """Move the match to another place in its track if that explains clearly better what was heard.
+    def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
+        """Take in what the votes say of the match's track by now.
 
-        A passage that recurs is told from its repeats by what comes before and after it.
+        On its line, more evidence makes it surer. At another place that explains clearly better what was
+        heard, the match moves there: a passage that recurs is told from its repeats by what comes before
+        and after it.
         """
         here = [c for c in candidates if c.track == match.best.track]
         if not here:
@@ -235,7 +239,7 @@ class Decision:
         rival = max(here, key=lambda candidate: candidate.promise)
         expected = match.head + match.speed * (query.now - match.now)
         if abs(rival.head - expected) <= _FOLLOW_OFFSETS[-1]:
-            return match
+            return replace(match, best=rival) if rival.score > match.best.score else match
         newest = query.newest(rival.window_positions)
         line = Lines.single(match.best.track, expected, match.speed)
         similarity = self._reader.similarity(newest.words, newest.audible, line)

@@ -4,6 +4,7 @@ A position is the number of a reference code, counted through all tracks; track 
 ``starts[i]`` to ``starts[i + 1] - 1``, one every ``settings.code_s`` seconds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,9 @@ from stream_match.match.projection import Projection, fit_projection
 Float32 = npt.NDArray[np.float32]
 
 LSH_TABLES = 8
-LSH_KEY_BITS = 16
+
+LSH_KEY_BITS = (8, 16)
+"""Fewest and most bits of a bucket's number; between them there are about as many buckets as codes."""
 
 SEARCHED_STRIDE = 2
 """One reference code in this many is searched for by FAISS and LSH; queries are denser than references."""
@@ -145,6 +148,12 @@ def code_track(chroma: Float32, projection: Projection, settings: FeatureSetting
     return TrackCodes(projection.codes(rows), audible_rows(rows))
 
 
+def lsh_key_bits(n_searched: int) -> int:
+    """Return how many bits number the buckets of a catalogue with `n_searched` codes to be searched for."""
+    fewest, most = LSH_KEY_BITS
+    return min(most, max(fewest, round(math.log2(max(1, n_searched)))))
+
+
 def assemble(
     tracks: Sequence[Track],
     tracks_codes: Sequence[TrackCodes],
@@ -165,6 +174,7 @@ def assemble(
     codes = np.concatenate([np.empty((0, settings.n_bits // 8), np.uint8), *(t.codes for t in tracks_codes)])
     wanted = [t.audible & (np.arange(len(t.audible)) % SEARCHED_STRIDE == 0) for t in tracks_codes]
     searched = np.flatnonzero(np.concatenate([np.empty(0, bool), *wanted])).astype(np.uint32)
+    key_bits = min(lsh_key_bits(len(searched)), settings.n_bits)
     return Reference(
         settings=settings,
         tracks=tuple(tracks),
@@ -172,6 +182,6 @@ def assemble(
         codes=codes,
         searched=searched,
         neighbours=build_faiss(codes[searched]),
-        lsh=build_lsh(codes[searched], searched, n_tables=LSH_TABLES, key_bits=LSH_KEY_BITS),
+        lsh=build_lsh(codes[searched], searched, n_tables=LSH_TABLES, key_bits=key_bits),
         projection=projection,
     )
