@@ -59,7 +59,13 @@ class FeatureSettings(Settings):
     n_steps: int = Field(default=10, ge=1, le=64, description="Chroma frames stacked into one embedding")
     delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked frames")
     code_stride_frames: int = Field(default=2, ge=1, le=16, description="Hops between two reference codes")
-    n_bits: int = Field(default=128, ge=8, le=1024, multiple_of=8, description="Bits of a code")
+    shape_coefficients: int = Field(
+        default=48, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"
+    )
+    n_bits: int = Field(
+        default=256, ge=64, le=1024, multiple_of=64, description="Bits of a code of the spectral shape"
+    )
+    chroma_bits: int = Field(default=128, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
 
     @property
     def frame_s(self) -> float:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from stream_match.config import MatchSettings
 from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
-from stream_match.features.rolling import RollingChroma
+from stream_match.features.rolling import RollingFeatures
 from stream_match.match.matcher import Matcher
 from stream_match.match.reference import Reference
 
@@ -27,11 +27,16 @@ class Engine:
     """
 
     def __init__(self, reference: Reference, settings: MatchSettings) -> None:
-        self._features = reference.settings
-        self._chroma = RollingChroma(self._features)
+        self._settings = reference.settings
+        self._rolling = RollingFeatures(self._settings)
         self._matcher = Matcher(reference, settings)
-        self.stream_s = 0.0
+        self._samples = 0
+        self._gaps_s = 0.0
+
+    @property
+    def stream_s(self) -> float:
         """Seconds of audio taken so far, known gaps included."""
+        return self._samples / self._settings.sample_rate_hz + self._gaps_s
 
     def feed(
         self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
@@ -60,8 +65,8 @@ class Engine:
         if gap_s > 0 or discontinuity:
             facts = self._break_off(gap_s)
         for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
-            facts += self._matcher.feed(self._chroma.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
-        self.stream_s += len(y) / self._features.sample_rate_hz
+            facts += self._matcher.feed(self._rolling.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
+        self._samples += len(y)
         return facts
 
     def flush(self) -> list[MatchFacts]:
@@ -74,6 +79,6 @@ class Engine:
 
     def _break_off(self, gap_s: float) -> list[MatchFacts]:
         """End what sounds and begin anew after the gap."""
-        self.stream_s += gap_s
-        self._chroma = RollingChroma(self._features)
+        self._gaps_s += gap_s
+        self._rolling = RollingFeatures(self._settings)
         return self._matcher.finish(self.stream_s)

@@ -1,6 +1,7 @@
 """Audio files: whatever libsndfile or FFmpeg reads, block by block."""
 
 import logging
+import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
@@ -26,6 +27,9 @@ STEP_FRAMES = 1024  # up to so many are lost before a place where a file is dama
 FFMPEG_BLOCK_S = 10.0
 FFMPEG_OPTIONS = {"protocol_whitelist": "file,crypto,data"}  # a playlist on disk opens no connection
 UNKNOWN_LENGTH = 1 << 62  # libsndfile's way of saying that the header does not tell
+RIFF_BYTES = 8  # before what the size in the header counts
+RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
+LARGEST_RIFF_BYTES = 0x7FF0_0000  # beyond, it is what programs write into a pipe, not knowing the length
 TAGS = ("title", "artist", "album")
 
 
@@ -213,6 +217,7 @@ def _sndfile_blocks(handle: Any, path: Path) -> Iterator[npt.NDArray[np.float32]
         yield from _not_empty(resampler.flush())
         if read < promised < UNKNOWN_LENGTH:
             _warn_broken(path, read / handle.samplerate, promised / handle.samplerate)
+        _warn_cut_off(path)
         _warn_damaged(path, resampler.damaged)
 
 
@@ -256,6 +261,17 @@ def _not_empty(y: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
 
 def _warn_broken(path: Path, got_s: float, promised_s: float) -> None:
     log.warning("%s: broken off: %.1f s of %.1f s could be decoded", path, got_s, promised_s)
+
+
+def _warn_cut_off(path: Path) -> None:
+    """Tell of a WAV or AIFF file that is shorter than its header says; libsndfile keeps silent about it."""
+    with path.open("rb") as handle:
+        head = handle.read(RIFF_BYTES)
+        there = handle.seek(0, os.SEEK_END)
+    size = int.from_bytes(head[4:], "big" if head.startswith(b"FORM") else "little")
+    promised = size + RIFF_BYTES
+    if head[:4] in (b"RIFF", b"FORM") and there + RIFF_SLACK_BYTES < promised < LARGEST_RIFF_BYTES:
+        log.warning("%s: broken off: %d of %d bytes are there", path, there, promised)
 
 
 def _warn_damaged(path: Path, damaged: int) -> None:

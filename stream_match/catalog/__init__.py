@@ -1,6 +1,6 @@
 """Disk: an index folder is built, changed, verified and loaded here.
 
-Found files → read (chroma, in parallel) → coded → assembled → written beside → swapped in.
+Found files → read (features, in parallel) → coded → assembled → written beside → swapped in.
 """
 
 from stream_match.catalog.build import BuildReport, build_index

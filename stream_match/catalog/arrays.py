@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stream_match.catalog.manifest import ArrayName, Manifest
 from stream_match.errors import CatalogError
+from stream_match.features.chroma import N_CHROMA
 
 Arrays = Mapping[ArrayName, npt.NDArray[Any]]
 
@@ -40,15 +41,18 @@ def load_arrays(folder: Path, manifest: Manifest) -> Arrays:
 def _expected(manifest: Manifest) -> dict[ArrayName, tuple[str, tuple[int, ...]]]:
     """Return type and shape of every array."""
     counts, settings, lsh = manifest.counts, manifest.settings, manifest.lsh
-    n_values = 12 * settings.n_steps
+    n_shape, n_chroma = settings.shape_coefficients * settings.n_steps, N_CHROMA * settings.n_steps
     return {
         "codes.npy": ("<u1", (counts.codes, settings.n_bits // 8)),
         "audible.npy": ("<u1", (-(-counts.codes // 8),)),
         "searched.npy": ("<u4", (counts.searched,)),
         "lsh_starts.npy": ("<u4", (lsh.tables, 2**lsh.key_bits + 1)),
         "lsh_entries.npy": ("<u4", (lsh.tables, counts.searched)),
-        "projection_centre.npy": ("<f4", (n_values,)),
-        "projection_planes.npy": ("<f4", (n_values, settings.n_bits)),
+        "chroma_codes.npy": ("<u1", (counts.searched, settings.chroma_bits // 8)),
+        "shape_centre.npy": ("<f4", (n_shape,)),
+        "shape_planes.npy": ("<f4", (n_shape, settings.n_bits)),
+        "chroma_centre.npy": ("<f4", (n_chroma,)),
+        "chroma_planes.npy": ("<f4", (n_chroma, settings.chroma_bits)),
     }
 
 
@@ -80,12 +84,10 @@ def _contradiction(arrays: Arrays, manifest: Manifest) -> str | None:
         or (starts[:, 1:] < starts[:, :-1]).any()
     ):
         return "lsh_starts.npy is not in order"
-    if manifest.lsh.key_bits > settings.n_bits:
+    if manifest.lsh.key_bits > settings.chroma_bits:
         return "LSH keys are longer than codes"
-    if not all(
-        np.isfinite(arrays[name]).all() for name in ("projection_centre.npy", "projection_planes.npy")
-    ):
-        return "the projection is not finite"
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+        return "the hyperplanes are not finite"
     return None
 
 

@@ -12,14 +12,20 @@ from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.manifest import TrackRow
 from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
 from stream_match.catalog.progress import progress_bar
-from stream_match.catalog.read import ChromaStretches, ReadTrack
+from stream_match.catalog.read import ReadTrack, Stretches
 from stream_match.catalog.store import check_place, write_files
 from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
-from stream_match.match.projection import Projection
-from stream_match.match.reference import Reference, TrackCodes, assemble, code_track, fit_to_tracks
+from stream_match.match.reference import (
+    Hyperplanes,
+    Reference,
+    TrackCodes,
+    assemble,
+    code_track,
+    fit_to_tracks,
+)
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,10 @@ def build_index(
         skipped += unread
         if not read:
             raise CatalogError(f"no track could be read: {skipped[0][1]}")
-        chroma = [track.chroma for _, track in read]
-        projection = fit_to_tracks(ChromaStretches(chroma, settings), settings)
-        coded = [code(found, track, table, projection, settings) for found, track in read]
-        write_tracks(coded, projection, settings, staging.new)
+        frames = [track.frames for _, track in read]
+        planes = fit_to_tracks(Stretches(frames, settings), settings)
+        coded = [code(found, track, table, planes, settings) for found, track in read]
+        write_tracks(coded, planes, settings, staging.new)
     return report(coded, coded, skipped, began)
 
 
@@ -148,7 +154,7 @@ def read_tracks(
 
 
 def code(
-    found: FoundTrack, read: ReadTrack, metadata: Metadata, projection: Projection, settings: FeatureSettings
+    found: FoundTrack, read: ReadTrack, metadata: Metadata, planes: Hyperplanes, settings: FeatureSettings
 ) -> CodedTrack:
     """Return the codes of a track that has been read, and its row.
 
@@ -158,22 +164,23 @@ def code(
     read : ReadTrack
     metadata : mapping
         Wins over the file's tags.
-    projection : Projection
+    planes : Hyperplanes
     settings : FeatureSettings
     """
-    parts = [code_track(chroma, projection, settings) for chroma in ChromaStretches([read.chroma], settings)]
+    parts = [code_track(frames, planes, settings) for frames in Stretches([read.frames], settings)]
     codes = np.concatenate([part.codes for part in parts])
+    chroma_codes = np.concatenate([part.chroma_codes for part in parts])
     audible = np.concatenate([part.audible for part in parts])
     named = {**read.tags, **metadata.get(found.id, {})}
     names = {field: _storable(named[field]) for field in FIELDS if field in named}
     row = TrackRow(
         id=found.id, seconds=round(read.seconds, 3), first=0, codes=len(codes), sha256=read.sha256, **names
     )
-    return CodedTrack(row, TrackCodes(codes, audible))
+    return CodedTrack(row, TrackCodes(codes, chroma_codes, audible))
 
 
 def write_tracks(
-    coded: Sequence[CodedTrack], projection: Projection, settings: FeatureSettings, folder: Path
+    coded: Sequence[CodedTrack], planes: Hyperplanes, settings: FeatureSettings, folder: Path
 ) -> Reference:
     """Assemble tracks, ordered by id, and write them into an empty folder.
 
@@ -181,14 +188,14 @@ def write_tracks(
     ----------
     coded : sequence of CodedTrack
         In any order, at least one.
-    projection : Projection
+    planes : Hyperplanes
         That the codes were made with.
     settings : FeatureSettings
     folder : Path
     """
     ordered = sorted(coded, key=lambda track: track.row.id)
     reference = assemble(
-        [track.row.track for track in ordered], [track.codes for track in ordered], projection, settings
+        [track.row.track for track in ordered], [track.codes for track in ordered], planes, settings
     )
     firsts = reference.starts[:-1].tolist()
     rows = [

@@ -6,13 +6,15 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from stream_match.catalog.build import BuildReport, CodedTrack, code, read_tracks, report, write_tracks
 from stream_match.catalog.find import FoundTrack, find_tracks
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.store import OpenIndex, check_place, open_index
 from stream_match.catalog.swap import replacing, settled
 from stream_match.errors import CatalogError, UsageError
-from stream_match.match.reference import TrackCodes
+from stream_match.match.reference import SEARCHED_STRIDE, TrackCodes
 
 
 def add_tracks(
@@ -49,14 +51,14 @@ def add_tracks(
         old = open_index(index)
         _refuse_known(found, old)
         warn_of_unknown(table, {track.id for track in found} | {row.id for row in old.rows})
-        settings, projection = old.reference.settings, old.reference.projection
+        settings, planes = old.reference.settings, old.reference.planes
         read, unread = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
         skipped += unread
         if not read:
             raise CatalogError(f"no track could be read: {skipped[0][1]}")
-        new = [code(found, track, table, projection, settings) for found, track in read]
+        new = [code(found, track, table, planes, settings) for found, track in read]
         everything = [*stored_tracks(old), *new]
-        write_tracks(everything, projection, settings, staging.new)
+        write_tracks(everything, planes, settings, staging.new)
     return report(new, everything, skipped, began)
 
 
@@ -89,7 +91,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
         left = [track for track in stored_tracks(old) if track.row.id not in leaving]
         if not left:
             raise UsageError(f"these are all tracks of {str(index)!r}: delete the folder instead")
-        write_tracks(left, old.reference.projection, old.reference.settings, staging.new)
+        write_tracks(left, old.reference.planes, old.reference.settings, staging.new)
     return len(leaving)
 
 
@@ -100,10 +102,16 @@ def stored_tracks(index: OpenIndex) -> list[CodedTrack]:
     ----------
     index : OpenIndex
     """
+    reference = index.reference
     tracks = []
     for row in index.rows:
         at = slice(row.first, row.first + row.codes)
-        tracks.append(CodedTrack(row, TrackCodes(index.reference.codes[at], index.audible[at])))
+        audible = index.audible[at]
+        wanted = audible[::SEARCHED_STRIDE]
+        chroma_codes = np.zeros((len(wanted), reference.chroma_codes.shape[1]), np.uint8)
+        first = np.searchsorted(reference.searched, row.first)
+        chroma_codes[wanted] = reference.chroma_codes[first : first + wanted.sum()]
+        tracks.append(CodedTrack(row, TrackCodes(reference.codes[at], chroma_codes, audible)))
     return tracks
 
 

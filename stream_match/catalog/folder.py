@@ -183,7 +183,7 @@ def _contradictions(index: OpenIndex) -> list[str]:
 def _in_their_buckets(index: OpenIndex, rows: npt.NDArray[np.int64]) -> bool:
     reference, lsh = index.reference, index.reference.lsh
     positions = reference.searched[rows]
-    codes = reference.codes[positions]
+    codes = reference.chroma_codes[rows]
     for table, keys in enumerate(subkeys(codes, lsh.n_tables, lsh.key_bits)):
         for key, position in zip(keys, positions, strict=True):
             bucket = lsh.entries[table, lsh.starts[table, key] : lsh.starts[table, key + 1]]

@@ -26,8 +26,11 @@ ArrayName = Literal[
     "searched.npy",
     "lsh_starts.npy",
     "lsh_entries.npy",
-    "projection_centre.npy",
-    "projection_planes.npy",
+    "chroma_codes.npy",
+    "shape_centre.npy",
+    "shape_planes.npy",
+    "chroma_centre.npy",
+    "chroma_planes.npy",
 ]
 FileName = Literal[ArrayName, "tracks.jsonl", "MODEL_CARD.md", "neighbours.faiss"]
 """The files of a folder. No other name is ever opened, so that a manifest cannot point elsewhere."""

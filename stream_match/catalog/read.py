@@ -1,4 +1,4 @@
-"""One audio file read: its chroma into a file of its own, in constant memory."""
+"""One audio file read: its feature frames into a file of its own, in constant memory."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,15 +13,13 @@ from stream_match.capture.file import read_blocks, tags
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
-from stream_match.features.rolling import RollingChroma
-from stream_match.match.reference import SEARCHED_STRIDE, audible_rows, embeddings_of
+from stream_match.features.rolling import RollingFeatures
+from stream_match.match.reference import SEARCHED_STRIDE, embeddings_of
 
 Float32 = npt.NDArray[np.float32]
 
-_STRETCH_SEARCHED = 8192
-"""Searched codes in a stretch that is embedded at once: with the default settings 25 min, 16 MB."""
-
-_FRAME_BYTES = 4 * N_CHROMA
+_STRETCH_SEARCHED = 2048
+"""Searched codes in a stretch that is embedded at once: with the default settings 6 min, 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class ReadTrack:
 
     Parameters
     ----------
-    chroma : Path
-        Bare float32 values, 12 per frame; `ChromaStretches` reads them.
+    frames : Path
+        Bare float32 values, frame after frame; `Stretches` reads them.
     seconds : float
         Length of what could be decoded.
     sha256 : str
@@ -40,7 +38,7 @@ class ReadTrack:
         Those of title, artist and album that the file has.
     """
 
-    chroma: Path
+    frames: Path
     seconds: float
     sha256: str
     tags: Mapping[str, str]
@@ -57,8 +55,8 @@ class Stopped(Exception):  # noqa: N818
     """Reading was called off."""
 
 
-class ChromaStretches(Sequence[Float32]):
-    """The chroma of tracks in stretches that fit into memory, mapped one at a time.
+class Stretches(Sequence[Float32]):
+    """The feature frames of tracks in stretches that fit into memory, mapped one at a time.
 
     Stretches of a track overlap, so that their embeddings, one after the other, are those of the
     whole; each begins at a reference code that is searched for.
@@ -71,11 +69,12 @@ class ChromaStretches(Sequence[Float32]):
     """
 
     def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
+        self._width = N_CHROMA + settings.shape_coefficients
         past = (settings.n_steps - 1) * settings.delay_frames
         step = _STRETCH_SEARCHED * SEARCHED_STRIDE * settings.code_stride_frames
         self._stretches: list[tuple[Path, int, int]] = []
         for path in paths:
-            n_frames = path.stat().st_size // _FRAME_BYTES
+            n_frames = path.stat().st_size // (4 * self._width)
             firsts = range(0, n_frames - past, step)
             self._stretches += [(path, first, min(n_frames, first + step + past)) for first in firsts]
 
@@ -90,16 +89,16 @@ class ChromaStretches(Sequence[Float32]):
     def __getitem__(self, number: slice) -> list[Float32]: ...
 
     def __getitem__(self, number: int | slice) -> Float32 | list[Float32]:
-        """Return a stretch of chroma [shape=(n_frames, 12), dtype=float32]."""
+        """Return a stretch of frames [shape=(n_frames, 12 + shape_coefficients), dtype=float32]."""
         if isinstance(number, slice):
             return [self[i] for i in range(*number.indices(len(self)))]
         path, first, last = self._stretches[number]
-        shape = (last - first, N_CHROMA)
-        return np.memmap(path, np.float32, "r", offset=first * _FRAME_BYTES, shape=shape)
+        shape = (last - first, self._width)
+        return np.memmap(path, np.float32, "r", offset=first * 4 * self._width, shape=shape)
 
 
 def read_track(
-    path: Path, chroma: Path, settings: FeatureSettings, stopped: Callable[[], bool]
+    path: Path, frames: Path, settings: FeatureSettings, stopped: Callable[[], bool]
 ) -> ReadTrack | Unread:
     """Decode a file through the very feature code that listens.
 
@@ -107,8 +106,8 @@ def read_track(
     ----------
     path : Path
         The audio file.
-    chroma : Path
-        Where the chroma go; while it is being read, ``chroma`` has the suffix ``.part``.
+    frames : Path
+        Where the feature frames go; while they are being made, it has the suffix ``.part``.
     settings : FeatureSettings
     stopped : callable () -> bool
         Asked every few seconds of audio; if true, reading ends with `Stopped`.
@@ -121,27 +120,27 @@ def read_track(
     Raises
     ------
     OSError
-        If the chroma cannot be written.
+        If the frames cannot be written.
     """
-    part = chroma.with_suffix(".part")
+    part = frames.with_suffix(".part")
     try:
-        samples = _write_chroma(_until(stopped, read_blocks(path)), part, settings)
+        samples = _write_frames(_until(stopped, read_blocks(path)), part, settings)
         sha256 = _sha256(path)
     except SourceError as error:
         part.unlink(missing_ok=True)
         return Unread(str(error))
     seconds = samples / settings.sample_rate_hz
-    reason = _unfit(ChromaStretches([part], settings), settings)
+    reason = _unfit(Stretches([part], settings), settings)
     if reason is not None:
         part.unlink()
         return Unread(f"{str(path)!r}, {seconds:.1f} s long, {reason}")
-    part.rename(chroma)
-    return ReadTrack(chroma, seconds, sha256, tags(path))
+    part.rename(frames)
+    return ReadTrack(frames, seconds, sha256, tags(path))
 
 
-def _write_chroma(blocks: Iterator[Float32], part: Path, settings: FeatureSettings) -> int:
-    """Write the chroma of a signal and return its number of samples."""
-    rolling = RollingChroma(settings)
+def _write_frames(blocks: Iterator[Float32], part: Path, settings: FeatureSettings) -> int:
+    """Write the feature frames of a signal and return its number of samples."""
+    rolling = RollingFeatures(settings)
     samples = 0
     with part.open("wb") as handle:
         for y in blocks:
@@ -157,11 +156,11 @@ def _until(stopped: Callable[[], bool], blocks: Iterator[Float32]) -> Iterator[F
         yield y
 
 
-def _unfit(stretches: ChromaStretches, settings: FeatureSettings) -> str | None:
+def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:
     if len(stretches) == 0:
         return f"is too short: a track needs at least {settings.span_s:.1f} s"
     every = settings.code_stride_frames * SEARCHED_STRIDE
-    if not any(audible_rows(embeddings_of(chroma, settings)[::every]).any() for chroma in stretches):
+    if not any(embeddings_of(frames, settings)[::every].audible().any() for frames in stretches):
         return "is silent throughout"
     return None
 

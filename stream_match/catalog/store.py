@@ -34,7 +34,7 @@ from stream_match.errors import CatalogError, UsageError
 from stream_match.match.faiss_index import FaissIndex, load_faiss
 from stream_match.match.lsh import LshTables
 from stream_match.match.projection import Projection
-from stream_match.match.reference import Reference
+from stream_match.match.reference import Hyperplanes, Reference
 
 FILES: tuple[FileName, ...] = get_args(FileName)
 """All files of a folder besides the manifest."""
@@ -50,7 +50,7 @@ class OpenIndex:
     rows : tuple of TrackRow
         By position.
     reference : Reference
-        Codes, LSH tables and projection are mapped from their files.
+        Codes, LSH tables and hyperplanes are mapped from their files.
     audible : np.ndarray [shape=(n_codes,), dtype=bool]
     """
 
@@ -204,8 +204,11 @@ def _arrays_of(reference: Reference, audible: npt.NDArray[np.bool_]) -> Arrays:
         "searched.npy": reference.searched,
         "lsh_starts.npy": reference.lsh.starts,
         "lsh_entries.npy": reference.lsh.entries,
-        "projection_centre.npy": reference.projection.centre,
-        "projection_planes.npy": reference.projection.planes,
+        "chroma_codes.npy": reference.chroma_codes,
+        "shape_centre.npy": reference.planes.shape.centre,
+        "shape_planes.npy": reference.planes.shape.planes,
+        "chroma_centre.npy": reference.planes.chroma.centre,
+        "chroma_planes.npy": reference.planes.chroma.planes,
     }
 
 
@@ -233,7 +236,11 @@ def _reference(
         starts=np.array([*(row.first for row in rows), manifest.counts.codes], np.int64),
         codes=arrays["codes.npy"],
         searched=arrays["searched.npy"],
+        chroma_codes=arrays["chroma_codes.npy"],
         neighbours=neighbours,
         lsh=LshTables(arrays["lsh_starts.npy"], arrays["lsh_entries.npy"]),
-        projection=Projection(arrays["projection_centre.npy"], arrays["projection_planes.npy"]),
+        planes=Hyperplanes(
+            shape=Projection(arrays["shape_centre.npy"], arrays["shape_planes.npy"]),
+            chroma=Projection(arrays["chroma_centre.npy"], arrays["chroma_planes.npy"]),
+        ),
     )

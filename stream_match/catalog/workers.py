@@ -33,7 +33,7 @@ def read_all(
     ----------
     paths : sequence of Path
     work : Path
-        An empty folder for the chroma, which must outlive the results.
+        An empty folder for the feature frames, which must outlive the results.
     settings : FeatureSettings
     jobs : int or None
         Processes; None for one per core. A single one is this very process.
@@ -47,7 +47,7 @@ def read_all(
     CatalogError
         If a worker process dies.
     OSError
-        If the chroma cannot be written.
+        If the frames cannot be written.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
@@ -56,13 +56,13 @@ def read_all(
         return _read_in_pool(paths, work, settings, count, on_done)
     results = []
     for number, path in enumerate(paths):
-        results.append(read_track(path, _chroma(work, number), settings, stopped=lambda: False))
+        results.append(read_track(path, _frames(work, number), settings, stopped=lambda: False))
         on_done(number, results[-1])
     return results
 
 
-def _chroma(work: Path, number: int) -> Path:
-    return work / f"{number}.chroma"
+def _frames(work: Path, number: int) -> Path:
+    return work / f"{number}.frames"
 
 
 def _read_in_pool(
@@ -75,7 +75,7 @@ def _read_in_pool(
     running.touch()
     try:
         futures = {
-            pool.submit(_read, paths[number], _chroma(work, number), settings): number
+            pool.submit(_read, paths[number], _frames(work, number), settings): number
             for number in _largest_first(paths)
         }
         for future in as_completed(futures):
@@ -89,9 +89,9 @@ def _read_in_pool(
     return [results[number] for number in range(len(paths))]
 
 
-def _read(path: Path, chroma: Path, settings: FeatureSettings) -> ReadTrack | Unread:
-    running = chroma.with_name(_RUNNING)
-    return read_track(path, chroma, settings, stopped=lambda: not running.exists())
+def _read(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack | Unread:
+    running = frames.with_name(_RUNNING)
+    return read_track(path, frames, settings, stopped=lambda: not running.exists())
 
 
 def _begin() -> None:

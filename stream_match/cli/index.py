@@ -7,6 +7,7 @@ from typing import Any
 
 from stream_match import catalog
 from stream_match.catalog import BuildReport
+from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli import complain
 
 
@@ -52,10 +53,12 @@ def info(args: argparse.Namespace) -> int:
 def verify(args: argparse.Namespace) -> int:
     """Run ``index verify``; return the exit status."""
     faults = catalog.verify_index(args.index)
+    if not faults:
+        faults = disagreements_with_librosa(catalog.describe_index(args.index).settings)
     for fault in faults:
         complain(fault)
     if not faults:
-        complain(f"{args.index} is whole")
+        complain(f"{args.index} is whole, and this machine computes the same features as librosa")
     return 1 if faults else 0
 
 

@@ -1,4 +1,4 @@
-"""``listen`` and ``demo``."""
+"""``listen``."""
 
 import argparse
 import asyncio
@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,18 +21,29 @@ log = logging.getLogger(__name__)
 
 def run(args: argparse.Namespace) -> int:
     """Run ``listen``; return the exit status."""
-    return _run(_settings(args))
+    report, status = listen_to_the_end(_settings(args))
+    log.info("%s", report)
+    return status
 
 
-def demo(args: argparse.Namespace) -> int:
-    """Run ``demo``; return the exit status."""
-    given: dict[str, Any] = {"sources": [{"uri": "demo:"}], "sinks": ["embedded:"], "index": _demo_index()}
-    if args.pace:
-        given["pace"] = args.pace
-    return _run(ListenSettings.from_mapping(given, where="the demo"))
+def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
+    """Listen until the sources end or a signal comes.
 
+    Parameters
+    ----------
+    settings : ListenSettings
 
-def _run(settings: ListenSettings) -> int:
+    Returns
+    -------
+    report : Report
+    status : int
+        1 if a source failed or events could not be delivered, unless a signal ended it all.
+
+    Raises
+    ------
+    UsageError
+        If there is no index.
+    """
     if settings.index is None:
         raise UsageError(
             "Listening needs an index: give one with --index DIR; stream-match index build makes it."
@@ -44,8 +54,8 @@ def _run(settings: ListenSettings) -> int:
 
     reference = load_index(settings.index)
     report = asyncio.run(_listen(settings, lambda: Engine(reference, settings.match), signals))
-    log.info("%s", report)
-    return 1 if report.failed and not signals.came else 0
+    failed = report.failed or report.undelivered
+    return report, 1 if failed and not signals.came else 0
 
 
 async def _listen(
@@ -101,15 +111,3 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
             "max_false_alarms_per_hour": args.max_false_alarms_per_hour,
         }
     return ListenSettings.from_mapping(given, where="the command line")
-
-
-def _demo_index() -> Path:
-    """Find the index of the demo: in the project's folder, or below the current one."""
-    places = [Path(__file__).parents[2] / "models" / "demo", Path("models") / "demo"]
-    found = next((place for place in places if (place / "manifest.json").is_file()), None)
-    if found is None:
-        raise UsageError(
-            "The index of the demo, models/demo, is not here: run the demo in the project's folder, "
-            "where ./scripts/demo makes everything ready."
-        )
-    return found

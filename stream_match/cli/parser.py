@@ -76,7 +76,8 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         help="listen to sources and publish what is playing, until they end or a signal comes",
         epilog="example: stream-match listen --source kitchen=mic: --index models/demo --sink mqtt://localhost\n\n"
         f"{SOURCES}\n{SINKS}\n\n{CONFIG}\n\n"
-        "exit status: 0 also after SIGINT or SIGTERM; 1 if a source failed; 2 for a mistake in the arguments",
+        "exit status: 0 also after SIGINT or SIGTERM; 1 if a source failed\n"
+        "or events could not be delivered; 2 for a mistake in the arguments",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; the rest overrides them")
     parser.add_argument("--source", action="append", metavar="URI", help="what to listen to; may be repeated")
@@ -238,7 +239,7 @@ def _demo(commands: "Subparsers[Parser]") -> None:
     parser = _command(
         commands,
         "demo",
-        "listen:demo",
+        "demo:run",
         help="listen to a broadcast made on the spot, and print what arrives at a broker of its own",
         epilog="example: stream-match demo --pace fast",
     )

@@ -5,8 +5,8 @@ import asyncio
 import sys
 from contextlib import aclosing, suppress
 
-from stream_match.events import Event, to_json
-from stream_match.publish.console import describe, is_news
+from stream_match.events import to_json
+from stream_match.publish.console import News, describe
 from stream_match.publish.subscribe import subscribe
 
 
@@ -18,12 +18,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _watch(uri: str, *, as_json: bool) -> None:
+    news = News()
     async with aclosing(subscribe(uri)) as events:
         async for event in events:
-            _print(event, as_json=as_json)
+            if as_json or news.is_news(event):
+                _print(to_json(event) if as_json else describe(event))
 
 
-def _print(event: Event, *, as_json: bool) -> None:
-    if as_json or is_news(event):
-        sys.stdout.write((to_json(event) if as_json else describe(event)) + "\n")
-        sys.stdout.flush()
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,11 +1,14 @@
-"""Contrast chroma: what stands out in the log-frequency spectrum, folded into pitch classes.
+"""What stands out in the log-frequency spectrum: folded into pitch classes, or as a shape.
 
 Noise, speech and rooms raise whole neighbourhoods of the spectrum; partials stand out of them. The
 root of the magnitude keeps weak bands from counting like strong ones, as a logarithm would let them.
+Folded, that is the contrast chroma: the harmony, whatever plays it. Unfolded and smoothed, it is the
+spectral shape, which tells instruments and octaves apart, and so one recording from another.
 """
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 import scipy.sparse
 
 from stream_match.features.chroma import N_CHROMA, unit_rows
@@ -90,8 +93,8 @@ def fold(bands: Float32) -> Float32:
     return folded
 
 
-def contrast_chroma(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) -> Float32:
-    """Return the contrast chroma of spectra, each frame scaled to unit L2 norm.
+def contrast_bands(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) -> Float32:
+    """Return what stands out in spectra, band by band, each frame scaled to unit L2 norm.
 
     Parameters
     ----------
@@ -101,8 +104,25 @@ def contrast_chroma(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) -
 
     Returns
     -------
-    np.ndarray [shape=(n_frames, 12), dtype=float32]
-        Values in [0, 1]; C first. An all-zero spectrum gives an all-zero row.
+    np.ndarray [shape=(n_frames, 202), dtype=float32]
+        Values in [0, 1]. An all-zero spectrum gives an all-zero row.
     """
     bands = np.ascontiguousarray((bands_filter @ magnitude.T).T)
-    return unit_rows(fold(contrast(np.sqrt(bands))))
+    return unit_rows(contrast(np.sqrt(bands)))
+
+
+def shape_basis(n_coefficients: int) -> Float32:
+    """Return the slowest cosines along the bands: those of the orthonormal DCT-II.
+
+    Parameters
+    ----------
+    n_coefficients : int, in [1, 202]
+        48 resolve about three semitones. Fewer bear more detuning (a turntable 3 % fast is half a
+        semitone high), more tell better from noise.
+
+    Returns
+    -------
+    np.ndarray [shape=(202, n_coefficients), dtype=float32]
+    """
+    basis: Float32 = scipy.fft.dct(np.eye(N_BANDS), axis=1, norm="ortho")[:, :n_coefficients]
+    return np.ascontiguousarray(basis, dtype=np.float32)

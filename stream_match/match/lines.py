@@ -19,7 +19,7 @@ class Lines:
     ----------
     track : np.ndarray [shape=(n,), dtype=int64]
         A line counts only where it runs inside its track.
-    head : np.ndarray [shape=(n,), dtype=float32]
+    head : np.ndarray [shape=(n,), dtype=float64]
         Reference position at the newest query frame. There is a query code for every frame, a reference
         code for every position only: a line is read at the query frames that meet positions.
     speed : np.ndarray [shape=(n,), dtype=float32]
@@ -27,13 +27,13 @@ class Lines:
     """
 
     track: npt.NDArray[np.int64]
-    head: Float32
+    head: npt.NDArray[np.float64]
     speed: Float32
 
     @classmethod
     def single(cls, track: int, head: float, speed: float) -> "Lines":
         """Return one line."""
-        return cls(np.array([track]), np.array([head], np.float32), np.array([speed], np.float32))
+        return cls(np.array([track]), np.array([head], np.float64), np.array([speed], np.float32))
 
     def __len__(self) -> int:
         """Return the number of lines."""

@@ -1,4 +1,4 @@
-"""From chroma frames to matches: embeddings, codes, votes, second look, decision."""
+"""From feature frames to matches: embeddings, codes, votes, second look, decision."""
 
 import math
 
@@ -8,11 +8,12 @@ import numpy.typing as npt
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.embedding import MemoryStack
+from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match import calibration
 from stream_match.match.decision import Clock, Decision
 from stream_match.match.lines import Words, as_words
 from stream_match.match.proposals import Proposals
-from stream_match.match.reference import Reference, audible_rows
+from stream_match.match.reference import Embeddings, Reference, embeddings_of
 from stream_match.match.scoring import LONGEST_POSITIONS, Candidate, Query, Scorer
 
 Float32 = npt.NDArray[np.float32]
@@ -27,7 +28,7 @@ _REMEMBERED_AT_ONCE = 3
 
 
 class Matcher:
-    """Recognises what a stream of chroma frames holds.
+    """Recognises what a stream of feature frames holds.
 
     Works on a fixed grid of decisions, counted from the last gap, so that its answers do not depend on
     the portions in which the frames come.
@@ -41,25 +42,26 @@ class Matcher:
     def __init__(self, reference: Reference, settings: MatchSettings) -> None:
         self._reference = reference
         self._features = reference.settings
-        self._stack = MemoryStack(self._features.n_steps, self._features.delay_frames)
+        self._shapes = MemoryStack(self._features.n_steps, self._features.delay_frames)
+        self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._proposals = Proposals(reference)
         self._scorer = Scorer(reference)
         threshold = calibration.score_for(settings.max_false_alarms_per_hour)
         self._decision = Decision(reference, self._scorer.reader, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
-        self._waiting: Float32
+        self._waiting: Embeddings
         self._begin(0.0)
 
-    def feed(self, chroma: Float32) -> list[MatchFacts]:
-        """Take chroma frames and return what they decide.
+    def feed(self, frames: Float32) -> list[MatchFacts]:
+        """Take feature frames and return what they decide.
 
         Parameters
         ----------
-        chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
-            The frames that follow those of the last call.
+        frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+            The frames of `RollingFeatures` that follow those of the last call.
         """
-        rows = self._stack.feed(chroma)
-        self._waiting = np.concatenate([self._waiting, rows])
+        rows = Embeddings(self._shapes.feed(frames[:, SHAPE]), self._chromas.feed(frames[:, CHROMA]))
+        self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= DECISION_FRAMES:
             facts += self._step(self._waiting[:DECISION_FRAMES])
@@ -87,23 +89,26 @@ class Matcher:
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
         settings = self._features
-        self._stack.reset()
+        self._shapes.reset()
+        self._chromas.reset()
         self._proposals.reset()
         self._now = -1
-        self._waiting = np.empty((0, 12 * settings.n_steps), np.float32)
+        nothing = np.empty((0, 12 + settings.shape_coefficients), np.float32)
+        self._waiting = embeddings_of(nothing, settings)
         self._words: Words = np.empty((0, -(-settings.n_bits // 64)), np.uint64)
         self._audible = np.empty(0, np.bool_)
         self._clock = Clock(settings.code_s, settings.span_s, begin_s)
 
-    def _step(self, rows: Float32) -> list[MatchFacts]:
+    def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""
-        codes, audible = self._reference.projection.codes(rows), audible_rows(rows)
+        planes, audible = self._reference.planes, rows.audible()
+        codes, chroma_codes = planes.shape.codes(rows.shape), planes.chroma.codes(rows.chroma)
         times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
         self._now += len(rows)
         longest = LONGEST_POSITIONS * self._features.code_stride_frames
         self._words = np.concatenate([as_words(codes)[::-1], self._words])[:longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
-        self._proposals.add(codes[audible], times[audible])
+        self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         return self._decide()
 
     def _decide(self) -> list[MatchFacts]:

@@ -42,20 +42,27 @@ class Proposals:
         """Forget all votes, as at a gap."""
         self._votes.reset()
 
-    def add(self, codes: npt.NDArray[np.uint8], times: npt.NDArray[np.int64]) -> None:
-        """Ask both voters.
+    def add(
+        self,
+        codes: npt.NDArray[np.uint8],
+        chroma_codes: npt.NDArray[np.uint8],
+        times: npt.NDArray[np.int64],
+    ) -> None:
+        """Ask both voters: FAISS about the spectral shape, the LSH tables about the chroma.
 
         Parameters
         ----------
-        codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
-            Codes of sound, not of silence.
+        codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
+            Codes of the spectral shape, of sound and not of silence.
+        chroma_codes : np.ndarray [shape=(n, chroma_bits // 8), dtype=uint8]
+            Chroma codes of the same moments.
         times : np.ndarray [shape=(n,), dtype=int64]
             Moment of each, in frames.
         """
         if len(codes) == 0 or len(self._reference.searched) == 0:
             return
         self._ask_faiss(codes, times)
-        self._ask_lsh(codes, times)
+        self._ask_lsh(chroma_codes, times)
 
     def cells(self, now: int) -> tuple[Cells, Cells]:
         """Return the places proposed at the moment `now`, and the decoys."""

@@ -1,5 +1,8 @@
 """The catalogue as the matcher sees it: codes of all tracks on one line of positions, and their indexes.
 
+There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and the second
+look compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
+
 A position is the number of a reference code, counted through all tracks; track ``i`` has the positions
 ``starts[i]`` to ``starts[i + 1] - 1``, one every ``settings.code_s`` seconds.
 """
@@ -13,7 +16,9 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
+from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import embed
+from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match.lsh import LshTables, build_lsh
 from stream_match.match.neighbours import Codes, NeighbourIndex
 from stream_match.match.projection import Projection, fit_projection
@@ -28,10 +33,55 @@ LSH_KEY_BITS = (8, 16)
 SEARCHED_STRIDE = 2
 """One reference code in this many is searched for by FAISS and LSH; queries are denser than references."""
 
-_FIT_ROWS = 200_000
+_FIT_ROWS = 60_000
 """Embeddings that the hyperplanes are fitted to at most; more change nothing and cost memory."""
 
 _FIT_SEED = 20_261_120
+
+
+@dataclass(frozen=True)
+class Hyperplanes:
+    """The projections of both embeddings, fitted on the catalogue."""
+
+    shape: Projection
+    chroma: Projection
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Both embeddings of a stretch of frames, one row per complete history.
+
+    Parameters
+    ----------
+    shape : np.ndarray [shape=(n, shape_coefficients * n_steps), dtype=float32]
+    chroma : np.ndarray [shape=(n, 12 * n_steps), dtype=float32]
+    """
+
+    shape: Float32
+    chroma: Float32
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.chroma)
+
+    def __getitem__(self, rows: slice) -> "Embeddings":
+        """Return some of the rows."""
+        return Embeddings(self.shape[rows], self.chroma[rows])
+
+    def followed_by(self, others: "Embeddings") -> "Embeddings":
+        """Return these rows and then others."""
+        return Embeddings(
+            np.concatenate([self.shape, others.shape]), np.concatenate([self.chroma, others.chroma])
+        )
+
+    def audible(self) -> npt.NDArray[np.bool_]:
+        """Return which rows have heard more sound than silence.
+
+        Chroma frames have unit norm or are all zero, so the squared norm counts the audible ones.
+        """
+        heard = np.einsum("ij,ij->i", self.chroma, self.chroma)
+        audible: npt.NDArray[np.bool_] = heard > self.chroma.shape[1] / N_CHROMA / 2
+        return audible
 
 
 @dataclass(frozen=True)
@@ -46,14 +96,17 @@ class Reference:
     starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
         First position of each track, and the number of positions.
     codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
-        All codes, by position.
+        All codes of the spectral shape, by position.
     searched : np.ndarray [shape=(m,), dtype=uint32]
         Positions of the codes that are searched for, ascending: row ``i`` of `neighbours` is position
         ``searched[i]``. Silence is not among them.
+    chroma_codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
+        Chroma codes of those positions.
     neighbours : NeighbourIndex
+        Over the codes of the spectral shape.
     lsh : LshTables
-        Its entries are positions.
-    projection : Projection
+        Over the chroma codes; its entries are positions.
+    planes : Hyperplanes
     """
 
     settings: FeatureSettings
@@ -61,9 +114,10 @@ class Reference:
     starts: npt.NDArray[np.int64]
     codes: Codes
     searched: npt.NDArray[np.uint32]
+    chroma_codes: Codes
     neighbours: NeighbourIndex
     lsh: LshTables
-    projection: Projection
+    planes: Hyperplanes
 
     def track_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the number of the track at each position (-1 before the first, n_tracks past the last)."""
@@ -82,82 +136,99 @@ class TrackCodes:
     Parameters
     ----------
     codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
+    chroma_codes : np.ndarray [shape=(ceil(n / SEARCHED_STRIDE), chroma_bits // 8), dtype=uint8]
+        Of every position that could be searched for.
     audible : np.ndarray [shape=(n,), dtype=bool]
         False where most of what the code has heard is silence.
     """
 
     codes: Codes
+    chroma_codes: Codes
     audible: npt.NDArray[np.bool_]
 
 
-def embeddings_of(chroma: Float32, settings: FeatureSettings) -> Float32:
-    """Return the embeddings of a whole track, one per hop.
+def embeddings_of(frames: Float32, settings: FeatureSettings) -> Embeddings:
+    """Return both embeddings of a whole track, one per hop.
 
     Parameters
     ----------
-    chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
+    frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+        From `RollingFeatures`.
 
     Returns
     -------
-    np.ndarray [shape=(n, 12 * n_steps), dtype=float32]
+    Embeddings
         Empty for a track shorter than ``settings.span_s``.
     """
-    return embed(chroma, n_steps=settings.n_steps, delay=settings.delay_frames)
+    return Embeddings(
+        embed(frames[:, SHAPE], n_steps=settings.n_steps, delay=settings.delay_frames),
+        embed(frames[:, CHROMA], n_steps=settings.n_steps, delay=settings.delay_frames),
+    )
 
 
-def audible_rows(embeddings: Float32) -> npt.NDArray[np.bool_]:
-    """Return which embeddings have heard more sound than silence.
-
-    Chroma frames have unit norm or are all zero, so the squared norm counts the audible ones.
-    """
-    heard = np.einsum("ij,ij->i", embeddings, embeddings)
-    n_steps = embeddings.shape[1] // 12
-    audible: npt.NDArray[np.bool_] = heard > n_steps / 2
-    return audible
-
-
-def fit_to_tracks(tracks_chroma: Sequence[Float32], settings: FeatureSettings) -> Projection:
+def fit_to_tracks(tracks_frames: Sequence[Float32], settings: FeatureSettings) -> Hyperplanes:
     """Fit the hyperplanes to a sample of the audible embeddings of all tracks.
 
     Parameters
     ----------
-    tracks_chroma : sequence of np.ndarray [shape=(n_frames, 12), dtype=float32]
+    tracks_frames : sequence of np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
         May be memory-mapped; each is read once.
     """
-    total = sum(len(chroma) for chroma in tracks_chroma)
+    total = sum(len(frames) for frames in tracks_frames)
     stride = max(settings.code_stride_frames, -(-total // _FIT_ROWS))
-    sample = []
-    for chroma in tracks_chroma:
-        rows = embeddings_of(chroma, settings)[::stride]
-        sample.append(rows[audible_rows(rows)])
-    rows = np.concatenate(sample)
-    if len(rows) == 0:  # a catalogue of silence is legal, and matches nothing
-        rows = np.zeros((1, 12 * settings.n_steps), np.float32)
-    return fit_projection(rows, n_bits=settings.n_bits, seed=_FIT_SEED)
+    shapes, chromas = [], []
+    for frames in tracks_frames:
+        rows = embeddings_of(frames, settings)[::stride]
+        audible = rows.audible()
+        shapes.append(rows.shape[audible])
+        chromas.append(rows.chroma[audible])
+    return Hyperplanes(
+        shape=_fitted(shapes, settings.shape_coefficients * settings.n_steps, settings.n_bits),
+        chroma=_fitted(chromas, N_CHROMA * settings.n_steps, settings.chroma_bits),
+    )
 
 
-def code_track(chroma: Float32, projection: Projection, settings: FeatureSettings) -> TrackCodes:
+def _fitted(samples: list[Float32], d: int, n_bits: int) -> Projection:
+    """Fit hyperplanes to samples; a catalogue of silence is legal, and matches nothing."""
+    rows = np.concatenate([np.empty((0, d), np.float32), *samples])
+    return fit_projection(rows if len(rows) else np.zeros((1, d), np.float32), n_bits=n_bits, seed=_FIT_SEED)
+
+
+def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) -> TrackCodes:
     """Return the reference codes of a track.
 
     Parameters
     ----------
-    chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
-    projection : Projection
+    frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+    planes : Hyperplanes
     """
-    rows = embeddings_of(chroma, settings)[:: settings.code_stride_frames]
-    return TrackCodes(projection.codes(rows), audible_rows(rows))
+    rows = embeddings_of(frames, settings)[:: settings.code_stride_frames]
+    return TrackCodes(
+        planes.shape.codes(rows.shape),
+        planes.chroma.codes(rows.chroma[::SEARCHED_STRIDE]),
+        rows.audible(),
+    )
 
 
 def lsh_key_bits(n_searched: int) -> int:
-    """Return how many bits number the buckets of a catalogue with `n_searched` codes to be searched for."""
-    fewest, most = LSH_KEY_BITS
-    return min(most, max(fewest, round(math.log2(max(1, n_searched)))))
+    """Return how many bits a key should have, so that a bucket holds about one position.
+
+    Parameters
+    ----------
+    n_searched : int, >= 0
+
+    Returns
+    -------
+    int, in `LSH_KEY_BITS`
+    """
+    least, most = LSH_KEY_BITS
+    return min(max(round(math.log2(max(1, n_searched))), least), most)
 
 
 def assemble(
     tracks: Sequence[Track],
     tracks_codes: Sequence[TrackCodes],
-    projection: Projection,
+    planes: Hyperplanes,
     settings: FeatureSettings,
 ) -> Reference:
     """Put tracks together into a searchable catalogue.
@@ -174,14 +245,19 @@ def assemble(
     codes = np.concatenate([np.empty((0, settings.n_bits // 8), np.uint8), *(t.codes for t in tracks_codes)])
     wanted = [t.audible & (np.arange(len(t.audible)) % SEARCHED_STRIDE == 0) for t in tracks_codes]
     searched = np.flatnonzero(np.concatenate([np.empty(0, bool), *wanted])).astype(np.uint32)
-    key_bits = min(lsh_key_bits(len(searched)), settings.n_bits)
+    key_bits = min(lsh_key_bits(len(searched)), settings.chroma_bits)
+    none = np.empty((0, settings.chroma_bits // 8), np.uint8)
+    chroma_codes = np.concatenate(
+        [none, *(t.chroma_codes[t.audible[::SEARCHED_STRIDE]] for t in tracks_codes)]
+    )
     return Reference(
         settings=settings,
         tracks=tuple(tracks),
         starts=starts,
         codes=codes,
         searched=searched,
+        chroma_codes=chroma_codes,
         neighbours=build_faiss(codes[searched]),
-        lsh=build_lsh(codes[searched], searched, n_tables=LSH_TABLES, key_bits=key_bits),
-        projection=projection,
+        lsh=build_lsh(chroma_codes, searched, n_tables=LSH_TABLES, key_bits=key_bits),
+        planes=planes,
     )

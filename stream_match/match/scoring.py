@@ -169,7 +169,6 @@ class _Places:
     `best` and `line` have a column per window: the similarity of the best line, and its number in `lines`.
     """
 
-    unit: Int64
     votes: Int64
     best: Float32
     line: Int64
@@ -185,6 +184,11 @@ class _Places:
         """The track of each place."""
         return self.lines.track[self.line[:, 0]]
 
+    @property
+    def head(self) -> npt.NDArray[np.float64]:
+        """The reference position of each place."""
+        return self.lines.head[self.line[:, 0]]
+
 
 class Scorer:
     """Scores the places that the votes propose.
@@ -197,7 +201,7 @@ class Scorer:
     def __init__(self, reference: Reference) -> None:
         self.reader = LineReader(reference)
         many = len(reference.tracks) >= _UNITS
-        self._unit_positions = 1 << 40 if many else max(1, len(reference.codes) // _UNITS)
+        self._unit_positions = 1 << 30 if many else max(1, len(reference.codes) // _UNITS)
 
     def rank(
         self, query: Query, forward: Cells, backward: Cells, settled: set[int]
@@ -226,7 +230,7 @@ class Scorer:
         rows = [int(row) for row in np.argsort(-promise, kind="stable") if places.forward[row]]
         candidates = [self._candidate(query, places, row, windows, known) for row in rows[:_CANDIDATES]]
         candidates.sort(key=lambda candidate: -candidate.score)
-        return candidates, _rivals(places, windows, known)
+        return candidates, self._rivals(places, windows, known)
 
     def _look(self, query: Query, forward: Cells, backward: Cells, windows: Int64) -> _Places:
         """Look at the places coarsely, then at the best of each direction in full."""
@@ -238,13 +242,11 @@ class Scorer:
             np.concatenate([ahead.speed, decoys.speed]),
         )
         best, line, fan = self._best(query, lines, windows, _FINE_OFFSETS, SPEEDS)
-        offset = np.rint(lines.head - lines.speed * query.now).astype(np.int64)
-        unit = lines.track * (1 << 20) + offset // self._unit_positions
-        return _Places(unit, np.concatenate([ahead_votes, decoys_votes]), best, line, fan)
+        return _Places(np.concatenate([ahead_votes, decoys_votes]), best, line, fan)
 
     def _shortlist(self, query: Query, cells: Cells, direction: float, windows: Int64) -> tuple[Lines, Int64]:
         """Return the lines of the most promising cells, and their votes by either voter."""
-        heads = cells.head_frames / np.float32(query.stride)
+        heads = cells.head_frames / query.stride
         lines = Lines(cells.track, heads, np.full(len(cells), direction, np.float32))
         newest = query.newest(_COARSE_POSITIONS)
         best, line, fan = self._best(newest, lines, windows, _COARSE_OFFSETS, _AS_IS)
@@ -271,7 +273,10 @@ class Scorer:
     def _candidate(self, query: Query, places: _Places, row: int, windows: Int64, known: Bools) -> Candidate:
         """Score one place over the window in which it stands out most."""
         same = self._same_sound(query, places, row)
-        rivals = _rivals(places, windows, known | same | (places.unit == places.unit[row]))
+        here = (places.track == places.track[row]) & (
+            np.abs(places.head - places.head[row]) < self._unit_positions
+        )
+        rivals = self._rivals(places, windows, known | same | here)
         scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(windows)
         column = int(scores.argmax())
         line = places.line[row, column]
@@ -308,6 +313,19 @@ class Scorer:
         same[row] = False
         return same
 
+    def _rivals(self, places: _Places, windows: Int64, excluded: Bools) -> Rivals:
+        """Return what the best places reach that are not excluded: one of each unit and direction."""
+        rows = np.flatnonzero(~excluded)
+        rows = rows[np.argsort(-places.best[rows].mean(axis=1), kind="stable")]
+        units = places.track[rows] * (1 << 32) + places.head[rows].astype(np.int64) // self._unit_positions
+        rows = rows[np.unique(units * 2 + places.forward[rows], return_index=True)[1]]
+        best = places.best[rows]
+        root = np.sqrt(windows / 4)
+        weight = len(rows) + _PRIOR_WEIGHT
+        mean = (best.sum(axis=0) + _PRIOR_WEIGHT * _PRIOR_MEAN / root) / weight
+        squares = ((best - mean) ** 2).sum(axis=0) + _PRIOR_WEIGHT * (_PRIOR_DEVIATION / root) ** 2
+        return Rivals(windows, mean.astype(np.float32), np.sqrt(squares / weight).astype(np.float32))
+
     def _backward(self, query: Query, track: int, head: float, speed: float) -> float:
         """Return the mean agreement with the same stretch of reference read backwards."""
         line = Lines.single(track, head - speed * (query.positions - 1), -speed)
@@ -318,17 +336,3 @@ def _evened(windows: Int64) -> npt.NDArray[np.float64]:
     """Return the factors that make a score mean the same over any window."""
     evened: npt.NDArray[np.float64] = np.minimum(1, _EVEN_TAIL_POSITIONS / windows) ** _TAIL_EXPONENT
     return evened
-
-
-def _rivals(places: _Places, windows: Int64, excluded: Bools) -> Rivals:
-    """Return what the best places reach that are not excluded: one of each unit and direction."""
-    rows = np.flatnonzero(~excluded)
-    rows = rows[np.argsort(-places.best[rows].mean(axis=1), kind="stable")]
-    labels = places.unit[rows] * 2 + places.forward[rows]
-    rows = rows[np.unique(labels, return_index=True)[1]]
-    best = places.best[rows]
-    root = np.sqrt(windows / 4)
-    weight = len(rows) + _PRIOR_WEIGHT
-    mean = (best.sum(axis=0) + _PRIOR_WEIGHT * _PRIOR_MEAN / root) / weight
-    squares = ((best - mean) ** 2).sum(axis=0) + _PRIOR_WEIGHT * (_PRIOR_DEVIATION / root) ** 2
-    return Rivals(windows, mean.astype(np.float32), np.sqrt(squares / weight).astype(np.float32))

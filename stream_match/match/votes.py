@@ -29,7 +29,7 @@ class Cells:
     Parameters
     ----------
     track : np.ndarray [shape=(n,), dtype=int64]
-    head_frames : np.ndarray [shape=(n,), dtype=float32]
+    head_frames : np.ndarray [shape=(n,), dtype=float64]
         Reference frame that sounds at the moment asked for.
     weight : np.ndarray [shape=(n,), dtype=float32]
         Faded sum of the votes.
@@ -38,7 +38,7 @@ class Cells:
     """
 
     track: Int64
-    head_frames: Float32
+    head_frames: npt.NDArray[np.float64]
     weight: Float32
     faiss_votes: Int64
     lsh_votes: Int64
@@ -126,7 +126,7 @@ class VoteWindow:
         weight, faiss_votes, lsh_votes, moment = sums[:, order]
         return Cells(
             track=cells[order] // _TRACK_STEP,
-            head_frames=(moment / np.maximum(weight, 1e-9) + direction * now).astype(np.float32),
+            head_frames=moment / np.maximum(weight, 1e-9) + direction * now,
             weight=weight.astype(np.float32),
             faiss_votes=faiss_votes.astype(np.int64),
             lsh_votes=lsh_votes.astype(np.int64),

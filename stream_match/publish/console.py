@@ -13,11 +13,12 @@ _SEMITONES_SHOWN = 0.1
 
 
 class ConsoleSink(JsonlSink):
-    """Prints events to standard output, one line each; updates of a running match are left out."""
+    """Prints events to standard output, one line each; only what is news."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self._uri = "console:"
+        self._news = News()
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:  # noqa: ARG003  (one signature for every sink)
@@ -33,12 +34,32 @@ class ConsoleSink(JsonlSink):
         return cls()
 
     def _line(self, event: Event) -> str | None:
-        return describe(event) if is_news(event) else None
+        return describe(event) if self._news.is_news(event) else None
 
 
-def is_news(event: Event) -> bool:
-    """Say whether a person watching wants to see an event: all but the updates of a running match."""
-    return isinstance(event, StatusEvent) or event.phase != "updated"
+class News:
+    """Knows what a person watching has seen, and what of the rest is news."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], tuple[str, int, str | None]] = {}
+
+    def is_news(self, event: Event) -> bool:
+        """Say whether to show an event, and take it as seen.
+
+        Updates of a running match are no news, nor is a status that says what the last one of its source
+        said: a source that just runs says so every minute.
+
+        Parameters
+        ----------
+        event : Event
+            A match or a status, in the order of arrival.
+        """
+        if not isinstance(event, StatusEvent):
+            return event.phase != "updated"
+        source, said = (event.node, event.source), (event.state, event.attempt, event.reason)
+        known = self._seen.get(source) == said
+        self._seen[source] = said
+        return not known
 
 
 def describe(event: Event, *, tz: tzinfo | None = None) -> str:

@@ -51,7 +51,7 @@ async def listen(
     Returns
     -------
     Report
-        What it has cost and brought, and which sources failed.
+        What it has cost and brought, which sources failed, and how many events could not be delivered.
 
     Raises
     ------
@@ -64,7 +64,8 @@ async def listen(
     stop = stop or asyncio.Event()
     node = settings.node or default_node()
     sources = _sources(settings, world)
-    async with _opened([world.open_sink(uri, node=node) for uri in settings.sinks]) as sinks:
+    report = Report()
+    async with _opened([world.open_sink(uri, node=node) for uri in settings.sinks], report) as sinks:
         shared = Shared(
             node=node,
             pace=settings.pace,
@@ -73,9 +74,10 @@ async def listen(
             ids=event_ids(world),
             stop=stop,
             world=world,
+            report=report,
         )
         await _to_the_end(_run(sources, shared), stop)
-    return shared.report
+    return report
 
 
 async def _run(sources: Iterable[tuple[Source, str | None]], shared: Shared) -> None:
@@ -116,8 +118,8 @@ def default_node() -> str:
 
 
 @asynccontextmanager
-async def _opened(sinks: Sequence[Sink]) -> AsyncIterator[Sequence[Sink]]:
-    """Open all sinks; let all of them deliver at the same time in the end."""
+async def _opened(sinks: Sequence[Sink], report: Report) -> AsyncIterator[Sequence[Sink]]:
+    """Open all sinks; let all of them deliver at the same time in the end, and count what is left."""
     entered: list[Sink] = []
     try:
         for sink in sinks:
@@ -126,6 +128,8 @@ async def _opened(sinks: Sequence[Sink]) -> AsyncIterator[Sequence[Sink]]:
         yield entered
     finally:
         await _close(entered)
+        # Only sinks that keep events for a far side that is away have any waiting.
+        report.undelivered += sum(getattr(sink, "waiting", 0) for sink in entered)
 
 
 async def _close(sinks: Sequence[Sink]) -> None:

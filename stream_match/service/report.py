@@ -26,6 +26,8 @@ class Report:
         From the beginning of a match to its `started`, in audio.
     failed
         Names of the sources that failed.
+    undelivered
+        Events that were still waiting when their sinks had to be closed.
     """
 
     audio_s: float = 0.0
@@ -35,6 +37,7 @@ class Report:
     matches: int = 0
     delays_s: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DELAYS))
     failed: list[str] = field(default_factory=list)
+    undelivered: int = 0
 
     def __str__(self) -> str:
         told = [

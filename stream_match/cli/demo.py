@@ -1,0 +1,73 @@
+"""``demo``: a broadcast made on the spot, what is heard in it, and what that costs."""
+
+import argparse
+import logging
+import statistics
+import sys
+from pathlib import Path
+
+from stream_match.capture.demo import PIECES, SCHEDULE, UNKNOWN
+from stream_match.cli.listen import listen_to_the_end
+from stream_match.config import ListenSettings
+from stream_match.errors import UsageError
+from stream_match.service import Report
+
+_INTRODUCTION = """\
+A broadcast of {seconds:.0f} s, made on the spot: {known} pieces that the index models/demo knows, joined
+anywhere, one of them under noise; {unknown} that it does not know; talk and silence.
+This is what a subscriber hears from an MQTT broker: ▶ a piece is recognised, at which place in it
+and how surely; ■ it has ended.
+"""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``demo``; return the exit status."""
+    settings = ListenSettings.from_mapping(
+        {
+            "sources": [{"uri": "demo:"}],
+            "sinks": ["embedded:"],
+            "index": find_index(),
+            "pace": args.pace or "real",
+        },
+        where="the demo",
+    )
+    if not getattr(args, "debug", False):
+        logging.getLogger("stream_match").setLevel(logging.WARNING)
+    sys.stderr.write(
+        _INTRODUCTION.format(seconds=SCHEDULE[-1].end_s, known=len(PIECES), unknown=len(UNKNOWN))
+    )
+    report, status = listen_to_the_end(settings)
+    sys.stderr.write(_costs(report))
+    return status
+
+
+def find_index() -> Path:
+    """Find the index of the demo: in the project's folder, or below the current one.
+
+    Raises
+    ------
+    UsageError
+        If it is in neither.
+    """
+    places = [Path(__file__).parents[2] / "models" / "demo", Path("models") / "demo"]
+    found = next((place for place in places if (place / "manifest.json").is_file()), None)
+    if found is None:
+        raise UsageError(
+            "The index of the demo, models/demo, is not here: run the demo in the project's folder, "
+            "where ./scripts/demo makes everything ready."
+        )
+    return found
+
+
+def _costs(report: Report) -> str:
+    """Say what was found and what it cost; nothing if it was broken off at once."""
+    if not (report.audio_s and report.engine_s and report.delays_s):
+        return ""
+    ratio = report.engine_s / report.audio_s
+    many = f"{report.matches} matches" if report.matches != 1 else "1 match"
+    return (
+        f"Heard {report.audio_s:.0f} s: {many}, known {statistics.median(report.delays_s):.1f} s "
+        f"after the beginning (median; {max(report.delays_s):.1f} s at most).\n"
+        f"It took {report.engine_s:.1f} s of one core: real-time factor {ratio:.3f}, "
+        f"{1 / ratio:.0f} times faster than real time.\n"
+    )
