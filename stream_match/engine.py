@@ -1,5 +1,7 @@
 """The engine: samples in, facts out. No clock, no file, no thread; time is a count of samples."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -59,7 +61,7 @@ class Engine:
         """
         if y.ndim != 1 or y.dtype != np.float32 or not np.isfinite(y).all():
             raise ParameterError(f"y is {y.dtype} of shape {y.shape}, expected finite float32 of shape (n,)")
-        if not gap_s >= 0:
+        if not 0 <= gap_s < math.inf:
             raise ParameterError(f"gap_s is {gap_s}, expected 0 or more seconds")
         facts: list[MatchFacts] = []
         if gap_s > 0 or discontinuity:

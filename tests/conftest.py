@@ -1,1 +1,37 @@
-"""Its place makes tests/ importable: the slow twins in naive.py serve several folders."""
+"""What several folders share; its place makes naive.py and music.py importable from all of them."""
+
+from pathlib import Path
+
+import pytest
+
+REAL_AUDIO = Path(__file__).parents[1] / "../shared/audio"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--regenerate-golden",
+        action="store_true",
+        help="write tests/golden/* anew instead of comparing with it; read the diff",
+    )
+
+
+@pytest.fixture(scope="session")
+def real_audio():
+    """A folder of recordings that is not part of the repository."""
+    if not REAL_AUDIO.is_dir():
+        pytest.skip(f"{REAL_AUDIO} is not there: recordings of real music are not part of the repository")
+    return REAL_AUDIO
+
+
+@pytest.fixture(scope="session")
+def librosa():
+    """The yardstick; importing it takes seconds."""
+    return pytest.importorskip("librosa")
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The catalogue of all pieces."""
+    from music import PIECES, catalogue
+
+    return catalogue(PIECES)

@@ -53,3 +53,102 @@ def hyperplane_sides(embedding, centre, planes):
         ]
         sides.append(sum(terms))
     return sides
+
+
+def frames_of(y, n_fft, hop_length):
+    """Every whole frame, one after the other."""
+    rows = []
+    start = 0
+    while start + n_fft <= len(y):
+        rows.append([float(sample) for sample in y[start : start + n_fft]])
+        start += hop_length
+    return np.array(rows).reshape(-1, n_fft)
+
+
+def triangle(band, n_bins, bin_hz, lowest_hz, bands_per_octave):
+    """The weights of one band: a triangle a band wide on each side, or a bin if that is more; sum 1."""
+    centre_hz = lowest_hz * 2 ** (band / bands_per_octave)
+    half_hz = max(lowest_hz * 2 ** ((band + 1) / bands_per_octave) - centre_hz, bin_hz)
+    weights = [max(0.0, 1 - abs(bin_ * bin_hz - centre_hz) / half_hz) for bin_ in range(n_bins)]
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def contrast(row, n_neighbours):
+    """How far each band stands out of the mean of itself and its neighbours."""
+    out = []
+    for band in range(len(row)):
+        around = [row[other] for other in range(len(row)) if abs(other - band) <= n_neighbours]
+        out.append(max(0.0, float(row[band]) - float(sum(map(float, around))) / len(around)))
+    return out
+
+
+def fold(row, bands_per_semitone, lowest_class):
+    """Each band to its pitch class; one that lies between two gives to both what the other leaves."""
+    classes = [0.0] * 12
+    for band, value in enumerate(row):
+        whole, thirds = divmod(band, bands_per_semitone)
+        upper = thirds / bands_per_semitone
+        classes[(lowest_class + whole) % 12] += float(value) * (1 - upper)
+        classes[(lowest_class + whole + 1) % 12] += float(value) * upper
+    return classes
+
+
+def cosine(n, number):
+    """A column of the orthonormal DCT-II: `number` half waves over `n` points."""
+    scale = (1 / n if number == 0 else 2 / n) ** 0.5
+    return [scale * float(np.cos(np.pi * number * (2 * point + 1) / (2 * n))) for point in range(n)]
+
+
+def embedding(frames, row, n_steps, delay):
+    """One embedding: the frame at the end of the span that starts at `row`, and its predecessors."""
+    present = row + (n_steps - 1) * delay
+    return [float(value) for step in range(n_steps) for value in frames[present - step * delay]]
+
+
+def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track):
+    """The heaviest cells of votes, which are tuples (time, position, track, weight, by_lsh).
+
+    Returns tuples (track, head, weight, faiss_votes, lsh_votes), best first.
+    """
+    own = {}
+    for time, position, track, weight, by_lsh in votes:
+        offset = position - direction * time
+        faded = weight * 2.0 ** ((time - now) / half_life)
+        cell = own.setdefault((track, offset // cell_frames), [0.0, 0, 0, 0.0])
+        cell[0] += faded
+        cell[2 if by_lsh else 1] += 1
+        cell[3] += faded * offset
+    total = {}
+    for track, place in own:
+        near = [own[near] for step in (0, 1, -1) if (near := (track, place + step)) in own]
+        total[track, place] = [sum(column) for column in zip(*near, strict=True)]
+    left = {}
+    found = []
+    for (track, place), (weight, faiss, lsh, moment) in sorted(
+        total.items(), key=lambda item: (-item[1][0], item[0])
+    ):
+        before = total.get((track, place - 1), [-1.0])[0]
+        after = total.get((track, place + 1), [-1.0])[0]
+        if before >= weight or after > weight:
+            continue
+        left[track] = left.get(track, per_track) - 1
+        if left[track] >= 0:
+            found.append((track, moment / weight + direction * now, weight, faiss, lsh))
+    return found[:at_most]
+
+
+def agreement_along(codes, first, last, query, audible, stride, head, speed):
+    """Bit agreement at each step back along one line; positions outside [first, last] count nothing."""
+    n_bits = 8 * codes.shape[1]
+    phase = round(head * stride) % stride
+    steps = []
+    for step in range(len(query) // stride):
+        back = phase + step * stride
+        position = round(head - speed * back / stride)
+        if not first <= position <= last or not audible[back]:
+            steps.append(0.0)
+            continue
+        differing = sum(a != b for a, b in zip(bits_of(codes[position]), bits_of(query[back]), strict=True))
+        steps.append(1 - 2 * differing / n_bits)
+    return steps

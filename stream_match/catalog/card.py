@@ -8,9 +8,9 @@ _CARD = """\
 {tracks} tracks, {hours:.2f} hours of audio, for stream-match (index format {version}).
 
 **What it is.** Sign codes of {bits} bits, one every {code_ms:.0f} ms, each of the spectral shape
-of {span_s:.1f} s of audio, and a FAISS index ({neighbours}) over every second one that is not silence; {lsh_tables} LSH
-tables of {key_bits}-bit keys over the chroma of the same moments; the hyperplanes of both, fitted to this
-catalogue. Listening computes the same codes of
+of {span_s:.1f} s of audio, and a FAISS index ({neighbours}) over every second one that is not silence;
+{lsh_tables} LSH tables of {key_bits}-bit keys over the chroma of the same moments; the hyperplanes of both,
+fitted to this catalogue. Listening computes the same codes of
 what it hears and looks for them here.
 
 **What it is not.** It contains no audio, and audio cannot be restored from it: {bytes_per_second:.0f} bytes

@@ -20,6 +20,9 @@ BANDS_PER_OCTAVE = 36
 N_BANDS = 202
 """Bands from 110 Hz over 5.6 octaves, to 5.3 kHz: what codecs, rooms and small loudspeakers leave."""
 
+FLOOR = 1e-3
+"""Share of the loudest band, -60 dB, below which a band holds what the window leaks, not sound."""
+
 _A = 9
 """Pitch class of the lowest band."""
 
@@ -108,7 +111,8 @@ def contrast_bands(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) ->
         Values in [0, 1]. An all-zero spectrum gives an all-zero row.
     """
     bands = np.ascontiguousarray((bands_filter @ magnitude.T).T)
-    return unit_rows(contrast(np.sqrt(bands)))
+    floor = np.float32(FLOOR) * bands.max(axis=1, keepdims=True, initial=0)
+    return unit_rows(contrast(np.sqrt(np.maximum(bands - floor, 0))))
 
 
 def shape_basis(n_coefficients: int) -> Float32:

@@ -30,9 +30,9 @@ _KEEP_SCORE = 2.5
 _KEEP_POSITIONS = 16
 """What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
 
-_FOLLOW_POSITIONS = 64
+_FOLLOW_POSITIONS = 128
 _FOLLOW_OFFSETS = np.arange(-1.5, 2, 0.5, dtype=np.float32)
-_FOLLOW_SPEEDS = np.array([1.0, 0.995, 1.005], np.float32)
+_FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
 _SLOWEST, _FASTEST = 0.94, 1.06
 
 _BETTER = 0.05
@@ -148,18 +148,14 @@ class Decision:
         self._matches = going
         return facts
 
-    def start(
-        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
-    ) -> list[MatchFacts]:
+    def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         for candidate in candidates:
             known = self.settled_tracks()
             if candidate.score < self._threshold or not candidate.directed or candidate.track in known:
                 continue
-            if self._surplus(query, candidate) < self._threshold or not self._sounds(
-                query, candidate, rivals
-            ):
+            if self._surplus(query, candidate) < self._threshold or not self._sounds(query, candidate):
                 continue
             rest = [
                 c for c in candidates if c.track not in {candidate.track, *(t for t, _ in candidate.same)}
@@ -194,12 +190,12 @@ class Decision:
             explained = max(explained, alike * match.similarity)
         return candidate.score * (1 - explained / candidate.similarity)
 
-    def _sounds(self, query: Query, candidate: Candidate, rivals: Rivals) -> bool:
+    def _sounds(self, query: Query, candidate: Candidate) -> bool:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(_KEEP_POSITIONS)
         line = Lines.single(candidate.track, candidate.head, candidate.speed)
         similarity = self._reader.similarity(newest.words, newest.audible, line)
-        return rivals.score(float(similarity.mean()), newest.positions) > _KEEP_SCORE
+        return candidate.rivals.score(float(similarity.mean()), newest.positions) > _KEEP_SCORE
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""

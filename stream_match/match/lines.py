@@ -93,7 +93,8 @@ class LineReader:
             where none does; exactly 0 where the query is silent or the line has left its track.
         """
         stride = self._stride
-        phase = np.rint(lines.head * stride).astype(np.int64) % stride
+        # The first query frame, going back, at which the line meets a position.
+        phase = (np.sign(lines.speed) * np.rint(lines.head * stride)).astype(np.int64) % stride
         back = phase[:, None] + np.arange(0, len(query) // stride * stride, stride)
         positions = np.rint(lines.head[:, None] - lines.speed[:, None] * back / stride).astype(np.int64)
         first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1

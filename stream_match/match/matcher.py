@@ -115,16 +115,20 @@ class Matcher:
         """Follow what sounds, and claim what is new."""
         stride = self._features.code_stride_frames
         query = Query(self._words, self._audible, self._now / stride, stride)
+        if query.positions == 0:
+            return []
         forward, backward = self._proposals.cells(self._now)
         candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
         facts = self._decision.follow(query, candidates, rivals, self._clock)
-        facts += self._decision.start(query, candidates, rivals, self._clock)
+        facts += self._decision.start(query, candidates, self._clock)
         self._remember(query, candidates)
         return facts
 
     def _remember(self, query: Query, candidates: list[Candidate]) -> None:
         """Keep what was not claimed: the best score of each track, and its most promising line."""
         settled = self._decision.settled_tracks()
+        for track in settled:
+            self._unclaimed.pop(track, None)
         for candidate in candidates[:_REMEMBERED_AT_ONCE]:
             if candidate.track in settled:
                 continue

@@ -16,9 +16,6 @@ from stream_match.errors import ParameterError
 Float32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
-_WEAKEST_COMPONENT = 1e-4
-"""Components below this share of the strongest one's variance are noise: whitening must not raise them."""
-
 
 @dataclass(frozen=True)
 class Projection:
@@ -91,9 +88,13 @@ def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection
     rows = embeddings.astype(np.float64)
     centre = rows.mean(axis=0)
     rows -= centre
-    variances, components = np.linalg.eigh(rows.T @ rows / len(rows))
-    strongest = max(float(variances[-1]), float(np.finfo(np.float32).tiny))
-    whitening = components / np.sqrt(np.maximum(variances, _WEAKEST_COMPONENT * strongest))
+    n, d = rows.shape
+    variances, components = np.linalg.eigh(rows.T @ rows / n)
+    # Shrunk towards their mean, the more the fewer rows there are for a dimension: what a small sample
+    # says of its weak components is noise, and whitening must not raise it.
+    known = n / (n + d)
+    shrunk = known * np.maximum(variances, 0) + (1 - known) * variances.mean()
+    whitening = components / np.sqrt(np.maximum(shrunk, float(np.finfo(np.float32).tiny)))
     planes = whitening @ _rotations(rows.shape[1], n_bits, seed)
     return Projection(centre.astype(np.float32), planes.astype(np.float32))
 

@@ -53,6 +53,9 @@ _SAME_SOUND = 0.5
 _SAME_SOUND_POSITIONS = 48
 """Length over which they are compared."""
 
+_ONE_PLACE = 4.0
+"""Two heads in a track that are no farther apart than this, in positions, are one place."""
+
 _EVEN_TAIL_POSITIONS = 48
 _TAIL_EXPONENT = 0.2
 """On music outside the catalogue, scores over longer windows than this have a heavier tail, as if they
@@ -124,6 +127,8 @@ class Candidate:
     same : tuple of (int, float)
         Track and head of other places that hold the same sound: exact repeats, or the recording under
         another name.
+    rivals : Rivals
+        What it was scored against.
     """
 
     track: int
@@ -136,6 +141,7 @@ class Candidate:
     faiss_votes: int
     lsh_votes: int
     same: tuple[tuple[int, float], ...]
+    rivals: "Rivals"
 
     @property
     def promise(self) -> float:
@@ -297,6 +303,7 @@ class Scorer:
                 (int(places.track[other]), float(places.lines.head[longest[other]]))
                 for other in np.flatnonzero(same)
             ),
+            rivals=rivals,
         )
 
     def _same_sound(self, query: Query, places: _Places, row: int) -> Bools:
@@ -309,8 +316,8 @@ class Scorer:
         )
         agreement = self.reader.similarity(stretch, inside, lines).sum(axis=1)
         same: Bools = agreement > _SAME_SOUND * max(1, inside.sum() // query.stride)
-        same &= places.forward
-        same[row] = False
+        itself = (places.track == places.track[row]) & (np.abs(places.head - places.head[row]) <= _ONE_PLACE)
+        same &= places.forward & ~itself
         return same
 
     def _rivals(self, places: _Places, windows: Int64, excluded: Bools) -> Rivals:

@@ -262,7 +262,7 @@ def test_a_broken_swap_is_mended_by_loading(index):
 
 def test_description(built):
     info = describe_index(built)
-    assert (info.tracks, info.neighbours, info.lsh_tables, info.lsh_key_bits) == (5, "flat", 8, 16)
+    assert (info.tracks, info.neighbours, info.lsh_tables, info.lsh_key_bits) == (5, "flat", 8, 8)
     assert info.hours == pytest.approx(30 / 3600, abs=1e-4)
     assert info.bytes == sum(map(len, contents(built).values()))
     assert 0.5 < info.lsh_occupancy <= 1

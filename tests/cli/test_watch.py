@@ -12,10 +12,10 @@ from stream_match.events import StatusEvent
 pytest.importorskip("amqtt")
 
 
-def status(number):
+def status(number):  # another state each time: news
     return StatusEvent(
         event_id=f"e{number:06}", node="attic", source="kitchen", time=datetime(2026, 1, 2, tzinfo=UTC),
-        stream_s=float(number), state="running",
+        stream_s=float(number), state="running" if number % 2 else "stalled",
     )  # fmt: skip
 
 

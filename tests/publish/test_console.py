@@ -4,7 +4,7 @@ import pytest
 from publish_samples import match, status
 
 from stream_match.events import Track
-from stream_match.publish.console import describe, is_news
+from stream_match.publish.console import News, describe
 
 
 def told(event):
@@ -53,9 +53,23 @@ def test_tags_cannot_break_the_line_or_paint_the_terminal():
 
 
 def test_updates_are_no_news():
-    assert [is_news(event) for event in (match(1), match(2, "updated"), match(3, "ended"), status(4))] == [
+    news = News()
+    assert [news.is_news(event) for event in (match(1), match(2, "updated"), match(3, "ended"))] == [
         True,
         False,
         True,
-        True,
     ]
+
+
+def test_a_status_is_news_when_it_says_something_else():
+    news = News()
+    told = [
+        status(1),
+        status(2),
+        status(3, level_dbfs=-20.0),
+        status(4, source="garden"),
+        status(5, "reconnecting", attempt=1, reason="lost"),
+        status(6, "reconnecting", attempt=2, reason="lost"),
+        status(7),
+    ]
+    assert [news.is_news(event) for event in told] == [True, False, False, True, True, True, True]

@@ -1,0 +1,100 @@
+"""The features of a stream: cut and level do not matter, and silence is zero."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from features_samples import SIGNALS, cuts, portions
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from music import RATE_HZ, chroma_of, frames_of, noise, piece, silence
+
+from stream_match.config import FeatureSettings
+from stream_match.features.contrast import contrast_bands, log_frequency_filter, shape_basis
+from stream_match.features.rolling import CHROMA, SHAPE, RollingFeatures
+from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
+
+CHROMAS = ("power", "magnitude", "contrast")
+
+
+def fed(y, settings, lengths):
+    rolling = RollingFeatures(settings)
+    return np.concatenate([rolling.feed(block) for block in portions(y, lengths)])
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+@hypothesis_settings(max_examples=12, deadline=None)
+@given(name=st.sampled_from(sorted(SIGNALS)), lengths=cuts(4 * 4096))
+def test_the_cut_changes_no_bit(chroma, name, lengths):
+    settings = FeatureSettings(chroma=chroma)
+    whole = frames_of(SIGNALS[name], settings)
+    assert fed(SIGNALS[name], settings, lengths).tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+def test_single_samples_change_no_bit(chroma):
+    settings = FeatureSettings(chroma=chroma, n_fft_samples=512, hop_samples=100)
+    y = piece(7, 0.2)
+    assert fed(y, settings, [1] * len(y)).tobytes() == frames_of(y, settings).tobytes()
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+@pytest.mark.parametrize("name", SIGNALS)
+def test_chroma_has_unit_norm_or_is_zero(chroma, name):
+    settings = FeatureSettings(chroma=chroma)
+    frames = frames_of(SIGNALS[name], settings)
+    assert (frames.shape[1], frames.dtype) == (12 + settings.shape_coefficients, np.float32)
+    rows = frames[:, CHROMA]
+    np.testing.assert_array_equal(rows, chroma_of(SIGNALS[name], settings))
+    assert (rows.shape[1], rows.dtype) == (12, np.float32)
+    assert ((rows >= 0) & (rows <= 1 + 1e-6)).all()
+    norms = np.linalg.norm(rows, axis=1)
+    assert (np.isclose(norms, 1, atol=1e-5) | (norms == 0)).all()
+    assert not frames[norms == 0].any()
+    assert (norms == 0).any() == ("silence" in name)
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+def test_what_is_below_the_gate_is_silent(chroma):
+    settings = FeatureSettings(chroma=chroma, silence_dbfs=-40)
+    level = 10 ** (-40 / 20)
+    assert not frames_of(noise(1, 1, 0.9 * level), settings).any()
+    assert chroma_of(noise(1, 1, 1.1 * level), settings).any(axis=1).all()
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+def test_a_signal_shorter_than_a_window_has_no_frames(chroma):
+    settings = FeatureSettings(chroma=chroma)
+    for y in (silence(4095 / RATE_HZ), silence(0)):
+        assert chroma_of(y, settings).shape == (0, 12)
+        assert frames_of(y, settings).shape == (0, 12 + settings.shape_coefficients)
+
+
+@pytest.mark.parametrize("chroma", CHROMAS)
+@pytest.mark.parametrize("gain_db", [-40, 20])
+def test_the_level_does_not_matter(chroma, gain_db):
+    settings = FeatureSettings(chroma=chroma)
+    y = np.float32(10) * piece(6, 3)  # its softest frame stays above the gate
+    changed = frames_of(np.float32(10 ** (gain_db / 20)) * y, settings)
+    np.testing.assert_allclose(changed, frames_of(y, settings), atol=1e-4)
+
+
+def test_the_shape_is_that_of_the_contrast():
+    settings = FeatureSettings(n_fft_samples=2048, hop_samples=512, shape_coefficients=30)
+    y = piece(8, 1)
+    magnitude = magnitudes(FrameBuffer(2048, 512).feed(y), hann(2048))
+    twin = contrast_bands(magnitude, log_frequency_filter(RATE_HZ, 2048)) @ shape_basis(30)
+    np.testing.assert_allclose(frames_of(y, settings)[:, SHAPE], twin, atol=1e-5)
+
+
+def test_a_quarter_tone_gives_way():
+    """Between two classes the shares change steadily, so that no small detuning changes all."""
+    t = np.arange(8192) / RATE_HZ
+    rows = [
+        chroma_of(np.sin(2 * np.pi * 880 * 2 ** (cents / 1200) * t).astype(np.float32))[0]
+        for cents in range(0, 101, 10)
+    ]
+    assert (rows[0].argmax(), rows[-1].argmax()) == (9, 10)
+    apart = [np.linalg.norm(one - other) for one, other in pairwise(rows)]
+    assert max(apart) < 0.5

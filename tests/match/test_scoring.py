@@ -1,0 +1,163 @@
+"""The second look, on codes of pure chance in which something was planted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from match_samples import cells_at, flipped, no_cells, query_along, random_codes, reference_of
+
+from stream_match.match.scoring import Query, Scorer
+
+LENGTH = 300
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return reference_of([random_codes(LENGTH, number) for number in range(8)])
+
+
+def ranked(reference, query, heads, settled=frozenset()):
+    """Candidates, with cells at some heads among random ones, and random decoys."""
+    forward, backward = cells_at(reference, heads), cells_at(reference, [], seed=1)
+    return Scorer(reference).rank(query, forward, backward, set(settled))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    track=st.integers(0, 7),
+    place=st.integers(130, LENGTH - 1),
+    speed=st.sampled_from([1.0, 0.974, 1.026, 0.96, 1.04]),
+    positions=st.sampled_from([40, 80, 120]),
+    seed=st.integers(0, 100),
+)
+def test_what_was_planted_is_found(reference, track, place, speed, positions, seed):
+    head = track * LENGTH + place
+    query = query_along(reference, head, positions=positions, speed=speed, seed=seed)
+    best = ranked(reference, query, [head])[0][0]
+    assert best.track == track
+    assert best.head == pytest.approx(head, abs=1)
+    # Two speeds are told apart by where they lead: within a position over the length that counts.
+    assert abs(best.speed - speed) * best.window_positions <= 2
+    assert 0.4 < best.similarity <= 1
+    assert best.directed
+
+
+def test_what_was_planted_stands_out_and_chance_does_not(reference):
+    planted = ranked(reference, query_along(reference, 1000.0), [1000.0])[0]
+    assert planted[0].score > 3 * max(candidate.score for candidate in planted[1:])
+    stranger = reference_of([random_codes(LENGTH, 99)])
+    chance = ranked(reference, query_along(stranger, 200.0), [1000.0])[0]
+    assert max(candidate.score for candidate in chance) < planted[0].score / 3
+
+
+def test_candidates_come_best_first_and_rivals_have_a_row_per_window(reference):
+    query = query_along(reference, 700.0, positions=100)
+    candidates, rivals = ranked(reference, query, [700.0])
+    assert sorted((c.score for c in candidates), reverse=True) == [c.score for c in candidates]
+    assert rivals.windows.tolist() == query.windows().tolist()
+    assert rivals.mean.shape == rivals.deviation.shape == rivals.windows.shape
+    assert rivals.mean.dtype == rivals.deviation.dtype == np.float32
+    assert (rivals.deviation > 0).all()
+
+
+def test_what_is_settled_is_nobodys_rival(reference):
+    query = query_along(reference, 1000.0)
+    _, free = ranked(reference, query, [1000.0])
+    candidates, rivals = ranked(reference, query, [1000.0], settled={3})
+    assert candidates[0].track == 3
+    assert (rivals.mean < free.mean).all()
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.05])
+def test_a_recording_under_two_names_does_not_suppress_itself(wrong):
+    tracks = [random_codes(LENGTH, number) for number in range(8)]
+    alone = reference_of(tracks)
+    twins = reference_of([*tracks, flipped(tracks[3], wrong, 1)])
+    query = query_along(alone, 1000.0)
+    one = ranked(alone, query, [1000.0])[0][0]
+    both = ranked(twins, query, [1000.0, 8 * LENGTH + 100.0])[0]
+    assert {candidate.track for candidate in both[:2]} == {3, 8}
+    for candidate in both[:2]:
+        other = {3: 8, 8: 3}[candidate.track]
+        assert [track for track, _ in candidate.same] == [other]
+        assert candidate.same[0][1] == pytest.approx(other * LENGTH + 100, abs=1)
+        assert candidate.score > 0.8 * one.score
+
+
+def test_an_exact_repeat_in_a_track_is_listed():
+    verse = random_codes(100, 1)
+    song = np.concatenate([verse, random_codes(50, 2), verse, random_codes(50, 3)])
+    reference = reference_of([random_codes(LENGTH, 4), song, random_codes(LENGTH, 5)])
+    heads = [LENGTH + 90.0, LENGTH + 240.0]
+    candidates = ranked(reference, query_along(reference, heads[0]), heads)[0]
+    for candidate in candidates[:2]:
+        assert candidate.track == 1
+        assert [track for track, _ in candidate.same] == [1]
+        assert sorted([candidate.head, candidate.same[0][1]]) == pytest.approx(heads, abs=1)
+
+
+@pytest.mark.parametrize("apart", [2.5, 3.0, 4.0])
+def test_a_place_is_not_its_own_repeat(reference, apart):
+    """Two cells may lead to one line."""
+    candidates = ranked(reference, query_along(reference, 1000.0), [1000.0, 1000.0 + apart])[0]
+    assert candidates[0].head == pytest.approx(1000, abs=1)
+    assert candidates[0].same == ()
+
+
+def test_a_steady_sound_is_not_directed():
+    tracks = [random_codes(LENGTH, number) for number in range(5)]
+    steady = reference_of([*tracks, np.repeat(random_codes(1, 9), LENGTH, axis=0)])
+    head = 5 * LENGTH + 200.0
+    best = ranked(steady, query_along(steady, head), [head])[0][0]
+    assert best.track == 5
+    assert best.similarity == pytest.approx(best.backward, abs=0.02)
+    assert not best.directed
+
+
+@pytest.mark.parametrize("positions", [1, 2, 30, 200])
+def test_no_cells_give_no_candidates(reference, positions):
+    query = query_along(reference, 1000.0, positions=positions)
+    candidates, rivals = Scorer(reference).rank(query, no_cells(), no_cells(), set())
+    assert candidates == []
+    assert np.isfinite(rivals.mean).all()
+    assert (rivals.deviation > 0).all()
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_a_query_of_one_position_is_legal(reference, frames):
+    whole = query_along(reference, 1000.0)
+    query = Query(whole.words[:frames], whole.audible[:frames], whole.now, whole.stride)
+    candidates, rivals = ranked(reference, query, [1000.0])
+    assert all(np.isfinite(candidate.score) for candidate in candidates)
+    assert np.isfinite(rivals.mean).all()
+
+
+def test_a_silent_query_agrees_with_nothing(reference):
+    query = query_along(reference, 1000.0)
+    silent = Query(query.words, np.zeros_like(query.audible), query.now, query.stride)
+    candidates, _ = ranked(reference, silent, [1000.0])
+    assert all(candidate.similarity == 0 and not candidate.directed for candidate in candidates)
+
+
+@pytest.mark.parametrize(
+    "tracks", [[], [random_codes(LENGTH, 1)], [random_codes(3, 1)], [random_codes(0, 1)] * 2]
+)
+def test_a_catalogue_of_any_size_is_legal(tracks):
+    catalogue, query = reference_of(tracks), query_along(reference_of([random_codes(LENGTH, 2)]), 100.0)
+    cells = cells_at(catalogue, [1.0]) if len(catalogue.codes) else no_cells()
+    candidates, rivals = Scorer(catalogue).rank(query, cells, no_cells(), set())
+    assert all(np.isfinite(candidate.score) for candidate in candidates)
+    assert (rivals.deviation > 0).all()
+
+
+def test_windows_and_stretches_of_a_query():
+    query = query_along(reference_of([random_codes(400, 1)]), 390.0, positions=30)
+    assert query.positions == 30
+    windows = query.windows()
+    assert windows.dtype == np.int64
+    assert windows.tolist() == sorted(set(windows.tolist()))
+    assert windows[-1] == 30
+    short = query.newest(7)
+    assert short.positions == 7
+    assert (short.words == query.words[:14]).all()
+    assert query.newest(999).positions == 30

@@ -1,0 +1,134 @@
+"""Cheap music from a seed, what is done to it on its way, and catalogues of it."""
+
+import numpy as np
+
+from stream_match.config import FeatureSettings, MatchSettings
+from stream_match.engine import Engine
+from stream_match.events import Track
+from stream_match.features.rolling import RollingChroma, RollingFeatures
+from stream_match.match.reference import assemble, code_track, fit_to_tracks
+
+RATE_HZ = 22_050
+SETTINGS = FeatureSettings()
+
+_BEAT_S = 0.3
+_SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
+
+
+def piece(seed, seconds):
+    """Chords under a melody; another key, other tempo and other notes for every seed."""
+    rng = np.random.default_rng(seed)
+    y = np.zeros(round(seconds * RATE_HZ), np.float32)
+    beat = round(_BEAT_S * rng.uniform(0.8, 1.25) * RATE_HZ)
+    key = 48 + int(rng.integers(12))
+    for number, start in enumerate(range(0, len(y), beat)):
+        if rng.random() < 0.9:
+            _add(y, start, tone(key + 12 + pitch(rng.integers(14)), beat), 0.12)
+        if number % 3 == 0:
+            root = rng.integers(7)
+            for third in (0, 2, 4):
+                _add(y, start, tone(key + pitch(root + third), 3 * beat), 0.06)
+    return y
+
+
+def pitch(step):
+    """Semitones above the keynote of a step of the major scale."""
+    return int(12 * (step // 7) + _SCALE[step % 7])
+
+
+def tone(midi, n):
+    """A note with overtones that dies away."""
+    t = np.arange(n, dtype=np.float32) / np.float32(RATE_HZ)
+    w = np.float32(2 * np.pi * 440 * 2 ** ((midi - 69) / 12))
+    y = np.sin(w * t)
+    for harmonic in range(2, 6):
+        y += np.sin(np.float32(harmonic) * w * t) / np.float32(harmonic)
+    return y * np.exp(-3 * t / t[-1]) * np.minimum(1, np.arange(n, dtype=np.float32) / 200)
+
+
+def _add(y, start, sound, level):
+    room = y[start : start + len(sound)]
+    room += np.float32(level) * sound[: len(room)]
+
+
+def cut(y, start_s, seconds):
+    return y[round(start_s * RATE_HZ) : round((start_s + seconds) * RATE_HZ)]
+
+
+def silence(seconds):
+    return np.zeros(round(seconds * RATE_HZ), np.float32)
+
+
+def noise(seed, seconds, level=0.1):
+    return (level * np.random.default_rng(seed).standard_normal(round(seconds * RATE_HZ))).astype(np.float32)
+
+
+def chroma_of(y, settings=SETTINGS):
+    return RollingChroma(settings).feed(y)
+
+
+def frames_of(y, settings=SETTINGS):
+    return RollingFeatures(settings).feed(y)
+
+
+def catalogue(recordings, settings=SETTINGS):
+    """A reference of recordings, by their names."""
+    frames = [frames_of(y, settings) for y in recordings.values()]
+    planes = fit_to_tracks(frames, settings)
+    codes = [code_track(rows, planes, settings) for rows in frames]
+    return assemble([Track(id=name) for name in recordings], codes, planes, settings)
+
+
+def tones(frequencies_hz, seconds, harmonics=1, seed=0):
+    """Steady tones, their partials in any phase, with the breath of noise that everything real has."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    y = 1e-4 * rng.standard_normal(len(t))
+    for frequency_hz in frequencies_hz:
+        for harmonic in range(1, harmonics + 1):
+            phase = rng.uniform(0, 2 * np.pi)
+            y += (
+                0.3 / harmonic / len(frequencies_hz) * np.sin(2 * np.pi * frequency_hz * harmonic * t + phase)
+            )
+    return y.astype(np.float32)
+
+
+def louder(y, gain_db):
+    return np.float32(10 ** (gain_db / 20)) * y
+
+
+def played_faster(y, speed):
+    """As a turntable would: the pitch rises with the speed."""
+    return np.interp(np.arange(0, len(y) - 1, speed), np.arange(len(y)), y).astype(np.float32)
+
+
+PIECES = {f"p{seed}": piece(seed, 40) for seed in range(8)}
+
+
+def hear(reference, *parts, **settings):
+    """What an engine says of a stream."""
+    engine = Engine(reference, MatchSettings(**settings))
+    return [one for y in parts for one in engine.feed(y)] + engine.flush()
+
+
+def reads(facts):
+    """Facts as lines of JSON."""
+    return [one.model_dump_json() for one in facts]
+
+
+def check_lives(facts):
+    """Assert that the stream is over, and that every match has a beginning, a middle and one end."""
+    lives = {}
+    for one in facts:
+        lives.setdefault(one.match_id, []).append(one)
+    for life in lives.values():
+        phases = [one.phase for one in life]
+        assert phases == ["started", *["updated"] * (len(life) - 2), "ended"]
+        assert len({(one.track.id, one.started_s) for one in life}) == 1
+        assert life[0].started_s <= life[0].stream_s
+        assert [one.ended_s is None for one in life] == [True] * (len(life) - 1) + [False]
+        assert life[-1].started_s <= life[-1].ended_s <= life[-1].stream_s
+    times = [one.stream_s for one in facts]
+    assert times == sorted(times)
+    started = [int(one.match_id) for one in facts if one.phase == "started"]
+    assert started == list(range(1, len(started) + 1))

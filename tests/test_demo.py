@@ -1,0 +1,102 @@
+"""models/demo is what its script makes, and `demo` recognises what it holds and nothing else."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_match.capture.demo import PIECES, SCHEDULE, UNKNOWN
+from stream_match.catalog import verify_index
+
+ROOT = Path(__file__).parents[1]
+DEMO = ROOT / "models" / "demo"
+
+ENOUGH_EQUAL_BITS = 0.999  # sines and matrix products differ in their last digits from CPU to CPU
+LARGEST_BYTES = 1_000_000  # most of it are hyperplanes, however short the music
+
+
+def environment():
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def made(out):
+    script = ROOT / "scripts" / "make_demo.py"
+    subprocess.run([sys.executable, script, "--out", out], check=True, capture_output=True, env=environment())
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    out = tmp_path_factory.mktemp("fresh") / "demo"
+    made(out)
+    return out
+
+
+def rows(folder):
+    lines = (folder / "tracks.jsonl").read_text(encoding="utf-8").splitlines()
+    # A sample that is rounded otherwise gives another digest of the rendered file.
+    return [{key: value for key, value in json.loads(line).items() if key != "sha256"} for line in lines]
+
+
+def manifest(folder):
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    files = content.pop("files")
+    return content, {name: entry["bytes"] for name, entry in files.items()}
+
+
+def test_the_index_is_whole_and_small():
+    assert verify_index(DEMO) == []
+    assert sum(path.stat().st_size for path in DEMO.iterdir()) < LARGEST_BYTES
+
+
+def test_it_holds_the_pieces_and_no_stranger():
+    assert {row["id"]: (row["title"], row["artist"]) for row in rows(DEMO)} == {
+        piece.id: (piece.title, piece.artist) for piece in PIECES
+    }
+
+
+def test_its_card_says_where_it_comes_from():
+    card = (DEMO / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for words in (
+        "scripts/make_demo.py",
+        "CC0",
+        "index verify models/demo",
+        *(piece.title for piece in PIECES),
+    ):
+        assert words in card
+
+
+def test_it_is_what_the_script_makes_today(fresh):
+    assert rows(DEMO) == rows(fresh)
+    assert manifest(DEMO) == manifest(fresh)
+    for path in DEMO.glob("*codes.npy"):
+        committed, new = (np.unpackbits(np.load(folder / path.name)) for folder in (DEMO, fresh))
+        assert np.mean(committed == new) >= ENOUGH_EQUAL_BITS, path.name
+
+
+def test_making_it_twice_gives_the_same_bytes(fresh, tmp_path):
+    assert made(tmp_path / "again") == {path.name: path.read_bytes() for path in fresh.iterdir()}
+
+
+def test_every_piece_of_the_broadcast_is_heard_and_no_stranger():
+    pytest.importorskip("amqtt")
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_match", "demo", "--pace", "fast"],
+        capture_output=True, encoding="utf-8", timeout=60, check=False, env=environment(), cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    played = [segment.track_id for segment in SCHEDULE if segment.kind in ("music", "noisy")]
+    titles = {piece.id: piece.title for piece in PIECES}
+    heard = re.findall(r"demo  ([▶■]) (.+?) – ", done.stdout)
+    assert heard == [(sign, titles[track]) for track in played for sign in "▶■"]
+    assert not [piece.title for piece in UNKNOWN if piece.title in done.stdout]
+    states = re.findall(r"demo  · (\w+)", done.stdout)
+    assert states == ["starting", "running", "stopped"]
+    assert "real-time factor" in done.stderr
+    assert "Traceback" not in done.stderr

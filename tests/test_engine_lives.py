@@ -1,0 +1,142 @@
+"""Whatever a stream brings, in whatever blocks: the lives of matches are whole, and memory is bounded."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from music import PIECES, RATE_HZ, check_lives, cut, hear, noise, piece, reads, silence
+
+from stream_match.config import MatchSettings
+from stream_match.engine import Engine
+from stream_match.match.lines import LineReader
+from stream_match.match.reference import Reference
+
+MOST_NUMBERS = 1_000_000
+"""Votes of 15 seconds, codes and embeddings: far less than an hour of anything would need."""
+
+UNKNOWN = piece(111, 20)
+
+
+def footprint(thing, seen=None):
+    """How many numbers and objects hang on something, the catalogue left out."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, Reference | LineReader | str | type):
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, np.ndarray):
+        return thing.size + (footprint(thing.base, seen) if isinstance(thing.base, np.ndarray) else 0)
+    if isinstance(thing, dict):
+        inside = [*thing.keys(), *thing.values()]
+    elif isinstance(thing, list | tuple | set | frozenset):
+        inside = thing
+    else:
+        inside = getattr(thing, "__dict__", {}).values()
+    return 1 + sum(footprint(part, seen) for part in inside)
+
+
+class Lives(RuleBasedStateMachine):
+    """Feeds one engine in blocks and remembers all, for another one that gets it in one piece."""
+
+    reference = None
+
+    @initialize(block=st.sampled_from([701, 1024, 5000, 22_050]))
+    def begin(self, block):
+        self.block = block
+        self.engine = Engine(self.reference, MatchSettings())
+        self.empty = footprint(self.engine)
+        self.facts, self.heard, self.seconds = [], [], 0.0
+
+    def take(self, y, **broken):
+        self.heard.append((y, broken))
+        self.seconds += len(y) / RATE_HZ + broken.get("gap_s", 0.0)
+        self.facts += self.engine.feed(y[: self.block], **broken)
+        for start in range(self.block, len(y), self.block):
+            self.facts += self.engine.feed(y[start : start + self.block])
+
+    @rule(
+        name=st.sampled_from(sorted(PIECES)),
+        start_s=st.floats(0, 30),
+        seconds=st.floats(2, 10),
+        broken=st.sampled_from([{}, {}, {"gap_s": 0.7}, {"gap_s": 90.0}, {"discontinuity": True}]),
+    )
+    def known(self, name, start_s, seconds, broken):
+        self.take(cut(PIECES[name], start_s, seconds), **broken)
+
+    @rule(start_s=st.floats(0, 10), seconds=st.floats(1, 6))
+    def unknown(self, start_s, seconds):
+        self.take(cut(UNKNOWN, start_s, seconds))
+
+    @rule(seconds=st.floats(0, 4), gap_s=st.sampled_from([0.0, 0.0, 3.0]))
+    def quiet(self, seconds, gap_s):
+        self.take(silence(seconds), gap_s=gap_s)
+
+    @rule(seed=st.integers(0, 9), seconds=st.floats(0.5, 3))
+    def noisy(self, seed, seconds):
+        self.take(noise(seed, seconds))
+
+    @rule(names=st.lists(st.sampled_from(sorted(PIECES)), min_size=2, max_size=2), seconds=st.floats(4, 8))
+    def two_at_once(self, names, seconds):
+        self.take(sum(cut(PIECES[name], 7, seconds) for name in names))
+
+    @rule(frames=st.sampled_from([0, 0, 1, 2]))
+    def short_stretch(self, frames):
+        """As long as a code or two, between gaps."""
+        self.take(cut(PIECES["p1"], 9, 60)[: 40_960 + 1024 * frames], discontinuity=True)
+        self.take(silence(0), discontinuity=True)
+
+    @rule()
+    def flush(self):
+        self.heard.append((None, {}))
+        self.facts += self.engine.flush()
+        check_lives(self.facts)
+
+    @invariant()
+    def time_is_counted_and_memory_bounded(self):
+        assert self.engine.stream_s == pytest.approx(self.seconds)
+        assert all(one.stream_s <= self.seconds + 1e-3 for one in self.facts[-3:])
+        assert footprint(self.engine) - self.empty < MOST_NUMBERS
+
+    def teardown(self):
+        if not hasattr(self, "engine"):
+            return
+        self.flush()
+        whole = Engine(self.reference, MatchSettings())
+        facts = [
+            one
+            for y, broken in self.heard
+            for one in (whole.flush() if y is None else whole.feed(y, **broken))
+        ]
+        assert reads(facts) == reads(self.facts)
+
+
+def test_every_start_has_its_end(reference):
+    machine = type("LivesOfTheseTracks", (Lives,), {"reference": reference})
+    run_state_machine_as_test(
+        machine, settings=hypothesis_settings(max_examples=12, stateful_step_count=8, deadline=None)
+    )
+
+
+def test_memory_does_not_grow(reference):
+    engine = Engine(reference, MatchSettings())
+    sizes = []
+    for number in range(6):
+        y = np.concatenate([PIECES[f"p{number}"][: 8 * RATE_HZ], UNKNOWN[: 4 * RATE_HZ]])
+        engine.feed(y)
+        sizes.append(footprint(engine))
+    assert max(sizes[3:]) < 1.3 * max(sizes[:3])
+
+
+def test_footprint_sees_what_hangs_on_a_thing():
+    whole = np.zeros(1000)
+    thing = SimpleNamespace(a=[whole[:10], {"b": np.zeros(50)}], c=None)
+    assert 1060 <= footprint(thing) <= 1080
+
+
+def test_a_long_block_is_taken_in_portions(reference):
+    y = np.concatenate([cut(PIECES["p0"], 0, 15), cut(PIECES["p1"], 0, 10)])
+    facts = hear(reference, y)
+    check_lives(facts)
+    assert [one.track.id for one in facts if one.phase == "started"] == ["p0", "p1"]

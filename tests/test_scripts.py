@@ -1,0 +1,202 @@
+"""The scripts: they parse, say what they are for, and say clearly what is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "scripts"
+SHELL = [SCRIPTS / "environment", SCRIPTS / "demo", SCRIPTS / "test", SCRIPTS / "check", ROOT / ".ci" / "run"]
+BASH = shutil.which("bash") or pytest.skip("there is no bash", allow_module_level=True)
+
+
+def run(*command, **env):
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [str(word) for word in command], capture_output=True, encoding="utf-8", timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": path, **env},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SHELL, ids=lambda path: path.name)
+def test_shell_scripts_parse(script):
+    done = run(BASH, "-n", script)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.access(script, os.X_OK) == (script.name != "environment")  # that one is sourced
+
+
+@pytest.mark.parametrize("name", ["build_index.py", "make_demo.py", "evaluate.py"])
+def test_python_scripts_have_help(name):
+    done = run(sys.executable, SCRIPTS / name, "--help")
+    assert done.returncode == 0
+    assert "usage: " in done.stdout
+
+
+def test_evaluation_without_the_kit_says_so(tmp_path):
+    done = run(sys.executable, SCRIPTS / "evaluate.py", tmp_path / "corpus", "--kit", tmp_path)
+    assert done.returncode == 2
+    assert "no measuring kit" in done.stderr
+    assert "--kit" in done.stderr
+    assert not (tmp_path / "corpus").exists()
+
+
+MAKES = {
+    "corpus.py": "corpus.csv",
+    "queries.py": "queries/queries.csv",
+    "stream.py": "stream/truth.csv",
+    "versions.py": None,
+    "score.py": None,
+}
+RUN = """
+import json, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+print("## Index", *sys.argv[2:4])
+for name, content in {
+    "costs": {"index": {"index CPU s per audio hour": 10.0, "index bytes per audio hour": 2e6}, "stream":
+        {"CPU s per stream second": 0.0125}, "identify": {"CPU s per query second": 0.1}},
+    "identify": {"negatives": {"clean/3": {"fp": 0.25, "n": 8}, "room/3": {"fp": 0.0, "n": 8}}},
+    "stream": {"summary": {"hours": 1.0, "false alarms": 2, "of these wrong tracks": 1}},
+}.items():
+    (out / f"{name}.json").write_text(json.dumps(content))
+"""
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """A kit that makes empty files, measures nothing, and prints its name."""
+    folder = tmp_path / "kit"
+    folder.mkdir()
+    for script, makes in MAKES.items():
+        place = "sys.argv[-1]" if script == "corpus.py" else "sys.argv[1]"
+        code = f"p = pathlib.Path({place}, '{makes}'); p.parent.mkdir(parents=True, exist_ok=True); p.touch()"
+        (folder / script).write_text(
+            f"import pathlib, sys\nprint('made by {script}')\n{code if makes else ''}"
+        )
+    (folder / "run.py").write_text(RUN)
+    for tool in ("ffmpeg", "rubberband", "espeak-ng", "stream-match"):
+        fake = folder / tool
+        fake.write_text(f"#!{BASH}\n")
+        fake.chmod(0o755)
+    return folder
+
+
+def test_evaluation_makes_what_is_missing_measures_and_reports(kit, tmp_path):
+    corpus = tmp_path / "corpus"
+    product = kit / "stream-match"
+    command = (sys.executable, SCRIPTS / "evaluate.py", corpus, "--kit", kit, "--stream-match", product)
+    path = f"{kit}{os.pathsep}{os.environ['PATH']}"
+    done = run(*command, PATH=path)
+    assert done.returncode == 0, done.stderr
+    made = [line for line in done.stdout.splitlines() if line.startswith("made by")]
+    assert made == ["made by corpus.py", "made by queries.py", "made by stream.py"]
+    report = (corpus / "run" / "report.md").read_text()
+    assert f"## Index --stream-match {product}" in report
+    for figure in (
+        "| 6 |",
+        "| 2,000,000 |",
+        "| 0.1 |",
+        "| 0.0125 |",
+        "| 2 of 16 queries |",
+        "| 2 in 1.00 h, ",
+    ):
+        assert figure in report
+    again = run(*command, PATH=path)
+    assert "made by" not in again.stdout
+    (kit / "run.py").write_text("raise SystemExit(1)")
+    failed = run(*command, PATH=path)
+    assert failed.returncode == 1
+    assert "run.py failed" in failed.stderr
+
+
+def fake_python(folder, behaviour):
+    for name in ("python3", "python3.13", "python3.12", "python3.11"):
+        path = folder / name
+        path.write_text(f"#!{BASH}\n{behaviour}\n")
+        path.chmod(0o755)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of what the environment needs, and a path with nothing but the tools it may use."""
+    home, tools = tmp_path / "project", tmp_path / "tools"
+    shutil.copytree(SCRIPTS, home / "scripts")
+    shutil.copy(ROOT / "pyproject.toml", home)
+    tools.mkdir()
+    for tool in ("basename", "cksum", "dirname", "head", "mkdir", "rm", "touch"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    return home, tools
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        (
+            '[[ $1 == --version ]] && echo "Python 3.9.2"; exit 1',
+            "3.11 or newer is needed, found Python 3.9.2",
+        ),
+        ("[[ $2 != *ensurepip* ]]", "apt-get install python3-venv"),
+    ],
+)
+def test_an_unfit_python_is_told(project, behaviour, said):
+    home, tools = project
+    fake_python(tools, behaviour)
+    done = run(BASH, home / "scripts" / "demo", PATH=str(tools))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (home / ".venv").exists()
+
+
+MAKES_ENVIRONMENTS = """\
+case $2 in
+  venv)
+    mkdir -p "$3/bin"
+    : >"$3/bin/leftover-$$"
+    printf '%s' "$FAKE" >"$3/bin/python"
+    chmod +x "$3/bin/python"
+    ;;
+esac
+"""
+FAKE = f"""#!{BASH}
+[[ $2 == pip ]] || exit 0
+[[ -e $HERE/connected ]] || exit 1
+printf '#!{BASH}\\necho "$@"' >"${{0%/*}}/stream-match"
+chmod +x "${{0%/*}}/stream-match"
+"""
+
+
+def test_an_interrupted_installation_heals_and_a_whole_one_is_kept(project):
+    home, tools = project
+    (tools / "chmod").symlink_to(shutil.which("chmod"))
+    fake_python(tools, MAKES_ENVIRONMENTS)
+    world = {"PATH": str(tools), "FAKE": FAKE, "HERE": str(home)}
+    demo = home / "scripts" / "demo"
+    done = run(BASH, demo, **world)
+    assert done.returncode == 1
+    assert "run this again" in done.stderr
+    left = set((home / ".venv" / "bin").glob("leftover-*"))
+    (home / "connected").touch()
+    done = run(BASH, demo, "--pace", "fast", **world)
+    assert (done.returncode, done.stdout) == (0, "demo --pace fast\n")
+    assert left.isdisjoint((home / ".venv" / "bin").glob("leftover-*"))
+    (home / "connected").unlink()
+    done = run(BASH, demo, **world)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "demo\n", "")
+    (home / "pyproject.toml").write_text("another")
+    assert run(BASH, demo, **world).returncode == 1
+
+
+def test_an_environment_that_was_moved_is_made_anew(project):
+    home, tools = project
+    (tools / "chmod").symlink_to(shutil.which("chmod"))
+    fake_python(tools, MAKES_ENVIRONMENTS)
+    (home / "connected").touch()
+    assert run(BASH, home / "scripts" / "demo", PATH=str(tools), FAKE=FAKE, HERE=str(home)).returncode == 0
+    moved = home.rename(home.with_name("moved"))
+    left = set((moved / ".venv" / "bin").glob("leftover-*"))
+    done = run(BASH, moved / "scripts" / "demo", PATH=str(tools), FAKE=FAKE, HERE=str(moved))
+    assert done.returncode == 0
+    assert left.isdisjoint((moved / ".venv" / "bin").glob("leftover-*"))
