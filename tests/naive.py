@@ -141,7 +141,9 @@ def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track
 def agreement_along(codes, first, last, query, audible, stride, head, speed):
     """Bit agreement at each step back along one line; positions outside [first, last] count nothing."""
     n_bits = 8 * codes.shape[1]
-    phase = round(head * stride) % stride
+    phase = 0  # the first frame, going back, at which the line meets a position
+    while phase < stride and (round(head * stride) - (1 if speed > 0 else -1) * phase) % stride:
+        phase += 1
     steps = []
     for step in range(len(query) // stride):
         back = phase + step * stride
