@@ -22,6 +22,9 @@ Bools = npt.NDArray[np.bool_]
 SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.04], np.float32)
 """Speeds tried, the likeliest first; between two of them a line drifts one position in seven seconds."""
 
+_STRANGE_SPEED = 0.5
+"""Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
+
 WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
 """Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
 
@@ -272,7 +275,8 @@ class Scorer:
         means = window_means(similarity, np.minimum(windows, similarity.shape[1]))
         each = len(offsets) * len(speeds)
         grouped = means.reshape(len(lines), each, len(windows))
-        within = grouped.argmax(axis=1)
+        strange = np.tile(_STRANGE_SPEED * np.abs(speeds - 1), len(offsets))
+        within = (grouped - strange[:, np.newaxis]).argmax(axis=1)
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
         return best, within + np.arange(len(lines))[:, np.newaxis] * each, fan
 
