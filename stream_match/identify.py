@@ -14,8 +14,9 @@ from stream_match.errors import SourceError
 from stream_match.events import Evidence, MatchFacts, Payload, Track
 from stream_match.match.reference import Reference
 
-ALARMS_PER_HOUR = 1.0
-"""More than a daemon is allowed: who asks about a file has a reason to believe that it is known."""
+ALARMS_PER_HOUR = 10.0
+"""More than a daemon is allowed, for who asks about a file has a reason to believe that it is known: about
+one five-second excerpt of unknown music in a hundred gets a name."""
 
 SAME_PLACE_S = 3.0
 """A candidate this near to the line of a claimed match of its track is that match, told once more."""

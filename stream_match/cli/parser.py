@@ -103,7 +103,7 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
-    _alarms(parser, "1, for who asks about a file expects that it is known")
+    _alarms(parser, "10, for who asks about a file expects that it is known")
 
 
 def _alarms(parser: argparse.ArgumentParser, default: str) -> None:

@@ -58,6 +58,11 @@ def test_help_loads_nothing_heavy():
         (["index"], "required: ACTION"),
         (["index", "build", "x"], "required: --out"),
         (["index", "build", "x", "--out", "y", "--jobs", "0"], "'0' is no whole number from 1 up"),
+        (["listen", "--max-false-alarms-per-hour", "0"], "'0' is no number above 0"),
+        (
+            ["identify", "--index", "x", "y", "--max-false-alarms-per-hour", "nan"],
+            "'nan' is no number above 0",
+        ),
         (["identify", "x.wav"], "required: --index"),
         (["listen", "--pace", "slow"], "invalid choice: 'slow'"),
     ],

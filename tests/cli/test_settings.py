@@ -1,4 +1,3 @@
-import argparse
 import inspect
 import textwrap
 
@@ -6,6 +5,7 @@ import pytest
 
 from stream_match import config
 from stream_match.cli.listen import _settings
+from stream_match.cli.parser import build_parser
 from stream_match.cli.parser import CONFIG
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
@@ -81,13 +81,20 @@ def test_settings_that_are_no_text_are_refused(tmp_path):
 def test_the_command_line_overrides_the_file(tmp_path):
     path = tmp_path / "radio.toml"
     path.write_text(EXAMPLE, encoding="utf-8")
-    given = argparse.Namespace(
-        config=path, source=["kitchen=mic:"], index=None, sink=["jsonl:-"], pace="fast", node="cellar"
-    )
-    settings = _settings(given)
+    file = ["listen", "--config", str(path)]
+    given = ["--source", "kitchen=mic:", "--sink", "jsonl:-", "--pace", "fast", "--node", "cellar"]
+    settings = _settings(build_parser().parse_args([*file, *given]))
     assert [source.spec for source in settings.sources] == ["kitchen=mic:"]
     assert settings.sinks == ("jsonl:-",)
     assert (settings.pace, settings.node) == ("fast", "cellar")
     assert str(settings.index) == "models/demo"
-    nothing = argparse.Namespace(config=path, source=None, index=None, sink=None, pace=None, node=None)
-    assert _settings(nothing) == ListenSettings.from_toml(path)
+    assert _settings(build_parser().parse_args(file)) == ListenSettings.from_toml(path)
+
+
+def test_the_budget_of_the_command_line_overrides_the_file(tmp_path):
+    config = tmp_path / "listen.toml"
+    config.write_text("[match]\nmax_false_alarms_per_hour = 5\n")
+    given = ["listen", "--config", str(config)]
+    assert _settings(build_parser().parse_args(given)).match.max_false_alarms_per_hour == 5
+    given += ["--max-false-alarms-per-hour", "0.5"]
+    assert _settings(build_parser().parse_args(given)).match.max_false_alarms_per_hour == 0.5

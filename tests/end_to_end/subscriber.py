@@ -9,6 +9,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from stream_match.events import from_json
 
 RETRY_S = 0.05
+FENCE = "fence"
 
 
 class Subscriber(Arrivals):
@@ -21,6 +22,11 @@ class Subscriber(Arrivals):
     def ids(self):
         """The ids of the match events, without repetitions."""
         return list(dict.fromkeys(event.event_id for event in self.match_events()))
+
+    def settle(self):
+        """Wait until the broker has answered everybody whose messages came before: it works in turns."""
+        self.publish(FENCE, "", qos=1)
+        self.until(lambda items: items[-1][0] == FENCE, "our own word")
 
     def last(self, topic):
         """The last payload on a topic below the base; None if there was none."""

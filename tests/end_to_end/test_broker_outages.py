@@ -60,6 +60,7 @@ def test_a_broker_that_is_restarted_in_mid_broadcast(
         listener.until(lambda events: len(matches(events)) >= 2)
         # The last that is told of an event is what it makes of the retained topic.
         subscriber.until(lambda _: playing(subscriber) == matches(listener.events)[-1].event_id)
+        subscriber.settle()
         begin(broker)
         before = len(matches(listener.events))
         listener.write(broadcast.pcm(12, 25))
