@@ -5,8 +5,7 @@ import pytest
 
 from stream_match import config
 from stream_match.cli.listen import _settings
-from stream_match.cli.parser import build_parser
-from stream_match.cli.parser import CONFIG
+from stream_match.cli.parser import CONFIG, build_parser
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 
