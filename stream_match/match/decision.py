@@ -157,10 +157,8 @@ class Decision:
                 continue
             if self._surplus(query, candidate) < self._threshold or not self._sounds(query, candidate):
                 continue
-            rest = [
-                c for c in candidates if c.track not in {candidate.track, *(t for t, _ in candidate.same)}
-            ]
-            match = self._new(query, candidate, rest[0] if rest else None, clock)
+            runner_up = self._runner_up(query, candidates, candidate)
+            match = self._new(query, candidate, runner_up, clock)
             facts.append(self._tell(match, "started", clock))
             self._matches.append(_told(match, facts[-1]))
             self._count += 1
@@ -175,6 +173,12 @@ class Decision:
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
         return self._tell(self._new(query, candidate, None, clock), "started", clock)
+
+    def _runner_up(self, query: Query, candidates: list[Candidate], winner: Candidate) -> Candidate | None:
+        """Return the best candidate of another sound that sounds now; what has just ended does not."""
+        explained = {winner.track, *(track for track, _ in winner.same)} | self.settled_tracks()
+        others = (c for c in candidates if c.track not in explained and self._sounds(query, c))
+        return next(others, None)
 
     def _surplus(self, query: Query, candidate: Candidate) -> float:
         """Return what is left of the score beside what going matches explain.

@@ -9,13 +9,18 @@ import numpy.typing as npt
 from stream_match.errors import CatalogError
 from stream_match.match.neighbours import Codes
 
-FLAT_UP_TO = 1_000_000
-"""Codes up to which every code is compared."""
+FLAT_UP_TO = 2_000_000
+"""Codes, about 100 hours, up to which every code is compared.
 
-_LISTS_PER_ROOT = 4
-"""Lists of the inverted index per square root of the number of codes (FAISS's own guideline: 4 to 16)."""
+Measured with 256 bits: exhaustive search took 0.74 ms a query per million codes, inverted lists 0.16 ms, but
+these kept the nearest neighbour of a code with 15 % of its bits wrong in 84 % of the cases only, and took
+14 s to train. So: exact for as long as one can afford it."""
 
-_PROBED_SHARE = 32
+_LISTS_PER_ROOT = 1
+"""Lists of the inverted index per square root of the number of codes; more take longer to train than they
+save."""
+
+_PROBED_SHARE = 16
 """One list in this many is searched."""
 
 

@@ -94,8 +94,9 @@ def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection
     # says of its weak components is noise, and whitening must not raise it.
     known = n / (n + d)
     shrunk = known * np.maximum(variances, 0) + (1 - known) * variances.mean()
-    whitening = components / np.sqrt(np.maximum(shrunk, float(np.finfo(np.float32).tiny)))
-    planes = whitening @ _rotations(rows.shape[1], n_bits, seed)
+    scaled = components / np.sqrt(np.maximum(shrunk, float(np.finfo(np.float32).tiny)))
+    # Turned back after scaling: else the signs of eigenvectors, which are any library's choice, would count.
+    planes = scaled @ components.T @ _rotations(d, n_bits, seed)
     return Projection(centre.astype(np.float32), planes.astype(np.float32))
 
 

@@ -275,8 +275,7 @@ class Scorer:
         means = window_means(similarity, np.minimum(windows, similarity.shape[1]))
         each = len(offsets) * len(speeds)
         grouped = means.reshape(len(lines), each, len(windows))
-        strange = np.tile(_STRANGE_SPEED * np.abs(speeds - 1), len(offsets))
-        within = (grouped - strange[:, np.newaxis]).argmax(axis=1)
+        within = (grouped - _strangeness(speeds, len(offsets), windows)).argmax(axis=1)
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
         return best, within + np.arange(len(lines))[:, np.newaxis] * each, fan
 
@@ -341,6 +340,15 @@ class Scorer:
         """Return the mean agreement with the same stretch of reference read backwards."""
         line = Lines.single(track, head - speed * (query.positions - 1), -speed)
         return float(self.reader.similarity(query.words, query.audible, line).mean())
+
+
+def _strangeness(speeds: Float32, n_offsets: int, windows: Int64) -> npt.NDArray[np.float64]:
+    """Return what a fan's lines must gain over that of speed 1, for each window.
+
+    A line that drifts by less than a position over its window cannot be told from it at all.
+    """
+    off = np.tile(np.abs(speeds.astype(np.float64) - 1), n_offsets)[:, np.newaxis]
+    return np.where((off > 0) & (off * windows < 1), np.inf, _STRANGE_SPEED * off)
 
 
 def _evened(windows: Int64) -> npt.NDArray[np.float64]:
