@@ -1,5 +1,6 @@
 """What several folders share; its place makes naive.py and music.py importable from all of them."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="write tests/golden/* anew instead of comparing with it; read the diff",
     )
+
+
+@pytest.fixture(autouse=True)
+def _log_level():
+    """The command line sets the level of the whole process."""
+    logging.getLogger("stream_match").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
 LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
 
 _COARSE_OFFSETS = np.arange(-3, 3.5, 0.5, dtype=np.float32)
+_BACKWARD_OFFSETS = np.arange(-8, 8.5, 0.5, dtype=np.float32)
 _FINE_OFFSETS = np.arange(-1, 1.5, 0.5, dtype=np.float32)
 _COARSE_POSITIONS = 48
 _AS_IS = np.ones(1, np.float32)
@@ -64,8 +65,9 @@ _TAIL_EXPONENT = 0.2
 """On music outside the catalogue, scores over longer windows than this have a heavier tail, as if they
 were larger by (window / 48) ** 0.2 (measured over 3 h against 13 h of references)."""
 
-_BOTH_WAYS = 0.3
-"""Share of its agreement that a line must lose when the reference is read backwards."""
+_BOTH_WAYS = 0.45
+"""Share of its agreement that a line must lose when the reference is read backwards. Of true lines, measured
+on an hour of broadcast, 99 % lose a half or more; a chord whose partials beat loses a third."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class Candidate:
     score : float
         Distance to the mean of the rivals, in their standard deviations.
     backward : float
-        Mean agreement with the same stretch of reference read backwards.
+        Best mean agreement with about the same stretch of reference read backwards.
     faiss_votes, lsh_votes : int
     same : tuple of (int, float)
         Track and head of other places that hold the same sound: exact repeats, or the recording under
@@ -337,9 +339,13 @@ class Scorer:
         return Rivals(windows, mean.astype(np.float32), np.sqrt(squares / weight).astype(np.float32))
 
     def _backward(self, query: Query, track: int, head: float, speed: float) -> float:
-        """Return the mean agreement with the same stretch of reference read backwards."""
-        line = Lines.single(track, head - speed * (query.positions - 1), -speed)
-        return float(self.reader.similarity(query.words, query.audible, line).mean())
+        """Return the best mean agreement with the same stretch of reference read backwards.
+
+        A chord that beats is periodic: backwards it agrees as well, if not at the same place.
+        """
+        tail = head - speed * (query.positions - 1)
+        lines = Lines.single(track, tail, -speed).fan(_BACKWARD_OFFSETS, _AS_IS)
+        return float(self.reader.similarity(query.words, query.audible, lines).mean(axis=1).max())
 
 
 def _strangeness(speeds: Float32, n_offsets: int, windows: Int64) -> npt.NDArray[np.float64]:

@@ -14,11 +14,11 @@ from catalog_samples import RATE_HZ, contents, sha256, song, write, write_tagged
 
 from stream_match.catalog import load_index, verify_index, workers
 from stream_match.catalog.build import build_index
-from stream_match.catalog.read import ChromaStretches, ReadTrack
+from stream_match.catalog.read import ReadTrack, Stretches
 from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
-from stream_match.features.rolling import RollingChroma
+from stream_match.features.rolling import RollingFeatures
 from stream_match.match.reference import assemble, code_track, fit_to_tracks
 
 
@@ -48,11 +48,11 @@ def test_equals_the_steps_by_hand(music, built):
     chroma = []
     for row in index.rows:
         number = int(row.id[-1])
-        chroma.append(RollingChroma(settings).feed(song(number, 4.0 + number)))
-    projection = fit_to_tracks(chroma, settings)
-    codes = [code_track(frames, projection, settings) for frames in chroma]
-    twin = assemble([row.track for row in index.rows], codes, projection, settings)
-    np.testing.assert_array_equal(index.reference.projection.planes, projection.planes)
+        chroma.append(RollingFeatures(settings).feed(song(number, 4.0 + number)))
+    planes = fit_to_tracks(chroma, settings)
+    codes = [code_track(frames, planes, settings) for frames in chroma]
+    twin = assemble([row.track for row in index.rows], codes, planes, settings)
+    np.testing.assert_array_equal(index.reference.planes.shape.planes, planes.shape.planes)
     np.testing.assert_array_equal(index.reference.starts, twin.starts)
     np.testing.assert_array_equal(index.reference.codes, twin.codes)
     np.testing.assert_array_equal(index.reference.searched, twin.searched)
@@ -63,13 +63,13 @@ def test_equals_the_steps_by_hand(music, built):
 def test_a_long_track_in_stretches_has_the_codes_of_the_whole(tmp_path, monkeypatch):
     monkeypatch.setattr("stream_match.catalog.read._STRETCH_SEARCHED", 8)
     settings = FeatureSettings(code_stride_frames=3)
-    whole = RollingChroma(settings).feed(song(1, 20.0))
+    whole = RollingFeatures(settings).feed(song(1, 20.0))
     whole.tofile(tmp_path / "chroma")
-    stretches = ChromaStretches([tmp_path / "chroma"], settings)
+    stretches = Stretches([tmp_path / "chroma"], settings)
     assert len(stretches) > 5
-    projection = fit_to_tracks([whole], settings)
-    parts = [code_track(chroma, projection, settings).codes for chroma in stretches]
-    np.testing.assert_array_equal(np.concatenate(parts), code_track(whole, projection, settings).codes)
+    planes = fit_to_tracks([whole], settings)
+    parts = [code_track(chroma, planes, settings).codes for chroma in stretches]
+    np.testing.assert_array_equal(np.concatenate(parts), code_track(whole, planes, settings).codes)
 
 
 def test_titles_come_from_tags_and_the_table_wins(tmp_path):

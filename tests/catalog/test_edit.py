@@ -41,11 +41,11 @@ def test_order_and_portions_of_adding_do_not_matter(tmp_path):
 def test_an_index_keeps_its_own_settings_and_hyperplanes(tmp_path):
     settings = FeatureSettings(n_steps=6, n_bits=64)
     build_index([write(tmp_path / "a.wav", song(1))], tmp_path / "index", jobs=1, settings=settings)
-    before = load_index(tmp_path / "index").projection.planes.copy()
+    before = load_index(tmp_path / "index").planes.shape.planes.copy()
     add_tracks(tmp_path / "index", [write(tmp_path / "b.wav", song(2))], jobs=1)
     after = load_index(tmp_path / "index")
     assert after.settings == settings
-    np.testing.assert_array_equal(after.projection.planes, before)
+    np.testing.assert_array_equal(after.planes.shape.planes, before)
     assert len(after.tracks) == 2
 
 

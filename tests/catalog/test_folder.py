@@ -214,7 +214,7 @@ def test_a_header_that_claims_a_huge_array_takes_no_memory(index):
         ),
         ("searched.npy", lambda array: array.__setitem__(-1, 1 << 31), "searched.npy is not in order"),
         ("searched.npy", lambda array: array.__setitem__(1, 0), "searched.npy is not in order"),
-        ("projection_planes.npy", lambda array: array.__setitem__((0, 0), np.nan), "not finite"),
+        ("shape_planes.npy", lambda array: array.__setitem__((0, 0), np.nan), "not finite"),
     ],
 )
 def test_arrays_that_would_lead_astray_are_refused(index, name, change, message):
@@ -225,8 +225,9 @@ def test_arrays_that_would_lead_astray_are_refused(index, name, change, message)
 
 
 def test_tables_that_do_not_fit_the_codes_are_found_by_verify(index):
-    codes = np.load(index / "codes.npy")
-    forge(index, "codes.npy", npy(codes[::-1].copy()))
+    for name in ("codes.npy", "chroma_codes.npy"):
+        codes = np.load(index / name)
+        forge(index, name, npy(codes[::-1].copy()))
     load_index(index)
     assert verify_index(index) == [
         "the LSH tables do not fit the codes: build the index again",
