@@ -8,15 +8,16 @@
 A match follows its own line with a threshold far below that of its start. Every start has its end.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from stream_match.events import Evidence, MatchFacts, Rival
-from stream_match.match import calibration
+from stream_match.events import MatchFacts
+from stream_match.match.candidate import Candidate, Rivals
 from stream_match.match.lines import LineReader, Lines
+from stream_match.match.query import Query
 from stream_match.match.reference import Reference
-from stream_match.match.scoring import Candidate, Query, Rivals
+from stream_match.match.telling import Clock, Match, Teller
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended."""
@@ -39,75 +40,6 @@ _BETTER = 0.05
 """Another place in the track must agree better by so much to be believed over the line followed."""
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Turns positions into seconds.
-
-    Parameters
-    ----------
-    code_s : float
-        Seconds per position.
-    span_s : float
-        Seconds of audio that one code has heard.
-    begin_s : float
-        Stream time at which position 0 began.
-    """
-
-    code_s: float
-    span_s: float
-    begin_s: float
-
-    def stream_s(self, position: float) -> float:
-        """Return the stream time up to which the code at a position has heard."""
-        return self.begin_s + position * self.code_s + self.span_s
-
-    def reference_s(self, position: float) -> float:
-        """Return the same for a position counted from the start of a track."""
-        return position * self.code_s + self.span_s
-
-
-@dataclass(frozen=True)
-class Match:
-    """A match that is going on.
-
-    Parameters
-    ----------
-    match_id : str
-    best : Candidate
-        As it scored best.
-    head, speed : float
-        Its line at `now`.
-    now : float
-        Moment of the last look.
-    heard : float
-        Moment at which it was last heard.
-    started_s : float
-    told_s : float
-        Stream time of the last event.
-    told_offset_s : float
-        Reference time less stream time, as last told.
-    similarity, coverage : float
-        As last seen.
-    """
-
-    match_id: str
-    best: Candidate
-    head: float
-    speed: float
-    now: float
-    heard: float
-    started_s: float
-    told_s: float
-    told_offset_s: float
-    similarity: float
-    coverage: float
-    runner_up: Candidate | None
-
-    def settled_tracks(self) -> set[int]:
-        """Return the tracks that this match explains: its own, and the same recording elsewhere."""
-        return {self.best.track, *(track for track, _ in self.best.same)}
-
-
 class Decision:
     """Starts, follows and ends matches.
 
@@ -120,7 +52,7 @@ class Decision:
     """
 
     def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
-        self._reference = reference
+        self._teller = Teller(reference)
         self._reader = reader
         self._threshold = threshold
         self._matches: list[Match] = []
@@ -139,10 +71,10 @@ class Decision:
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
             if (query.now - seen.heard) * clock.code_s > MAX_GAP_S:
-                facts.append(self._tell(seen, "ended", clock))
+                facts.append(self._teller.tell(seen, "ended", clock))
                 continue
             if self._newsworthy(seen, clock):
-                facts.append(self._tell(seen, "updated", clock))
+                facts.append(self._teller.tell(seen, "updated", clock))
                 seen = _told(seen, facts[-1])
             going.append(seen)
         self._matches = going
@@ -159,20 +91,20 @@ class Decision:
                 continue
             runner_up = self._runner_up(query, candidates, candidate)
             match = self._new(query, candidate, runner_up, clock)
-            facts.append(self._tell(match, "started", clock))
+            facts.append(self._teller.tell(match, "started", clock))
             self._matches.append(_told(match, facts[-1]))
             self._count += 1
         return facts
 
     def end_all(self, clock: Clock) -> list[MatchFacts]:
         """End every match, as at the end of the stream or at a gap."""
-        facts = [self._tell(match, "ended", clock) for match in self._matches]
+        facts = [self._teller.tell(match, "ended", clock) for match in self._matches]
         self._matches = []
         return facts
 
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
-        return self._tell(self._new(query, candidate, None, clock), "started", clock)
+        return self._teller.tell(self._new(query, candidate, None, clock), "started", clock)
 
     def _runner_up(self, query: Query, candidates: list[Candidate], winner: Candidate) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""
@@ -276,60 +208,11 @@ class Decision:
     def _newsworthy(self, match: Match, clock: Clock) -> bool:
         """Return whether the match should be told again."""
         stream_s = clock.stream_s(match.now)
-        moved = abs(self._reference_s(match, clock) - stream_s - match.told_offset_s)
+        moved = abs(self._teller.reference_s(match, clock) - stream_s - match.told_offset_s)
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         return stream_s - match.told_s >= UPDATE_S or moved - drift > _CORRECTION_S
-
-    def _reference_s(self, match: Match, clock: Clock) -> float:
-        """Return the place in the track that sounds now."""
-        return clock.reference_s(match.head - float(self._reference.starts[match.best.track]))
-
-    def _tell(self, match: Match, phase: str, clock: Clock) -> MatchFacts:
-        """Put a match into words."""
-        best = match.best
-        heard_s = clock.stream_s(match.heard)
-        stream_s = clock.stream_s(match.now)
-        return MatchFacts(
-            phase=phase,  # type: ignore[arg-type]  # pydantic checks it
-            match_id=match.match_id,
-            stream_s=_rounded(stream_s),
-            started_s=_rounded(match.started_s),
-            ended_s=_rounded(heard_s) if phase == "ended" else None,
-            track=self._reference.tracks[best.track],
-            reference_s=_rounded(self._reference_s(match, clock)),
-            speed=round(match.speed, 4),
-            score=round(best.score, 3),
-            confidence=round(calibration.confidence(best.score), 6),
-            false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
-            evidence=self._evidence(match, clock),
-        )
-
-    def _evidence(self, match: Match, clock: Clock) -> Evidence:
-        """Say why the match is claimed."""
-        tracks, starts, best = self._reference.tracks, self._reference.starts, match.best
-        rival = match.runner_up
-        others = sorted({track for track, _ in best.same} - {best.track})
-        repeats = sorted(
-            _rounded(clock.reference_s(head - float(starts[track])))
-            for track, head in best.same
-            if track == best.track
-        )
-        return Evidence(
-            faiss_votes=best.faiss_votes,
-            lsh_votes=best.lsh_votes,
-            similarity=round(float(np.clip(match.similarity, -1, 1)), 4),
-            coverage=round(match.coverage, 3),
-            runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
-            same_recording=tuple(tracks[track] for track in others),
-            repeats_s=tuple(repeats),
-        )
 
 
 def _told(match: Match, facts: MatchFacts) -> Match:
     """Return the match after the world was told of it."""
     return replace(match, told_s=facts.stream_s, told_offset_s=facts.reference_s - facts.stream_s)
-
-
-def _rounded(seconds: float) -> float:
-    """Return seconds to the millisecond: what is known of them is coarser."""
-    return round(float(seconds), 3)

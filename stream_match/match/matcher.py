@@ -10,11 +10,14 @@ from stream_match.events import MatchFacts
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match import calibration
-from stream_match.match.decision import Clock, Decision
+from stream_match.match.candidate import Candidate
+from stream_match.match.decision import Decision
 from stream_match.match.lines import Words, as_words
 from stream_match.match.proposals import Proposals
+from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Embeddings, Reference, embeddings_of
-from stream_match.match.scoring import LONGEST_POSITIONS, Candidate, Query, Scorer
+from stream_match.match.scoring import Scorer
+from stream_match.match.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
 

@@ -6,12 +6,14 @@ catalogue and the best lines read *backwards* (decoys), in their standard deviat
 from the same votes, so they have been sought out as hard as the candidate itself.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import LineReader, Lines, Words, window_means
+from stream_match.match.candidate import Candidate, Rivals
+from stream_match.match.lines import LineReader, Lines, window_means
+from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.votes import Cells
 
@@ -24,11 +26,6 @@ SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.
 
 _STRANGE_SPEED = 0.5
 """Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
-
-WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
-"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
-
-LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
 
 _COARSE_OFFSETS = np.arange(-3, 3.5, 0.5, dtype=np.float32)
 _BACKWARD_OFFSETS = np.arange(-8, 8.5, 0.5, dtype=np.float32)
@@ -64,113 +61,6 @@ _EVEN_TAIL_POSITIONS = 48
 _TAIL_EXPONENT = 0.2
 """On music outside the catalogue, scores over longer windows than this have a heavier tail, as if they
 were larger by (window / 48) ** 0.2 (measured over 3 h against 13 h of references)."""
-
-_BOTH_WAYS = 0.45
-"""Share of its agreement that a line must lose when the reference is read backwards. Of true lines, measured
-on an hour of broadcast, 99 % lose a half or more; a chord whose partials beat loses a third."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """What was heard last.
-
-    Parameters
-    ----------
-    words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
-        Codes, newest first, one frame apart.
-    audible : np.ndarray [shape=(n_frames,), dtype=bool]
-    now : float
-        Moment of the newest code, in positions.
-    stride : int
-        Frames per position.
-    """
-
-    words: Words
-    audible: Bools
-    now: float
-    stride: int
-
-    @property
-    def positions(self) -> int:
-        """Length in positions."""
-        return len(self.words) // self.stride
-
-    def newest(self, positions: int) -> "Query":
-        """Return the newest stretch of this length, or all there is."""
-        frames = positions * self.stride
-        return replace(self, words=self.words[:frames], audible=self.audible[:frames])
-
-    def windows(self) -> Int64:
-        """Return the lengths to look at, with all there is as the last where it is less."""
-        fitting = [w for w in WINDOWS_POSITIONS if w <= self.positions]
-        if len(fitting) < len(WINDOWS_POSITIONS) and self.positions not in fitting:
-            fitting.append(self.positions)
-        return np.array(fitting, np.int64)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A line through a track, and how it stands against its rivals.
-
-    Parameters
-    ----------
-    track : int
-        Number of the track.
-    head : float
-        Reference position at the newest query frame.
-    speed : float
-        Reference positions per query position.
-    window_positions : int
-        Length over which the line stands out most.
-    similarity : float
-        Mean agreement over it.
-    score : float
-        Distance to the mean of the rivals, in their standard deviations.
-    backward : float
-        Best mean agreement with about the same stretch of reference read backwards.
-    faiss_votes, lsh_votes : int
-    same : tuple of (int, float)
-        Track and head of other places that hold the same sound: exact repeats, or the recording under
-        another name.
-    rivals : Rivals
-        What it was scored against.
-    """
-
-    track: int
-    head: float
-    speed: float
-    window_positions: int
-    similarity: float
-    score: float
-    backward: float
-    faiss_votes: int
-    lsh_votes: int
-    same: tuple[tuple[int, float], ...]
-    rivals: "Rivals"
-
-    @property
-    def promise(self) -> float:
-        """Similarity weighed by the length that it holds for: chance gives less to longer lines."""
-        return self.similarity * float(np.sqrt(self.window_positions))
-
-    @property
-    def directed(self) -> bool:
-        """True if it matters which way the reference runs: a steady tone reads the same both ways."""
-        return self.similarity - self.backward > _BOTH_WAYS * self.similarity
-
-
-@dataclass(frozen=True)
-class Rivals:
-    """What chance gives at the moment: mean and deviation of the rivals' best similarity, by window."""
-
-    windows: Int64
-    mean: Float32
-    deviation: Float32
-
-    def score(self, similarity: float, window: int) -> float:
-        """Return how far a similarity over `window` steps stands above the rivals."""
-        nearest = int(np.argmin(np.abs(self.windows - window)))
-        return float((similarity - self.mean[nearest]) / self.deviation[nearest])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from match_samples import cells_at, flipped, no_cells, query_along, random_codes, reference_of
 
-from stream_match.match.scoring import Query, Scorer
+from stream_match.match.query import Query
+from stream_match.match.scoring import Scorer
 
 LENGTH = 300
 

@@ -1,0 +1,51 @@
+"""What was heard last, as the second look takes it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.match.lines import Words
+
+WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
+"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
+
+LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was heard last.
+
+    Parameters
+    ----------
+    words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
+        Codes, newest first, one frame apart.
+    audible : np.ndarray [shape=(n_frames,), dtype=bool]
+    now : float
+        Moment of the newest code, in positions.
+    stride : int
+        Frames per position.
+    """
+
+    words: Words
+    audible: npt.NDArray[np.bool_]
+    now: float
+    stride: int
+
+    @property
+    def positions(self) -> int:
+        """Length in positions."""
+        return len(self.words) // self.stride
+
+    def newest(self, positions: int) -> "Query":
+        """Return the newest stretch of this length, or all there is."""
+        frames = positions * self.stride
+        return replace(self, words=self.words[:frames], audible=self.audible[:frames])
+
+    def windows(self) -> npt.NDArray[np.int64]:
+        """Return the lengths to look at, with all there is as the last where it is less."""
+        fitting = [w for w in WINDOWS_POSITIONS if w <= self.positions]
+        if len(fitting) < len(WINDOWS_POSITIONS) and self.positions not in fitting:
+            fitting.append(self.positions)
+        return np.array(fitting, np.int64)

@@ -1,0 +1,141 @@
+"""A match put into words: positions become seconds, numbers become evidence."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from stream_match.events import Evidence, MatchFacts, Rival
+from stream_match.match import calibration
+from stream_match.match.candidate import Candidate
+from stream_match.match.reference import Reference
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Turns positions into seconds.
+
+    Parameters
+    ----------
+    code_s : float
+        Seconds per position.
+    span_s : float
+        Seconds of audio that one code has heard.
+    begin_s : float
+        Stream time at which position 0 began.
+    """
+
+    code_s: float
+    span_s: float
+    begin_s: float
+
+    def stream_s(self, position: float) -> float:
+        """Return the stream time up to which the code at a position has heard."""
+        return self.begin_s + position * self.code_s + self.span_s
+
+    def reference_s(self, position: float) -> float:
+        """Return the same for a position counted from the start of a track."""
+        return position * self.code_s + self.span_s
+
+
+@dataclass(frozen=True)
+class Match:
+    """A match that is going on.
+
+    Parameters
+    ----------
+    match_id : str
+    best : Candidate
+        As it scored best.
+    head, speed : float
+        Its line at `now`.
+    now : float
+        Moment of the last look.
+    heard : float
+        Moment at which it was last heard.
+    started_s : float
+    told_s : float
+        Stream time of the last event.
+    told_offset_s : float
+        Reference time less stream time, as last told.
+    similarity, coverage : float
+        As last seen.
+    """
+
+    match_id: str
+    best: Candidate
+    head: float
+    speed: float
+    now: float
+    heard: float
+    started_s: float
+    told_s: float
+    told_offset_s: float
+    similarity: float
+    coverage: float
+    runner_up: Candidate | None
+
+    def settled_tracks(self) -> set[int]:
+        """Return the tracks that this match explains: its own, and the same recording elsewhere."""
+        return {self.best.track, *(track for track, _ in self.best.same)}
+
+
+class Teller:
+    """Says what is known of a match.
+
+    Parameters
+    ----------
+    reference : Reference
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    def reference_s(self, match: Match, clock: Clock) -> float:
+        """Return the place in the track that sounds now."""
+        return clock.reference_s(match.head - float(self._reference.starts[match.best.track]))
+
+    def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
+        """Put a match into words."""
+        best = match.best
+        heard_s = clock.stream_s(match.heard)
+        stream_s = clock.stream_s(match.now)
+        return MatchFacts(
+            phase=phase,
+            match_id=match.match_id,
+            stream_s=_rounded(stream_s),
+            started_s=_rounded(match.started_s),
+            ended_s=_rounded(heard_s) if phase == "ended" else None,
+            track=self._reference.tracks[best.track],
+            reference_s=_rounded(self.reference_s(match, clock)),
+            speed=round(match.speed, 4),
+            score=round(best.score, 3),
+            confidence=round(calibration.confidence(best.score), 6),
+            false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
+            evidence=self._evidence(match, clock),
+        )
+
+    def _evidence(self, match: Match, clock: Clock) -> Evidence:
+        """Say why the match is claimed."""
+        tracks, starts, best = self._reference.tracks, self._reference.starts, match.best
+        rival = match.runner_up
+        others = sorted({track for track, _ in best.same} - {best.track})
+        repeats = sorted(
+            _rounded(clock.reference_s(head - float(starts[track])))
+            for track, head in best.same
+            if track == best.track
+        )
+        return Evidence(
+            faiss_votes=best.faiss_votes,
+            lsh_votes=best.lsh_votes,
+            similarity=round(float(np.clip(match.similarity, -1, 1)), 4),
+            coverage=round(match.coverage, 3),
+            runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
+            same_recording=tuple(tracks[track] for track in others),
+            repeats_s=tuple(repeats),
+        )
+
+
+def _rounded(seconds: float) -> float:
+    """Return seconds to the millisecond: what is known of them is coarser."""
+    return round(float(seconds), 3)
