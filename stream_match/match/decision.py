@@ -183,11 +183,8 @@ class Decision:
         """Return the match as it stands now."""
         expected = match.head + match.speed * (query.now - match.now)
         newest = query.newest(_FOLLOW_POSITIONS)
-        lines = Lines(
-            np.array([match.best.track]),
-            np.array([expected], np.float32),
-            np.array([match.speed], np.float32),
-        ).fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
+        line = Lines.single(match.best.track, expected, match.speed)
+        lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
         recent = similarity[best, :_KEEP_POSITIONS]
