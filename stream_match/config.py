@@ -184,7 +184,11 @@ def _sentence(model: type[Settings], errors: list[ErrorDetails]) -> str:
         return f"the key {where!r} is not known; {meant}"
     given = error["input"]
     shown = f" is {given!r}" if isinstance(given, int | float) else ""
-    return f"{where!r}{shown}: {error['msg']}."
+    told = {
+        "string_pattern_mismatch": "only lower-case letters, digits, '_' and '-' may stand in a name",
+        "string_too_short": "it is empty",
+    }
+    return f"{where!r}{shown}: {told.get(error['type'], error['msg'])}."
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -117,6 +117,14 @@ def test_a_steady_sound_is_never_a_match_even_if_it_is_known(name):
     assert hear(known, STRANGE[name]) == []
 
 
+def test_repeats_in_a_twin_hide_nothing():
+    bars = np.concatenate([cut(PIECES["p3"], start, 4) for start in (2, 9, 2, 16, 9, 2, 23, 16)])
+    twins = catalogue({"one": bars, "other": bars})
+    for start in (0, 5, 11, 17, 22):
+        facts = hear(twins, cut(bars, start, 6), max_false_alarms_per_hour=10)
+        assert [one.phase for one in facts].count("started") == 1, start
+
+
 @pytest.mark.parametrize("n_names", [2, 3, 5])
 def test_one_recording_under_several_names_is_one_match(n_names):
     names = {"p3", *(f"copy {number}" for number in range(1, n_names))}

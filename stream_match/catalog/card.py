@@ -14,7 +14,8 @@ fitted to this catalogue. Listening computes the same codes of
 what it hears and looks for them here.
 
 **What it is not.** It contains no audio, and audio cannot be restored from it: {bytes_per_second:.0f} bytes
-of codes stand for a second. Titles and artists are in `tracks.jsonl`, as the files or the user named them.
+of signs stand for the spectra of a second. Titles and artists are in `tracks.jsonl`, as the files or the
+user named them.
 The recordings keep their own licences; whoever passes the index on passes on these names and numbers only.
 
 | | |

@@ -75,9 +75,10 @@ def find_tracks(paths: Sequence[Path]) -> tuple[list[FoundTrack], list[Skipped]]
 
 def _refuse_twin(known: FoundTrack, new: FoundTrack) -> None:
     if known.path != new.path and not _one_file(known.path, new.path):
+        apart = known.path.parent != new.path.parent
         raise UsageError(
-            f"{str(known.path)!r} and {str(new.path)!r} would both be the track {new.id!r}: "
-            "rename one, or give the folder above them"
+            f"{str(known.path)!r} and {str(new.path)!r} would both be the track {new.id!r}: rename one, "
+            + ("or give the folder above them" if apart else "or move it elsewhere")
         )
 
 

@@ -8,6 +8,9 @@ from stream_match.cli import complain
 from stream_match.config import MatchSettings
 from stream_match.identify import ALARMS_PER_HOUR, Finding, Identification, identify_files
 
+HARDLY = 0.005
+"""A speed that is no farther from 1 than this is not worth telling a person: it is not known better."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Run ``identify``; return the exit status."""
@@ -40,5 +43,5 @@ def _row(found: Finding) -> str:
         f"  {found.query_s:7.1f} s  {name}  at {found.reference_s:.1f} s  "
         f"({min(99, round(100 * found.confidence))} %, score {found.score:.1f}"
     )
-    row += f", speed {found.speed:.3f}, {found.semitones:+.1f} semitones" if found.speed != 1.0 else ""
+    row += f", speed {found.speed:.2f}" if abs(found.speed - 1) >= HARDLY else ""
     return row + (")" if found.claimed else "; not claimed)")

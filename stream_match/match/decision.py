@@ -25,6 +25,10 @@ MAX_GAP_S = 2.5
 UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place was corrected."""
 
+HEARD_AT_START = 0.75
+"""Share of its span that the first code to agree with a line has heard of the match: the median of an hour
+of broadcast with truth."""
+
 _CORRECTION_S = 0.2
 
 _KEEP_SCORE = 2.5
@@ -139,10 +143,10 @@ class Decision:
         similarity = self._reader.similarity(query.words, query.audible, line)[0]
         support = np.cumsum(similarity - 0.5 * candidate.similarity)
         began = int(support.argmax())
-        # The first code that agrees has heard the match in about half of its span; where that is the
-        # first code of all, there was nothing else to hear before.
+        # Where the first code that agrees is the first of all, there was nothing else to hear before.
         from_the_first = began == len(similarity) - 1 and query.now - began < 1
-        started_s = clock.stream_s(query.now - began) - clock.span_s * (1 if from_the_first else 0.5)
+        heard_of_it = 1.0 if from_the_first else HEARD_AT_START
+        started_s = clock.stream_s(query.now - began) - heard_of_it * clock.span_s
         return Match(
             match_id=str(self._count + 1),
             best=candidate,

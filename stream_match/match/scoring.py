@@ -174,10 +174,9 @@ class Scorer:
     def _candidate(self, query: Query, places: _Places, row: int, windows: Int64, known: Bools) -> Candidate:
         """Score one place over the window in which it stands out most."""
         same = self._same_sound(query, places, row)
-        here = (places.track == places.track[row]) & (
-            np.abs(places.head - places.head[row]) < self._unit_positions
-        )
-        rivals = self._rivals(places, windows, known | same | here)
+        # What stands near a twin is as little a rival as what stands near the place itself.
+        around = [self._around(places, int(twin)) for twin in (row, *np.flatnonzero(same))]
+        rivals = self._rivals(places, windows, known | np.any(around, axis=0))
         scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(windows)
         column = int(scores.argmax())
         line = places.line[row, column]
@@ -200,6 +199,12 @@ class Scorer:
             ),
             rivals=rivals,
         )
+
+    def _around(self, places: _Places, row: int) -> Bools:
+        """Return which places stand near one: in its track, or in its part of it if there are few tracks."""
+        near: Bools = np.abs(places.head - places.head[row]) < self._unit_positions
+        near &= places.track == places.track[row]
+        return near
 
     def _same_sound(self, query: Query, places: _Places, row: int) -> Bools:
         """Return which other places hold the same stretch of sound as this one."""

@@ -10,6 +10,10 @@ from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
 from stream_match.match.reference import Reference
 
+SILENT_AT_END = 0.5
+"""Share of its span that the last code to agree with a line has heard after the match: the median of an hour
+of broadcast with truth."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -98,14 +102,15 @@ class Teller:
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
         """Put a match into words."""
         best = match.best
-        heard_s = clock.stream_s(match.heard)
         stream_s = clock.stream_s(match.now)
+        lost = match.heard < match.now
+        ended_s = clock.stream_s(match.heard) - SILENT_AT_END * clock.span_s if lost else stream_s
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
             stream_s=_rounded(stream_s),
             started_s=_rounded(match.started_s),
-            ended_s=_rounded(heard_s) if phase == "ended" else None,
+            ended_s=_rounded(max(ended_s, match.started_s)) if phase == "ended" else None,
             track=self._reference.tracks[best.track],
             reference_s=_rounded(self.reference_s(match, clock)),
             speed=round(match.speed, 4),
