@@ -35,6 +35,10 @@ _KEEP_SCORE = 2.5
 _KEEP_POSITIONS = 16
 """What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
 
+_KEEP_FAINT_POSITIONS = 32
+_FAINT = 0.45
+"""Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
+
 _FOLLOW_POSITIONS = 128
 _FOLLOW_OFFSETS = np.arange(-1.5, 2, 0.5, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
@@ -191,9 +195,9 @@ class Decision:
         lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
-        recent = similarity[best, :_KEEP_POSITIONS]
-        now_heard = rivals.score(float(recent.mean()), _KEEP_POSITIONS) > _KEEP_SCORE
-        if not now_heard:
+        keep = _KEEP_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
+        recent = similarity[best, :keep]
+        if rivals.score(float(recent.mean()), keep) <= _KEEP_SCORE:
             return replace(match, head=expected, now=query.now)
         level = float(similarity[best].mean())
         return replace(
