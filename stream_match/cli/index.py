@@ -69,7 +69,7 @@ def _tell(report: BuildReport, what: str) -> int:
         complain(f"the same file under several names: {', '.join(same)}")
     complain(
         f"{what} {_tracks(report.tracks)}, {report.audio_s / 60:.1f} min of audio, "
-        f"in {report.seconds:.1f} s; {len(report.skipped)} files skipped"
+        f"in {report.seconds:.1f} s; files skipped: {len(report.skipped)}"
     )
     return 1 if report.skipped else 0
 

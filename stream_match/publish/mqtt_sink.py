@@ -78,7 +78,7 @@ class MqttSink(OutboxSink):
                 async with connect(self._address, client_id=self._client_id, will=will) as connection:
                     await first_of(self._deliver(connection), self._guard(connection))
             except ConnectionLostError as error:
-                self._complaints.tell(error.kind, f"{error} {self.waiting} events wait, it is tried again.")
+                self._complaints.tell(error.kind, f"{error} Events waiting: {self.waiting}; it is tried again.")
             else:
                 return
             if self._leaving.is_set() and not self.waiting:
@@ -90,7 +90,7 @@ class MqttSink(OutboxSink):
         self._retained.forget()
         await self._tell_states(connection)
         self._backoff.reset()
-        log.info("Connected to %s; %d events wait.", self._uri, self.waiting)
+        log.info("Connected to %s; events waiting: %d.", self._uri, self.waiting)
         while (event := await self._next()) is not None:
             message = topics.event_message(self._address.base, event)
             await connection.publish(message)

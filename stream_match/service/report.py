@@ -45,7 +45,7 @@ class Report:
             f"the engine took {self.engine_s:.1f} s of CPU{self._speed()}",
             f"{self.dropped_s:.1f} s dropped",
             f"audio waited at most {self.waited_s:.1f} s",
-            f"{self.matches} matches{self._delay()}",
+            f"matches: {self.matches}{self._delay()}",
         ]
         return "; ".join(told)
 

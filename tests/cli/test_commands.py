@@ -19,7 +19,7 @@ def test_build_tells_what_was_built_and_what_was_not(built):
     assert "skipped: " in skipped
     assert "broken.wav" in skipped
     assert "2 tracks" in summary
-    assert "1 files skipped" in summary
+    assert "files skipped: 1" in summary
 
 
 def test_info_is_for_people_and_programs(run_cli, index):
