@@ -38,7 +38,7 @@ def test_a_recording_starts_runs_and_stops():
     assert report.matches == 1
     assert not report.failed
     assert "heard 3.5 s" in str(report)
-    assert "1 matches, known 1.0 s after" in str(report)
+    assert "matches: 1, known 1.0 s after" in str(report)
 
 
 def test_every_event_says_who_and_what():
