@@ -78,7 +78,8 @@ class MqttSink(OutboxSink):
                 async with connect(self._address, client_id=self._client_id, will=will) as connection:
                     await first_of(self._deliver(connection), self._guard(connection))
             except ConnectionLostError as error:
-                self._complaints.tell(error.kind, f"{error} Events waiting: {self.waiting}; it is tried again.")
+                told = f"{error} Events waiting: {self.waiting}; it is tried again."
+                self._complaints.tell(error.kind, told)
             else:
                 return
             if self._leaving.is_set() and not self.waiting:
