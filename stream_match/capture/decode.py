@@ -116,11 +116,6 @@ class Decoder:
         self._pending_samples = 0
         self._next = Block(np.empty(0, np.float32))  # what the next block will say besides its audio
 
-    @property
-    def damaged_packets(self) -> int:
-        """Packets that could not be decoded."""
-        return self._damaged
-
     def blocks(self) -> Iterator[Block]:
         """Decode to the end of the container.
 

@@ -19,6 +19,7 @@ MAX_CHANNELS = 64
 DEFAULTS = {"rate": "48000", "channels": "2", "format": "s16le"}
 READ_BYTES = 1 << 16  # what a pipe of Linux holds
 STOP_POLL_S = 0.2  # a reader that has gone is noticed after this
+BLOCK_S = 0.1  # fixed, so that what is told does not depend on how the writer cuts; hardly a delay
 
 
 def _plain(dtype: str) -> Callable[[bytes], npt.NDArray[Any]]:
@@ -78,7 +79,7 @@ class PcmSource:
         Returns
         -------
         async generator of Block
-            Blocks of as much as there was to read.
+            Blocks of `BLOCK_S`, however the writer cuts what it writes; the last one may be shorter.
 
         Raises
         ------
@@ -89,18 +90,25 @@ class PcmSource:
 
     def _blocks(self, stop: threading.Event) -> Iterator[Block]:
         resampler = Resampler(self._rate_hz, self._channels)
-        frame_bytes = self._sample_bytes * self._channels
-        rest = b""
-        for data in self._reads(stop):
-            whole = len(rest) + len(data) - (len(rest) + len(data)) % frame_bytes
-            data = rest + data
-            rest = data[whole:]
-            samples = to_float(self._read_samples(data[:whole]))
+        for data in self._chunks(stop):
+            samples = to_float(self._read_samples(data))
             y = resampler.feed(samples.reshape(-1, self._channels))
             if y.size:
                 yield Block(y)
         if (tail := resampler.flush()).size:
             yield Block(tail)
+
+    def _chunks(self, stop: threading.Event) -> Iterator[bytes]:
+        """Yield whole frames, `BLOCK_S` at a time."""
+        frame_bytes = self._sample_bytes * self._channels
+        chunk_bytes = frame_bytes * max(1, round(BLOCK_S * self._rate_hz))
+        waiting = bytearray()
+        for data in self._reads(stop):
+            waiting += data
+            while len(waiting) >= chunk_bytes:
+                yield bytes(waiting[:chunk_bytes])
+                del waiting[:chunk_bytes]
+        yield bytes(waiting[: len(waiting) // frame_bytes * frame_bytes])
 
     def _reads(self, stop: threading.Event) -> Iterator[bytes]:
         if os.isatty(self._descriptor):

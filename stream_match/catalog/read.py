@@ -51,7 +51,7 @@ class Unread:
     reason: str
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):  # noqa: N818 - asked for, hence no error
     """Reading was called off."""
 
 

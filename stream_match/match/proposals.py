@@ -7,12 +7,13 @@ from stream_match.match.reference import Reference
 from stream_match.match.votes import Cells, VoteWindow
 
 FAISS_NEIGHBOURS = 16
-"""Neighbours asked for per code: past them, in real music, come chance hits only."""
+"""Neighbours asked for per code: enough that a passage and its repeats are both among them."""
 
 LARGEST_BUCKET_SHARE = 1 / 1024
-"""Buckets with more than this share of the catalogue (16 times the mean) say little, and are passed over."""
+"""Buckets with more than this share of the catalogue say little, like stop words, and are passed over."""
 
 _SMALLEST_CAP = 32
+"""In a small catalogue no bucket up to this size is passed over."""
 
 _LSH_VOTE = 0.25
 """Weight of a bucket hit beside that of a neighbour that agrees in all bits."""

@@ -64,6 +64,8 @@ class Match:
         Reference time less stream time, as last told.
     similarity, coverage : float
         As last seen.
+    runner_up : Candidate or None
+        The best other one when it started.
     """
 
     match_id: str
