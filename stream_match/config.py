@@ -42,6 +42,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+LISTENING_DENSITY = 2
+"""Frames that are listened to for each frame of a reference. With 2, one comes as near as 12 ms."""
+
+
 class FeatureSettings(Settings):
     """How samples become embeddings. Every value enters the fingerprint: an index fits one set only."""
 
@@ -58,14 +62,17 @@ class FeatureSettings(Settings):
     )
     n_steps: int = Field(default=10, ge=1, le=64, description="Chroma frames stacked into one embedding")
     delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked frames")
-    code_stride_frames: int = Field(default=2, ge=1, le=16, description="Hops between two reference codes")
+    code_stride_frames: int = Field(default=4, ge=1, le=16, description="Hops between two reference codes")
     shape_coefficients: int = Field(
-        default=48, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"
+        default=96, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"
+    )
+    shape_components: int = Field(
+        default=384, ge=8, le=4096, description="Principal components of a stacked shape that its code keeps"
     )
     n_bits: int = Field(
         default=256, ge=64, le=1024, multiple_of=64, description="Bits of a code of the spectral shape"
     )
-    chroma_bits: int = Field(default=128, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
+    chroma_bits: int = Field(default=64, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
 
     @property
     def frame_s(self) -> float:
@@ -83,13 +90,28 @@ class FeatureSettings(Settings):
         past_frames = (self.n_steps - 1) * self.delay_frames
         return (past_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
 
+    def listening(self) -> Self:
+        """Return the settings for what is heard: the same features, more often.
+
+        A recording that is played again is cut into frames at other samples. The more frames of it are
+        tried, the nearer one of them comes to a reference's.
+        """
+        dense = LISTENING_DENSITY
+        return self.model_copy(
+            update={
+                "hop_samples": self.hop_samples // dense,
+                "delay_frames": self.delay_frames * dense,
+                "code_stride_frames": self.code_stride_frames * dense,
+            }
+        )
+
     def fingerprint(self) -> str:
         """Return a short hash of all values and of the version of the feature code."""
         text = json.dumps({"code_version": FEATURE_CODE_VERSION, **self.model_dump()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-FEATURE_CODE_VERSION = 1
+FEATURE_CODE_VERSION = 2
 """Raised whenever the feature code computes something else from the same settings."""
 
 

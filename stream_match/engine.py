@@ -10,6 +10,7 @@ from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import RollingFeatures
 from stream_match.match.matcher import Matcher
+from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 
 _LARGEST_FEED_SAMPLES = 22_050 * 10
@@ -29,8 +30,8 @@ class Engine:
     """
 
     def __init__(self, reference: Reference, settings: MatchSettings) -> None:
-        self._settings = reference.settings
-        self._rolling = RollingFeatures(self._settings)
+        self._settings = reference.settings.listening()
+        self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
         self._matcher = Matcher(reference, settings)
         self._samples = 0
         self._gaps_s = 0.0
@@ -82,5 +83,5 @@ class Engine:
     def _break_off(self, gap_s: float) -> list[MatchFacts]:
         """End what sounds and begin anew after the gap."""
         self._gaps_s += gap_s
-        self._rolling = RollingFeatures(self._settings)
+        self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
         return self._matcher.finish(self.stream_s)

@@ -43,12 +43,10 @@ def _expected(manifest: Manifest) -> dict[ArrayName, tuple[str, tuple[int, ...]]
     counts, settings, lsh = manifest.counts, manifest.settings, manifest.lsh
     n_shape, n_chroma = settings.shape_coefficients * settings.n_steps, N_CHROMA * settings.n_steps
     return {
-        "codes.npy": ("<u1", (counts.codes, settings.n_bits // 8)),
         "audible.npy": ("<u1", (-(-counts.codes // 8),)),
-        "searched.npy": ("<u4", (counts.searched,)),
         "lsh_starts.npy": ("<u4", (lsh.tables, 2**lsh.key_bits + 1)),
-        "lsh_entries.npy": ("<u4", (lsh.tables, counts.searched)),
-        "chroma_codes.npy": ("<u1", (counts.searched, settings.chroma_bits // 8)),
+        "lsh_entries.npy": ("<u4", (lsh.tables, counts.hashed)),
+        "chroma_codes.npy": ("<u1", (counts.hashed, settings.chroma_bits // 8)),
         "shape_centre.npy": ("<f4", (n_shape,)),
         "shape_planes.npy": ("<f4", (n_shape, settings.n_bits)),
         "chroma_centre.npy": ("<f4", (n_chroma,)),
@@ -73,26 +71,16 @@ def _map(folder: Path, name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDA
 def _contradiction(arrays: Arrays, manifest: Manifest) -> str | None:
     """Return what cannot be true, in a few words."""
     counts, settings = manifest.counts, manifest.settings
-    searched, starts = arrays["searched.npy"], arrays["lsh_starts.npy"]
-    if not _ascending_below(searched, counts.codes):
-        return "searched.npy is not in order"
+    starts = arrays["lsh_starts.npy"]
     if not _all_below(arrays["lsh_entries.npy"], counts.codes):
         return "lsh_entries.npy has positions that do not exist"
-    if (
-        starts[:, 0].any()
-        or (starts[:, -1] != counts.searched).any()
-        or (starts[:, 1:] < starts[:, :-1]).any()
-    ):
+    if starts[:, 0].any() or (starts[:, -1] != counts.hashed).any() or (starts[:, 1:] < starts[:, :-1]).any():
         return "lsh_starts.npy is not in order"
     if manifest.lsh.key_bits > settings.chroma_bits:
         return "LSH keys are longer than codes"
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
         return "the hyperplanes are not finite"
     return None
-
-
-def _ascending_below(values: npt.NDArray[Any], limit: int) -> bool:
-    return len(values) == 0 or (bool((values[1:] > values[:-1]).all()) and int(values[-1]) < limit)
 
 
 def _all_below(values: npt.NDArray[Any], limit: int) -> bool:

@@ -201,7 +201,7 @@ def write_tracks(
     rows = [
         track.row.model_copy(update={"first": first}) for track, first in zip(ordered, firsts, strict=True)
     ]
-    write_files(reference, rows, np.concatenate([track.codes.audible for track in ordered]), folder)
+    write_files(reference, rows, folder)
     return reference
 
 

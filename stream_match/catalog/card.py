@@ -8,10 +8,10 @@ _CARD = """\
 {tracks} tracks, {hours:.2f} hours of audio, for stream-match (index format {version}).
 
 **What it is.** Sign codes of {bits} bits, one every {code_ms:.0f} ms, each of the spectral shape
-of {span_s:.1f} s of audio, and a FAISS index ({neighbours}) over every second one that is not silence;
-{lsh_tables} LSH tables of {key_bits}-bit keys over the chroma of the same moments; the hyperplanes of both,
-fitted to this catalogue. Listening computes the same codes of
-what it hears and looks for them here.
+of {span_s:.1f} s of audio, in a FAISS index ({neighbours});
+{lsh_tables} LSH tables of {key_bits}-bit keys over the chroma of every second of these moments;
+the hyperplanes of both, fitted to this catalogue. Listening computes the same codes of what it hears
+and looks for them here.
 
 **What it is not.** It contains no audio, and audio cannot be restored from it: {bytes_per_second:.0f} bytes
 of signs stand for the spectra of a second. Titles and artists are in `tracks.jsonl`, as the files or the
@@ -21,7 +21,7 @@ The recordings keep their own licences; whoever passes the index on passes on th
 | | |
 |---|---|
 | codes | {codes} |
-| of them searched | {searched} |
+| of them in the LSH tables | {hashed} |
 | evenness of the LSH buckets (1: all alike) | {occupancy:.2f} |
 | feature fingerprint | {fingerprint} |
 
@@ -59,7 +59,7 @@ def card(manifest: Manifest, occupancy: float) -> str:
         key_bits=manifest.lsh.key_bits,
         bytes_per_second=settings.n_bits / 8 / settings.code_s,
         codes=counts.codes,
-        searched=counts.searched,
+        hashed=counts.hashed,
         occupancy=occupancy,
         fingerprint=manifest.fingerprint,
         settings=", ".join(f"{name} {value}" for name, value in settings.model_dump().items()),

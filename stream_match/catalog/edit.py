@@ -14,7 +14,7 @@ from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.store import OpenIndex, check_place, open_index
 from stream_match.catalog.swap import replacing, settled
 from stream_match.errors import CatalogError, UsageError
-from stream_match.match.reference import SEARCHED_STRIDE, TrackCodes
+from stream_match.match.reference import HASHED_STRIDE, TrackCodes
 
 
 def add_tracks(
@@ -103,15 +103,16 @@ def stored_tracks(index: OpenIndex) -> list[CodedTrack]:
     index : OpenIndex
     """
     reference = index.reference
+    codes, hashed = reference.codes, reference.hashed
     tracks = []
     for row in index.rows:
         at = slice(row.first, row.first + row.codes)
-        audible = index.audible[at]
-        wanted = audible[::SEARCHED_STRIDE]
+        audible = reference.audible[at]
+        wanted = audible[::HASHED_STRIDE]
         chroma_codes = np.zeros((len(wanted), reference.chroma_codes.shape[1]), np.uint8)
-        first = np.searchsorted(reference.searched, row.first)
+        first = np.searchsorted(hashed, row.first)
         chroma_codes[wanted] = reference.chroma_codes[first : first + wanted.sum()]
-        tracks.append(CodedTrack(row, TrackCodes(reference.codes[at], chroma_codes, audible)))
+        tracks.append(CodedTrack(row, TrackCodes(codes[at], chroma_codes, audible)))
     return tracks
 
 

@@ -25,7 +25,7 @@ class IndexInfo(Settings):
     tracks: int
     hours: float
     codes: int
-    searched: int
+    hashed: int
     bytes: int
     bytes_per_hour: float
     neighbours: Literal["flat", "ivf"]
@@ -38,14 +38,7 @@ class IndexInfo(Settings):
     settings: FeatureSettings
 
 
-def save_index(
-    reference: Reference,
-    rows: Sequence[TrackRow],
-    audible: npt.NDArray[np.bool_],
-    out: Path,
-    *,
-    replace: bool = False,
-) -> None:
+def save_index(reference: Reference, rows: Sequence[TrackRow], out: Path, *, replace: bool = False) -> None:
     """Write an index folder, whole or not at all.
 
     Parameters
@@ -53,8 +46,6 @@ def save_index(
     reference : Reference
     rows : sequence of TrackRow
         One per track of the reference, in its order.
-    audible : np.ndarray [shape=(n_codes,), dtype=bool]
-        Of each code, by position.
     out : Path
     replace : bool
         Whether an index may be there already.
@@ -68,7 +59,7 @@ def save_index(
     """
     out = settled(out)
     with replacing(out, lambda: check_place(out, replace=replace)) as staging:
-        write_files(reference, rows, audible, staging.new)
+        write_files(reference, rows, staging.new)
 
 
 def load_index(path: Path) -> Reference:
@@ -108,7 +99,7 @@ def describe_index(path: Path) -> IndexInfo:
         tracks=counts.tracks,
         hours=round(hours, 4),
         codes=counts.codes,
-        searched=counts.searched,
+        hashed=counts.hashed,
         bytes=size,
         bytes_per_hour=round(size / max(hours, 1e-9), 1),
         neighbours=manifest.neighbours,
@@ -167,22 +158,22 @@ def _altered_files(folder: Path) -> list[str]:
 def _contradictions(index: OpenIndex) -> list[str]:
     """Look up a sample of the codes in every table."""
     reference = index.reference
-    if not index.audible[reference.searched].all():
-        return ["searched.npy names codes that audible.npy calls silent: build the index again"]
-    count = len(reference.searched)
-    rows = np.unique(np.linspace(0, max(0, count - 1), min(count, _SAMPLE)).astype(np.int64))
     problems = []
-    if not _in_their_buckets(index, rows):
+    if not _in_their_buckets(index, _sample(len(reference.chroma_codes))):
         problems.append("the LSH tables do not fit the codes: build the index again")
-    codes = reference.codes[reference.searched[rows]]
-    if len(rows) and reference.neighbours.search(codes, 1)[0].any():
-        problems.append("the FAISS index does not fit the codes: build the index again")
+    codes = reference.codes[_sample(len(reference.audible))]
+    if len(codes) and reference.neighbours.search(codes, 1)[0].any():
+        problems.append("the FAISS index does not find its own codes: build the index again")
     return problems
+
+
+def _sample(count: int) -> npt.NDArray[np.int64]:
+    return np.unique(np.linspace(0, max(0, count - 1), min(count, _SAMPLE)).astype(np.int64))
 
 
 def _in_their_buckets(index: OpenIndex, rows: npt.NDArray[np.int64]) -> bool:
     reference, lsh = index.reference, index.reference.lsh
-    positions = reference.searched[rows]
+    positions = reference.hashed[rows]
     codes = reference.chroma_codes[rows]
     for table, keys in enumerate(subkeys(codes, lsh.n_tables, lsh.key_bits)):
         for key, position in zip(keys, positions, strict=True):

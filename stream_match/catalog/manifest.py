@@ -9,10 +9,10 @@ from stream_match.config import FeatureSettings, Settings
 from stream_match.errors import CatalogError
 from stream_match.events import Track
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised with every change of the folder's layout."""
 
-EARLIEST_COMPATIBLE_VERSION = 1
+EARLIEST_COMPATIBLE_VERSION = 2
 """The oldest program (by its `FORMAT_VERSION`) that can read what is written now."""
 
 MANIFEST_FILE = "manifest.json"
@@ -21,9 +21,7 @@ CARD_FILE = "MODEL_CARD.md"
 NEIGHBOURS_FILE = "neighbours.faiss"
 
 ArrayName = Literal[
-    "codes.npy",
     "audible.npy",
-    "searched.npy",
     "lsh_starts.npy",
     "lsh_entries.npy",
     "chroma_codes.npy",
@@ -55,7 +53,7 @@ class Counts(Settings):
     tracks: Count
     seconds: float = Field(ge=0)
     codes: Count
-    searched: Count
+    hashed: Count
 
 
 class LshShape(Settings):

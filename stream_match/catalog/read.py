@@ -14,12 +14,12 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.rolling import RollingFeatures
-from stream_match.match.reference import SEARCHED_STRIDE, embeddings_of
+from stream_match.match.reference import HASHED_STRIDE, embeddings_of
 
 Float32 = npt.NDArray[np.float32]
 
-_STRETCH_SEARCHED = 2048
-"""Searched codes in a stretch that is embedded at once: with the default settings 6 min, 16 MB."""
+_STRETCH_HASHED = 1024
+"""Hashed codes in a stretch that is embedded at once: with the default settings 6 min, 31 MB."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Stretches(Sequence[Float32]):
     """The feature frames of tracks in stretches that fit into memory, mapped one at a time.
 
     Stretches of a track overlap, so that their embeddings, one after the other, are those of the
-    whole; each begins at a reference code that is searched for.
+    whole; each begins at a position that is hashed.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Stretches(Sequence[Float32]):
     def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
         self._width = N_CHROMA + settings.shape_coefficients
         past = (settings.n_steps - 1) * settings.delay_frames
-        step = _STRETCH_SEARCHED * SEARCHED_STRIDE * settings.code_stride_frames
+        step = _STRETCH_HASHED * HASHED_STRIDE * settings.code_stride_frames
         self._stretches: list[tuple[Path, int, int]] = []
         for path in paths:
             n_frames = path.stat().st_size // (4 * self._width)
@@ -159,7 +159,7 @@ def _until(stopped: Callable[[], bool], blocks: Iterator[Float32]) -> Iterator[F
 def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:
     if len(stretches) == 0:
         return f"is too short: a track needs at least {settings.span_s:.1f} s"
-    every = settings.code_stride_frames * SEARCHED_STRIDE
+    every = settings.code_stride_frames * HASHED_STRIDE
     if not any(embeddings_of(frames, settings)[::every].audible().any() for frames in stretches):
         return "is silent throughout"
     return None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.catalog.arrays import Arrays, load_arrays
 from stream_match.catalog.card import card
@@ -51,13 +50,11 @@ class OpenIndex:
         By position.
     reference : Reference
         Codes, LSH tables and hyperplanes are mapped from their files.
-    audible : np.ndarray [shape=(n_codes,), dtype=bool]
     """
 
     manifest: Manifest
     rows: tuple[TrackRow, ...]
     reference: Reference
-    audible: npt.NDArray[np.bool_]
 
 
 def open_index(path: Path) -> OpenIndex:
@@ -111,9 +108,7 @@ def check_place(out: Path, *, replace: bool) -> None:
         raise UsageError(f"{str(out)!r} is an index already: give --replace, or another folder")
 
 
-def write_files(
-    reference: Reference, rows: Sequence[TrackRow], audible: npt.NDArray[np.bool_], folder: Path
-) -> None:
+def write_files(reference: Reference, rows: Sequence[TrackRow], folder: Path) -> None:
     """Write all files of an index into an empty folder; equal input gives equal bytes.
 
     Parameters
@@ -121,12 +116,10 @@ def write_files(
     reference : Reference
     rows : sequence of TrackRow
         One per track of the reference, in its order.
-    audible : np.ndarray [shape=(n_codes,), dtype=bool]
-        Of each code, by position.
     folder : Path
     """
     manifest = _describe(reference, rows)
-    for name, array in _arrays_of(reference, audible).items():
+    for name, array in _arrays_of(reference).items():
         np.save(folder / name, array, allow_pickle=False)
     (folder / NEIGHBOURS_FILE).write_bytes(reference.neighbours.to_bytes())
     (folder / TRACKS_FILE).write_bytes(lines_of(tuple(rows)))
@@ -188,8 +181,8 @@ def _describe(reference: Reference, rows: Sequence[TrackRow]) -> Manifest:
         counts=Counts(
             tracks=len(rows),
             seconds=round(sum(row.seconds for row in rows), 3),
-            codes=len(reference.codes),
-            searched=len(reference.searched),
+            codes=len(reference.audible),
+            hashed=len(reference.chroma_codes),
         ),
         neighbours="flat" if flat else "ivf",
         lsh=LshShape(tables=lsh.n_tables, key_bits=lsh.key_bits),
@@ -197,11 +190,9 @@ def _describe(reference: Reference, rows: Sequence[TrackRow]) -> Manifest:
     )
 
 
-def _arrays_of(reference: Reference, audible: npt.NDArray[np.bool_]) -> Arrays:
+def _arrays_of(reference: Reference) -> Arrays:
     return {
-        "codes.npy": reference.codes,
-        "audible.npy": np.packbits(audible),
-        "searched.npy": reference.searched,
+        "audible.npy": np.packbits(reference.audible),
         "lsh_starts.npy": reference.lsh.starts,
         "lsh_entries.npy": reference.lsh.entries,
         "chroma_codes.npy": reference.chroma_codes,
@@ -220,11 +211,12 @@ def _open(folder: Path) -> OpenIndex:
     rows = parse_rows((folder / TRACKS_FILE).read_bytes(), folder)
     neighbours = load_faiss(str(folder / NEIGHBOURS_FILE))
     counts = manifest.counts
+    reference = _reference(manifest, rows, arrays, neighbours)
     found = (len(rows), sum(row.codes for row in rows), len(neighbours), neighbours.n_bits)
-    if found != (counts.tracks, counts.codes, counts.searched, manifest.settings.n_bits):
+    expected = (counts.tracks, counts.codes, counts.codes, manifest.settings.n_bits)
+    if found != expected or len(reference.hashed) != counts.hashed:
         raise CatalogError(f"the index {str(folder)!r} contradicts itself (counts): build it again")
-    audible = np.unpackbits(arrays["audible.npy"], count=counts.codes).astype(bool)
-    return OpenIndex(manifest, rows, _reference(manifest, rows, arrays, neighbours), audible)
+    return OpenIndex(manifest, rows, reference)
 
 
 def _reference(
@@ -234,8 +226,7 @@ def _reference(
         settings=manifest.settings,
         tracks=tuple(row.track for row in rows),
         starts=np.array([*(row.first for row in rows), manifest.counts.codes], np.int64),
-        codes=arrays["codes.npy"],
-        searched=arrays["searched.npy"],
+        audible=np.unpackbits(arrays["audible.npy"], count=manifest.counts.codes).astype(bool),
         chroma_codes=arrays["chroma_codes.npy"],
         neighbours=neighbours,
         lsh=LshTables(arrays["lsh_starts.npy"], arrays["lsh_entries.npy"]),

@@ -115,18 +115,22 @@ def contrast_bands(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) ->
     return unit_rows(contrast(np.sqrt(np.maximum(bands - floor, 0))))
 
 
-def shape_basis(n_coefficients: int) -> Float32:
-    """Return the slowest cosines along the bands: those of the orthonormal DCT-II.
+def shape_basis(n_coefficients: int, semitones: float = 0.0) -> Float32:
+    """Return the slowest cosines along the bands, those of the orthonormal DCT-II, moved up.
 
     Parameters
     ----------
     n_coefficients : int, in [1, 202]
-        48 resolve about three semitones. Fewer bear more detuning (a turntable 3 % fast is half a
-        semitone high), more tell better from noise.
+        96 resolve a semitone and a half. Fewer bear more detuning, more tell better from noise.
+    semitones : float
+        Sound that is so much higher than it was made gives the coefficients of the original; bands are
+        interpolated linearly, and what is moved in from beyond the spectrum is zero.
 
     Returns
     -------
     np.ndarray [shape=(202, n_coefficients), dtype=float32]
     """
-    basis: Float32 = scipy.fft.dct(np.eye(N_BANDS), axis=1, norm="ortho")[:, :n_coefficients]
-    return np.ascontiguousarray(basis, dtype=np.float32)
+    cosines = scipy.fft.dct(np.eye(N_BANDS), axis=1, norm="ortho")[:, :n_coefficients]
+    place = np.arange(N_BANDS)[:, np.newaxis] - semitones * BANDS_PER_OCTAVE / N_CHROMA
+    from_band = np.maximum(0, 1 - np.abs(place - np.arange(N_BANDS)))
+    return np.ascontiguousarray(from_band @ cosines, dtype=np.float32)

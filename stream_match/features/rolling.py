@@ -1,6 +1,6 @@
 """The features of a stream, hop by hop: rolling chroma, and the shape of the spectrum."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ CHROMA = slice(0, N_CHROMA)
 """Columns of a feature frame that hold its chroma: unit L2 norm, or all zero in silence."""
 
 SHAPE = slice(N_CHROMA, None)
-"""Columns that hold the coefficients of its spectral shape."""
+"""Columns that hold the coefficients of its spectral shape, one set after the other if there are several."""
 
 
 class RollingFeatures:
@@ -25,13 +25,16 @@ class RollingFeatures:
     Parameters
     ----------
     settings : FeatureSettings
+    shifts_semitones : sequence of float
+        How much higher than it was made the sound may be: there is a set of shape coefficients for each.
     """
 
-    def __init__(self, settings: FeatureSettings) -> None:
+    def __init__(self, settings: FeatureSettings, shifts_semitones: Sequence[float] = (0.0,)) -> None:
         self._frames = FrameBuffer(settings.n_fft_samples, settings.hop_samples)
         self._window = hann(settings.n_fft_samples)
         self._bands_filter = log_frequency_filter(settings.sample_rate_hz, settings.n_fft_samples)
-        self._basis = shape_basis(settings.shape_coefficients)
+        bases = [shape_basis(settings.shape_coefficients, shift) for shift in shifts_semitones]
+        self._basis = np.concatenate(bases, axis=1)
         self._chroma = _chroma_of(settings)
         self._silent_power = 10 ** (settings.silence_dbfs / 10)
 
@@ -47,7 +50,7 @@ class RollingFeatures:
 
         Returns
         -------
-        np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+        np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
             Columns `CHROMA` and `SHAPE`; rows are all zero where the frame is silent.
         """
         frames = self._frames.feed(y)

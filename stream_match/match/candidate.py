@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.match.lines import Lines
+
 Float32 = npt.NDArray[np.float32]
 
 _BOTH_WAYS = 0.45
@@ -38,6 +40,8 @@ class Candidate:
         Reference position at the newest query frame.
     speed : float
         Reference positions per query position.
+    shift : int
+        Number of the shift of the query, in ``SHIFTS_SEMITONES``.
     window_positions : int
         Length over which the line stands out most.
     similarity : float
@@ -57,6 +61,7 @@ class Candidate:
     track: int
     head: float
     speed: float
+    shift: int
     window_positions: int
     similarity: float
     score: float
@@ -65,6 +70,11 @@ class Candidate:
     lsh_votes: int
     same: tuple[tuple[int, float], ...]
     rivals: Rivals
+
+    @property
+    def line(self) -> Lines:
+        """The line."""
+        return Lines.single(self.track, self.head, self.speed, self.shift)
 
     @property
     def promise(self) -> float:

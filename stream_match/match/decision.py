@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate, Rivals
-from stream_match.match.lines import LineReader, Lines
+from stream_match.match.lines import LineReader
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.telling import Clock, Match, Teller
@@ -32,15 +32,15 @@ of broadcast with truth."""
 _CORRECTION_S = 0.2
 
 _KEEP_SCORE = 2.5
-_KEEP_POSITIONS = 16
+_KEEP_POSITIONS = 8
 """What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
 
-_KEEP_FAINT_POSITIONS = 32
+_KEEP_FAINT_POSITIONS = 16
 _FAINT = 0.45
 """Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
 
-_FOLLOW_POSITIONS = 128
-_FOLLOW_OFFSETS = np.arange(-1.5, 2, 0.5, dtype=np.float32)
+_FOLLOW_POSITIONS = 64
+_FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
 _SLOWEST, _FASTEST = 0.94, 1.06
 
@@ -129,7 +129,7 @@ class Decision:
         stretch, inside = self._reader.stretch(candidate.track, candidate.head, candidate.speed, n_frames)
         explained = 0.0
         for match in self._matches:
-            line = Lines.single(match.best.track, match.head, match.speed)
+            line = match.line_at(match.now).unshifted()
             alike = float(self._reader.similarity(stretch, inside, line).mean())
             explained = max(explained, alike * match.similarity)
         return candidate.score * (1 - explained / candidate.similarity)
@@ -137,14 +137,12 @@ class Decision:
     def _sounds(self, query: Query, candidate: Candidate) -> bool:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(_KEEP_POSITIONS)
-        line = Lines.single(candidate.track, candidate.head, candidate.speed)
-        similarity = self._reader.similarity(newest.words, newest.audible, line)
+        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
         return candidate.rivals.score(float(similarity.mean()), newest.positions) > _KEEP_SCORE
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""
-        line = Lines.single(candidate.track, candidate.head, candidate.speed)
-        similarity = self._reader.similarity(query.words, query.audible, line)[0]
+        similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
         support = np.cumsum(similarity - 0.5 * candidate.similarity)
         began = int(support.argmax())
         # Where the first code that agrees is the first of all, there was nothing else to hear before.
@@ -156,6 +154,7 @@ class Decision:
             best=candidate,
             head=candidate.head,
             speed=candidate.speed,
+            shift=candidate.shift,
             now=query.now,
             heard=query.now,
             started_s=max(clock.begin_s, started_s),
@@ -177,28 +176,27 @@ class Decision:
         if not here:
             return match
         rival = max(here, key=lambda candidate: candidate.promise)
-        expected = match.head + match.speed * (query.now - match.now)
-        if abs(rival.head - expected) <= _FOLLOW_OFFSETS[-1]:
-            return replace(match, best=rival) if rival.score > match.best.score else match
+        line = match.line_at(query.now)
+        if abs(rival.head - line.head[0]) <= _FOLLOW_OFFSETS[-1]:
+            surer = rival.score > match.best.score
+            return replace(match, best=rival, shift=rival.shift) if surer else match
         newest = query.newest(rival.window_positions)
-        line = Lines.single(match.best.track, expected, match.speed)
         similarity = self._reader.similarity(newest.words, newest.audible, line)
         if rival.similarity < float(similarity.mean()) + _BETTER:
             return match
-        return replace(match, head=rival.head, speed=rival.speed, now=query.now)
+        return replace(match, head=rival.head, speed=rival.speed, shift=rival.shift, now=query.now)
 
     def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
         """Return the match as it stands now."""
-        expected = match.head + match.speed * (query.now - match.now)
         newest = query.newest(_FOLLOW_POSITIONS)
-        line = Lines.single(match.best.track, expected, match.speed)
+        line = match.line_at(query.now)
         lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
         keep = _KEEP_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
         recent = similarity[best, :keep]
         if rivals.score(float(recent.mean()), keep) <= _KEEP_SCORE:
-            return replace(match, head=expected, now=query.now)
+            return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
         return replace(
             match,

@@ -45,6 +45,22 @@ class FaissIndex:
         """Return the number of reference codes."""
         return int(self._index.ntotal)
 
+    def codes(self) -> Codes:
+        """Return all codes in the order in which they were added; see `NeighbourIndex.codes`."""
+        import faiss
+
+        count, n_bytes = len(self), self.n_bits // 8
+        if self.exhaustive:
+            stored = faiss.vector_to_array(self._index.xb)
+            return np.asarray(stored, np.uint8).reshape(count, n_bytes)
+        codes = np.empty((count, n_bytes), np.uint8)
+        lists = self._index.invlists
+        for number in range(lists.nlist):
+            size = lists.list_size(number)
+            rows = faiss.rev_swig_ptr(lists.get_ids(number), size)
+            codes[rows] = faiss.rev_swig_ptr(lists.get_codes(number), size * n_bytes).reshape(size, n_bytes)
+        return codes
+
     @property
     def n_bits(self) -> int:
         """Bits of a code; FAISS reads past the end of shorter ones."""

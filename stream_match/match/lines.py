@@ -1,6 +1,6 @@
 """The second look: bit agreement along a line through query and reference."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stream_match.match.reference import Reference
 
 Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
 
@@ -24,16 +25,38 @@ class Lines:
         code for every position only: a line is read at the query frames that meet positions.
     speed : np.ndarray [shape=(n,), dtype=float32]
         Reference positions per query position; negative for decoys, which run backwards.
+    shift : np.ndarray [shape=(n,), dtype=int64]
+        Number of the shift at which the query is taken.
     """
 
-    track: npt.NDArray[np.int64]
+    track: Int64
     head: npt.NDArray[np.float64]
     speed: Float32
+    shift: Int64
 
     @classmethod
-    def single(cls, track: int, head: float, speed: float) -> "Lines":
+    def single(cls, track: int, head: float, speed: float, shift: int) -> "Lines":
         """Return one line."""
-        return cls(np.array([track]), np.array([head], np.float64), np.array([speed], np.float32))
+        return cls(
+            np.array([track]), np.array([head], np.float64), np.array([speed], np.float32), np.array([shift])
+        )
+
+    def __getitem__(self, rows: Int64) -> "Lines":
+        """Return some of the lines."""
+        return Lines(self.track[rows], self.head[rows], self.speed[rows], self.shift[rows])
+
+    def followed_by(self, others: "Lines") -> "Lines":
+        """Return these lines and then others."""
+        return Lines(
+            np.concatenate([self.track, others.track]),
+            np.concatenate([self.head, others.head]),
+            np.concatenate([self.speed, others.speed]),
+            np.concatenate([self.shift, others.shift]),
+        )
+
+    def unshifted(self) -> "Lines":
+        """Return the same lines for a query that is a stretch of reference."""
+        return replace(self, shift=np.zeros_like(self.shift))
 
     def __len__(self) -> int:
         """Return the number of lines."""
@@ -59,6 +82,7 @@ class Lines:
             np.repeat(self.track, each),
             (self.head[:, None, None] + offsets[:, None] + np.zeros_like(speeds)).reshape(-1),
             (self.speed[:, None, None] * (speeds + np.zeros_like(offsets)[:, None])).reshape(-1),
+            np.repeat(self.shift, each),
         )
 
 
@@ -71,18 +95,18 @@ class LineReader:
     """
 
     def __init__(self, reference: Reference) -> None:
-        self._words = np.asfortranarray(as_words(np.asarray(reference.codes)))
+        self._words = np.asfortranarray(as_words(reference.codes))
         self._starts = reference.starts
         self._n_bits = reference.settings.n_bits
-        self._stride = reference.settings.code_stride_frames
+        self._stride = reference.settings.listening().code_stride_frames
 
     def similarity(self, query: Words, audible: npt.NDArray[np.bool_], lines: Lines) -> Float32:
         """Return how well query and reference agree at each step back along each line.
 
         Parameters
         ----------
-        query : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
-            Query codes one frame apart, newest first; from `as_words`.
+        query : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
+            Query codes at each shift, one frame apart, newest first; from `as_words`.
         audible : np.ndarray [shape=(n_frames,), dtype=bool]
         lines : Lines
 
@@ -95,14 +119,16 @@ class LineReader:
         stride = self._stride
         # The first query frame, going back, at which the line meets a position.
         phase = (np.sign(lines.speed) * np.rint(lines.head * stride)).astype(np.int64) % stride
-        back = phase[:, None] + np.arange(0, len(query) // stride * stride, stride)
+        back = phase[:, None] + np.arange(0, len(audible) // stride * stride, stride)
         positions = np.rint(lines.head[:, None] - lines.speed[:, None] * back / stride).astype(np.int64)
         first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
         inside = (positions >= first) & (positions <= last) & audible[back]
         positions[~inside] = 0
         differing = np.zeros(positions.shape, np.uint16)
-        for reference_word, query_word in zip(self._words.T, query.T, strict=True):
-            differing += np.bitwise_count(reference_word[positions] ^ query_word[back])
+        heard = back + (lines.shift * len(audible))[:, None]
+        query_words = query.reshape(-1, query.shape[2])
+        for reference_word, query_word in zip(self._words.T, query_words.T, strict=True):
+            differing += np.bitwise_count(reference_word[positions] ^ query_word[heard])
         agreement = np.float32(1) - differing * np.float32(2 / self._n_bits)
         agreement[~inside] = 0
         return agreement
@@ -121,13 +147,14 @@ class LineReader:
 
         Returns
         -------
-        words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
+        words : np.ndarray [shape=(1, n_frames, n_words), dtype=uint64]
         inside : np.ndarray [shape=(n_frames,), dtype=bool]
             Where the line runs inside its track.
         """
         positions = np.rint(head - speed * np.arange(n_frames) / self._stride).astype(np.int64)
         first, last = self._starts[track], self._starts[track + 1] - 1
-        return self._words[np.clip(positions, first, last)], (positions >= first) & (positions <= last)
+        words = self._words[np.clip(positions, first, last)][np.newaxis]
+        return words, (positions >= first) & (positions <= last)
 
 
 def as_words(codes: npt.NDArray[np.uint8]) -> Words:

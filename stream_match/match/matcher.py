@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
+from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match import calibration
@@ -14,14 +15,14 @@ from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
 from stream_match.match.lines import Words, as_words
 from stream_match.match.proposals import Proposals
-from stream_match.match.query import LONGEST_POSITIONS, Query
-from stream_match.match.reference import Embeddings, Reference, embeddings_of
+from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
+from stream_match.match.reference import Embeddings, Reference
 from stream_match.match.scoring import Scorer
 from stream_match.match.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
 
-DECISION_FRAMES = 8
+DECISION_FRAMES = 16
 """Frames from one decision to the next: 0.37 s."""
 
 _REMEMBERED = 64
@@ -44,8 +45,10 @@ class Matcher:
 
     def __init__(self, reference: Reference, settings: MatchSettings) -> None:
         self._reference = reference
-        self._features = reference.settings
-        self._shapes = MemoryStack(self._features.n_steps, self._features.delay_frames)
+        self._features = reference.settings.listening()
+        self._shapes = [
+            MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
+        ]
         self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._proposals = Proposals(reference)
         self._scorer = Scorer(reference)
@@ -60,10 +63,12 @@ class Matcher:
 
         Parameters
         ----------
-        frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
-            The frames of `RollingFeatures` that follow those of the last call.
+        frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
+            The frames of `RollingFeatures` at ``SHIFTS_SEMITONES`` that follow those of the last call.
         """
-        rows = Embeddings(self._shapes.feed(frames[:, SHAPE]), self._chromas.feed(frames[:, CHROMA]))
+        sets = np.split(frames[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
+        shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
+        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(frames[:, CHROMA]))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= DECISION_FRAMES:
@@ -92,24 +97,31 @@ class Matcher:
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
         settings = self._features
-        self._shapes.reset()
+        for stack in self._shapes:
+            stack.reset()
         self._chromas.reset()
         self._proposals.reset()
         self._now = -1
-        nothing = np.empty((0, 12 + settings.shape_coefficients), np.float32)
-        self._waiting = embeddings_of(nothing, settings)
-        self._words: Words = np.empty((0, -(-settings.n_bits // 64)), np.uint64)
+        n_shifts = len(SHIFTS_SEMITONES)
+        self._waiting = Embeddings(
+            np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
+            np.empty((0, N_CHROMA * settings.n_steps), np.float32),
+        )
+        self._words: Words = np.empty((n_shifts, 0, -(-settings.n_bits // 64)), np.uint64)
         self._audible = np.empty(0, np.bool_)
         self._clock = Clock(settings.code_s, settings.span_s, begin_s)
 
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""
         planes, audible = self._reference.planes, rows.audible()
-        codes, chroma_codes = planes.shape.codes(rows.shape), planes.chroma.codes(rows.chroma)
+        codes = planes.shape.codes(rows.shape.reshape(-1, rows.shape.shape[2]))
+        words = as_words(codes).reshape(len(rows), len(SHIFTS_SEMITONES), -1).swapaxes(0, 1)
+        codes = codes.reshape(len(rows), len(SHIFTS_SEMITONES), -1)
+        chroma_codes = planes.chroma.codes(rows.chroma)
         times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
         self._now += len(rows)
         longest = LONGEST_POSITIONS * self._features.code_stride_frames
-        self._words = np.concatenate([as_words(codes)[::-1], self._words])[:longest]
+        self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
         self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         return self._decide()

@@ -27,6 +27,14 @@ class NeighbourIndex(Protocol):
             Row of the code in the order in which the index was built; -1 where there are fewer than `k`.
         """
 
+    def codes(self) -> Codes:
+        """Return the reference codes in the order in which the index was built.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_bytes), dtype=uint8]
+        """
+
     def __len__(self) -> int:
         """Return the number of reference codes."""
 

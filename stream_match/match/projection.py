@@ -2,8 +2,9 @@
 
 Chroma is non-negative: random hyperplanes through the origin see one small cone of it, and nearly
 everything falls into a few buckets. Centring and whitening first (PCA) makes the signs balanced and
-independent, so that each carries its bit; the rotation spreads what the strong components know over
-all of them (as in iterative quantisation, Gong & Lazebnik 2011, without the iterations).
+independent, so that each carries its bit; weak components, which hold noise, are left out; the rotation
+spreads what the strong components know over all bits (as in iterative quantisation, Gong & Lazebnik
+2011, without the iterations).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from stream_match.errors import ParameterError
 
 Float32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
+
+
+_ROWS_AT_ONCE = 8
+"""Rows are always multiplied in blocks of this many: BLAS may add in another order for another number."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,12 @@ class Projection:
         Returns
         -------
         np.ndarray [shape=(n, n_bits), dtype=float32]
-            einsum adds in the same order for any `n`, so that rows do not depend on their neighbours.
+            A row does not depend on those beside it.
         """
-        signed: Float32 = np.einsum("ij,jk->ik", embeddings - self.centre, self.planes)
+        n, d = embeddings.shape
+        blocks = np.zeros((-(-n // _ROWS_AT_ONCE), _ROWS_AT_ONCE, d), np.float32)
+        blocks.reshape(-1, d)[:n] = embeddings - self.centre
+        signed: Float32 = np.matmul(blocks, self.planes).reshape(-1, self.n_bits)[:n]
         return signed
 
     def codes(self, embeddings: Float32) -> Codes:
@@ -63,7 +71,9 @@ class Projection:
         return np.packbits(self.distances(embeddings) > 0, axis=1)
 
 
-def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection:
+def fit_projection(
+    embeddings: Float32, *, n_bits: int, seed: int, n_components: int | None = None
+) -> Projection:
     """Fit a projection to a sample of a catalogue's embeddings.
 
     Parameters
@@ -75,6 +85,8 @@ def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection
         A multiple of 8. Beyond `d` bits the further hyperplanes are rotations of the same components.
     seed : int
         Of the rotations.
+    n_components : int, optional
+        Strongest principal components that are kept; all by default.
 
     Raises
     ------
@@ -89,12 +101,13 @@ def fit_projection(embeddings: Float32, *, n_bits: int, seed: int) -> Projection
     centre = rows.mean(axis=0)
     rows -= centre
     n, d = rows.shape
-    variances, components = np.linalg.eigh(rows.T @ rows / n)
+    variances, components = np.linalg.eigh(rows.T @ rows / n)  # weakest first
     # Shrunk towards their mean, the more the fewer rows there are for a dimension: what a small sample
     # says of its weak components is noise, and whitening must not raise it.
     known = n / (n + d)
     shrunk = known * np.maximum(variances, 0) + (1 - known) * variances.mean()
     scaled = components / np.sqrt(np.maximum(shrunk, float(np.finfo(np.float32).tiny)))
+    scaled[:, : d - min(n_components or d, d)] = 0
     # Turned back after scaling: else the signs of eigenvectors, which are any library's choice, would count.
     planes = scaled @ components.T @ _rotations(d, n_bits, seed)
     return Projection(centre.astype(np.float32), planes.astype(np.float32))

@@ -3,11 +3,22 @@
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 from stream_match.match.votes import Cells, VoteWindow
 
-FAISS_NEIGHBOURS = 16
-"""Neighbours asked for per code: enough that a passage and its repeats are both among them."""
+Int64 = npt.NDArray[np.int64]
+
+FAISS_NEIGHBOURS = 50
+"""Neighbours asked for per code. In deep noise the right one is seldom the nearest, but it is among them
+again and again on one line: 50 for every frame find what comparing everything finds, 50 for every second
+frame do not."""
+
+SEARCHED_STRIDE = 2
+"""One of the frames that are listened to in this many is looked for; all are compared along lines."""
+
+SHIFTED_STRIDE = 16
+"""One in this many is looked for at shifts other than 0: these are rare, and then the sound is clear."""
 
 LARGEST_BUCKET_SHARE = 1 / 1024
 """Buckets with more than this share of the catalogue say little, like stop words, and are passed over."""
@@ -20,7 +31,7 @@ _LSH_VOTE = 0.25
 
 _WINDOW_S = 15.0
 _HALF_LIFE_S = 6.0
-_CELLS = 40
+_CELLS = (24, *(8 for _ in SHIFTS_SEMITONES[1:]))
 _CELLS_PER_TRACK = 3
 
 
@@ -34,9 +45,9 @@ class Proposals:
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
-        self._largest_bucket = max(_SMALLEST_CAP, int(len(reference.searched) * LARGEST_BUCKET_SHARE))
-        self._stride = reference.settings.code_stride_frames
-        frame_s = reference.settings.frame_s
+        self._largest_bucket = max(_SMALLEST_CAP, int(len(reference.chroma_codes) * LARGEST_BUCKET_SHARE))
+        listening = reference.settings.listening()
+        self._stride, frame_s = listening.code_stride_frames, listening.frame_s
         self._votes = VoteWindow(int(_WINDOW_S / frame_s), _HALF_LIFE_S / frame_s)
 
     def reset(self) -> None:
@@ -47,23 +58,29 @@ class Proposals:
         self,
         codes: npt.NDArray[np.uint8],
         chroma_codes: npt.NDArray[np.uint8],
-        times: npt.NDArray[np.int64],
+        times: Int64,
     ) -> None:
         """Ask both voters: FAISS about the spectral shape, the LSH tables about the chroma.
 
         Parameters
         ----------
-        codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
-            Codes of the spectral shape, of sound and not of silence.
+        codes : np.ndarray [shape=(n, n_shifts, n_bits // 8), dtype=uint8]
+            Codes of the spectral shape at each shift, of sound and not of silence.
         chroma_codes : np.ndarray [shape=(n, chroma_bits // 8), dtype=uint8]
             Chroma codes of the same moments.
         times : np.ndarray [shape=(n,), dtype=int64]
             Moment of each, in frames.
         """
-        if len(codes) == 0 or len(self._reference.searched) == 0:
+        if len(codes) == 0 or len(self._reference.audible) == 0:
             return
-        self._ask_faiss(codes, times)
-        self._ask_lsh(chroma_codes, times)
+        often = times % SEARCHED_STRIDE == 0
+        self._ask_faiss(codes[often, 0], times[often], np.zeros_like(times[often]))
+        self._ask_lsh(chroma_codes[often], times[often])
+        seldom = times % SHIFTED_STRIDE == 0
+        n_shifted = codes.shape[1] - 1
+        shifted = codes[seldom, 1:].reshape(-1, codes.shape[2])
+        shifts = np.tile(np.arange(1, n_shifted + 1), seldom.sum())
+        self._ask_faiss(shifted, np.repeat(times[seldom], n_shifted), shifts)
 
     def cells(self, now: int) -> tuple[Cells, Cells]:
         """Return the places proposed at the moment `now`, and the decoys."""
@@ -73,29 +90,33 @@ class Proposals:
             self._votes.cells(now, -1, at_most=_CELLS, per_track=_CELLS_PER_TRACK),
         )
 
-    def _ask_faiss(self, codes: npt.NDArray[np.uint8], times: npt.NDArray[np.int64]) -> None:
+    def _ask_faiss(self, codes: npt.NDArray[np.uint8], times: Int64, shifts: Int64) -> None:
         """Vote for the nearest neighbours, the more the better they agree."""
+        if len(codes) == 0:
+            return
         reference = self._reference
-        k = min(FAISS_NEIGHBOURS, len(reference.searched))
-        distances, rows = reference.neighbours.search(codes, k)
-        found = rows >= 0
-        positions = reference.searched[rows[found]].astype(np.int64)
+        k = min(FAISS_NEIGHBOURS, len(reference.audible))
+        distances, positions = reference.neighbours.search(codes, k)
+        found = positions >= 0
         agreement = 1 - 2 * distances[found] / reference.settings.n_bits
         weight = np.maximum(agreement, 0).astype(np.float32)
-        self._add(np.repeat(times, found.sum(axis=1)), positions, weight, by_lsh=False)
+        counts = found.sum(axis=1)
+        self._add(np.repeat(times, counts), positions[found], np.repeat(shifts, counts), weight, by_lsh=False)
 
     def _ask_lsh(self, codes: npt.NDArray[np.uint8], times: npt.NDArray[np.int64]) -> None:
         """Vote for everything in the codes' buckets."""
         rows, positions = self._reference.lsh.lookup(codes, largest_bucket=self._largest_bucket)
-        self._add(times[rows], positions, np.full(len(rows), _LSH_VOTE, np.float32), by_lsh=True)
+        weight = np.full(len(rows), _LSH_VOTE, np.float32)
+        self._add(times[rows], positions, np.zeros_like(positions), weight, by_lsh=True)
 
     def _add(
         self,
-        times: npt.NDArray[np.int64],
-        positions: npt.NDArray[np.int64],
+        times: Int64,
+        positions: Int64,
+        shifts: Int64,
         weight: npt.NDArray[np.float32],
         *,
         by_lsh: bool,
     ) -> None:
         tracks = self._reference.track_of(positions)
-        self._votes.add(times, positions * self._stride, tracks, weight, by_lsh=by_lsh)
+        self._votes.add(times, positions * self._stride, tracks, shifts, weight, by_lsh=by_lsh)

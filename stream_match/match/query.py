@@ -7,7 +7,11 @@ import numpy.typing as npt
 
 from stream_match.match.lines import Words
 
-WINDOWS_POSITIONS = (12, 24, 48, 96, 160)
+SHIFTS_SEMITONES = (0.0, -0.5, 0.5, -1.0, 1.0)
+"""How much higher than its reference a recording may sound and be found: by how much spectra are moved down
+before they are looked for. A turntable 3 % fast is half a semitone high."""
+
+WINDOWS_POSITIONS = (6, 12, 24, 48, 80)
 """Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
 
 LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
@@ -19,8 +23,8 @@ class Query:
 
     Parameters
     ----------
-    words : np.ndarray [shape=(n_frames, n_words), dtype=uint64]
-        Codes, newest first, one frame apart.
+    words : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
+        Codes at each of `SHIFTS_SEMITONES`, newest first, one frame apart.
     audible : np.ndarray [shape=(n_frames,), dtype=bool]
     now : float
         Moment of the newest code, in positions.
@@ -36,12 +40,12 @@ class Query:
     @property
     def positions(self) -> int:
         """Length in positions."""
-        return len(self.words) // self.stride
+        return len(self.audible) // self.stride
 
     def newest(self, positions: int) -> "Query":
         """Return the newest stretch of this length, or all there is."""
         frames = positions * self.stride
-        return replace(self, words=self.words[:frames], audible=self.audible[:frames])
+        return replace(self, words=self.words[:, :frames], audible=self.audible[:frames])
 
     def windows(self) -> npt.NDArray[np.int64]:
         """Return the lengths to look at, with all there is as the last where it is less."""

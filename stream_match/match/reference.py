@@ -25,18 +25,19 @@ from stream_match.match.projection import Projection, fit_projection
 
 Float32 = npt.NDArray[np.float32]
 
-LSH_TABLES = 8
+LSH_TABLES = 3
 
 LSH_KEY_BITS = (8, 16)
 """Fewest and most bits of a bucket's number; between them there are about as many buckets as codes."""
 
-SEARCHED_STRIDE = 2
-"""One reference code in this many is searched for by FAISS and LSH; queries are denser than references."""
+HASHED_STRIDE = 2
+"""One position in this many is in the LSH tables; queries are denser than references."""
 
-_FIT_ROWS = 60_000
+_FIT_ROWS = 24_000
 """Embeddings that the hyperplanes are fitted to at most; more change nothing and cost memory."""
 
 _FIT_SEED = 20_261_120
+_SILENCE_SEED = 20_261_121
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Embeddings:
 
     Parameters
     ----------
-    shape : np.ndarray [shape=(n, shape_coefficients * n_steps), dtype=float32]
+    shape : np.ndarray [shape=(n, ..., shape_coefficients * n_steps), dtype=float32]
+        What was heard has one for each shift that it is looked for at: ``(n, n_shifts, d)``.
     chroma : np.ndarray [shape=(n, 12 * n_steps), dtype=float32]
     """
 
@@ -95,15 +97,12 @@ class Reference:
         In the order of their positions.
     starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
         First position of each track, and the number of positions.
-    codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
-        All codes of the spectral shape, by position.
-    searched : np.ndarray [shape=(m,), dtype=uint32]
-        Positions of the codes that are searched for, ascending: row ``i`` of `neighbours` is position
-        ``searched[i]``. Silence is not among them.
+    audible : np.ndarray [shape=(n,), dtype=bool]
+        Of each position; silence is not in the LSH tables, and its codes agree with nothing.
     chroma_codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
-        Chroma codes of those positions.
+        Chroma codes of the positions in `hashed`.
     neighbours : NeighbourIndex
-        Over the codes of the spectral shape.
+        Over the codes of the spectral shape: its rows are the positions.
     lsh : LshTables
         Over the chroma codes; its entries are positions.
     planes : Hyperplanes
@@ -112,12 +111,21 @@ class Reference:
     settings: FeatureSettings
     tracks: tuple[Track, ...]
     starts: npt.NDArray[np.int64]
-    codes: Codes
-    searched: npt.NDArray[np.uint32]
+    audible: npt.NDArray[np.bool_]
     chroma_codes: Codes
     neighbours: NeighbourIndex
     lsh: LshTables
     planes: Hyperplanes
+
+    @property
+    def codes(self) -> Codes:
+        """All codes of the spectral shape, by position [shape=(n, n_bits // 8), dtype=uint8]; a copy."""
+        return self.neighbours.codes()
+
+    @property
+    def hashed(self) -> npt.NDArray[np.uint32]:
+        """Positions that are in the LSH tables, ascending [dtype=uint32]."""
+        return hashed_positions(self.audible, self.starts)
 
     def track_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the number of the track at each position (-1 before the first, n_tracks past the last)."""
@@ -126,7 +134,7 @@ class Reference:
     @property
     def seconds(self) -> float:
         """Seconds of audio in the catalogue."""
-        return len(self.codes) * self.settings.code_s
+        return len(self.audible) * self.settings.code_s
 
 
 @dataclass(frozen=True)
@@ -136,8 +144,8 @@ class TrackCodes:
     Parameters
     ----------
     codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
-    chroma_codes : np.ndarray [shape=(ceil(n / SEARCHED_STRIDE), chroma_bits // 8), dtype=uint8]
-        Of every position that could be searched for.
+    chroma_codes : np.ndarray [shape=(ceil(n / HASHED_STRIDE), chroma_bits // 8), dtype=uint8]
+        Of every position that could be in the LSH tables.
     audible : np.ndarray [shape=(n,), dtype=bool]
         False where most of what the code has heard is silence.
     """
@@ -183,15 +191,21 @@ def fit_to_tracks(tracks_frames: Sequence[Float32], settings: FeatureSettings) -
         shapes.append(rows.shape[audible])
         chromas.append(rows.chroma[audible])
     return Hyperplanes(
-        shape=_fitted(shapes, settings.shape_coefficients * settings.n_steps, settings.n_bits),
+        shape=_fitted(
+            shapes,
+            settings.shape_coefficients * settings.n_steps,
+            settings.n_bits,
+            settings.shape_components,
+        ),
         chroma=_fitted(chromas, N_CHROMA * settings.n_steps, settings.chroma_bits),
     )
 
 
-def _fitted(samples: list[Float32], d: int, n_bits: int) -> Projection:
+def _fitted(samples: list[Float32], d: int, n_bits: int, n_components: int | None = None) -> Projection:
     """Fit hyperplanes to samples; a catalogue of silence is legal, and matches nothing."""
     rows = np.concatenate([np.empty((0, d), np.float32), *samples])
-    return fit_projection(rows if len(rows) else np.zeros((1, d), np.float32), n_bits=n_bits, seed=_FIT_SEED)
+    rows = rows if len(rows) else np.zeros((1, d), np.float32)
+    return fit_projection(rows, n_bits=n_bits, seed=_FIT_SEED, n_components=n_components)
 
 
 def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) -> TrackCodes:
@@ -203,26 +217,26 @@ def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) 
     planes : Hyperplanes
     """
     rows = embeddings_of(frames, settings)[:: settings.code_stride_frames]
-    return TrackCodes(
-        planes.shape.codes(rows.shape),
-        planes.chroma.codes(rows.chroma[::SEARCHED_STRIDE]),
-        rows.audible(),
-    )
+    codes, audible = planes.shape.codes(rows.shape), rows.audible()
+    # Silence would be near to silence, and to all that is nearly silent: chance is near to nothing.
+    chance = np.random.default_rng(_SILENCE_SEED).integers(0, 256, codes.shape, np.uint8)
+    codes[~audible] = chance[~audible]
+    return TrackCodes(codes, planes.chroma.codes(rows.chroma[::HASHED_STRIDE]), audible)
 
 
-def lsh_key_bits(n_searched: int) -> int:
+def lsh_key_bits(n_hashed: int) -> int:
     """Return how many bits a key should have, so that a bucket holds about one position.
 
     Parameters
     ----------
-    n_searched : int, >= 0
+    n_hashed : int, >= 0
 
     Returns
     -------
     int, in `LSH_KEY_BITS`
     """
     least, most = LSH_KEY_BITS
-    return min(max(round(math.log2(max(1, n_searched))), least), most)
+    return min(max(round(math.log2(max(1, n_hashed))), least), most)
 
 
 def assemble(
@@ -243,21 +257,32 @@ def assemble(
 
     starts = np.cumsum([0, *(len(track.codes) for track in tracks_codes)], dtype=np.int64)
     codes = np.concatenate([np.empty((0, settings.n_bits // 8), np.uint8), *(t.codes for t in tracks_codes)])
-    wanted = [t.audible & (np.arange(len(t.audible)) % SEARCHED_STRIDE == 0) for t in tracks_codes]
-    searched = np.flatnonzero(np.concatenate([np.empty(0, bool), *wanted])).astype(np.uint32)
-    key_bits = min(lsh_key_bits(len(searched)), settings.chroma_bits)
+    audible = np.concatenate([np.empty(0, np.bool_), *(t.audible for t in tracks_codes)])
     none = np.empty((0, settings.chroma_bits // 8), np.uint8)
-    chroma_codes = np.concatenate(
-        [none, *(t.chroma_codes[t.audible[::SEARCHED_STRIDE]] for t in tracks_codes)]
-    )
+    chroma_codes = np.concatenate([none, *(t.chroma_codes[t.audible[::HASHED_STRIDE]] for t in tracks_codes)])
+    key_bits = min(lsh_key_bits(len(chroma_codes)), settings.chroma_bits // LSH_TABLES)
+    hashed = hashed_positions(audible, starts)
     return Reference(
         settings=settings,
         tracks=tuple(tracks),
         starts=starts,
-        codes=codes,
-        searched=searched,
+        audible=audible,
         chroma_codes=chroma_codes,
-        neighbours=build_faiss(codes[searched]),
-        lsh=build_lsh(chroma_codes, searched, n_tables=LSH_TABLES, key_bits=key_bits),
+        neighbours=build_faiss(codes),
+        lsh=build_lsh(chroma_codes, hashed, n_tables=LSH_TABLES, key_bits=key_bits),
         planes=planes,
     )
+
+
+def hashed_positions(audible: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+    """Return the positions that are in the LSH tables: one in `HASHED_STRIDE` of each track, if audible.
+
+    Parameters
+    ----------
+    audible : np.ndarray [shape=(n,), dtype=bool]
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+    """
+    positions = np.flatnonzero(audible)
+    within = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
+    hashed: npt.NDArray[np.uint32] = positions[within % HASHED_STRIDE == 0].astype(np.uint32)
+    return hashed

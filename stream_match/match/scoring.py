@@ -6,7 +6,7 @@ catalogue and the best lines read *backwards* (decoys), in their standard deviat
 from the same votes, so they have been sought out as hard as the candidate itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,59 +22,75 @@ Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.04], np.float32)
-"""Speeds tried, the likeliest first; between two of them a line drifts one position in seven seconds."""
+"""Speeds tried, the likeliest first; between two of them a line drifts one position in 14 seconds."""
 
 _STRANGE_SPEED = 0.5
 """Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
 
-_COARSE_OFFSETS = np.arange(-3, 3.5, 0.5, dtype=np.float32)
-_BACKWARD_OFFSETS = np.arange(-8, 8.5, 0.5, dtype=np.float32)
-_FINE_OFFSETS = np.arange(-1, 1.5, 0.5, dtype=np.float32)
-_COARSE_POSITIONS = 48
+_COARSE_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
+_BACKWARD_OFFSETS = np.arange(-4, 4.25, 0.25, dtype=np.float32)
+_FINE_OFFSETS = np.arange(-0.375, 0.5, 0.125, dtype=np.float32)
+_COARSE_POSITIONS = 24
 _AS_IS = np.ones(1, np.float32)
 
-_REFINED = 12
-"""Places of each direction that get the full look."""
+_REFINED = 16
+"""Places that are looked at again, at all speeds."""
 
 _CANDIDATES = 6
-"""Of these, the most promising are scored; the others are their rivals only."""
+"""Of these, the most promising are scored."""
 
 _UNITS = 24
 """A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
 
+_PRIOR_MEAN = 0.5
+_PRIOR_DEVIATION = 0.08
 _PRIOR_WEIGHT = 4.0
-_PRIOR_MEAN = 0.55
-_PRIOR_DEVIATION = 0.1
-"""What is taken for granted of rivals before any is seen, as if by this many of them: their best similarity
-over `n` steps is 0.55 / sqrt(n / 4), give or take 0.1 / sqrt(n / 4). Chosen on the high side, not fitted: it
-keeps a catalogue with few rivals from claiming lightly."""
+"""What is taken for granted of rivals before any is seen: their best similarity over `n` steps is
+0.5 / sqrt(n), as if one had been seen, give or take 0.08 / sqrt(n), as if four had. In a large catalogue the
+best lines of wrong tracks have just that mean; their deviation is between 0.03 / sqrt(n) in noise and
+0.08 / sqrt(n). It keeps a catalogue with few rivals from claiming lightly."""
 
 _SAME_SOUND = 0.5
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
 
-_SAME_SOUND_POSITIONS = 48
+_SAME_SOUND_POSITIONS = 24
 """Length over which they are compared."""
 
-_ONE_PLACE = 4.0
+_ONE_PLACE = 2.0
 """Two heads in a track that are no farther apart than this, in positions, are one place."""
 
-_EVEN_TAIL_POSITIONS = 48
+_EVEN_TAIL_POSITIONS = 24
 _TAIL_EXPONENT = 0.2
 """On music outside the catalogue, scores over longer windows than this have a heavier tail, as if they
-were larger by (window / 48) ** 0.2: measured over 3 h against 13 h of references, with chroma codes."""
+were larger by (window / 24) ** 0.2: measured over 3 h against 13 h of references, with chroma codes."""
 
 
 @dataclass(frozen=True)
 class _Places:
-    """Places looked at in full; all arrays have one row per place.
+    """Places that were looked at; the arrays have one row per place.
 
     `best` and `line` have a column per window: the similarity of the best line, and its number in `lines`.
     """
 
+    windows: Int64
     votes: Int64
     best: Float32
     line: Int64
     lines: Lines
+
+    def __len__(self) -> int:
+        """Return the number of places."""
+        return len(self.best)
+
+    def __getitem__(self, rows: Int64) -> "_Places":
+        """Return some of the places."""
+        return replace(self, votes=self.votes[rows], best=self.best[rows], line=self.line[rows])
+
+    @property
+    def promise(self) -> Float32:
+        """Similarity weighed by the window: chance gives less to longer lines, by about their root."""
+        promise: Float32 = self.best * np.sqrt(self.windows)
+        return promise
 
     @property
     def forward(self) -> Bools:
@@ -126,72 +142,67 @@ class Scorer:
             Of what sounds already.
         """
         windows = query.windows()
-        places = self._look(query, forward, backward, windows)
-        known = np.isin(places.track, list(settled))
-        promise = (places.best * np.sqrt(windows)).max(axis=1, initial=0)
-        rows = [int(row) for row in np.argsort(-promise, kind="stable") if places.forward[row]]
-        candidates = [self._candidate(query, places, row, windows, known) for row in rows[:_CANDIDATES]]
+        field = self._look(query, forward, backward, windows)
+        places = self._refine(query, field, windows)
+        known = np.isin(field.track, list(settled))
+        candidates = [
+            self._candidate(query, places, row, field, known) for row in range(min(len(places), _CANDIDATES))
+        ]
         candidates.sort(key=lambda candidate: -candidate.score)
-        return candidates, self._rivals(places, windows, known)
+        return candidates, self._rivals(field, known)
 
     def _look(self, query: Query, forward: Cells, backward: Cells, windows: Int64) -> _Places:
-        """Look at the places coarsely, then at the best of each direction in full."""
-        ahead, ahead_votes = self._shortlist(query, forward, 1.0, windows)
-        decoys, decoys_votes = self._shortlist(query, backward, -1.0, windows)
-        lines = Lines(
-            np.concatenate([ahead.track, decoys.track]),
-            np.concatenate([ahead.head, decoys.head]),
-            np.concatenate([ahead.speed, decoys.speed]),
-        )
-        best, line, fan = self._best(query, lines, windows, _FINE_OFFSETS, SPEEDS)
-        return _Places(np.concatenate([ahead_votes, decoys_votes]), best, line, fan)
+        """Look at all proposed places and at all decoys, at the speed of the recording."""
+        lines = _lines_of(forward, 1.0, query).followed_by(_lines_of(backward, -1.0, query))
+        votes = [np.stack([cells.faiss_votes, cells.lsh_votes], axis=1) for cells in (forward, backward)]
+        return self._best(query, lines, np.concatenate(votes), windows, _COARSE_OFFSETS, _AS_IS)
 
-    def _shortlist(self, query: Query, cells: Cells, direction: float, windows: Int64) -> tuple[Lines, Int64]:
-        """Return the lines of the most promising cells, and their votes by either voter."""
-        heads = cells.head_frames / query.stride
-        lines = Lines(cells.track, heads, np.full(len(cells), direction, np.float32))
-        newest = query.newest(_COARSE_POSITIONS)
-        best, line, fan = self._best(newest, lines, windows, _COARSE_OFFSETS, _AS_IS)
-        # Chance gives less to longer lines, by about the root of their length.
-        promise = best * np.sqrt(np.minimum(windows, _COARSE_POSITIONS))
-        rows = np.argsort(-promise.max(axis=1, initial=0), kind="stable")[:_REFINED]
-        picked = line[rows, promise[rows].argmax(axis=1)]
-        votes = np.stack([cells.faiss_votes[rows], cells.lsh_votes[rows]], axis=1)
-        return Lines(fan.track[picked], fan.head[picked], fan.speed[picked]), votes
+    def _refine(self, query: Query, field: _Places, windows: Int64) -> _Places:
+        """Look again at the most promising places, at all speeds; most promising first."""
+        coarse = np.where(windows <= _COARSE_POSITIONS, field.promise, 0)
+        rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
+        rows = rows[field.forward[rows]][:_REFINED]
+        picked = field.line[rows, coarse[rows].argmax(axis=1)]
+        places = self._best(query, field.lines[picked], field.votes[rows], windows, _FINE_OFFSETS, SPEEDS)
+        return places[np.argsort(-places.promise.max(axis=1, initial=0), kind="stable")]
 
     def _best(
-        self, query: Query, lines: Lines, windows: Int64, offsets: Float32, speeds: Float32
-    ) -> tuple[Float32, Int64, Lines]:
-        """Fan out each line; return the best of its fan for each window, its number, and all fans."""
+        self,
+        query: Query,
+        lines: Lines,
+        votes: Int64,
+        windows: Int64,
+        offsets: Float32,
+        speeds: Float32,
+    ) -> _Places:
+        """Fan out each line and find the best of its fan for each window."""
         fan = lines.fan(offsets, speeds)
-        similarity = self.reader.similarity(query.words, query.audible, fan)
-        means = window_means(similarity, np.minimum(windows, similarity.shape[1]))
+        means = window_means(self.reader.similarity(query.words, query.audible, fan), windows)
         each = len(offsets) * len(speeds)
         grouped = means.reshape(len(lines), each, len(windows))
         within = (grouped - _strangeness(speeds, len(offsets), windows)).argmax(axis=1)
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
-        return best, within + np.arange(len(lines))[:, np.newaxis] * each, fan
+        return _Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
 
-    def _candidate(self, query: Query, places: _Places, row: int, windows: Int64, known: Bools) -> Candidate:
+    def _candidate(self, query: Query, places: _Places, row: int, field: _Places, known: Bools) -> Candidate:
         """Score one place over the window in which it stands out most."""
         same = self._same_sound(query, places, row)
         # What stands near a twin is as little a rival as what stands near the place itself.
-        around = [self._around(places, int(twin)) for twin in (row, *np.flatnonzero(same))]
-        rivals = self._rivals(places, windows, known | np.any(around, axis=0))
-        scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(windows)
+        around = [self._around(field, places, int(twin)) for twin in (row, *np.flatnonzero(same))]
+        rivals = self._rivals(field, known | np.any(around, axis=0))
+        scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(rivals.windows)
         column = int(scores.argmax())
-        line = places.line[row, column]
-        track, window = int(places.lines.track[line]), int(windows[column])
-        head, speed = float(places.lines.head[line]), float(places.lines.speed[line])
+        line, window = places.lines[places.line[row, [column]]], int(rivals.windows[column])
         longest = places.line[:, -1]
         return Candidate(
-            track=track,
-            head=head,
-            speed=speed,
+            track=int(line.track[0]),
+            head=float(line.head[0]),
+            speed=float(line.speed[0]),
+            shift=int(line.shift[0]),
             window_positions=window,
             similarity=float(places.best[row, column]),
             score=float(scores[column]),
-            backward=self._backward(query.newest(window), track, head, speed),
+            backward=self._backward(query.newest(window), line),
             faiss_votes=int(places.votes[row, 0]),
             lsh_votes=int(places.votes[row, 1]),
             same=tuple(
@@ -201,16 +212,15 @@ class Scorer:
             rivals=rivals,
         )
 
-    def _around(self, places: _Places, row: int) -> Bools:
-        """Return which places stand near one: in its track, or in its part of it if there are few tracks."""
-        near: Bools = np.abs(places.head - places.head[row]) < self._unit_positions
-        near &= places.track == places.track[row]
+    def _around(self, field: _Places, places: _Places, row: int) -> Bools:
+        """Return what of the field is near a place: in its track, or its part of it if tracks are few."""
+        near: Bools = np.abs(field.head - places.head[row]) < self._unit_positions
+        near &= field.track == places.track[row]
         return near
 
     def _same_sound(self, query: Query, places: _Places, row: int) -> Bools:
         """Return which other places hold the same stretch of sound as this one."""
-        longest = places.line[:, -1]
-        lines = Lines(places.lines.track[longest], places.lines.head[longest], places.lines.speed[longest])
+        lines = places.lines[places.line[:, -1]].unshifted()
         n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
         stretch, inside = self.reader.stretch(
             int(lines.track[row]), float(lines.head[row]), float(lines.speed[row]), n_frames
@@ -218,39 +228,44 @@ class Scorer:
         agreement = self.reader.similarity(stretch, inside, lines).sum(axis=1)
         same: Bools = agreement > _SAME_SOUND * max(1, inside.sum() // query.stride)
         itself = (places.track == places.track[row]) & (np.abs(places.head - places.head[row]) <= _ONE_PLACE)
-        same &= places.forward & ~itself
+        same &= ~itself
         return same
 
-    def _rivals(self, places: _Places, windows: Int64, excluded: Bools) -> Rivals:
+    def _rivals(self, field: _Places, excluded: Bools) -> Rivals:
         """Return what the best places reach that are not excluded: one of each unit and direction."""
         rows = np.flatnonzero(~excluded)
-        rows = rows[np.argsort(-places.best[rows].mean(axis=1), kind="stable")]
-        units = places.track[rows] * (1 << 32) + places.head[rows].astype(np.int64) // self._unit_positions
-        rows = rows[np.unique(units * 2 + places.forward[rows], return_index=True)[1]]
-        best = places.best[rows]
-        root = np.sqrt(windows / 4)
-        weight = len(rows) + _PRIOR_WEIGHT
-        mean = (best.sum(axis=0) + _PRIOR_WEIGHT * _PRIOR_MEAN / root) / weight
+        rows = rows[np.argsort(-field.best[rows].mean(axis=1), kind="stable")]
+        units = field.track[rows] * (1 << 32) + field.head[rows].astype(np.int64) // self._unit_positions
+        rows = rows[np.unique(units * 2 + field.forward[rows], return_index=True)[1]]
+        best, root = field.best[rows], np.sqrt(field.windows)
+        mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
         squares = ((best - mean) ** 2).sum(axis=0) + _PRIOR_WEIGHT * (_PRIOR_DEVIATION / root) ** 2
-        return Rivals(windows, mean.astype(np.float32), np.sqrt(squares / weight).astype(np.float32))
+        deviation = np.sqrt(squares / (len(rows) + _PRIOR_WEIGHT))
+        return Rivals(field.windows, mean.astype(np.float32), deviation.astype(np.float32))
 
-    def _backward(self, query: Query, track: int, head: float, speed: float) -> float:
+    def _backward(self, query: Query, line: Lines) -> float:
         """Return the best mean agreement with the same stretch of reference read backwards.
 
         A chord that beats is periodic: backwards it agrees as well, if not at the same place.
         """
-        tail = head - speed * (query.positions - 1)
-        lines = Lines.single(track, tail, -speed).fan(_BACKWARD_OFFSETS, _AS_IS)
+        tail = line.head - line.speed * (query.positions - 1)
+        lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, _AS_IS)
         return float(self.reader.similarity(query.words, query.audible, lines).mean(axis=1).max())
+
+
+def _lines_of(cells: Cells, direction: float, query: Query) -> Lines:
+    """Return the lines that cells propose."""
+    speeds = np.full(len(cells), direction, np.float32)
+    return Lines(cells.track, cells.head_frames / query.stride, speeds, cells.shift)
 
 
 def _strangeness(speeds: Float32, n_offsets: int, windows: Int64) -> npt.NDArray[np.float64]:
     """Return what a fan's lines must gain over that of speed 1, for each window.
 
-    A line that drifts by less than a position over its window cannot be told from it at all.
+    A line that drifts by less than half a position over its window cannot be told from it at all.
     """
     off = np.tile(np.abs(speeds.astype(np.float64) - 1), n_offsets)[:, np.newaxis]
-    return np.where((off > 0) & (off * windows < 1), np.inf, _STRANGE_SPEED * off)
+    return np.where((off > 0) & (off * windows < 0.5), np.inf, _STRANGE_SPEED * off)
 
 
 def _evened(windows: Int64) -> npt.NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """A match put into words: positions become seconds, numbers become evidence."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +9,16 @@ import numpy as np
 from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
+from stream_match.match.lines import Lines
+from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 
 SILENT_AT_END = 0.5
 """Share of its span that the last code to agree with a line has heard after the match: the median of an hour
 of broadcast with truth."""
+
+
+_SHIFT_STEP_SEMITONES = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Match:
     best : Candidate
         As it scored best.
     head, speed : float
+    shift : int
         Its line at `now`.
     now : float
         Moment of the last look.
@@ -72,6 +79,7 @@ class Match:
     best: Candidate
     head: float
     speed: float
+    shift: int
     now: float
     heard: float
     started_s: float
@@ -80,6 +88,21 @@ class Match:
     similarity: float
     coverage: float
     runner_up: Candidate | None
+
+    def line_at(self, now: float) -> Lines:
+        """Return its line at another moment, at which it is expected to have gone on."""
+        head = self.head + self.speed * (now - self.now)
+        return Lines.single(self.best.track, head, self.speed, self.shift)
+
+    def semitones(self) -> float:
+        """Return how much higher than its reference it sounds.
+
+        Shifts are tried in steps; where speed and shift are those of a turntable, the speed is the finer
+        measure.
+        """
+        shift, by_speed = SHIFTS_SEMITONES[self.shift], 12 * math.log2(self.speed)
+        turned = shift != 0 and abs(by_speed - shift) < _SHIFT_STEP_SEMITONES / 2
+        return by_speed if turned else shift
 
     def settled_tracks(self) -> set[int]:
         """Return the tracks that this match explains: its own, and the same recording elsewhere."""
@@ -116,6 +139,7 @@ class Teller:
             track=self._reference.tracks[best.track],
             reference_s=_rounded(self.reference_s(match, clock)),
             speed=round(match.speed, 4),
+            semitones=round(match.semitones(), 2),
             score=round(best.score, 3),
             confidence=round(calibration.confidence(best.score), 6),
             false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
