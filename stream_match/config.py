@@ -66,6 +66,9 @@ class FeatureSettings(Settings):
         default=256, ge=64, le=1024, multiple_of=64, description="Bits of a code of the spectral shape"
     )
     chroma_bits: int = Field(default=128, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
+    version_hop_frames: int = Field(
+        default=8, ge=1, le=64, description="Hops between two steps of the coarse chroma that versions are told by"
+    )
 
     @property
     def frame_s(self) -> float:
