@@ -67,7 +67,7 @@ class FeatureSettings(Settings):
     )
     chroma_bits: int = Field(default=128, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
     version_hop_frames: int = Field(
-        default=8, ge=1, le=64, description="Hops between two steps of the coarse chroma that versions are told by"
+        default=8, ge=1, le=64, description="Hops between two steps of coarse chroma"
     )
 
     @property

@@ -22,6 +22,7 @@ from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match.lsh import LshTables, build_lsh
 from stream_match.match.neighbours import Codes, NeighbourIndex
 from stream_match.match.projection import Projection, fit_projection
+from stream_match.match.versions.reference import VersionReference
 
 Float32 = npt.NDArray[np.float32]
 
@@ -107,6 +108,8 @@ class Reference:
     lsh : LshTables
         Over the chroma codes; its entries are positions.
     planes : Hyperplanes
+    versions : VersionReference, optional
+        The same tracks for the version lane; without it, that lane is off.
     """
 
     settings: FeatureSettings
@@ -118,6 +121,7 @@ class Reference:
     neighbours: NeighbourIndex
     lsh: LshTables
     planes: Hyperplanes
+    versions: VersionReference | None = None
 
     def track_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the number of the track at each position (-1 before the first, n_tracks past the last)."""

@@ -39,8 +39,11 @@ _PRIOR_STEPS = 40
 a variance of 0.6 / n, as if it had been seen over 40 steps. Measured on 3 h of unknown music."""
 
 _DISTRUST = 0.25
-"""Power of the variance at the shifts that evidence is divided by. At the threshold that none of 3 h of unknown
-music reaches, 20 s of transposed pieces were found with 0: .82, 0.17: .97, 0.25: .97, 0.37: .96, 0.5: .93."""
+"""Power of the variance at the shifts that evidence is divided by. At the threshold that none of 3 h of
+unknown music reaches, 20 s of transposed pieces were found with 0: .82, 0.17: .97, 0.25: .97, 0.37: .96, 0.5: .93."""
+
+_BESIDE = 2
+"""Columns on each side of a path that say where exactly it runs."""
 
 _STILL = 0.15
 """Norm below which a frame's distance from the mean counts in proportion; chroma has norm 1."""
@@ -53,12 +56,12 @@ class Paths:
     Parameters
     ----------
     agreement : np.ndarray [shape=(n,), dtype=float32]
-        Mean over the audible query of how alike its steps are to those they are warped onto, less the price of
-        the bends: 1 at most, about 0 for chance.
+        Mean over the audible query of how alike its steps are to those they are warped onto, less the price
+        of the bends: 1 at most, about 0 for chance.
     evidence : np.ndarray [shape=(n,), dtype=float32]
         Agreement in the light of what the same two stretches give when they are shifted against each other:
         less for slow harmony and loops, which agree with much.
-    steps : np.ndarray [shape=(n, n_query), dtype=int64]
+    steps : np.ndarray [shape=(n, n_query), dtype=float64]
         Step of the track that each query step meets, newest first.
     alike : np.ndarray [shape=(n, n_query), dtype=float32]
         Agreement step by step, -1 to 1; 0 where the query is silent or the path outside its track.
@@ -68,7 +71,7 @@ class Paths:
 
     agreement: Float32
     evidence: Float32
-    steps: Int64
+    steps: Float64
     alike: Float32
     reference: Float32
 
@@ -94,7 +97,7 @@ class Aligner:
             Coarse chroma, newest first; zero where silent.
         lines : Lines
         """
-        audible = query.any(axis=1)
+        audible: Bools = np.any(query, axis=1)
         heard = max(1, int(np.count_nonzero(audible)))
         centred = _directions(query, audible[np.newaxis])[0]
         # The keys are turned on the reference, so that what is compared later is in one key.
@@ -110,7 +113,7 @@ class Aligner:
         return Paths(
             agreement=agreement,
             evidence=agreement * _trust(centred, met, heard),
-            steps=self._steps(lines, len(query), column),
+            steps=_on_line(lines, np.arange(len(query))) + (column - BAND) + _beside(banded, column),
             alike=np.take_along_axis(alike, chosen, axis=2)[:, :, 0],
             reference=met,
         )
@@ -140,10 +143,6 @@ class Aligner:
         from_origin = _on_line(lines, np.arange(n_query)) - _origin(lines, n_query)[:, np.newaxis]
         return from_origin[:, :, np.newaxis] + np.arange(-BAND, BAND + 1)
 
-    @staticmethod
-    def _steps(lines: Lines, n_query: int, column: Int64) -> Int64:
-        return _on_line(lines, np.arange(n_query)) + column - BAND
-
 
 def _trust(query: Float32, met: Float32, heard: int) -> Float32:
     """Return how much the agreement of each pair of stretches is worth.
@@ -170,12 +169,34 @@ def _trust(query: Float32, met: Float32, heard: int) -> Float32:
     return trust
 
 
-def slope(steps: Int64, weights: Float32) -> float:
+def _beside(alike: Float32, column: Int64) -> Float64:
+    """Return how far beside each path the agreement lies: what bends cost keeps a path from a slight drift.
+
+    Parameters
+    ----------
+    alike : np.ndarray [shape=(n, n_query, n_columns), dtype=float32]
+    column : np.ndarray [shape=(n, n_query), dtype=int64]
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_query), dtype=float64]
+        Columns, -2 to 2: the centre of gravity of the squared agreement.
+    """
+    aside = np.arange(-_BESIDE, _BESIDE + 1)
+    columns = column[:, :, np.newaxis] + aside
+    within = (columns >= 0) & (columns < alike.shape[2])
+    near = np.take_along_axis(alike, np.clip(columns, 0, alike.shape[2] - 1), axis=2)
+    weight = np.square(np.maximum(near, 0), dtype=np.float64) * within
+    centre: Float64 = (weight * aside).sum(axis=2) / np.maximum(weight.sum(axis=2), 1e-9)
+    return centre
+
+
+def slope(steps: Float64, weights: Float32) -> float:
     """Return the tempo of a path: steps of reference per step of query, by weighted least squares.
 
     Parameters
     ----------
-    steps : np.ndarray [shape=(n,), dtype=int64]
+    steps : np.ndarray [shape=(n,), dtype=float64]
         Newest first, as in `Paths.steps`.
     weights : np.ndarray [shape=(n,), dtype=float32]
         >= 0; at least two above 0.

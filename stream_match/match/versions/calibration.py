@@ -6,8 +6,7 @@ ALARMS_AT_ZERO_LOG10 = 3.9
 SCORE_PER_DECADE = 1.3
 
 _SHARE = 0.1
-"""Share of the false alarms put up with that versions may give: their evidence is weaker, and whoever hears of
-a false one loses faith in all."""
+"""Share of the false alarms put up with that versions may give: most of them are for recordings."""
 
 _TRUE_MATCHES_PER_HOUR = 0.1
 """How often a version of something known is assumed to sound, for the confidence: on the low side."""

@@ -29,7 +29,7 @@ class Candidate:
         which it stands out most.
     recent : float
         The same for the agreement of the newest few seconds: whether it sounds now.
-    steps : np.ndarray [shape=(n_query,), dtype=int64]
+    steps : np.ndarray [shape=(n_query,), dtype=float64]
         Step of the track that each query step meets, newest first.
     alike : np.ndarray [shape=(n_query,), dtype=float32]
         Agreement step by step.
@@ -43,7 +43,7 @@ class Candidate:
     agreement: float
     score: float
     recent: float
-    steps: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.float64]
     alike: Float32
     same: tuple[int, ...]
 

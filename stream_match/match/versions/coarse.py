@@ -72,7 +72,8 @@ def coarse_chroma(portions: Iterable[Float32], settings: FeatureSettings) -> Byt
     """
     coarse = CoarseChroma(settings)
     steps = [np.empty((0, N_CHROMA), np.float32), *(coarse.feed(portion) for portion in portions)]
-    return np.rint(np.concatenate(steps) * _LEVELS).astype(np.uint8)
+    coded: Bytes = np.rint(np.concatenate(steps) * _LEVELS).astype(np.uint8)
+    return coded
 
 
 def decoded(steps: Bytes) -> Float32:

@@ -43,6 +43,11 @@ class VersionMatcher:
         self._decision = Decision(reference.tracks, threshold)
         self._unclaimed: dict[int, MatchFacts] = {}
         self._claimed: set[int] = set()
+        self._clock: Clock
+        self._query: Float32
+        self._now: int
+        self._looked: int
+        self._n_frames: int
         self._begin(0.0)
 
     def feed(self, chroma: Float32, *, explained: bool = False) -> list[MatchFacts]:
@@ -53,8 +58,8 @@ class VersionMatcher:
         chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
             Columns `CHROMA` of the frames that follow those of the last call.
         explained : bool
-            Whether a recording of the catalogue is known to sound. What a recording explains needs no version:
-            what sounds as one ends, and the audio is forgotten.
+            Whether a recording of the catalogue is known to sound. What it explains needs no version: what
+            sounds as one ends, and the audio is forgotten.
         """
         facts: list[MatchFacts] = []
         self._n_frames += len(chroma)
@@ -93,7 +98,8 @@ class VersionMatcher:
         """Start with an empty history."""
         self._coarse = CoarseChroma(self._settings)
         self._query = np.zeros((LONGEST_STEPS, N_CHROMA), np.float32)
-        self._now = self._looked = -1
+        self._now = -1
+        self._looked = -1
         self._n_frames = 0
         self._clock = Clock(self._settings, begin_s)
 

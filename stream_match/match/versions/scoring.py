@@ -38,8 +38,8 @@ _UNITS = 24
 _PRIOR_WEIGHT = 4.0
 _PRIOR_MEAN = 0.85
 _PRIOR_DEVIATION = 0.7
-"""What is taken for granted of rivals before any is seen, as if by this many of them: their agreement over `n`
-steps is 0.85 / sqrt(n), give or take 0.7 / sqrt(n)."""
+"""What is taken for granted of rivals before any is seen, as if by this many of them: over `n` steps their
+evidence is 0.85 / sqrt(n), give or take 0.7 / sqrt(n)."""
 
 _HOLDS = 0.7
 """Share of the score over a shorter window that a longer one must keep to be believed."""
@@ -126,7 +126,7 @@ class Scorer:
         """Return the best path of each unit and direction that is not excluded."""
         rows = np.flatnonzero(~excluded)
         rows = rows[np.argsort(-paths.evidence[rows], kind="stable")]
-        units = lines.track[rows] * (1 << 32) + paths.steps[rows, 0] // self._unit_steps
+        units = lines.track[rows] * (1 << 32) + paths.steps[rows, 0].astype(np.int64) // self._unit_steps
         firsts = np.unique(units * 2 + (lines.tempo[rows] > 0), return_index=True)[1]
         return rows[firsts]
 
