@@ -41,8 +41,12 @@ _PRIOR_DEVIATION = 0.7
 """What is taken for granted of rivals before any is seen, as if by this many of them: over `n` steps their
 evidence is 0.85 / sqrt(n), give or take 0.7 / sqrt(n)."""
 
+_HOME_KEY = np.float32(0.05)
+"""Advantage of a path in the same key over others of its track: a recapitulation repeats the music elsewhere in
+another key, and performers seldom transpose."""
+
 _HOLDS = 0.7
-"""Share of the score over a shorter window that a longer one must keep to be believed."""
+"""Share of a shorter window's scores that a longer one must keep for its path to be believed."""
 
 _SAME_MUSIC = 0.6
 """Two paths whose references agree better than this, step by step, run through the same music."""
@@ -93,7 +97,7 @@ class Scorer:
     def _candidates(self, paths: Paths, lines: Lines, keep: frozenset[int]) -> list[Candidate]:
         """Return the best path of the best tracks over one window."""
         recent = paths.alike[:, :RECENT_STEPS].mean(axis=1)
-        order = np.argsort(-paths.evidence, kind="stable")
+        order = np.argsort(-(paths.evidence + _HOME_KEY * (lines.key == 0)), kind="stable")
         picked: dict[int, int] = {}
         for row in order[lines.tempo[order] > 0]:
             track = int(lines.track[row])
@@ -134,11 +138,10 @@ class Scorer:
 def _joined(shorter: Candidate, longer: Candidate) -> Candidate:
     """Put together what two windows say of a track: the better score, and the longer path if it holds.
 
-    What a long window adds to a path that holds is a better tempo.
+    What a long window adds to a path that holds is a better tempo. Where a player jumps, it does not hold.
     """
-    if longer.score < _HOLDS * shorter.score:
-        return shorter
-    return replace(longer, score=max(shorter.score, longer.score))
+    holds = longer.score >= _HOLDS * shorter.score and longer.recent >= _HOLDS * shorter.recent
+    return replace(longer if holds else shorter, score=max(shorter.score, longer.score))
 
 
 def _spread(values: Float32, n_steps: int) -> tuple[float, float]:
