@@ -178,7 +178,9 @@ def shingle_similarity(query, steps, tempi):
             moves = []
             for rows in (turned, steps):
                 centred = rows - rows.mean(axis=1, keepdims=True)
-                waves = [np.cos(np.pi * j * time) / np.linalg.norm(np.cos(np.pi * j * time)) for j in range(1, 5)]
+                waves = [
+                    np.cos(np.pi * j * time) / np.linalg.norm(np.cos(np.pi * j * time)) for j in range(1, 5)
+                ]
                 moves.append(np.concatenate([wave @ centred for wave in waves]))
             norms = np.linalg.norm(moves[0]) * np.linalg.norm(moves[1])
             best = max(best, float(moves[0] @ moves[1] / norms))

@@ -80,7 +80,7 @@ def test_what_a_recording_explains_needs_no_version():
     matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
     chroma = performance(4, 60, player=1)
     facts = matcher.feed(chroma[:600])
-    assert [one.phase for one in facts][0] == "started"
+    assert facts[0].phase == "started"
     ending = matcher.feed(chroma[600:900], explained=True)
     assert [one.phase for one in ending] == ["ended"]
     assert matcher.feed(chroma[900:1000]) == []  # what was heard before is forgotten

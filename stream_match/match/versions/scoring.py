@@ -42,8 +42,8 @@ _PRIOR_DEVIATION = 0.7
 evidence is 0.85 / sqrt(n), give or take 0.7 / sqrt(n)."""
 
 _HOME_KEY = np.float32(0.05)
-"""Advantage of a path in the same key over others of its track: a recapitulation repeats the music elsewhere in
-another key, and performers seldom transpose."""
+"""Advantage of a path in the same key over others of its track: a recapitulation repeats the music in another
+key, and performers seldom transpose."""
 
 _HOLDS = 0.7
 """Share of a shorter window's scores that a longer one must keep for its path to be believed."""
