@@ -66,6 +66,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="of index, identify, stream, versions (default %(default)s); "
         "without index, that of the last run is used",
     )
+    parser.add_argument(
+        "--query-seconds",
+        type=float,
+        default=20,
+        metavar="S",
+        help="of versions to be made (default %(default)s)",
+    )
     parser.add_argument("--peers", action="store_true", help="put the kit's figures of other systems beside")
     parser.add_argument("--kit", type=Path, default=KIT, metavar="PATH", help="default ../shared/bench")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results; default CORPUS/run")
@@ -98,14 +105,15 @@ def _problem(args: argparse.Namespace) -> str | None:
 def _missing_parts(args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
     """Yield the parts of the corpus that have to be made, and the kit's commands that make them."""
     corpus = str(args.corpus)
-    if not (args.corpus / "corpus.csv").is_file():
+    if set(args.steps) != {"versions"} and not (args.corpus / "corpus.csv").is_file():
         yield "corpus", ["corpus.py", "--tier", args.tier, "--out", corpus]
     if "identify" in args.steps and not (args.corpus / "queries" / "queries.csv").is_file():
         yield "queries", ["queries.py", corpus]
     if "stream" in args.steps and not (args.corpus / "stream" / "truth.csv").is_file():
         yield "stream", ["stream.py", corpus]
     if "versions" in args.steps and not (args.corpus / "versions" / "versions.csv").is_file():
-        yield "versions", ["versions.py", "--out", str(args.corpus / "versions")]
+        seconds = ["--query-seconds", str(args.query_seconds)]
+        yield "versions", ["versions.py", "--out", str(args.corpus / "versions"), *seconds]
 
 
 def _prepare(args: argparse.Namespace) -> None:

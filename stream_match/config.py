@@ -73,6 +73,9 @@ class FeatureSettings(Settings):
         default=256, ge=64, le=1024, multiple_of=64, description="Bits of a code of the spectral shape"
     )
     chroma_bits: int = Field(default=64, ge=64, le=1024, multiple_of=8, description="Bits of a chroma code")
+    version_hop_frames: int = Field(
+        default=8, ge=1, le=64, description="Hops between two steps of coarse chroma"
+    )
 
     @property
     def frame_s(self) -> float:
@@ -102,6 +105,7 @@ class FeatureSettings(Settings):
                 "hop_samples": self.hop_samples // dense,
                 "delay_frames": self.delay_frames * dense,
                 "code_stride_frames": self.code_stride_frames * dense,
+                "version_hop_frames": self.version_hop_frames * dense,
             }
         )
 

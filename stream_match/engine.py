@@ -5,13 +5,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.config import MatchSettings
+from stream_match.config import LISTENING_DENSITY, MatchSettings
 from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
-from stream_match.features.rolling import RollingFeatures
+from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.match.matcher import Matcher
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
+from stream_match.match.versions.matcher import VersionMatcher
 
 _LARGEST_FEED_SAMPLES = 22_050 * 10
 """A longer block is taken in portions, so that memory does not grow with it."""
@@ -33,6 +34,8 @@ class Engine:
         self._settings = reference.settings.listening()
         self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
         self._matcher = Matcher(reference, settings)
+        self._versions = VersionMatcher(reference.versions, settings) if reference.versions else None
+        self._frames = 0
         self._samples = 0
         self._gaps_s = 0.0
 
@@ -68,7 +71,7 @@ class Engine:
         if gap_s > 0 or discontinuity:
             facts = self._break_off(gap_s)
         for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
-            facts += self._matcher.feed(self._rolling.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
+            facts += self._match(self._rolling.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
         self._samples += len(y)
         return facts
 
@@ -77,11 +80,33 @@ class Engine:
         return self._break_off(0.0)
 
     def candidates(self) -> list[MatchFacts]:
-        """Return the best candidates of the stream that were never claimed, best first."""
-        return self._matcher.candidates()
+        """Return the best candidates of the stream that were never claimed, by lane, best first."""
+        versions = self._versions.candidates() if self._versions else []
+        return self._matcher.candidates() + versions
+
+    def _match(self, frames: npt.NDArray[np.float32]) -> list[MatchFacts]:
+        """Hand feature frames to both lanes.
+
+        In portions on a fixed grid, so that the version lane, which keeps silent while a recording sounds,
+        hears of it at the same frame however the audio is cut.
+        """
+        if self._versions is None:
+            return self._matcher.feed(frames)
+        facts: list[MatchFacts] = []
+        every = self._settings.version_hop_frames
+        while len(frames):
+            portion = frames[: every - self._frames % every]
+            frames = frames[len(portion) :]
+            facts += self._matcher.feed(portion)
+            chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
+            facts += self._versions.feed(chroma, explained=self._matcher.sounding)
+            self._frames += len(portion)
+        return facts
 
     def _break_off(self, gap_s: float) -> list[MatchFacts]:
         """End what sounds and begin anew after the gap."""
         self._gaps_s += gap_s
         self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
-        return self._matcher.finish(self.stream_s)
+        self._frames = 0
+        facts = self._matcher.finish(self.stream_s)
+        return facts + (self._versions.finish(self.stream_s) if self._versions else [])

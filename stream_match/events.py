@@ -47,6 +47,9 @@ class Evidence(Payload):
     same_recording: tuple[Track, ...] = Field(
         default=(), description="Tracks under other names that match just as well: the same recording"
     )
+    same_work: tuple[Track, ...] = Field(
+        default=(), description="Of a version: other tracks that hold the same music"
+    )
     repeats_s: tuple[float, ...] = Field(
         default=(), description="Other places in this track that match just as well [seconds]"
     )

@@ -106,7 +106,9 @@ def _identify(
 
 
 def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:
-    return [_finding(one, claimed=claimed) for one in sorted(facts, key=lambda one: -one.score)]
+    # Scores of the two lanes are not alike; how rarely chance reaches them is.
+    ranked = sorted(facts, key=lambda one: (one.false_alarms_per_hour, -one.score))
+    return [_finding(one, claimed=claimed) for one in ranked]
 
 
 def _finding(facts: MatchFacts, *, claimed: bool) -> Finding:

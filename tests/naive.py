@@ -154,3 +154,47 @@ def agreement_along(codes, first, last, query, audible, stride, head, speed):
         differing = sum(a != b for a, b in zip(bits_of(codes[position]), bits_of(query[back]), strict=True))
         steps.append(1 - 2 * differing / n_bits)
     return steps
+
+
+def coarse_steps(chroma, hop):
+    """Weighted means of two hops of frames, a hop apart."""
+    window = np.hanning(2 * hop + 2)[1:-1]
+    firsts = range(0, len(chroma) - 2 * hop + 1, hop)
+    return np.array([np.average(chroma[first : first + 2 * hop], axis=0, weights=window) for first in firsts])
+
+
+def shingle_similarity(query, steps, tempi):
+    """The best cosine of slow movements over all tempi and keys, in the time domain of classes."""
+    n = len(steps)
+    time = (np.arange(n) + 0.5) / n
+    best = -1.0
+    for tempo in tempi:
+        read = []
+        for ago in np.arange(n)[::-1] / tempo:
+            newer = int(ago)
+            read.append(query[newer] * (1 - ago + newer) + query[newer + 1] * (ago - newer))
+        for key in range(12):
+            turned = np.roll(np.array(read), -key, axis=1)
+            moves = []
+            for rows in (turned, steps):
+                centred = rows - rows.mean(axis=1, keepdims=True)
+                waves = [
+                    np.cos(np.pi * j * time) / np.linalg.norm(np.cos(np.pi * j * time)) for j in range(1, 5)
+                ]
+                moves.append(np.concatenate([wave @ centred for wave in waves]))
+            norms = np.linalg.norm(moves[0]) * np.linalg.norm(moves[1])
+            best = max(best, float(moves[0] @ moves[1] / norms))
+    return best
+
+
+def warped(alike):
+    """The best path through a small matrix, of all there are; a step aside costs 1."""
+    paths = [(alike[0][column], [column]) for column in range(len(alike[0]))]
+    for row in alike[1:]:
+        paths = [
+            (total + row[column] - (column != path[-1]), [*path, column])
+            for total, path in paths
+            for column in range(len(row))
+            if abs(column - path[-1]) <= 1
+        ]
+    return max(paths)

@@ -29,7 +29,7 @@ def test_shell_scripts_parse(script):
     assert os.access(script, os.X_OK) == (script.name != "environment")  # that one is sourced
 
 
-@pytest.mark.parametrize("name", ["build_index.py", "make_demo.py", "evaluate.py"])
+@pytest.mark.parametrize("name", ["build_index.py", "make_demo.py", "make_performances.py", "evaluate.py"])
 def test_python_scripts_have_help(name):
     done = run(sys.executable, SCRIPTS / name, "--help")
     assert done.returncode == 0

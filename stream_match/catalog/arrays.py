@@ -51,6 +51,8 @@ def _expected(manifest: Manifest) -> dict[ArrayName, tuple[str, tuple[int, ...]]
         "shape_planes.npy": ("<f4", (n_shape, settings.n_bits)),
         "chroma_centre.npy": ("<f4", (n_chroma,)),
         "chroma_planes.npy": ("<f4", (n_chroma, settings.chroma_bits)),
+        "coarse_chroma.npy": ("<u1", (counts.coarse, N_CHROMA)),
+        "coarse_starts.npy": ("<i8", (counts.tracks + 1,)),
     }
 
 
@@ -76,6 +78,9 @@ def _contradiction(arrays: Arrays, manifest: Manifest) -> str | None:
         return "lsh_entries.npy has positions that do not exist"
     if starts[:, 0].any() or (starts[:, -1] != counts.hashed).any() or (starts[:, 1:] < starts[:, :-1]).any():
         return "lsh_starts.npy is not in order"
+    coarse = arrays["coarse_starts.npy"]
+    if coarse[0] != 0 or coarse[-1] != counts.coarse or (coarse[1:] < coarse[:-1]).any():
+        return "coarse_starts.npy is not in order"
     if manifest.lsh.key_bits > settings.chroma_bits:
         return "LSH keys are longer than codes"
     if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):

@@ -1,5 +1,6 @@
 """From audio files to an index folder."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.manifest import TrackRow
 from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
 from stream_match.catalog.progress import progress_bar
-from stream_match.catalog.read import ReadTrack, Stretches
+from stream_match.catalog.read import ReadTrack, Stretches, chroma_portions
 from stream_match.catalog.store import check_place, write_files
 from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
@@ -26,6 +27,8 @@ from stream_match.match.reference import (
     code_track,
     fit_to_tracks,
 )
+from stream_match.match.versions.coarse import Bytes, coarse_chroma
+from stream_match.match.versions.reference import join_tracks
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,13 @@ class CodedTrack:
     row : TrackRow
         Its position is not looked at.
     codes : TrackCodes
+    coarse : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+        Coarse chroma, for the version lane.
     """
 
     row: TrackRow
     codes: TrackCodes
+    coarse: Bytes
 
 
 def build_index(
@@ -176,7 +182,8 @@ def code(
     row = TrackRow(
         id=found.id, seconds=round(read.seconds, 3), first=0, codes=len(codes), sha256=read.sha256, **names
     )
-    return CodedTrack(row, TrackCodes(codes, chroma_codes, audible))
+    coarse = coarse_chroma(chroma_portions(read.frames, settings), settings)
+    return CodedTrack(row, TrackCodes(codes, chroma_codes, audible), coarse)
 
 
 def write_tracks(
@@ -194,8 +201,10 @@ def write_tracks(
     folder : Path
     """
     ordered = sorted(coded, key=lambda track: track.row.id)
-    reference = assemble(
-        [track.row.track for track in ordered], [track.codes for track in ordered], planes, settings
+    tracks = [track.row.track for track in ordered]
+    reference = dataclasses.replace(
+        assemble(tracks, [track.codes for track in ordered], planes, settings),
+        versions=join_tracks(tracks, [track.coarse for track in ordered], settings),
     )
     firsts = reference.starts[:-1].tolist()
     rows = [

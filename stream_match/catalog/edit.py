@@ -102,17 +102,19 @@ def stored_tracks(index: OpenIndex) -> list[CodedTrack]:
     ----------
     index : OpenIndex
     """
-    reference = index.reference
+    reference, versions = index.reference, index.reference.versions
+    assert versions is not None  # every index on disk has them
     codes, hashed = reference.codes, reference.hashed
     tracks = []
-    for row in index.rows:
+    for number, row in enumerate(index.rows):
         at = slice(row.first, row.first + row.codes)
         audible = reference.audible[at]
         wanted = audible[::HASHED_STRIDE]
         chroma_codes = np.zeros((len(wanted), reference.chroma_codes.shape[1]), np.uint8)
         first = np.searchsorted(hashed, row.first)
         chroma_codes[wanted] = reference.chroma_codes[first : first + wanted.sum()]
-        tracks.append(CodedTrack(row, TrackCodes(codes[at], chroma_codes, audible)))
+        coarse = versions.chroma[versions.starts[number] : versions.starts[number + 1]]
+        tracks.append(CodedTrack(row, TrackCodes(codes[at], chroma_codes, audible), coarse))
     return tracks
 
 

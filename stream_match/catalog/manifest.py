@@ -29,6 +29,8 @@ ArrayName = Literal[
     "shape_planes.npy",
     "chroma_centre.npy",
     "chroma_planes.npy",
+    "coarse_chroma.npy",
+    "coarse_starts.npy",
 ]
 FileName = Literal[ArrayName, "tracks.jsonl", "MODEL_CARD.md", "neighbours.faiss"]
 """The files of a folder. No other name is ever opened, so that a manifest cannot point elsewhere."""
@@ -54,6 +56,7 @@ class Counts(Settings):
     seconds: float = Field(ge=0)
     codes: Count
     hashed: Count
+    coarse: Count = Field(description="Steps of coarse chroma")
 
 
 class LshShape(Settings):

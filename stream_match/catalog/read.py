@@ -13,13 +13,17 @@ from stream_match.capture.file import read_blocks, tags
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
-from stream_match.features.rolling import RollingFeatures
+from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.match.reference import HASHED_STRIDE, embeddings_of
 
 Float32 = npt.NDArray[np.float32]
 
 _STRETCH_HASHED = 1024
 """Hashed codes in a stretch that is embedded at once: with the default settings 6 min, 31 MB."""
+
+
+_PORTION_FRAMES = 1 << 14
+"""Frames of chroma taken at once: 12 min."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,25 @@ class Stretches(Sequence[Float32]):
         path, first, last = self._stretches[number]
         shape = (last - first, self._width)
         return np.memmap(path, np.float32, "r", offset=first * 4 * self._width, shape=shape)
+
+
+def chroma_portions(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
+    """Yield the chroma of a whole track in portions that fit into memory.
+
+    Parameters
+    ----------
+    path : Path
+        As written by `read_track`.
+    settings : FeatureSettings
+
+    Yields
+    ------
+    np.ndarray [shape=(n_frames, 12), dtype=float32]
+    """
+    width = N_CHROMA + settings.shape_coefficients
+    frames = np.memmap(path, np.float32, "r").reshape(-1, width)
+    for first in range(0, len(frames), _PORTION_FRAMES):
+        yield np.array(frames[first : first + _PORTION_FRAMES, CHROMA])
 
 
 def read_track(

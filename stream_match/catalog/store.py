@@ -30,10 +30,12 @@ from stream_match.catalog.manifest import (
 )
 from stream_match.catalog.swap import recover, settled
 from stream_match.errors import CatalogError, UsageError
+from stream_match.features.chroma import N_CHROMA
 from stream_match.match.faiss_index import FaissIndex, load_faiss
 from stream_match.match.lsh import LshTables
 from stream_match.match.projection import Projection
 from stream_match.match.reference import Hyperplanes, Reference
+from stream_match.match.versions.reference import VersionReference, join_tracks
 
 FILES: tuple[FileName, ...] = get_args(FileName)
 """All files of a folder besides the manifest."""
@@ -183,6 +185,7 @@ def _describe(reference: Reference, rows: Sequence[TrackRow]) -> Manifest:
             seconds=round(sum(row.seconds for row in rows), 3),
             codes=len(reference.audible),
             hashed=len(reference.chroma_codes),
+            coarse=len(_versions_of(reference).chroma),
         ),
         neighbours="flat" if flat else "ivf",
         lsh=LshShape(tables=lsh.n_tables, key_bits=lsh.key_bits),
@@ -200,7 +203,17 @@ def _arrays_of(reference: Reference) -> Arrays:
         "shape_planes.npy": reference.planes.shape.planes,
         "chroma_centre.npy": reference.planes.chroma.centre,
         "chroma_planes.npy": reference.planes.chroma.planes,
+        "coarse_chroma.npy": _versions_of(reference).chroma,
+        "coarse_starts.npy": _versions_of(reference).starts,
     }
+
+
+def _versions_of(reference: Reference) -> VersionReference:
+    """Return what the version lane knows; of a catalogue made without it, that all tracks are empty."""
+    none = np.empty((0, N_CHROMA), np.uint8)
+    return reference.versions or join_tracks(
+        reference.tracks, [none] * len(reference.tracks), reference.settings
+    )
 
 
 def _open(folder: Path) -> OpenIndex:
@@ -222,9 +235,10 @@ def _open(folder: Path) -> OpenIndex:
 def _reference(
     manifest: Manifest, rows: tuple[TrackRow, ...], arrays: Arrays, neighbours: FaissIndex
 ) -> Reference:
+    tracks = tuple(row.track for row in rows)
     return Reference(
         settings=manifest.settings,
-        tracks=tuple(row.track for row in rows),
+        tracks=tracks,
         starts=np.array([*(row.first for row in rows), manifest.counts.codes], np.int64),
         audible=np.unpackbits(arrays["audible.npy"], count=manifest.counts.codes).astype(bool),
         chroma_codes=arrays["chroma_codes.npy"],
@@ -233,5 +247,8 @@ def _reference(
         planes=Hyperplanes(
             shape=Projection(arrays["shape_centre.npy"], arrays["shape_planes.npy"]),
             chroma=Projection(arrays["chroma_centre.npy"], arrays["chroma_planes.npy"]),
+        ),
+        versions=VersionReference(
+            manifest.settings, tracks, arrays["coarse_starts.npy"], arrays["coarse_chroma.npy"]
         ),
     )

@@ -58,6 +58,11 @@ class Matcher:
         self._waiting: Embeddings
         self._begin(0.0)
 
+    @property
+    def sounding(self) -> bool:
+        """True while a match goes on."""
+        return bool(self._decision.settled_tracks())
+
     def feed(self, frames: Float32) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
 

@@ -22,6 +22,7 @@ from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match.lsh import LshTables, build_lsh
 from stream_match.match.neighbours import Codes, NeighbourIndex
 from stream_match.match.projection import Projection, fit_projection
+from stream_match.match.versions.reference import VersionReference
 
 Float32 = npt.NDArray[np.float32]
 
@@ -106,6 +107,8 @@ class Reference:
     lsh : LshTables
         Over the chroma codes; its entries are positions.
     planes : Hyperplanes
+    versions : VersionReference, optional
+        The same tracks for the version lane; without it, that lane is off.
     """
 
     settings: FeatureSettings
@@ -116,6 +119,7 @@ class Reference:
     neighbours: NeighbourIndex
     lsh: LshTables
     planes: Hyperplanes
+    versions: VersionReference | None = None
 
     @property
     def codes(self) -> Codes:

@@ -1,0 +1,73 @@
+"""A place in the catalogue that might be another version of what sounds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.match.versions.alignment import slope
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A path through a track, and how it stands against its rivals.
+
+    Parameters
+    ----------
+    track : int
+        Number of the track.
+    key : int
+        Semitones that the query is higher, 0 to 11.
+    tempo : float
+        Of the line that was proposed.
+    agreement : float
+        Mean over the window of how alike query and reference are along the path.
+    score : float
+        Distance of its evidence to the mean of the rivals', in their standard deviations, over the window in
+        which it stands out most.
+    recent : float
+        The same for the agreement of the newest few seconds: whether it sounds now.
+    steps : np.ndarray [shape=(n_query,), dtype=float64]
+        Step of the track that each query step meets, newest first.
+    alike : np.ndarray [shape=(n_query,), dtype=float32]
+        Agreement step by step.
+    same : tuple of int
+        Tracks that hold the same music along the path.
+    """
+
+    track: int
+    key: int
+    tempo: float
+    agreement: float
+    score: float
+    recent: float
+    steps: npt.NDArray[np.float64]
+    alike: Float32
+    same: tuple[int, ...]
+
+    @property
+    def heard_steps(self) -> int:
+        """Number of query steps back to where the agreement began."""
+        support = np.cumsum(self.alike - 0.5 * self.agreement)
+        return int(support.argmax()) + 1
+
+    @property
+    def coverage(self) -> float:
+        """Share of those steps that agree."""
+        return float((self.alike[: self.heard_steps] > 0.5 * self.agreement).mean())
+
+    @property
+    def speed(self) -> float:
+        """Tempo of the path, where it agrees."""
+        weights = np.maximum(self.alike[: self.heard_steps], 0)
+        if np.count_nonzero(weights) < 2:
+            return self.tempo
+        return slope(self.steps[: self.heard_steps], weights)
+
+    def head(self, newest: int) -> float:
+        """Return the step that sounds now, by what a number of newest steps say."""
+        ago = np.arange(len(self.steps))[:newest]
+        weights = np.maximum(self.alike[:newest], 1e-3)
+        return float(np.average(self.steps[:newest] + self.speed * ago, weights=weights))

@@ -1,0 +1,151 @@
+"""The life of a version, from the decision to claim it to its end.
+
+    nothing  --[score over the threshold, and it sounds now]------>  STARTED
+    STARTED  --[its path goes on, or jumps within the track]------>  STARTED, told again now and then
+    STARTED  --[not heard for MAX_GAP_STEPS]---------------------->  ENDED
+    STARTED  --[a recording explains what sounds]----------------->  ENDED
+    STARTED  --[the stream ends, or has a gap]-------------------->  ENDED
+
+One at a time: two pieces at once are no version of either. Every start has its end.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from stream_match.events import MatchFacts, Track
+from stream_match.match.versions.candidate import Candidate
+from stream_match.match.versions.proposals import Lines
+from stream_match.match.versions.scoring import RECENT_STEPS
+from stream_match.match.versions.telling import Clock, Match, tell
+
+MAX_GAP_STEPS = 13
+"""A version that has not been heard for so long, 4.8 s, has ended; each hearing looks back 6 s itself."""
+
+UPDATE_S = 10.0
+"""A version is told again after so long, or at once when its place was corrected."""
+
+_CORRECTION_S = 2.0
+
+_SOUNDS = 1.5
+"""How far the newest few seconds stand above the rivals' when it sounds."""
+
+_AGREES = 0.3
+"""Agreement without which nothing is claimed, however poor the rivals. True ones of other pianists have 0.5
+to 0.9, unknown music mostly less than 0.4."""
+
+_SLOWEST, _FASTEST = 0.6, 1.45
+"""Speeds that a path is followed at: beyond what is searched for, since performers linger."""
+
+
+class Decision:
+    """Starts, follows and ends a version.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+    threshold : float
+        Score from which it is claimed.
+    """
+
+    def __init__(self, tracks: tuple[Track, ...], threshold: float) -> None:
+        self._tracks = tracks
+        self._threshold = threshold
+        self._match: Match | None = None
+        self._count = 0
+
+    @property
+    def track(self) -> int | None:
+        """Number of the track that sounds."""
+        return None if self._match is None else self._match.track
+
+    def line(self, now: int) -> Lines:
+        """Return the line of what sounds, if anything does, as it would be at a step."""
+        if self._match is None:
+            return Lines(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64))
+        match = self._match
+        head = match.head + match.speed * (now - match.now)
+        return Lines(
+            np.array([match.track]), np.array([head]), np.array([match.speed]), np.array([match.best.key])
+        )
+
+    def decide(
+        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+    ) -> list[MatchFacts]:
+        """Follow what sounds; if nothing does, claim the best candidate that is good enough."""
+        facts = []
+        if self._match is not None:
+            facts += self._follow(self._match, candidates, now, stream_s, clock)
+        if self._match is None:
+            facts += self._start(candidates, now, stream_s, clock)
+        return facts
+
+    def end(self, stream_s: float, clock: Clock) -> list[MatchFacts]:
+        """End what sounds, as at the end of the stream or when a recording explains it."""
+        if self._match is None:
+            return []
+        match, self._match = self._match, None
+        return [tell(match, "ended", stream_s, self._tracks, clock)]
+
+    def describe(self, candidate: Candidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
+        """Return a candidate in the form of a match that would start now."""
+        return tell(self._new(candidate, None, now, clock), "started", stream_s, self._tracks, clock)
+
+    def _follow(
+        self, match: Match, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+    ) -> list[MatchFacts]:
+        here = next((c for c in candidates if c.track == match.track and c.key == match.best.key), None)
+        seen = replace(match, head=match.head + match.speed * (now - match.now), now=now)
+        if here is not None and here.recent > _SOUNDS:
+            best = replace(here, score=max(here.score, match.best.score))
+            seen = replace(seen, best=best, head=here.head(RECENT_STEPS), speed=_followed(here), heard=now)
+        self._match = seen
+        if now - seen.heard > MAX_GAP_STEPS:
+            return self.end(stream_s, clock)
+        facts = tell(seen, "updated", stream_s, self._tracks, clock)
+        drift = (seen.speed - 1) * (stream_s - seen.told_s)
+        moved = abs(facts.reference_s - stream_s - seen.told_offset_s - drift)
+        if stream_s - seen.told_s < UPDATE_S and moved <= _CORRECTION_S:
+            return []
+        self._match = _told(seen, facts)
+        return [facts]
+
+    def _start(
+        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+    ) -> list[MatchFacts]:
+        if not candidates:
+            return []
+        best = candidates[0]
+        if best.score < self._threshold or best.recent < _SOUNDS or best.agreement < _AGREES:
+            return []
+        others = (c for c in candidates if c.track != best.track and c.track not in best.same)
+        match = self._new(best, next(others, None), now, clock)
+        facts = tell(match, "started", stream_s, self._tracks, clock)
+        self._match = _told(match, facts)
+        self._count += 1
+        return [facts]
+
+    def _new(self, best: Candidate, runner_up: Candidate | None, now: int, clock: Clock) -> Match:
+        began = clock.begin_s + clock.centre_s(now - best.heard_steps)
+        return Match(
+            match_id=f"v{self._count + 1}",
+            best=best,
+            head=best.head(RECENT_STEPS),
+            speed=_followed(best),
+            now=now,
+            heard=now,
+            started_s=max(clock.begin_s, began),
+            told_s=0.0,
+            told_offset_s=0.0,
+            runner_up=runner_up,
+        )
+
+
+def _followed(candidate: Candidate) -> float:
+    """Return the speed of a candidate, within reason."""
+    return float(np.clip(candidate.speed, _SLOWEST, _FASTEST))
+
+
+def _told(match: Match, facts: MatchFacts) -> Match:
+    """Return the match after the world was told of it."""
+    return replace(match, told_s=facts.stream_s, told_offset_s=facts.reference_s - facts.stream_s)

@@ -1,0 +1,125 @@
+"""From chroma frames to versions: coarse steps, proposals, second look, decision."""
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import MatchSettings
+from stream_match.events import MatchFacts
+from stream_match.features.chroma import N_CHROMA
+from stream_match.match.versions import calibration
+from stream_match.match.versions.coarse import CoarseChroma
+from stream_match.match.versions.decision import Decision
+from stream_match.match.versions.proposals import Proposals
+from stream_match.match.versions.reference import VersionReference
+from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
+from stream_match.match.versions.telling import Clock
+
+Float32 = npt.NDArray[np.float32]
+
+LOOK_STEPS = 6
+"""Coarse steps from one look to the next: 2.2 s."""
+
+_REMEMBERED = 64
+"""Tracks kept for `candidates`."""
+
+
+class VersionMatcher:
+    """Recognises other versions of the catalogue's pieces in a stream of chroma frames.
+
+    Looks on a fixed grid, counted from the last gap or recording, so that its answers do not depend on the
+    portions in which the frames come, as long as these do not span a change of `explained`.
+
+    Parameters
+    ----------
+    reference : VersionReference
+    settings : MatchSettings
+    """
+
+    def __init__(self, reference: VersionReference, settings: MatchSettings) -> None:
+        self._settings = reference.settings
+        self._proposals = Proposals(reference)
+        self._scorer = Scorer(reference)
+        threshold = calibration.threshold_for(settings.max_false_alarms_per_hour)
+        self._decision = Decision(reference.tracks, threshold)
+        self._unclaimed: dict[int, MatchFacts] = {}
+        self._claimed: set[int] = set()
+        self._clock: Clock
+        self._query: Float32
+        self._now: int
+        self._looked: int
+        self._n_frames: int
+        self._begin(0.0)
+
+    def feed(self, chroma: Float32, *, explained: bool = False) -> list[MatchFacts]:
+        """Take chroma frames and return what they decide.
+
+        Parameters
+        ----------
+        chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
+            Columns `CHROMA` of the frames that follow those of the last call.
+        explained : bool
+            Whether a recording of the catalogue is known to sound. What it explains needs no version: what
+            sounds as one ends, and the audio is forgotten.
+        """
+        facts: list[MatchFacts] = []
+        self._n_frames += len(chroma)
+        for step in self._coarse.feed(chroma):
+            self._now += 1
+            if explained:
+                facts += self._decision.end(self._clock.heard_at(self._now), self._clock)
+                self._query[:] = 0
+                self._looked = self._now
+                continue
+            self._query = np.concatenate([step[np.newaxis], self._query[:-1]])
+            if self._now - self._looked >= LOOK_STEPS:
+                facts += self._look(self._clock.heard_at(self._now))
+        return facts
+
+    def finish(self, next_begin_s: float) -> list[MatchFacts]:
+        """End the stretch of unbroken audio: decide on what is left, end what sounds, forget.
+
+        Parameters
+        ----------
+        next_begin_s : float
+            Stream time at which the next stretch begins.
+        """
+        stream_s = self._clock.heard_s(self._n_frames)
+        facts = self._look(stream_s) if self._now > self._looked else []
+        facts += self._decision.end(stream_s, self._clock)
+        self._begin(next_begin_s)
+        return facts
+
+    def candidates(self) -> list[MatchFacts]:
+        """Return the best candidates that were never claimed, best first."""
+        left = (facts for track, facts in self._unclaimed.items() if track not in self._claimed)
+        return sorted(left, key=lambda facts: -facts.score)
+
+    def _begin(self, begin_s: float) -> None:
+        """Start with an empty history."""
+        self._coarse = CoarseChroma(self._settings)
+        self._query = np.zeros((LONGEST_STEPS, N_CHROMA), np.float32)
+        self._now = -1
+        self._looked = -1
+        self._n_frames = 0
+        self._clock = Clock(self._settings, begin_s)
+
+    def _look(self, stream_s: float) -> list[MatchFacts]:
+        """Search for what was heard last, then decide."""
+        self._looked = self._now
+        sounding = self._decision.track
+        lines = self._decision.line(self._now)
+        if np.count_nonzero(self._query.any(axis=1)) >= SHORTEST_STEPS:
+            lines = self._proposals.propose(self._query).followed_by(lines)
+        keep = frozenset() if sounding is None else frozenset({sounding})
+        candidates = self._scorer.rank(self._query, lines, keep)
+        facts = self._decision.decide(candidates, self._now, stream_s, self._clock)
+        if self._decision.track is not None:
+            self._claimed.add(self._decision.track)
+        for candidate in candidates:
+            known = self._unclaimed.get(candidate.track)
+            if known is None or candidate.score > known.score:
+                described = self._decision.describe(candidate, self._now, stream_s, self._clock)
+                self._unclaimed[candidate.track] = described
+        if len(self._unclaimed) > _REMEMBERED:
+            del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track].score)]
+        return facts

@@ -1,0 +1,53 @@
+"""What the version lane knows of the catalogue: the coarse chroma of every track, end to end.
+
+A step is the number of a row, counted through all tracks; track ``i`` has the steps ``starts[i]`` to
+``starts[i + 1] - 1``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import FeatureSettings
+from stream_match.events import Track
+from stream_match.features.chroma import N_CHROMA
+from stream_match.match.versions.coarse import Bytes
+
+
+@dataclass(frozen=True)
+class VersionReference:
+    """A catalogue for the version lane.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+    tracks : tuple of Track
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First step of each track, and the number of steps.
+    chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+        From `coarse_chroma`; may be mapped from a file.
+    """
+
+    settings: FeatureSettings
+    tracks: tuple[Track, ...]
+    starts: npt.NDArray[np.int64]
+    chroma: Bytes
+
+
+def join_tracks(
+    tracks: Sequence[Track], chromas: Sequence[Bytes], settings: FeatureSettings
+) -> VersionReference:
+    """Put tracks together.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    chromas : sequence of np.ndarray [shape=(n_steps, 12), dtype=uint8]
+        From `coarse_chroma`, in the same order.
+    settings : FeatureSettings
+    """
+    starts = np.cumsum([0, *(len(chroma) for chroma in chromas)], dtype=np.int64)
+    none = np.empty((0, N_CHROMA), np.uint8)
+    return VersionReference(settings, tuple(tracks), starts, np.concatenate([none, *chromas]))

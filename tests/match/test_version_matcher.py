@@ -1,0 +1,140 @@
+"""Versions recognised, and left unclaimed, from beginning to end."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from version_samples import PIECES, REFERENCE, catalogue, hear, performance, silent
+
+from stream_match.config import MatchSettings
+from stream_match.match.versions import calibration
+from stream_match.match.versions.matcher import VersionMatcher
+
+
+def ended(facts):
+    return [one for one in facts if one.phase == "ended"]
+
+
+@pytest.mark.parametrize(("speed", "semitones"), [(1.0, 0), (0.82, -5), (1.22, 6), (1.1, 2)])
+def test_another_performance_is_told_with_its_key_tempo_and_place(speed, semitones):
+    heard = performance(4, 25, start_s=20, speed=speed, semitones=semitones, player=1)
+    facts, _ = hear(REFERENCE, heard)
+    (match,) = ended(facts)
+    assert (match.track.id, match.kind, match.semitones) == ("p4", "version", semitones)
+    assert match.speed == pytest.approx(speed, rel=0.02)
+    assert match.reference_s == pytest.approx(20 + match.stream_s * speed, abs=0.5)
+    assert match.started_s < 2
+    assert match.confidence > 0.5
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_an_unknown_piece_is_not_claimed(seed):
+    facts, matcher = hear(REFERENCE, performance(seed, 60))
+    assert facts == []
+    assert matcher.candidates()
+
+
+def test_silence_is_nothing():
+    facts, matcher = hear(REFERENCE, silent(60))
+    assert facts == []
+    assert matcher.candidates() == []
+
+
+def test_too_little_is_nothing():
+    facts, _ = hear(REFERENCE, performance(4, 7))
+    assert facts == []
+
+
+def test_a_version_ends_when_it_is_over():
+    heard = performance(4, 30, start_s=10, player=1), performance(200, 40), performance(9, 30, player=1)
+    facts, _ = hear(REFERENCE, *heard)
+    first, second = ended(facts)
+    assert (first.track.id, second.track.id) == ("p4", "p9")
+    assert first.ended_s == pytest.approx(30, abs=5)
+    assert first.stream_s < 45
+    assert second.started_s == pytest.approx(70, abs=4)
+    assert [one.phase for one in facts].count("started") == 2
+
+
+def test_a_repeat_is_one_match_that_jumps():
+    heard = [performance(4, 20, start_s=10, player=1)] * 3
+    facts, _ = hear(REFERENCE, *heard)
+    assert len(ended(facts)) == 1
+    assert {one.track.id for one in facts} == {"p4"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(portions=st.lists(st.integers(0, 300), min_size=1, max_size=20))
+def test_cuts_do_not_matter(portions):
+    chroma = np.concatenate([performance(4, 25, player=1), performance(201, 12)])
+    whole, _ = hear(REFERENCE, chroma, portion=len(chroma))
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    facts, first = [], 0
+    for portion in [*portions, len(chroma)]:
+        facts += matcher.feed(chroma[first : first + portion])
+        first += portion
+    assert facts + matcher.finish(0.0) == whole
+
+
+def test_what_a_recording_explains_needs_no_version():
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    chroma = performance(4, 60, player=1)
+    facts = matcher.feed(chroma[:600])
+    assert facts[0].phase == "started"
+    ending = matcher.feed(chroma[600:900], explained=True)
+    assert [one.phase for one in ending] == ["ended"]
+    assert matcher.feed(chroma[900:1000]) == []  # what was heard before is forgotten
+    assert matcher.finish(0.0) == []
+
+
+def test_a_gap_ends_a_version_and_time_goes_on():
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    chroma = performance(4, 30, player=1)
+    before = matcher.feed(chroma) + matcher.finish(100.0)
+    assert before[-1].phase == "ended"
+    after = matcher.feed(chroma) + matcher.finish(0.0)
+    assert after[0].phase == "started"
+    assert after[0].started_s == pytest.approx(100, abs=2)
+
+
+@pytest.mark.parametrize("name", ["empty", "short", "silent", "none"])
+def test_poor_catalogues_are_legal(name):
+    pieces = {
+        "empty": {},
+        "short": {"short": PIECES["p1"][:100]},
+        "silent": {"silent": silent(60)},
+        "none": {"none": silent(0)},
+    }[name]
+    facts, _ = hear(catalogue(pieces), performance(1, 30))
+    assert facts == []
+
+
+def test_a_catalogue_of_one_track():
+    reference = catalogue({"p4": PIECES["p4"]})
+    (match,) = ended(hear(reference, performance(4, 40, start_s=10, semitones=2, player=1))[0])
+    assert (match.track.id, match.semitones) == ("p4", 2)
+    for seed in range(300, 306):
+        assert hear(reference, performance(seed, 60))[0] == []
+
+
+def test_a_catalogue_with_every_track_twice_tells_one_and_names_the_other():
+    twice = catalogue({**PIECES, **{f"{name}-again": chroma for name, chroma in PIECES.items()}})
+    facts, _ = hear(twice, performance(4, 30, start_s=10, player=1))
+    (match,) = ended(facts)
+    pair = {match.track.id, *(track.id for track in match.evidence.same_work)}
+    assert pair == {"p4", "p4-again"}
+
+
+def test_a_loop_of_an_hour_stays_bounded():
+    loop = performance(400, 4)
+    matcher = VersionMatcher(REFERENCE, MatchSettings())
+    facts = [one for _ in range(900) for one in matcher.feed(loop)]
+    assert facts + matcher.finish(0.0) == []
+    assert len(matcher.candidates()) <= 64
+
+
+def test_the_budget_sets_the_threshold():
+    for budget in (10.0, 1.0, 0.1):
+        threshold = calibration.threshold_for(budget)
+        assert calibration.false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
+    assert calibration.confidence(12.0) > 0.99 > 0.1 > calibration.confidence(3.0)

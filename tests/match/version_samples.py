@@ -1,0 +1,48 @@
+"""Performances without sound: the chroma of made-up pieces in any key and at any tempo."""
+
+import numpy as np
+
+from stream_match.config import FeatureSettings, MatchSettings
+from stream_match.events import Track
+from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.match.versions.matcher import VersionMatcher
+from stream_match.match.versions.reference import join_tracks
+
+SETTINGS = FeatureSettings()
+FRAMES_PER_S = 1 / SETTINGS.frame_s
+
+
+def performance(seed, seconds, *, start_s=0.0, speed=1.0, semitones=0, player=0):
+    """The chroma of a piece; `seconds` of what is heard, from `start_s` of the score on."""
+    notes = np.random.default_rng(seed)
+    lengths = notes.uniform(0.3, 0.9, 2000)
+    roots = notes.integers(0, 12, 2000)
+    begins = np.concatenate([[0], np.cumsum(lengths)])
+    at_s = start_s + np.arange(round(seconds * FRAMES_PER_S)) / FRAMES_PER_S * speed
+    number = np.searchsorted(begins, at_s, side="right") - 1
+    chroma = np.random.default_rng([seed, player]).uniform(0, 0.25, (len(at_s), 12))
+    for third in (0, 4, 7):
+        chroma[np.arange(len(at_s)), (roots[number] + third + semitones) % 12] += 1
+    return (chroma / np.linalg.norm(chroma, axis=1, keepdims=True)).astype(np.float32)
+
+
+def silent(seconds):
+    return np.zeros((round(seconds * FRAMES_PER_S), 12), np.float32)
+
+
+def catalogue(pieces):
+    """A reference of chroma, by name."""
+    chromas = [coarse_chroma([chroma], SETTINGS) for chroma in pieces.values()]
+    return join_tracks([Track(id=name) for name in pieces], chromas, SETTINGS)
+
+
+PIECES = {f"p{seed}": performance(seed, 90) for seed in range(30)}
+REFERENCE = catalogue(PIECES)
+
+
+def hear(reference, *parts, budget=10.0, portion=8):
+    """What a matcher says of a stream, and the matcher."""
+    matcher = VersionMatcher(reference, MatchSettings(max_false_alarms_per_hour=budget))
+    chroma = np.concatenate(parts)
+    facts = [f for n in range(0, len(chroma), portion) for f in matcher.feed(chroma[n : n + portion])]
+    return facts + matcher.finish(0.0), matcher

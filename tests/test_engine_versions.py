@@ -1,0 +1,62 @@
+"""Both lanes on one stream of samples: the recording, and another performance of the same score."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from music import RATE_HZ, SETTINGS, catalogue, frames_of, hear, noise, reads, tone
+
+from stream_match.config import MatchSettings
+from stream_match.engine import Engine
+from stream_match.features.rolling import CHROMA
+from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.match.versions.reference import join_tracks
+
+
+def played(score, seconds, *, speed=1.0, semitones=0, touch=0.12):
+    """A score of broken triads, from its beginning."""
+    rng = np.random.default_rng(score)
+    y = np.zeros(round(seconds * RATE_HZ), np.float32)
+    at_s = 0.0
+    while at_s < seconds:
+        length_s = rng.uniform(0.35, 0.8) / speed
+        root = 50 + int(rng.integers(12)) + semitones
+        for note in (0, 4, 7):
+            start = round(at_s * RATE_HZ)
+            sound = tone(root + note, round(length_s * RATE_HZ))[: len(y) - start]
+            y[start : start + len(sound)] += np.float32(touch) * sound
+        at_s += length_s
+    return y
+
+
+@pytest.fixture(scope="module")
+def reference():
+    recordings = {f"s{score}": played(score, 60) for score in range(8)}
+    base = catalogue(recordings)
+    chromas = [coarse_chroma([frames_of(y)[:, CHROMA]], SETTINGS) for y in recordings.values()]
+    return dataclasses.replace(base, versions=join_tracks(base.tracks, chromas, SETTINGS))
+
+
+def test_another_performance_is_a_version(reference):
+    heard = played(3, 40, speed=0.87, semitones=4, touch=0.05)
+    facts = hear(reference, heard, max_false_alarms_per_hour=10.0)
+    (match,) = [one for one in facts if one.phase == "ended" and one.kind == "version"]
+    assert (match.track.id, match.semitones) == ("s3", 4)
+    assert match.speed == pytest.approx(0.87, rel=0.03)
+    assert match.reference_s == pytest.approx(40 * 0.87, abs=0.5)
+
+
+def test_the_recording_itself_is_a_recording_only(reference):
+    facts = hear(reference, played(3, 60), max_false_alarms_per_hour=10.0)
+    assert {(one.track.id, one.kind) for one in facts} == {("s3", "recording")}
+
+
+def test_however_the_audio_is_cut(reference):
+    heard = np.concatenate([played(2, 25, speed=1.1, semitones=2), noise(1, 5), played(5, 20)])
+    settings = MatchSettings(max_false_alarms_per_hour=10.0)
+    whole = hear(reference, heard, max_false_alarms_per_hour=10.0)
+    engine = Engine(reference, settings)
+    cut = [one for n in range(0, len(heard), 1777) for one in engine.feed(heard[n : n + 1777])]
+    assert reads(cut + engine.flush()) == reads(whole)
+    assert {one.kind for one in whole} == {"recording", "version"}
+    assert [one.stream_s for one in whole] == sorted(one.stream_s for one in whole)
