@@ -1,5 +1,6 @@
 """Which rises are onsets: peaks over a threshold that knows the past only."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,13 @@ BEFORE_FRAMES = 4
 
 REST_FRAMES = 3
 """After an onset, so many frames are none: their rise is the same attack."""
+
+MASKING = 0.25
+"""Share of the rise of an onset that a later one must exceed, at first: a sound that is rough while it dies away
+does not begin again."""
+
+MASKED_FRAMES = 15.0
+"""After so many frames (0.15 s) masking has fallen to 1/e."""
 
 NOISE_DB = 1.0
 """The past of a stream that has none yet: about what steady noise gives."""
@@ -58,6 +66,7 @@ class Picker:
         self._values = np.full(PAST_FRAMES, past_db)  # the past of the next frame to be decided, then that frame
         self._next = 0
         self._last = -REST_FRAMES - 1
+        self._last_rise = 0.0
 
     def feed(self, flux: Float64) -> list[Peak]:
         """Take the flux of further frames and return the onsets that can be told by now.
@@ -84,14 +93,15 @@ class Picker:
         later = values[PAST_FRAMES + 1 :]
         found = (own > median + SPREAD * spread + LEAST_DB) & (own >= recent) & (own >= later)
         strength = (own - median) / (spread + LEAST_DB / SPREAD)
-        peaks = [self._peak(int(i), float(strength[i])) for i in np.flatnonzero(found)]
+        peaks = [self._peak(int(i), float(own[i]), float(strength[i])) for i in np.flatnonzero(found)]
         self._next += count
         self._values = values[count:]
         return [peak for peak in peaks if peak is not None]
 
-    def _peak(self, index: int, strength: float) -> Peak | None:
+    def _peak(self, index: int, rise: float, strength: float) -> Peak | None:
         frame = self._next + index
-        if frame - self._last <= REST_FRAMES:
+        since = frame - self._last
+        if since <= REST_FRAMES or rise < MASKING * self._last_rise * math.exp(-since / MASKED_FRAMES):
             return None
-        self._last = frame
+        self._last, self._last_rise = frame, rise
         return Peak(frame, strength)
