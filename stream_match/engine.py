@@ -5,12 +5,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.config import MatchSettings
+from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
 from stream_match.errors import ParameterError
-from stream_match.events import MatchFacts
+from stream_match.events import Facts, MatchFacts
 from stream_match.features.rolling import RollingFeatures
 from stream_match.match.matcher import Matcher
 from stream_match.match.reference import Reference
+from stream_match.onsets.lane import OnsetLane
 
 _LARGEST_FEED_SAMPLES = 22_050 * 10
 """A longer block is taken in portions, so that memory does not grow with it."""
@@ -19,19 +20,27 @@ _LARGEST_FEED_SAMPLES = 22_050 * 10
 class Engine:
     """Listens to one stream and says what it hears.
 
-    However the audio is cut into blocks, the facts are the same.
+    However the audio is cut into blocks, the facts are the same and come in the same order: that of `stream_s`.
 
     Parameters
     ----------
-    reference : Reference
-        The catalogue to recognise.
-    settings : MatchSettings
+    reference : Reference, optional
+        The catalogue to recognise; without one, nothing is.
+    settings : MatchSettings, optional
+    onsets : OnsetSettings, optional
+        How to listen for sounds that begin; without, nobody does.
     """
 
-    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
-        self._settings = reference.settings
+    def __init__(
+        self,
+        reference: Reference | None = None,
+        settings: MatchSettings | None = None,
+        onsets: OnsetSettings | None = None,
+    ) -> None:
+        self._settings = reference.settings if reference is not None else FeatureSettings()
         self._rolling = RollingFeatures(self._settings)
-        self._matcher = Matcher(reference, settings)
+        self._matcher = Matcher(reference, settings or MatchSettings()) if reference is not None else None
+        self._onsets = OnsetLane(onsets, self._settings.sample_rate_hz) if onsets is not None else None
         self._samples = 0
         self._gaps_s = 0.0
 
@@ -40,9 +49,14 @@ class Engine:
         """Seconds of audio taken so far, known gaps included."""
         return self._samples / self._settings.sample_rate_hz + self._gaps_s
 
+    @property
+    def onsets_suppressed(self) -> int:
+        """How many onsets were not told because there were too many."""
+        return self._onsets.suppressed if self._onsets is not None else 0
+
     def feed(
         self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
-    ) -> list[MatchFacts]:
+    ) -> list[Facts]:
         """Take samples and return what they tell.
 
         Parameters
@@ -63,24 +77,61 @@ class Engine:
             raise ParameterError(f"y is {y.dtype} of shape {y.shape}, expected finite float32 of shape (n,)")
         if not 0 <= gap_s < math.inf:
             raise ParameterError(f"gap_s is {gap_s}, expected 0 or more seconds")
-        facts: list[MatchFacts] = []
+        facts: list[Facts] = []
         if gap_s > 0 or discontinuity:
             facts = self._break_off(gap_s)
         for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
-            facts += self._matcher.feed(self._rolling.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
-        self._samples += len(y)
+            facts += self._hear(y[start : start + _LARGEST_FEED_SAMPLES])
         return facts
 
-    def flush(self) -> list[MatchFacts]:
+    def flush(self) -> list[Facts]:
         """Return what is left to tell at the end of the stream: every match that started ends."""
         return self._break_off(0.0)
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""
-        return self._matcher.candidates()
+        return self._matcher.candidates() if self._matcher is not None else []
 
-    def _break_off(self, gap_s: float) -> list[MatchFacts]:
+    def memory(self) -> str | None:
+        """Return what was learnt of the sounds of this stream, for `remember`; None if nobody listens for them."""
+        return self._onsets.memory() if self._onsets is not None else None
+
+    def remember(self, memory: str) -> None:
+        """Go on with the sounds that another engine learnt.
+
+        Parameters
+        ----------
+        memory : str
+            What `memory` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is something else; then nothing has changed.
+        """
+        if self._onsets is not None:
+            self._onsets.remember(memory)
+
+    def _hear(self, y: npt.NDArray[np.float32]) -> list[Facts]:
+        facts: list[Facts] = []
+        if self._matcher is not None:
+            facts += self._matcher.feed(self._rolling.feed(y))
+        if self._onsets is not None:
+            facts += self._onsets.feed(y)
+        self._samples += len(y)
+        return sorted(facts, key=_known_s)
+
+    def _break_off(self, gap_s: float) -> list[Facts]:
         """End what sounds and begin anew after the gap."""
+        facts: list[Facts] = []
+        if self._onsets is not None:
+            facts += self._onsets.finish(self.stream_s + gap_s)
         self._gaps_s += gap_s
         self._rolling = RollingFeatures(self._settings)
-        return self._matcher.finish(self.stream_s)
+        if self._matcher is not None:
+            facts += self._matcher.finish(self.stream_s)
+        return sorted(facts, key=_known_s)
+
+
+def _known_s(facts: Facts) -> float:
+    return facts.stream_s

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,9 +38,15 @@ class Description:
 
 
 class Describer(Protocol):
-    """Makes descriptions; one per stream, for it may follow the stream's level."""
+    """Makes descriptions; one per stream, for it may follow the stream's level.
+
+    `n_dimensions` is that of the points; `typical` and `spread` [shape=(n_features,)] are centre and mean
+    deviation of each feature over sounds of many sorts.
+    """
 
     n_dimensions: int
+    typical: Float64
+    spread: Float64
 
     def describe(self, before: Float32, sound: Float32) -> Description:
         """Describe a sound.
@@ -51,4 +57,16 @@ class Describer(Protocol):
             What sounded before it.
         sound : np.ndarray [shape=(round(SOUND_S * sample_rate_hz),), dtype=float32]
             Its beginning.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Return what it has learnt of the stream, for JSON."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it is something else.
         """

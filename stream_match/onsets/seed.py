@@ -1,5 +1,8 @@
 """The baseline: zero crossings and energy, the pair of the worked example that this lane grew from."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +32,8 @@ class Seed:
     """
 
     n_dimensions = 2
+    typical = TYPICAL
+    spread = SPREAD
 
     def __init__(self, sample_rate_hz: float) -> None:
         del sample_rate_hz
@@ -40,3 +45,11 @@ class Seed:
         values = np.array([float(measures.zero_crossings(sound)), measures.norm(sound)])
         features = dict(zip(NAMES, values.tolist(), strict=True))
         return Description(point=STRETCH * self._scaler.scale(values), doubt=0.0, features=features)
+
+    def state(self) -> dict[str, Any]:
+        """Return the running scale; see `Describer`."""
+        return {"scale": self._scaler.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with a running scale; see `Describer`."""
+        self._scaler.restore(state["scale"])

@@ -1,5 +1,9 @@
 """What a sound is like, whatever its level and whatever goes on behind it."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -55,6 +59,8 @@ class Timbre:
     """
 
     n_dimensions = 2 * N_BANDS
+    typical = TYPICAL
+    spread = SPREAD
 
     def __init__(self, sample_rate_hz: float) -> None:
         self._sample_rate_hz = sample_rate_hz
@@ -104,6 +110,17 @@ class Timbre:
         before = level_db if self._level_db is None else self._level_db
         self._level_db = before + (level_db - before) / LEVEL_SOUNDS
         return level_db - before
+
+    def state(self) -> dict[str, Any]:
+        """Return the running level; see `Describer`."""
+        return {"level_db": self._level_db}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a running level; see `Describer`."""
+        level_db = state["level_db"]
+        if level_db is not None and not math.isfinite(level_db):
+            raise ValueError("the level is no number")
+        self._level_db = level_db
 
 
 def _filter(sample_rate_hz: float) -> Float64:
