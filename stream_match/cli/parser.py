@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_listen, _identify, _index, _watch, _devices, _demo):
+    for add in (_listen, _identify, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
@@ -104,6 +104,45 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
     _alarms(parser, "10, for who asks about a file expects that it is known")
+
+
+def _onsets(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "onsets",
+        "onsets:run",
+        help="say which sounds begin in a file, and which of them are of one kind",
+        epilog="example: stream-match onsets drums.wav --plot drums.png --sonify drums-beeps.wav\n"
+        "         stream-match onsets --from events.jsonl --plot hour.png",
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a file of sound")
+    parser.add_argument(
+        "--from", dest="events", metavar="EVENTS.jsonl", help="what listen --sink jsonl:PATH recorded, instead"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("online", "kmeans", "affinity", "agglomerative"),
+        default="online",
+        help="how sounds are grouped; online, as by a listener, is the default",
+    )
+    parser.add_argument(
+        "--features",
+        choices=("timbre", "seed"),
+        default="timbre",
+        help="what is compared: spectra (default), or zero crossings and energy",
+    )
+    parser.add_argument(
+        "--clusters", type=_at_least_one, metavar="K", help="how many, for kmeans and agglomerative"
+    )
+    parser.add_argument(
+        "--detector",
+        choices=("streaming", "librosa"),
+        help="how onsets are found; by default streaming, but librosa (which looks ahead) for the features seed "
+        "with a method other than online",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw them; needs matplotlib (extra: plot)")
+    parser.add_argument("--sonify", type=Path, metavar="WAV", help="the sound, and a beep for each cluster")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per sound")
 
 
 def _alarms(parser: argparse.ArgumentParser, default: str) -> None:

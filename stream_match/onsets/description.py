@@ -17,6 +17,12 @@ BEFORE_SAMPLES = 1100
 """How much of what sounded before it is needed: 50 ms."""
 
 
+
+def sound_samples(sample_rate_hz: float) -> int:
+    """Return how many samples of a sound are described: whole ones in `SOUND_S`."""
+    return int(SOUND_S * sample_rate_hz)
+
+
 @dataclass(frozen=True)
 class Description:
     """A sound, described.
@@ -40,11 +46,13 @@ class Description:
 class Describer(Protocol):
     """Makes descriptions; one per stream, for it may follow the stream's level.
 
-    `n_dimensions` is that of the points; `typical` and `spread` [shape=(n_features,)] are centre and mean
+    `n_dimensions` is that of the points; `early_samples` is how long before its beginning a sound is taken, lest its
+    attack is cut; `typical` and `spread` [shape=(n_features,)] are centre and mean
     deviation of each feature over sounds of many sorts.
     """
 
     n_dimensions: int
+    early_samples: int
     typical: Float64
     spread: Float64
 
@@ -55,8 +63,8 @@ class Describer(Protocol):
         ----------
         before : np.ndarray [shape=(BEFORE_SAMPLES,), dtype=float32]
             What sounded before it.
-        sound : np.ndarray [shape=(round(SOUND_S * sample_rate_hz),), dtype=float32]
-            Its beginning.
+        sound : np.ndarray [shape=(sound_samples(sample_rate_hz),), dtype=float32]
+            From `early_samples` before its beginning on.
         """
 
     def state(self) -> dict[str, Any]:

@@ -136,7 +136,8 @@ class Flux:
         now = compressed(joined[LAG_FRAMES:], reference)
         before = compressed(_loudest_neighbour(joined[: len(bands)]), reference)
         rises: Float64 = np.maximum(now - before, 0)
-        return (rises * self._weights).mean(axis=1)
+        flux: Float64 = (rises * self._weights).mean(axis=1)
+        return flux
 
     def _running(self, bands: Float64) -> Float64:
         """Return the running mean of each band as it was before each frame."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from stream_match.config import OnsetSettings
 from stream_match.events import ClusterFacts, OnsetClusterFacts, OnsetFacts
-from stream_match.onsets.description import BEFORE_SAMPLES, SOUND_S, Describer, Description
+from stream_match.onsets.description import BEFORE_SAMPLES, Describer, Description, sound_samples
 from stream_match.onsets.detector import Onset, OnsetDetector
 from stream_match.onsets.kinds import Changed, Heard, Kinds
 from stream_match.onsets.limit import Limit
@@ -21,9 +21,6 @@ from stream_match.onsets.timbre import Timbre
 
 Float32 = npt.NDArray[np.float32]
 OnsetLaneFacts = OnsetFacts | OnsetClusterFacts | ClusterFacts
-
-EARLY_SAMPLES = 11
-"""A sound is described from half a millisecond before its beginning, lest its attack is cut."""
 
 LEAST_SOUND_S = 0.03
 """Of a sound that a gap or the end of the stream cuts off, so much must have been heard."""
@@ -52,7 +49,7 @@ class OnsetLane:
     ) -> None:
         self._settings = settings
         self._sample_rate_hz = sample_rate_hz
-        self._sound_samples = round(SOUND_S * sample_rate_hz)
+        self._sound_samples = sound_samples(sample_rate_hz)
         self._describer, self._scaler, self._kinds = self._new_memory()
         self._limit = Limit(settings.max_onsets_per_second)
         self._count = 0
@@ -96,7 +93,7 @@ class OnsetLane:
         told += self._described(self._due(self._tape.end))
         needed = self._waiting[0][1].sample if self._waiting else self._tape.end
         # A sound that is yet to be told begins in the last frame at the earliest.
-        self._tape.forget(min(needed, self._tape.end - self._sound_samples) - EARLY_SAMPLES - BEFORE_SAMPLES)
+        self._tape.forget(min(needed, self._tape.end - self._sound_samples) - 2 * BEFORE_SAMPLES)
         return told
 
     def finish(self, offset_s: float) -> list[OnsetLaneFacts]:
@@ -138,14 +135,14 @@ class OnsetLane:
         return due
 
     def _known(self, onset: Onset) -> int:
-        return max(onset.sample - EARLY_SAMPLES + self._sound_samples, onset.decided)
+        return max(onset.sample - self._describer.early_samples + self._sound_samples, onset.decided)
 
     def _described(self, sounds: list[tuple[str, Onset]]) -> list[OnsetLaneFacts]:
         return [fact for onset_id, onset in sounds for fact in self._told(onset_id, onset)]
 
     def _told(self, onset_id: str, onset: Onset) -> list[OnsetLaneFacts]:
         end = min(self._known(onset), self._tape.end)
-        description = self._describe(onset.sample - EARLY_SAMPLES)
+        description = self._describe(onset.sample - self._describer.early_samples)
         heard = self._kinds.hear(description.point, description.doubt, self._at_s(end))
         changes = [_changed(change, self._at_s(end)) for change in heard.changes]
         told = self._of(heard, description, onset_id, onset, end)
@@ -221,7 +218,7 @@ def _changed(change: Changed, at_s: float) -> ClusterFacts:
     return ClusterFacts(
         change=change.change,
         cluster_id=str(change.kind),
-        from_=tuple(map(str, change.origin)),
+        **{"from": tuple(map(str, change.origin))},
         cluster_size=change.size,
         stream_s=at_s,
     )

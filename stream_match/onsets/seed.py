@@ -32,6 +32,7 @@ class Seed:
     """
 
     n_dimensions = 2
+    early_samples = 0
     typical = TYPICAL
     spread = SPREAD
 

@@ -59,13 +59,14 @@ class Timbre:
     """
 
     n_dimensions = 2 * N_BANDS
+    early_samples = 11  # half a millisecond
     typical = TYPICAL
     spread = SPREAD
 
     def __init__(self, sample_rate_hz: float) -> None:
         self._sample_rate_hz = sample_rate_hz
         self._filter = _filter(sample_rate_hz)
-        edges = [round(edge_s * sample_rate_hz) for edge_s in PARTS]
+        edges = [int(edge_s * sample_rate_hz) for edge_s in PARTS]
         self._parts = [(edges[0], edges[1]), (edges[2], edges[3])]
         self._windows = [
             _faded(end - start, *fades) for (start, end), fades in zip(self._parts, FADES, strict=True)
