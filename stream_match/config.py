@@ -119,7 +119,9 @@ class OnsetSettings(Settings):
         default=10.0, gt=0, le=25, description="More are counted but not told: rain, applause"
     )
     retire_after_hours: float = Field(
-        default=1.0, gt=0, description="A cluster that is not heard for so long is retired; the next such sound revives it"
+        default=1.0,
+        gt=0,
+        description="A cluster that is not heard for so long is retired; the next such sound revives it",
     )
 
 

@@ -20,7 +20,8 @@ _LARGEST_FEED_SAMPLES = 22_050 * 10
 class Engine:
     """Listens to one stream and says what it hears.
 
-    However the audio is cut into blocks, the facts are the same and come in the same order: that of `stream_s`.
+    However the audio is cut into blocks, the facts are the same and come in the same order: that of
+    `stream_s`.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ class Engine:
         return self._matcher.candidates() if self._matcher is not None else []
 
     def memory(self) -> str | None:
-        """Return what was learnt of the sounds of this stream, for `remember`; None if nobody listens for them."""
+        """Return what was learnt of the sounds of this stream; None if nobody listens for them."""
         return self._onsets.memory() if self._onsets is not None else None
 
     def remember(self, memory: str) -> None:

@@ -1,6 +1,6 @@
 """The events that stream_match tells the world: the public payloads, version by version.
 
-The engine, which knows neither clock nor network, says only *what* it heard (`MatchFacts`);
+The engine, which knows neither clock nor network, says only *what* it heard (`Facts`);
 the service adds who heard it and when (`Envelope`), which makes the published event.
 """
 
@@ -103,7 +103,9 @@ class ClusterFacts(Payload):
     """What the engine says of a cluster that changed."""
 
     change: Literal["created", "merged", "split", "retired", "revived"]
-    cluster_id: str = Field(description="The cluster: that which is left of merged ones, the new one of a split")
+    cluster_id: str = Field(
+        description="The cluster: that which is left of merged ones, the new one of a split"
+    )
     from_: tuple[str, ...] = Field(default=(), alias="from", description="Clusters that it was made of")
     cluster_size: int = Field(ge=1, description="Sounds of this cluster so far")
     stream_s: float = Field(ge=0)
@@ -202,16 +204,17 @@ def from_json(payload: str | bytes) -> Event:
     return _ADAPTER.validate_json(payload)
 
 
+_MODELS: tuple[type[Envelope], ...] = (MatchEvent, StatusEvent, OnsetEvent, OnsetClusterEvent, ClusterEvent)
+
+
+def known_schemas() -> set[str]:
+    """Return the values of ``schema`` that are understood here."""
+    return {str(model.model_fields["schema_"].default) for model in _MODELS}
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of every event type, by type."""
-    models: tuple[type[Envelope], ...] = (
-        MatchEvent,
-        StatusEvent,
-        OnsetEvent,
-        OnsetClusterEvent,
-        ClusterEvent,
-    )
     return {
         str(model.model_fields["type"].default): model.model_json_schema(by_alias=True, mode="serialization")
-        for model in models
+        for model in _MODELS
     }

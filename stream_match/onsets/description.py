@@ -11,11 +11,11 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 SOUND_S = 0.090
-"""How much of a sound is described: the seed of this lane took as much, and a drum stroke has told by then."""
+"""How much of a sound is described: the seed of this lane took as much, and a drum stroke has told by
+then."""
 
 BEFORE_SAMPLES = 1100
 """How much of what sounded before it is needed: 50 ms."""
-
 
 
 def sound_samples(sample_rate_hz: float) -> int:
@@ -46,8 +46,8 @@ class Description:
 class Describer(Protocol):
     """Makes descriptions; one per stream, for it may follow the stream's level.
 
-    `n_dimensions` is that of the points; `early_samples` is how long before its beginning a sound is taken, lest its
-    attack is cut; `typical` and `spread` [shape=(n_features,)] are centre and mean
+    `n_dimensions` is that of the points; `early_samples` is how long before its beginning a sound is taken,
+    lest its attack is cut; `typical` and `spread` [shape=(n_features,)] are centre and mean
     deviation of each feature over sounds of many sorts.
     """
 

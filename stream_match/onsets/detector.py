@@ -50,7 +50,8 @@ class OnsetDetector:
     ----------
     sample_rate_hz : float
     from_silence : bool
-        Whether there was silence before the first sample, as before a recording; then a sound may begin with it.
+        Whether there was silence before the first sample, as before a recording; then a sound may begin with
+        it.
     """
 
     def __init__(self, sample_rate_hz: float, *, from_silence: bool = False) -> None:

@@ -3,7 +3,8 @@
 Böck and Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013: the rise of each band is
 taken over the loudest of its neighbours a little earlier, so that a tone which wavers is no rise. Where
 we differ: compression is relative to a running level and not to full scale, so that a recording and the same
-one 40 dB softer give the same flux; and the window falls faster than it rises, so that what is new counts soon.
+one 40 dB softer give the same flux; and the window falls faster than it rises, so that what is new counts
+soon.
 """
 
 import numpy as np
@@ -34,8 +35,8 @@ LEVEL_S = 1.2
 """Time constant of the running level of each band."""
 
 OWN_LEVEL = 0.3
-"""Share of a band's own level in what it is compared with; the rest is the mean of all bands. With its own alone
-hiss counts like drums; with the mean alone a hi-hat behind a bass guitar is not heard."""
+"""Share of a band's own level in what it is compared with; the rest is the mean of all bands. With its own
+alone hiss counts like drums; with the mean alone a hi-hat behind a bass guitar is not heard."""
 
 KNEE = 0.1
 """Share of the level from which on magnitudes count as their logarithm, below it as they are."""

@@ -2,20 +2,20 @@
 
 What is here, and why:
 
-- A sound belongs to the nearest kind if it lies no farther from it than one and the same sound may lie from itself:
-  `SAME` for how differently it is struck, and more for what was sounding behind it (its `doubt`). So noise makes
-  sounds uncertain instead of making new kinds.
-- A kind is the mean of its sounds, each weighing as much as it is free of doubt, and its own doubt shrinks with every
-  sound. The weight of the past is bounded, so that a kind follows a drift.
-- No number of kinds is given. A sound that belongs to none makes one (`created`). Two that have become the same are
-  one again under the older identity (`merged`). A kind whose sounds fall into two heaps is divided, the larger
-  heap keeps the identity (`split`). What is not heard for long falls asleep (`retired`) and is woken under its
-  old identity by the next such sound (`revived`).
-- Identities count upwards and are never reused. Memory is bounded: of the kinds asleep, those heard once or twice and
-  then those heard longest ago are forgotten.
+- A sound belongs to the nearest kind if it lies no farther from it than one and the same sound may lie from
+  itself: `SAME` for how differently it is struck, and more for what was sounding behind it (its `doubt`). So
+  noise makes sounds uncertain instead of making new kinds.
+- A kind is the mean of its sounds, each weighing as much as it is free of doubt, and its own doubt shrinks
+  with every sound. The weight of the past is bounded, so that a kind follows a drift.
+- No number of kinds is given. A sound that belongs to none makes one (`created`). Two that have become the
+  same are one again under the older identity (`merged`). A kind whose sounds fall into two heaps is divided,
+  the larger heap keeps the identity (`split`). What is not heard for long falls asleep (`retired`) and is
+  woken under its old identity by the next such sound (`revived`).
+- Identities count upwards and are never reused. Memory is bounded: of the kinds asleep, those heard once or
+  twice and then those heard longest ago are forgotten.
 
-The ancestors are DP-means (Kulis and Jordan, ICML 2012) for the radius instead of a number of clusters, and the
-scalar Kalman filter for the weights. Libraries offer no lineage: river's DenStream and DBSTREAM number
+The ancestors are DP-means (Kulis and Jordan, ICML 2012) for the radius instead of a number of clusters, and
+the scalar Kalman filter for the weights. Libraries offer no lineage: river's DenStream and DBSTREAM number
 their clusters anew with every query, and scikit-learn's estimators with every fit.
 """
 
@@ -32,11 +32,12 @@ from stream_match.onsets.halves import MIN_POINTS, halves
 Float64 = npt.NDArray[np.float64]
 
 SAME = 0.25
-"""How far a clear sound may lie from its kind. Of 1,600 pairs of different drums, keys, bells and plucked strings
-one in a hundred lies nearer than 0.45."""
+"""How far a clear sound may lie from its kind. Of 1,600 pairs of different drums, keys, bells and plucked
+strings one in a hundred lies nearer than 0.45."""
 
 DOUBTFUL = 0.8
-"""How much farther per root of doubt. Of sounds with noise behind them, 95 % lie within this of their clear selves."""
+"""How much farther per root of doubt. Of sounds with noise behind them, 95 % lie within this of their clear
+selves."""
 
 LEAST_DOUBT = 0.003
 """No sound is surer than this; else one struck in silence would outweigh all others."""

@@ -25,6 +25,8 @@ OnsetLaneFacts = OnsetFacts | OnsetClusterFacts | ClusterFacts
 LEAST_SOUND_S = 0.03
 """Of a sound that a gap or the end of the stream cuts off, so much must have been heard."""
 
+_DIGITS = 6  # a microsecond: more would pretend
+
 FORMAT = 1
 """Of the memory; another one is refused."""
 
@@ -44,9 +46,7 @@ class OnsetLane:
         Whether there was silence before the first sample, as before a recording.
     """
 
-    def __init__(
-        self, settings: OnsetSettings, sample_rate_hz: float, *, from_silence: bool = False
-    ) -> None:
+    def __init__(self, settings: OnsetSettings, sample_rate_hz: float, *, from_silence: bool = False) -> None:
         self._settings = settings
         self._sample_rate_hz = sample_rate_hz
         self._sound_samples = sound_samples(sample_rate_hz)
@@ -171,13 +171,12 @@ class OnsetLane:
             doubt=round(description.doubt, 4),
             new_cluster=heard.new,
             features={
-                name: round(float(value), 4)
-                for name, value in zip(description.features, values, strict=True)
+                name: round(float(value), 4) for name, value in zip(description.features, values, strict=True)
             },
         )
 
     def _at_s(self, sample: int) -> float:
-        return self._offset_s + sample / self._sample_rate_hz
+        return round(self._offset_s + sample / self._sample_rate_hz, _DIGITS)
 
     def memory(self) -> str:
         """Return what has been learnt of this stream's sounds, as JSON."""
@@ -197,7 +196,8 @@ class OnsetLane:
         Raises
         ------
         ValueError
-            If it is something else, of another format, or was made with other features; nothing has changed then.
+            If it is something else, of another format, or was made with other features; nothing has changed
+            then.
         """
         state: dict[str, Any] = json.loads(memory)
         if not isinstance(state, dict) or state.get("format") != FORMAT:

@@ -81,7 +81,8 @@ def _mel_decibels(y: Float32, sample_rate_hz: int) -> Float64:
     power = np.square(np.abs(scipy.fft.rfft(frames * hann(N_FFT), axis=1)), dtype=np.float64)
     mel = (_mel_filter(sample_rate_hz) @ power.T).T
     decibels: Float64 = 10 * np.log10(np.maximum(mel, FAINTEST_POWER))
-    return np.maximum(decibels, decibels.max() - RANGE_DB)
+    np.maximum(decibels, decibels.max() - RANGE_DB, out=decibels)
+    return decibels
 
 
 def _mel_filter(sample_rate_hz: int) -> scipy.sparse.csr_matrix:

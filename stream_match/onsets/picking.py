@@ -27,8 +27,8 @@ REST_FRAMES = 3
 """After an onset, so many frames are none: their rise is the same attack."""
 
 MASKING = 0.25
-"""Share of the rise of an onset that a later one must exceed, at first: a sound that is rough while it dies away
-does not begin again."""
+"""Share of the rise of an onset that a later one must exceed, at first: a sound that is rough while it dies
+away does not begin again."""
 
 MASKED_FRAMES = 15.0
 """After so many frames (0.15 s) masking has fallen to 1/e."""
@@ -63,7 +63,9 @@ class Picker:
     """
 
     def __init__(self, past_db: float = NOISE_DB) -> None:
-        self._values = np.full(PAST_FRAMES, past_db)  # the past of the next frame to be decided, then that frame
+        self._values = np.full(
+            PAST_FRAMES, past_db
+        )  # the past of the next frame to be decided, then that frame
         self._next = 0
         self._last = -REST_FRAMES - 1
         self._last_rise = 0.0

@@ -34,8 +34,8 @@ OVERESTIMATE = 1.5
 _TINY = 1e-15
 
 NAMES = ("level_db", "centroid_octaves", "flatness_db", "zero_crossings", "attack_ms", "decay_db")
-"""What is told of a sound: level relative to the running level of sounds, the centre of its spectrum above 20 Hz,
-tone or noise, and its course in time."""
+"""What is told of a sound: level relative to the running level of sounds, the centre of its spectrum above 20
+Hz, tone or noise, and its course in time."""
 
 TYPICAL = np.array([0.0, 6.5, -10.0, 200.0, 15.0, 15.0])
 SPREAD = np.array([6.0, 1.5, 5.0, 150.0, 12.0, 8.0])

@@ -75,6 +75,7 @@ async def listen(
             stop=stop,
             world=world,
             report=report,
+            state=settings.state,
         )
         await _to_the_end(_run(sources, shared), stop)
     return report

@@ -89,8 +89,8 @@ def analyse_file(
     clusters : int, optional
         How many there are, for the methods that have to be told.
     detector : str, optional
-        How onsets are found; ``librosa`` looks ahead. By default ``streaming``, but ``librosa`` for the seed's
-        features with a method that sees the whole file, as in the worked example.
+        How onsets are found; ``librosa`` looks ahead. By default ``streaming``, but ``librosa`` for the
+        seed's features with a method that sees the whole file, as in the worked example.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _heard(y: Float32, features: Literal["timbre", "seed"]) -> Iterable[Sound]:
 def _onset_samples(y: Float32, detector: str) -> list[int]:
     if detector == "librosa":
         frames = offline.detect(y, SAMPLE_RATE_HZ, delta=SEED_DELTA, wait=SEED_WAIT_FRAMES)
-        return (frames * offline.HOP_SAMPLES).tolist()
+        return [int(frame) * offline.HOP_SAMPLES for frame in frames]
     return [onset.sample for onset in OnsetDetector(SAMPLE_RATE_HZ, from_silence=True).feed(y)]
 
 
@@ -154,7 +154,9 @@ def _described(y: Float32, samples: Sequence[int], features: str) -> list[Descri
     for sample in samples:
         start = sample - describer.early_samples
         end = start + sound_samples(SAMPLE_RATE_HZ)
-        found.append(describer.describe(tape.stretch(start - BEFORE_SAMPLES, start), tape.stretch(start, end)))
+        found.append(
+            describer.describe(tape.stretch(start - BEFORE_SAMPLES, start), tape.stretch(start, end))
+        )
     return found
 
 

@@ -34,9 +34,13 @@ def grouped(points: Float64, method: str, clusters: int | None) -> list[int]:
         If the number is missing, not wanted, or larger than that of the points.
     """
     if method in TOLD and clusters is None:
-        raise ParameterError(f"the method {method!r} has to be told how many clusters there are: --clusters K")
+        raise ParameterError(
+            f"the method {method!r} has to be told how many clusters there are: --clusters K"
+        )
     if method not in TOLD and clusters is not None:
-        raise ParameterError(f"the method {method!r} finds the number of clusters itself: leave --clusters out")
+        raise ParameterError(
+            f"the method {method!r} finds the number of clusters itself: leave --clusters out"
+        )
     if clusters is not None and not 1 <= clusters <= len(points):
         raise ParameterError(f"{clusters} clusters of {len(points)} sounds: give 1 to {len(points)}")
     if len(points) == 1:

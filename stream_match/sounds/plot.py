@@ -132,4 +132,6 @@ def _save(figure: Any, path: str | Path) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise SinkError(f"{str(path)!r} cannot be written ({error}); name a picture such as out.png") from error
+        raise SinkError(
+            f"{str(path)!r} cannot be written ({error}); name a picture such as out.png"
+        ) from error
