@@ -69,7 +69,7 @@ def test_the_script_writes_the_committed_files(tmp_path, monkeypatch, capsys):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in SCHEMAS.iterdir()
     }
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 5
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know():
@@ -96,5 +96,6 @@ def test_the_payload_is_frozen_by_the_contract():
     }  # fmt: skip
     assert set(json.loads(to_json(EVENTS[4]))) == common | {
         "state", "reason", "attempt", "last_audio_at", "dropped_s", "level_dbfs", "stream_metadata",
+        "onsets_suppressed",
     }  # fmt: skip
     assert json.loads(to_json(EVENTS[0]))["time"] == "2026-01-02T20:15:01Z"

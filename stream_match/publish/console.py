@@ -1,5 +1,6 @@
 """Events as a person reads them."""
 
+from collections import OrderedDict
 from datetime import tzinfo
 from typing import Self
 
@@ -18,6 +19,11 @@ from stream_match.publish.jsonl import JsonlSink
 # Below these, speed and pitch are as the recording has them, within what a listener would notice.
 _SPEED_SHOWN = 0.005
 _SEMITONES_SHOWN = 0.1
+
+RETURN_S = 10.0
+"""A kind of sound that was not heard for so long is news again."""
+
+_KINDS_KNOWN = 10_000  # more come only from sources that never repeat a sound
 
 
 class ConsoleSink(JsonlSink):
@@ -50,19 +56,23 @@ class News:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], tuple[str, int, str | None]] = {}
+        self._heard_s: OrderedDict[tuple[str, str, str], float] = OrderedDict()  # by node, source and kind
 
     def is_news(self, event: Event) -> bool:
         """Say whether to show an event, and take it as seen.
 
         Updates of a running match are no news, nor is a status that says what the last one of its source
         said: a source that just runs says so every minute. A cluster that was created shows in its first
-        sound.
+        sound. A sound is news when it is the first of its kind, when its kind comes back after `RETURN_S`,
+        and when it makes a round number; who wants every one reads the events.
 
         Parameters
         ----------
         event : Event
             Any, in the order of arrival.
         """
+        if isinstance(event, OnsetClusterEvent):
+            return self._is_new_sound(event)
         if not isinstance(event, StatusEvent):
             return not (
                 (isinstance(event, MatchEvent) and event.phase == "updated")
@@ -72,6 +82,16 @@ class News:
         known = self._seen.get(source) == said
         self._seen[source] = said
         return not known
+
+    def _is_new_sound(self, sound: OnsetClusterEvent) -> bool:
+        kind = (sound.node, sound.source, sound.cluster_id)
+        before_s = self._heard_s.pop(kind, None)
+        self._heard_s[kind] = sound.onset_s
+        if len(self._heard_s) > _KINDS_KNOWN:
+            self._heard_s.popitem(last=False)
+        # Stream time goes back when a listener is started anew.
+        back = before_s is None or not 0 <= sound.onset_s - before_s < RETURN_S
+        return back or str(sound.cluster_size).rstrip("0") in ("1", "2", "5")
 
 
 def describe(event: Event, *, tz: tzinfo | None = None) -> str:
