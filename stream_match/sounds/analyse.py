@@ -135,10 +135,10 @@ def _compared(
     """Group sounds that are all known."""
     if not samples:
         return []
-    described = _described(y, samples, features)
-    names = list(described[0].features)
-    scaled = _from_least_to_greatest(np.array([list(one.features.values()) for one in described]))
-    points = scaled if features == "seed" else np.array([one.point for one in described])
+    found = described(y, samples, features)
+    names = list(found[0].features)
+    scaled = _from_least_to_greatest(np.array([list(one.features.values()) for one in found]))
+    points = scaled if features == "seed" else np.array([one.point for one in found])
     labels = grouped(points, method, clusters)
     return [
         Sound(sample / SAMPLE_RATE_HZ, label, dict(zip(names, row, strict=True)))
@@ -146,7 +146,17 @@ def _compared(
     ]
 
 
-def _described(y: Float32, samples: Sequence[int], features: str) -> list[Description]:
+def described(y: Float32, samples: Sequence[int], features: str) -> list[Description]:
+    """Describe the sounds that begin at given samples of a recording.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+    samples : sequence of int
+        Ascending.
+    features : str
+        A key of `DESCRIBERS`.
+    """
     describer = DESCRIBERS[features](SAMPLE_RATE_HZ)
     tape = Tape()
     tape.record(np.concatenate([y, np.zeros(sound_samples(SAMPLE_RATE_HZ), np.float32)]))
