@@ -11,8 +11,8 @@ Run it as .venv/bin/python scripts/evaluate_onsets.py PART... with the material 
 
 mir_eval is needed, scikit-learn comes with librosa, aubio is compared with if it is there. Files of single
 sounds that have more than one attack are left out. The detector was fitted on the tracks named in FITTED_ON,
-detector and clusters on the kit FITTED_KIT and on every second one of Sonic Pi's samples; the tables are of the
-others unless --all is given.
+detector and clusters on the kit FITTED_KIT and on every second one of Sonic Pi's samples; the tables are of
+the others unless --all is given.
 """
 
 import argparse

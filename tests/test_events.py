@@ -35,6 +35,10 @@ EVENTS = [
         ),
     ),
     samples.status(5),
+    samples.sound(7),
+    samples.onset(8),
+    samples.cluster(9),
+    samples.cluster(10, "merged", from_=("RUN-4", "RUN-5")),
     samples.status(
         6, "reconnecting", attempt=2, reason="gone", last_audio_at=samples.BEGIN, level_dbfs=-30.5
     ),
@@ -99,3 +103,11 @@ def test_the_payload_is_frozen_by_the_contract():
         "onsets_suppressed",
     }  # fmt: skip
     assert json.loads(to_json(EVENTS[0]))["time"] == "2026-01-02T20:15:01Z"
+    own = {"onset_id", "onset_s", "strength", "event_type"}
+    assert set(json.loads(to_json(samples.onset(1)))) == common | own
+    assert set(json.loads(to_json(samples.sound(1)))) == common | own | {
+        "cluster_id", "cluster_size", "distance", "doubt", "new_cluster", "features",
+    }  # fmt: skip
+    merged = json.loads(to_json(samples.cluster(1, "merged", from_=("a", "b"))))
+    assert set(merged) == common | {"event_type", "change", "cluster_id", "from", "cluster_size"}
+    assert merged["from"] == ["a", "b"]

@@ -117,8 +117,8 @@ QUIET = {
     "swelling noise": noise_of(30)
     * (0.55 + 0.45 * np.sin(2 * np.pi * np.arange(30 * RATE_HZ) / (10 * RATE_HZ))).astype(np.float32),
     "hum": (0.3 * np.sin(2 * np.pi * 50 * np.arange(20 * RATE_HZ) / RATE_HZ)).astype(np.float32),
-    "vibrato": (0.3 * np.sin(0.12534 * np.arange(20 * RATE_HZ) + 10 * np.sin(0.00142 * np.arange(20 * RATE_HZ)))
-    ).astype(np.float32),
+    "vibrato": (0.3 * np.sin(0.12534 * np.arange(20 * RATE_HZ) + 10 * np.sin(0.00142 * np.arange(20 *
+    RATE_HZ))) ).astype(np.float32),
     "an offset": np.full(5 * RATE_HZ, 0.5, np.float32),
     "silence": np.zeros(5 * RATE_HZ, np.float32),
 }  # fmt: skip

@@ -89,7 +89,7 @@ def test_both_lanes_tell_in_order_whatever_the_cut(reference):
         orders.append(lines(facts))
     assert orders[0] == orders[1] == orders[2]
     alone = Engine(reference, MatchSettings())
-    matches = [fact for fact in [*alone.feed(y), *alone.flush()]]
+    matches = [*alone.feed(y), *alone.flush()]
     assert lines(matches) == [line for line in orders[0] if '"match_id"' in line]
 
 
