@@ -9,7 +9,7 @@ _GUARD = 8  # samples at either end: the variance of fewer says nothing
 _TINY = 1e-13  # power of the noise of 20 bits: keeps the logarithm finite in silence
 
 
-def beginning(y: npt.NDArray[np.float32]) -> int:
+def beginning(y: npt.NDArray[np.float32]) -> tuple[int, float]:
     """Find where a stretch turns from one noise into another.
 
     The split into two stretches of steady variance that explains the samples best, by Akaike's criterion:
@@ -26,10 +26,13 @@ def beginning(y: npt.NDArray[np.float32]) -> int:
     -------
     int
         Index of the first sample that is part of the new sound, in ``[8, n - 8]``.
+    float
+        How much better that explains the samples than no change would [twice the logarithm of the
+        likelihoods].
     """
     samples = y.astype(np.float64)
     bright, dull = _split(np.diff(samples, prepend=samples[0])), _split(samples)
-    return (bright if bright[1] >= dull[1] else dull)[0]
+    return bright if bright[1] >= dull[1] else dull
 
 
 def _split(y: Float64) -> tuple[int, float]:

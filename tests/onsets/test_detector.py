@@ -75,13 +75,17 @@ def test_the_beginning_is_the_best_split_of_all(seed):
     y = y.astype(np.float32)
     dull = best_split(y, timing._GUARD, timing._TINY)
     bright = best_split(np.diff(y.astype(float), prepend=float(y[0])), timing._GUARD, timing._TINY)
-    assert beginning(y) == (bright if bright[1] >= dull[1] else dull)[0]
-    assert beginning(y) == pytest.approx(60 + 20 * seed, abs=2)
-    assert beginning(8 * y) == beginning(y)
+    place, evidence = beginning(y)
+    assert place == (bright if bright[1] >= dull[1] else dull)[0]
+    assert evidence == pytest.approx(max(bright[1], dull[1]))
+    assert place == pytest.approx(60 + 20 * seed, abs=2)
+    assert beginning(8 * y)[0] == place
 
 
 def test_silence_has_no_beginning_but_gives_an_answer():
-    assert 8 <= beginning(np.zeros(100, np.float32)) <= 92
+    place, evidence = beginning(np.zeros(100, np.float32))
+    assert 8 <= place <= 92
+    assert evidence == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.002])
