@@ -13,7 +13,7 @@ from stream_match.config import ListenSettings, OnsetSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError, UsageError
 from stream_match.service import listen
-from stream_match.service.memory import ASIDE, SoundMemory, memory_path
+from stream_match.service.memory import ASIDE, SoundMemory
 
 
 def drums(seed=0, seconds=5):
@@ -118,7 +118,7 @@ def test_a_memory_of_other_features_is_kept_aside(tmp_path, caplog):
 def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be made"):
-        memory_path(tmp_path / "file" / "state", "tape")
+        run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "file" / "state"))
 
 
 def test_an_engine_that_remembers_nothing_is_left_alone(tmp_path):
