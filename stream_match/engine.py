@@ -93,9 +93,16 @@ class Engine:
         """Return the best candidates of the stream that were never claimed, best first."""
         return self._matcher.candidates() if self._matcher is not None else []
 
-    def memory(self) -> str | None:
-        """Return what was learnt of the sounds of this stream; None if nobody listens for them."""
-        return self._onsets.memory() if self._onsets is not None else None
+    def memory(self, *, ids_ahead: int = 0) -> str | None:
+        """Return what was learnt of the sounds of this stream; None if nobody listens for them.
+
+        Parameters
+        ----------
+        ids_ahead : int, >= 0
+            Identities of clusters that whoever goes on from this leaves out, for this engine may still give
+            them.
+        """
+        return self._onsets.memory(ids_ahead=ids_ahead) if self._onsets is not None else None
 
     def remember(self, memory: str) -> None:
         """Go on with the sounds that another engine learnt.

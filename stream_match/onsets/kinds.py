@@ -295,11 +295,17 @@ class Kinds:
         self._places[row] = self._places[last]
         self._kinds.pop()
 
-    def state(self) -> dict[str, Any]:
-        """Return all that is known, for JSON."""
+    def state(self, *, ids_ahead: int = 0) -> dict[str, Any]:
+        """Return all that is known, for JSON.
+
+        Parameters
+        ----------
+        ids_ahead : int, >= 0
+            Identities that whoever goes on from this leaves out: those that may still be given meanwhile.
+        """
         return {
             "dimensions": self._n_dimensions,
-            "next_id": self._next_id,
+            "next_id": self._next_id + ids_ahead,
             "kinds": [
                 {
                     "id": kind.id,

@@ -178,13 +178,13 @@ class OnsetLane:
     def _at_s(self, sample: int) -> float:
         return round(self._offset_s + sample / self._sample_rate_hz, _DIGITS)
 
-    def memory(self) -> str:
-        """Return what has been learnt of this stream's sounds, as JSON."""
+    def memory(self, *, ids_ahead: int = 0) -> str:
+        """Return what has been learnt of this stream's sounds, as JSON; see `Kinds.state`."""
         return json.dumps(
             {
                 "format": FORMAT,
                 "features": self._settings.features,
-                "kinds": self._kinds.state(),
+                "kinds": self._kinds.state(ids_ahead=ids_ahead),
                 "scale": self._scaler.state(),
                 "describer": self._describer.state(),
             }

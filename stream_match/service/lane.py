@@ -92,9 +92,9 @@ class Lane:
         """How many onsets the engine has not told because there were too many."""
         return getattr(self._engine, "onsets_suppressed", 0)
 
-    async def keep(self) -> None:
-        """Write down what the engine has learnt."""
-        await self._offload(lambda: self._memory.take(self._engine))
+    async def keep(self, *, goes_on: bool = False) -> None:
+        """Write down what the engine has learnt, and whether it goes on."""
+        await self._offload(lambda: self._memory.take(self._engine, goes_on=goes_on))
 
     async def feed(self, block: Block) -> list[Facts]:
         """Let the engine hear a block.

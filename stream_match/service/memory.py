@@ -23,13 +23,17 @@ PREFIX_LETTERS = 13
 
 ASIDE = ".set-aside"
 
+IDS_AHEAD = 10_000
+"""Identities that a process which is killed may have given since it last wrote: more than `KEEP_EVERY_S` can
+hold, at the 25 sounds a second that may be told at most."""
+
 
 @runtime_checkable
 class Remembering(Protocol):
     """An engine that learns; `stream_match.engine.Engine` is one."""
 
-    def memory(self) -> str | None:
-        """Return what was learnt, None if nothing ever is."""
+    def memory(self, *, ids_ahead: int = 0) -> str | None:
+        """Return what was learnt, None if nothing ever is; whoever goes on leaves out so many identities."""
 
     def remember(self, memory: str) -> None:
         """Go on from what `memory` returned; raise ValueError if it is something else."""
@@ -51,7 +55,7 @@ class SoundMemory:
     """
 
     def __init__(self, path: Path | None, prefix: str) -> None:
-        self.prefix = prefix
+        self.prefix = self._own_prefix = prefix
         self._path = path
         self._text: str | None = None
         if path is not None:
@@ -64,13 +68,21 @@ class SoundMemory:
         try:
             engine.remember(self._text)
         except ValueError as error:
-            self._text = None
+            self._text, self.prefix = None, self._own_prefix
             if self._path is not None:
                 _set_aside(self._path, str(error))
 
-    def take(self, engine: object) -> None:
-        """Learn what an engine knows, and write it down."""
-        if not isinstance(engine, Remembering) or (text := engine.memory()) is None:
+    def take(self, engine: object, *, goes_on: bool = False) -> None:
+        """Learn what an engine knows, and write it down.
+
+        Parameters
+        ----------
+        engine : object
+        goes_on : bool
+            Whether it will learn more: should that be lost, its identities are not given again.
+        """
+        ahead = IDS_AHEAD if goes_on else 0
+        if not isinstance(engine, Remembering) or (text := engine.memory(ids_ahead=ahead)) is None:
             return
         self._text = text
         if self._path is None:

@@ -190,7 +190,7 @@ class Supervisor:
         self._notice_flood(lane)
         if self._stream_s - self._kept_s >= states.KEEP_EVERY_S:
             self._kept_s = self._stream_s
-            await lane.keep()
+            await lane.keep(goes_on=True)
         if self._state == "running" and (news or self._stream_s - self._told_s >= states.STATUS_EVERY_S):
             await self._tell_state()
         self._sign_of_life = self._world.monotonic()

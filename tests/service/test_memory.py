@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 from service_fakes import MemorySink, ScriptedSource, hear, live, run, sound
 
@@ -17,8 +18,6 @@ from stream_match.service.memory import ASIDE, SoundMemory
 
 
 def drums(seed=0, seconds=5):
-    import numpy as np
-
     return Block(drum_solo(seconds * 22_050, np.random.default_rng(seed)))
 
 
@@ -106,13 +105,37 @@ def test_a_broken_file_is_kept_aside_with_one_sentence_and_the_daemon_goes_on(tm
 
 
 def test_a_memory_of_other_features_is_kept_aside(tmp_path, caplog):
-    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
-    run(
+    _, first = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    stored = tmp_path / "tape.clusters.json"
+    stored.write_text(stored.read_text().replace(first[1].event_id[:8], "OLD"))
+    _, second = run(
         lambda world: listened(
             world, ScriptedSource("tape", [drums()]), tmp_path, lambda: engine(features="seed")
         )
     )
     assert any("made with features 'timbre'" in message for message in caplog.messages)
+    assert not any(event.cluster_id.startswith("OLD") for event in of_type(second, "onset_cluster"))
+
+
+def test_a_process_that_is_killed_gives_no_identity_twice(tmp_path):
+    listener, path = engine(), tmp_path / "x.json"
+    listener.feed(drums().y)
+    memory = SoundMemory(path, "P")
+    memory.take(listener, goes_on=True)
+    created = [fact.cluster_id for fact in listener.feed(sound_of_glass()) if hasattr(fact, "change")]
+    assert created  # and lost with the process
+    after = engine()
+    SoundMemory(path, "Q").give(after)
+    heard = [fact.cluster_id for fact in after.feed(sound_of_glass()) if hasattr(fact, "change")]
+    assert heard
+    assert not set(heard) & set(created)
+
+
+def sound_of_glass():
+    """Something that is no drum."""
+    t = np.arange(22_050) / 22_050
+    y = np.where(t > 0.5, np.sin(2 * np.pi * 3000 * t) * np.exp(-(t - 0.5) / 0.1), 0)
+    return (0.3 * y).astype(np.float32)
 
 
 def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
