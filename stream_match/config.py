@@ -6,6 +6,7 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     index = "models/demo"
     pace = "real"                   # or "fast": files are read as fast as they can be
     sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
+    state = "state"                 # folder in which clusters are kept over restarts
 
     [[sources]]
     uri = "https://radio.example/stream"
@@ -17,6 +18,10 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
 
     [match]
     max_false_alarms_per_hour = 0.1
+
+    [onsets]                        # which sounds begin, and of which kind they are
+    enabled = true
+    announce = false                # tell onsets at once, too, before their cluster is known
 
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
@@ -122,8 +127,27 @@ FEATURE_CODE_VERSION = 2
 class MatchSettings(Settings):
     """When a match is claimed."""
 
+    enabled: bool = Field(default=True, description="Whether tracks are looked for, given an index")
     max_false_alarms_per_hour: float = Field(
         default=0.1, gt=0, description="Claims of unknown audio that are put up with, per hour and source"
+    )
+
+
+class OnsetSettings(Settings):
+    """Which sounds are told, and how they are compared."""
+
+    enabled: bool = Field(default=True, description="Whether sounds are listened for")
+    announce: bool = Field(default=False, description="Whether an onset is told at once, before its cluster")
+    features: Literal["timbre", "seed"] = Field(
+        default="timbre", description="What is compared: spectra, or the pair of zero crossings and energy"
+    )
+    max_onsets_per_second: float = Field(
+        default=10.0, gt=0, le=25, description="More are counted but not told: rain, applause"
+    )
+    retire_after_hours: float = Field(
+        default=1.0,
+        gt=0,
+        description="A cluster that is not heard for so long is retired; the next such sound revives it",
     )
 
 
@@ -149,6 +173,10 @@ class ListenSettings(Settings):
     sources: tuple[SourceSettings, ...] = ()
     sinks: tuple[str, ...] = ("console:",)
     match: MatchSettings = MatchSettings()
+    onsets: OnsetSettings = OnsetSettings()
+    state: Path | None = Field(
+        default=None, description="Folder in which the clusters of each source are kept over restarts"
+    )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:

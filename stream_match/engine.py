@@ -5,14 +5,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.config import LISTENING_DENSITY, MatchSettings
+from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
 from stream_match.errors import ParameterError
-from stream_match.events import MatchFacts
-from stream_match.features.rolling import CHROMA, RollingFeatures
-from stream_match.match.matcher import Matcher
-from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.events import Facts, MatchFacts
+from stream_match.match.recogniser import Recogniser
 from stream_match.match.reference import Reference
-from stream_match.match.versions.matcher import VersionMatcher
+from stream_match.onsets.lane import OnsetLane
 
 _LARGEST_FEED_SAMPLES = 22_050 * 10
 """A longer block is taken in portions, so that memory does not grow with it."""
@@ -21,32 +19,44 @@ _LARGEST_FEED_SAMPLES = 22_050 * 10
 class Engine:
     """Listens to one stream and says what it hears.
 
-    However the audio is cut into blocks, the facts are the same.
+    However the audio is cut into blocks, the facts are the same and come in the same order: that of
+    `stream_s`.
 
     Parameters
     ----------
-    reference : Reference
-        The catalogue to recognise.
-    settings : MatchSettings
+    reference : Reference, optional
+        The catalogue to recognise; without one, nothing is.
+    settings : MatchSettings, optional
+    onsets : OnsetSettings, optional
+        How to listen for sounds that begin; without, nobody does.
     """
 
-    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
-        self._settings = reference.settings.listening()
-        self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
-        self._matcher = Matcher(reference, settings)
-        self._versions = VersionMatcher(reference.versions, settings) if reference.versions else None
-        self._frames = 0
+    def __init__(
+        self,
+        reference: Reference | None = None,
+        settings: MatchSettings | None = None,
+        onsets: OnsetSettings | None = None,
+    ) -> None:
+        features = reference.settings if reference is not None else FeatureSettings()
+        self._sample_rate_hz = features.sample_rate_hz
+        self._matches = Recogniser(reference, settings or MatchSettings()) if reference is not None else None
+        self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
         self._samples = 0
         self._gaps_s = 0.0
 
     @property
     def stream_s(self) -> float:
         """Seconds of audio taken so far, known gaps included."""
-        return self._samples / self._settings.sample_rate_hz + self._gaps_s
+        return self._samples / self._sample_rate_hz + self._gaps_s
+
+    @property
+    def onsets_suppressed(self) -> int:
+        """How many onsets were not told because there were too many."""
+        return self._onsets.suppressed if self._onsets is not None else 0
 
     def feed(
         self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
-    ) -> list[MatchFacts]:
+    ) -> list[Facts]:
         """Take samples and return what they tell.
 
         Parameters
@@ -67,46 +77,67 @@ class Engine:
             raise ParameterError(f"y is {y.dtype} of shape {y.shape}, expected finite float32 of shape (n,)")
         if not 0 <= gap_s < math.inf:
             raise ParameterError(f"gap_s is {gap_s}, expected 0 or more seconds")
-        facts: list[MatchFacts] = []
+        facts: list[Facts] = []
         if gap_s > 0 or discontinuity:
             facts = self._break_off(gap_s)
         for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
-            facts += self._match(self._rolling.feed(y[start : start + _LARGEST_FEED_SAMPLES]))
-        self._samples += len(y)
+            facts += self._hear(y[start : start + _LARGEST_FEED_SAMPLES])
         return facts
 
-    def flush(self) -> list[MatchFacts]:
+    def flush(self) -> list[Facts]:
         """Return what is left to tell at the end of the stream: every match that started ends."""
         return self._break_off(0.0)
 
     def candidates(self) -> list[MatchFacts]:
-        """Return the best candidates of the stream that were never claimed, by lane, best first."""
-        versions = self._versions.candidates() if self._versions else []
-        return self._matcher.candidates() + versions
+        """Return the best candidates of the stream that were never claimed, best first."""
+        return self._matches.candidates() if self._matches is not None else []
 
-    def _match(self, frames: npt.NDArray[np.float32]) -> list[MatchFacts]:
-        """Hand feature frames to both lanes.
+    def memory(self, *, ids_ahead: int = 0) -> str | None:
+        """Return what was learnt of the sounds of this stream; None if nobody listens for them.
 
-        In portions on a fixed grid, so that the version lane, which keeps silent while a recording sounds,
-        hears of it at the same frame however the audio is cut.
+        Parameters
+        ----------
+        ids_ahead : int, >= 0
+            Identities of clusters that whoever goes on from this leaves out, for this engine may still give
+            them.
         """
-        if self._versions is None:
-            return self._matcher.feed(frames)
-        facts: list[MatchFacts] = []
-        every = self._settings.version_hop_frames
-        while len(frames):
-            portion = frames[: every - self._frames % every]
-            frames = frames[len(portion) :]
-            facts += self._matcher.feed(portion)
-            chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-            facts += self._versions.feed(chroma, explained=self._matcher.sounding)
-            self._frames += len(portion)
-        return facts
+        return self._onsets.memory(ids_ahead=ids_ahead) if self._onsets is not None else None
 
-    def _break_off(self, gap_s: float) -> list[MatchFacts]:
+    def remember(self, memory: str) -> None:
+        """Go on with the sounds that another engine learnt.
+
+        Parameters
+        ----------
+        memory : str
+            What `memory` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is something else; then nothing has changed.
+        """
+        if self._onsets is not None:
+            self._onsets.remember(memory)
+
+    def _hear(self, y: npt.NDArray[np.float32]) -> list[Facts]:
+        facts: list[Facts] = []
+        if self._matches is not None:
+            facts += self._matches.feed(y)
+        if self._onsets is not None:
+            facts += self._onsets.feed(y)
+        self._samples += len(y)
+        return sorted(facts, key=_known_s)
+
+    def _break_off(self, gap_s: float) -> list[Facts]:
         """End what sounds and begin anew after the gap."""
+        facts: list[Facts] = []
+        if self._onsets is not None:
+            facts += self._onsets.finish(self.stream_s + gap_s)
         self._gaps_s += gap_s
-        self._rolling = RollingFeatures(self._settings, SHIFTS_SEMITONES)
-        self._frames = 0
-        facts = self._matcher.finish(self.stream_s)
-        return facts + (self._versions.finish(self.stream_s) if self._versions else [])
+        if self._matches is not None:
+            facts += self._matches.finish(self.stream_s)
+        return sorted(facts, key=_known_s)
+
+
+def _known_s(facts: Facts) -> float:
+    return facts.stream_s

@@ -1,6 +1,6 @@
 """The events that stream_match tells the world: the public payloads, version by version.
 
-The engine, which knows neither clock nor network, says only *what* it heard (`MatchFacts`);
+The engine, which knows neither clock nor network, says only *what* it heard (`Facts`);
 the service adds who heard it and when (`Envelope`), which makes the published event.
 """
 
@@ -78,6 +78,45 @@ class MatchFacts(Payload):
     evidence: Evidence
 
 
+class OnsetFacts(Payload):
+    """What the engine says at once of a sound that begins."""
+
+    onset_id: str
+    onset_s: float = Field(ge=0, description="Stream time at which the sound began")
+    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
+    strength: float = Field(ge=0, description="Rise above the last half second, in its median deviations")
+
+
+class OnsetClusterFacts(Payload):
+    """What the engine says of a sound when its first 90 ms are heard."""
+
+    onset_id: str
+    onset_s: float = Field(ge=0, description="Stream time at which the sound began")
+    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
+    strength: float = Field(ge=0, description="Rise above the last half second, in its median deviations")
+    cluster_id: str = Field(description="Kind of sound; never given to another, over restarts too")
+    cluster_size: int = Field(ge=1, description="Sounds of this cluster so far, this one included")
+    distance: float = Field(ge=0, description="From the cluster as it was before; 0 if it is a new one")
+    doubt: float = Field(ge=0, le=1, description="Share of what was described that sounded before already")
+    new_cluster: bool = Field(description="Whether the cluster began with this sound")
+    features: dict[str, float] = Field(description="What it is like, each on a running scale from -1 to 1")
+
+
+class ClusterFacts(Payload):
+    """What the engine says of a cluster that changed."""
+
+    change: Literal["created", "merged", "split", "retired", "revived"]
+    cluster_id: str = Field(
+        description="The cluster: that which is left of merged ones, the new one of a split"
+    )
+    from_: tuple[str, ...] = Field(default=(), alias="from", description="Clusters that it was made of")
+    cluster_size: int = Field(ge=1, description="Sounds of this cluster so far")
+    stream_s: float = Field(ge=0)
+
+
+Facts = MatchFacts | OnsetFacts | OnsetClusterFacts | ClusterFacts
+
+
 class Envelope(Payload):
     """What every event carries."""
 
@@ -97,6 +136,34 @@ class MatchEvent(Envelope, MatchFacts):
     event_type: Literal["match_started", "match_updated", "match_ended"]
 
 
+class OnsetEvent(Envelope, OnsetFacts):
+    """A sound began; its `onset_cluster` follows under the same `onset_id`."""
+
+    schema_: Literal["stream_match.onset/1"] = Field(default="stream_match.onset/1", alias="schema")
+    type: Literal["onset"] = "onset"
+    event_type: Literal["onset"] = "onset"
+
+
+class OnsetClusterEvent(Envelope, OnsetClusterFacts):
+    """A sound began, and this is which kind it is of."""
+
+    schema_: Literal["stream_match.onset_cluster/1"] = Field(
+        default="stream_match.onset_cluster/1", alias="schema"
+    )
+    type: Literal["onset_cluster"] = "onset_cluster"
+    event_type: Literal["onset_cluster"] = "onset_cluster"
+
+
+class ClusterEvent(Envelope, ClusterFacts):
+    """A cluster appeared, was made of others, fell asleep, or came back."""
+
+    schema_: Literal["stream_match.cluster/1"] = Field(default="stream_match.cluster/1", alias="schema")
+    type: Literal["cluster"] = "cluster"
+    event_type: Literal[
+        "cluster_created", "cluster_merged", "cluster_split", "cluster_retired", "cluster_revived"
+    ]
+
+
 State = Literal["starting", "running", "stalled", "reconnecting", "failed", "stopped"]
 
 
@@ -111,12 +178,15 @@ class StatusEvent(Envelope):
     last_audio_at: datetime | None = None
     dropped_s: float = Field(default=0.0, ge=0, description="Audio lost since the start, as far as known")
     level_dbfs: float | None = Field(default=None, description="RMS level of the last second heard")
+    onsets_suppressed: int = Field(
+        default=0, ge=0, description="Onsets since the start that were not told, for there were too many"
+    )
     stream_metadata: dict[str, str] = Field(
         default_factory=dict, description="What the stream says of itself, e.g. StreamTitle"
     )
 
 
-Event = MatchEvent | StatusEvent
+Event = MatchEvent | StatusEvent | OnsetEvent | OnsetClusterEvent | ClusterEvent
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -137,10 +207,17 @@ def from_json(payload: str | bytes) -> Event:
     return _ADAPTER.validate_json(payload)
 
 
+_MODELS: tuple[type[Envelope], ...] = (MatchEvent, StatusEvent, OnsetEvent, OnsetClusterEvent, ClusterEvent)
+
+
+def known_schemas() -> set[str]:
+    """Return the values of ``schema`` that are understood here."""
+    return {str(model.model_fields["schema_"].default) for model in _MODELS}
+
+
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema of every event type, by type."""
-    models: tuple[type[Envelope], ...] = (MatchEvent, StatusEvent)
     return {
         str(model.model_fields["type"].default): model.model_json_schema(by_alias=True, mode="serialization")
-        for model in models
+        for model in _MODELS
     }

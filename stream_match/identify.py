@@ -96,8 +96,8 @@ def _identify(
     samples = 0
     for y in read_blocks(path):
         samples += y.size
-        last |= {facts.match_id: facts for facts in engine.feed(y)}
-    last |= {facts.match_id: facts for facts in engine.flush()}
+        last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
+    last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}
     found = _ranked(last.values(), claimed=True)
     if unclaimed:
         others = _ranked(engine.candidates(), claimed=False)

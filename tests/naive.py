@@ -1,5 +1,8 @@
 """Slow, obvious twins of fast code."""
 
+import math
+import statistics
+
 import numpy as np
 
 
@@ -198,3 +201,53 @@ def warped(alike):
             if abs(column - path[-1]) <= 1
         ]
     return max(paths)
+
+
+def flux(bands, levels, floor, knee, own_share, weights, lag):
+    """The mean rise in dB of each frame, band by band, over the loudest neighbour `lag` frames before."""
+    out = []
+    for t in range(lag, len(bands)):
+        mean_level = sum(levels[t]) / len(levels[t])
+        total = 0.0
+        for b in range(len(bands[t])):
+            level = own_share * levels[t][b] + (1 - own_share) * mean_level + floor
+            before = max(bands[t - lag][near] for near in (b - 1, b, b + 1) if 0 <= near < len(bands[t]))
+            now_db = 20 * math.log10(1 + bands[t][b] / (knee * level))
+            total += weights[b] * max(0.0, now_db - 20 * math.log10(1 + before / (knee * level)))
+        out.append(total / len(bands[t]))
+    return out
+
+
+def peaks(values, past, lately, spread, least, before, rest, masking, masked):
+    """The frames of `values` that are onsets; `past` values went before."""
+    found, last, last_rise = [], -rest - 1, 0.0
+    joined = [*past, *values]
+    n = len(past)
+    for frame in range(len(values) - 1):
+        here = joined[frame + n]
+        gone = joined[frame : frame + n]
+        middle = max(statistics.median(gone), statistics.median(gone[-lately:]))
+        deviation = statistics.median(abs(value - middle) for value in gone)
+        since = frame - last
+        if here <= middle + spread * deviation + least or here < max(gone[-before:]):
+            continue
+        if here < joined[frame + n + 1] or since <= rest:
+            continue
+        if here < masking * last_rise * math.exp(-since / masked):
+            continue
+        found.append(frame)
+        last, last_rise = frame, here
+    return found
+
+
+def best_split(y, guard, tiny):
+    """The split that explains samples best as two stretches of steady variance, tried one by one."""
+    best = None
+    for k in range(guard, len(y) - guard + 1):
+        early = sum(float(x) ** 2 for x in y[:k]) / k
+        late = sum(float(x) ** 2 for x in y[k:]) / (len(y) - k)
+        cost = k * math.log(early + tiny) + (len(y) - k) * math.log(late + tiny)
+        if best is None or cost < best[0]:
+            best = (cost, k)
+    whole = len(y) * math.log(sum(float(x) ** 2 for x in y) / len(y) + tiny)
+    return best[1], whole - best[0]

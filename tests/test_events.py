@@ -35,6 +35,10 @@ EVENTS = [
         ),
     ),
     samples.status(5),
+    samples.sound(7),
+    samples.onset(8),
+    samples.cluster(9),
+    samples.cluster(10, "merged", from_=("RUN-4", "RUN-5")),
     samples.status(
         6, "reconnecting", attempt=2, reason="gone", last_audio_at=samples.BEGIN, level_dbfs=-30.5
     ),
@@ -69,7 +73,7 @@ def test_the_script_writes_the_committed_files(tmp_path, monkeypatch, capsys):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in SCHEMAS.iterdir()
     }
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 5
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know():
@@ -96,5 +100,14 @@ def test_the_payload_is_frozen_by_the_contract():
     }  # fmt: skip
     assert set(json.loads(to_json(EVENTS[4]))) == common | {
         "state", "reason", "attempt", "last_audio_at", "dropped_s", "level_dbfs", "stream_metadata",
+        "onsets_suppressed",
     }  # fmt: skip
     assert json.loads(to_json(EVENTS[0]))["time"] == "2026-01-02T20:15:01Z"
+    own = {"onset_id", "onset_s", "strength", "event_type"}
+    assert set(json.loads(to_json(samples.onset(1)))) == common | own
+    assert set(json.loads(to_json(samples.sound(1)))) == common | own | {
+        "cluster_id", "cluster_size", "distance", "doubt", "new_cluster", "features",
+    }  # fmt: skip
+    merged = json.loads(to_json(samples.cluster(1, "merged", from_=("a", "b"))))
+    assert set(merged) == common | {"event_type", "change", "cluster_id", "from", "cluster_size"}
+    assert merged["from"] == ["a", "b"]

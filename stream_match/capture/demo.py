@@ -1,4 +1,4 @@
-"""The broadcast behind `demo:`: music, strangers, talk and silence, made by a seed."""
+"""The broadcast behind `demo:`: music, strangers, talk, drums and silence, made by a seed."""
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.repertoire import PIECES, UNKNOWN
-from stream_match.capture.synth import Piece, Samples, render
+from stream_match.capture.synth import Piece, Samples, drum_solo, render
 from stream_match.capture.threaded import from_thread
 
 __all__ = ["PIECES", "SCHEDULE", "UNKNOWN", "DemoSource", "Segment", "broadcast", "render"]
@@ -28,7 +28,8 @@ class Segment:
     start_s, end_s : float [seconds]
         Where it lies in the broadcast.
     kind : str
-        ``room``, ``music``, ``noisy`` (music under pink noise), ``unknown``, ``speech`` or ``silence``.
+        ``room``, ``music``, ``noisy`` (music under pink noise), ``unknown``, ``speech``, ``drums`` or
+        ``silence``.
     track_id : str or None
         Which piece, if it is one.
     reference_start_s : float or None [seconds]
@@ -63,6 +64,8 @@ _RUNNING_ORDER: tuple[tuple[str, float, Piece | None, float | None], ...] = (
     ("music", 11.0, PIECES[4], None),
     ("speech", 2.0, None, None),
     ("music", 11.0, PIECES[5], None),
+    ("silence", 1.0, None, None),
+    ("drums", 7.0, None, None),
     ("room", 1.0, None, None),
 )
 
@@ -139,6 +142,8 @@ def _play(segment: Segment, rng: np.random.Generator) -> Samples:
         return _with_noise(y, rng) if segment.kind == "noisy" else y
     if segment.kind == "speech":
         return _speech(segment.samples, rng)
+    if segment.kind == "drums":
+        return drum_solo(segment.samples, rng)
     if segment.kind == "room":
         return np.float32(0.002) * _pink(segment.samples, rng)
     return np.zeros(segment.samples, np.float32)

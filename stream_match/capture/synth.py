@@ -31,6 +31,7 @@ RHYTHMS = (
 )
 KICKS = ((0, 4), (0, 3, 4), (0, 5), (0, 2, 4, 6), (0, 4, 7))
 PEAK = 0.5
+SOLO_STEP_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,29 @@ def _add_drums(y: Samples, piece: Piece, rng: np.random.Generator) -> None:
                 _add(y, np.float32(0.6 * piece.drums) * snare, at_s)
             if rng.random() < 0.8:
                 _add(y, np.float32(0.25 * piece.drums) * hat, at_s)
+
+
+def drum_solo(n: int, rng: np.random.Generator) -> Samples:
+    """Play kick, snare and hi-hat alone, at levels that vary by 6 dB.
+
+    Parameters
+    ----------
+    n : int
+        Length in samples.
+    rng : np.random.Generator
+        Decides levels.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+        Mono at `SAMPLE_RATE_HZ`, peak 0.5.
+    """
+    y = np.zeros(n, np.float32)
+    beats = (_kick(), _noise_hit(12, 0.02, 0.97), _noise_hit(11, 0.07, 0.4), _noise_hit(12, 0.02, 0.97))
+    for number, at in enumerate(range(0, n, round(SOLO_STEP_S * SAMPLE_RATE_HZ))):
+        _add(y, np.float32(10 ** rng.uniform(-0.3, 0.0)) * beats[number % len(beats)], at / SAMPLE_RATE_HZ)
+    y *= np.float32(PEAK / np.abs(y).max())
+    return y
 
 
 @lru_cache(maxsize=1)

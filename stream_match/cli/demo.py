@@ -14,9 +14,9 @@ from stream_match.service import Report
 
 _INTRODUCTION = """\
 A broadcast of {seconds:.0f} s, made on the spot: {known} pieces that the index models/demo knows, joined
-anywhere, one of them under noise; {unknown} that it does not know; talk and silence.
+anywhere, one of them under noise; {unknown} that it does not know; talk, drums and silence.
 This is what a subscriber hears from an MQTT broker: ▶ a piece is recognised, at which place in it
-and how surely; ■ it has ended.
+and how surely; ■ it has ended; ♪ a sound begins, and of which kind it is (those that are news).
 """
 
 
@@ -68,6 +68,7 @@ def _costs(report: Report) -> str:
     return (
         f"Heard {report.audio_s:.0f} s: {many}, known {statistics.median(report.delays_s):.1f} s "
         f"after the beginning (median; {max(report.delays_s):.1f} s at most).\n"
+        f"Sounds that began: {report.sounds}.\n"
         f"It took {report.engine_s:.1f} s of one core: real-time factor {ratio:.3f}, "
         f"{1 / ratio:.0f} times faster than real time.\n"
     )

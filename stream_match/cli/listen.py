@@ -42,20 +42,28 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
     Raises
     ------
     UsageError
-        If there is no index.
+        If neither matches nor sounds are wanted.
     """
-    if settings.index is None:
+    matching = settings.match.enabled and settings.index is not None
+    if not matching and not settings.onsets.enabled:
         raise UsageError(
-            "Listening needs an index: give one with --index DIR; stream-match index build makes it."
+            "There is nothing to listen for: sounds are switched off, and matching needs an index "
+            "(--index DIR; stream-match index build makes it)."
         )
     signals = _Signals()
+    report = asyncio.run(_listen(settings, _engines(settings, matching=matching), signals))
+    failed = report.failed or report.undelivered
+    return report, 1 if failed and not signals.came else 0
+
+
+def _engines(settings: ListenSettings, *, matching: bool) -> Callable[[], EnginePort]:
+    """Return what makes engines with the lanes that are wanted."""
     from stream_match.catalog import load_index
     from stream_match.engine import Engine
 
-    reference = load_index(settings.index)
-    report = asyncio.run(_listen(settings, lambda: Engine(reference, settings.match), signals))
-    failed = report.failed or report.undelivered
-    return report, 1 if failed and not signals.came else 0
+    reference = load_index(settings.index) if matching and settings.index is not None else None
+    onsets = settings.onsets if settings.onsets.enabled else None
+    return lambda: Engine(reference, settings.match, onsets)
 
 
 async def _listen(
@@ -100,7 +108,9 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
     """Return the settings of the file, overridden by the command line."""
     settings = ListenSettings.from_toml(args.config) if args.config else ListenSettings()
     given: dict[str, Any] = settings.model_dump(exclude_unset=True)
-    given |= {key: value for key in ("index", "pace", "node") if (value := getattr(args, key)) is not None}
+    given |= {
+        key: value for key in ("index", "pace", "node", "state") if (value := getattr(args, key)) is not None
+    }
     if args.source:
         given["sources"] = [{"uri": uri} for uri in args.source]
     if args.sink:
@@ -110,4 +120,10 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
             **given.get("match", {}),
             "max_false_alarms_per_hour": args.max_false_alarms_per_hour,
         }
+    if args.no_match:
+        given["match"] = {**given.get("match", {}), "enabled": False}
+    onsets = {"enabled": False} if args.no_onsets else {}
+    onsets |= {"announce": True} if args.announce_onsets else {}
+    if onsets:
+        given["onsets"] = {**given.get("onsets", {}), **onsets}
     return ListenSettings.from_mapping(given, where="the command line")

@@ -21,12 +21,16 @@ FILE.toml, overridden by the command line:
   index = "models/demo"
   pace = "real"
   sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
+  state = "state"
   [[sources]]
   uri = "https://radio.example/stream"
   name = "radio-example"
   title = "Radio Example"
   [match]
-  max_false_alarms_per_hour = 0.1"""
+  max_false_alarms_per_hour = 0.1
+  [onsets]
+  enabled = true
+  announce = false"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_listen, _identify, _index, _watch, _devices, _demo):
+    for add in (_listen, _identify, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
@@ -73,7 +77,7 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         commands,
         "listen",
         "listen:run",
-        help="listen to sources and publish what is playing, until they end or a signal comes",
+        help="listen to sources and publish what is playing and which sounds begin",
         epilog="example: stream-match listen --source kitchen=mic: --index models/demo --sink mqtt://localhost\n\n"
         f"{SOURCES}\n{SINKS}\n\n{CONFIG}\n\n"
         "exit status: 0 also after SIGINT or SIGTERM; 1 if a source failed\n"
@@ -81,7 +85,19 @@ def _listen(commands: "Subparsers[Parser]") -> None:
     )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; the rest overrides them")
     parser.add_argument("--source", action="append", metavar="URI", help="what to listen to; may be repeated")
-    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index")
+    parser.add_argument(
+        "--index", type=Path, metavar="DIR", help="folder of the index; without one, only sounds are told"
+    )
+    parser.add_argument("--no-match", action="store_true", help="do not look for tracks")
+    parser.add_argument("--no-onsets", action="store_true", help="do not listen for sounds that begin")
+    parser.add_argument(
+        "--announce-onsets",
+        action="store_true",
+        help="tell a sound at once, too, before its cluster is known",
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="folder in which clusters of sounds are kept over restarts"
+    )
     parser.add_argument("--sink", action="append", metavar="URI", help="where events go; console: by default")
     parser.add_argument(
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
@@ -104,6 +120,48 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
     _alarms(parser, "10, for who asks about a file expects that it is known")
+
+
+def _onsets(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "onsets",
+        "onsets:run",
+        help="say which sounds begin in a file, and which of them are of one kind",
+        epilog="example: stream-match onsets drums.wav --plot drums.png --sonify drums-beeps.wav\n"
+        "         stream-match onsets --from events.jsonl --plot hour.png",
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a file of sound")
+    parser.add_argument(
+        "--from",
+        dest="events",
+        metavar="EVENTS.jsonl",
+        help="what listen --sink jsonl:PATH recorded, instead",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("online", "kmeans", "affinity", "agglomerative"),
+        default="online",
+        help="how sounds are grouped; online, as by a listener, is the default",
+    )
+    parser.add_argument(
+        "--features",
+        choices=("timbre", "seed"),
+        default="timbre",
+        help="what is compared: spectra (default), or zero crossings and energy",
+    )
+    parser.add_argument(
+        "--clusters", type=_at_least_one, metavar="K", help="how many, for kmeans and agglomerative"
+    )
+    parser.add_argument(
+        "--detector",
+        choices=("streaming", "librosa"),
+        help="how onsets are found; by default streaming, but librosa (which looks ahead) for the features "
+        "seed with a method other than online",
+    )
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw them; needs matplotlib (extra: plot)")
+    parser.add_argument("--sonify", type=Path, metavar="WAV", help="the sound, and a beep for each cluster")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per sound")
 
 
 def _alarms(parser: argparse.ArgumentParser, default: str) -> None:

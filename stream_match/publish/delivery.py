@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class OutboxSink(ABC):
     """A sink whose events wait in an outbox for a task that delivers them.
 
-    Policy: the outbox holds `CAPACITY` events; when it is full, updates go first, then states,
-    then beginnings, never an end; the loss is counted in `dropped` and told at most once
+    Policy: the outbox holds `CAPACITY` events; when it is full, sounds go first, then updates, states,
+    changes of clusters, then beginnings, never an end; the loss is counted in `dropped` and told at most once
     in five minutes. Leaving delivers for at most `flush_s`, then tells how many events were left.
 
     Parameters

@@ -2,19 +2,20 @@
 
 from collections import OrderedDict, defaultdict, deque
 
-from stream_match.events import Event, StatusEvent
+from stream_match.events import Event, MatchEvent
 
 # About a day of one busy source at 1 kB an event: tens of megabytes at worst, and an outage
 # of a night loses nothing.
 CAPACITY = 10_000
 
-# What is given up first. An update is repeated by the next one, a state is told again as the
-# retained one, a beginning can be read from its end. An end is in no rank: it is never dropped.
-_RANKS = ("updated", "status", "started")
+# What is given up first. Of sounds there are many and the next one comes; an update is repeated by the next
+# one, a state is told again as the retained one, a beginning can be read from its end. An end is in no
+# rank: it is never dropped.
+_RANKS = ("onset", "onset_cluster", "updated", "status", "cluster", "started")
 
 
 def _rank(event: Event) -> str:
-    return "status" if isinstance(event, StatusEvent) else event.phase
+    return event.phase if isinstance(event, MatchEvent) else event.type
 
 
 class Outbox:

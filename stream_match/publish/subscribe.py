@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from stream_match.errors import UsageError
-from stream_match.events import Event, MatchEvent, StatusEvent, from_json
+from stream_match.events import Event, from_json, known_schemas
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
@@ -19,7 +19,7 @@ from stream_match.publish.sparse import SparseLog
 # A repetition comes at most one outage after the original: twice an outbox of 10,000 events.
 SEEN_IDS = 20_000
 
-_KNOWN_SCHEMAS = {model.model_fields["schema_"].default for model in (MatchEvent, StatusEvent)}
+_KNOWN_SCHEMAS = known_schemas()
 _LEVEL = re.compile(r"\+|[a-z0-9_-]{1,64}")
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,8 @@ async def subscribe(
     Yields
     ------
     Event
-        A match or a status. Events of types or versions unknown here are left out.
+        A match, a sound, a change of a cluster, or a status. Events of types or versions unknown here are
+        left out.
 
     Raises
     ------

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from stream_match.events import Event, MatchEvent, StatusEvent, to_json
+from stream_match.events import Event, MatchEvent, OnsetClusterEvent, OnsetEvent, StatusEvent, to_json
 
 BASE = "stream_match"
 
 ONLINE, STOPPED, OFFLINE = "online", "stopped", "offline"
+KINDS = ("match", "onset", "onset_cluster", "cluster", "status")
+"""Types of events; each has a topic of its own."""
+
 NOTHING_PLAYING = '{"track": null}'
 
 
@@ -26,15 +29,19 @@ def node_status(base: str, node: str, payload: str) -> Message:
 
 
 def event_message(base: str, event: Event) -> Message:
-    """Return the message that carries an event: a status is retained, a match is not."""
-    return Message(
-        f"{base}/{event.node}/{event.source}/{event.type}", to_json(event), isinstance(event, StatusEvent)
-    )
+    """Return the message that carries an event.
+
+    A status is retained, nothing else is. Sounds are sent at most once: there are many, and a late one helps
+    nobody.
+    """
+    topic = f"{base}/{event.node}/{event.source}/{event.type}"
+    sound = isinstance(event, OnsetEvent | OnsetClusterEvent)
+    return Message(topic, to_json(event), retain=isinstance(event, StatusEvent), qos=0 if sound else 1)
 
 
 def event_filters(base: str, node: str, source: str) -> tuple[str, ...]:
     """Return the topic filters under which events come; `node` and `source` may be ``+``."""
-    return tuple(f"{base}/{node}/{source}/{kind}" for kind in ("match", "status"))
+    return tuple(f"{base}/{node}/{source}/{kind}" for kind in KINDS)
 
 
 def matches(topic: str, topic_filter: str) -> bool:

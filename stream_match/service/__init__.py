@@ -20,6 +20,9 @@ engine fails its source alone. When every source has ended, so does the service.
 **The end.** On a signal, capture stops, what waits in the queues is not heard any more, the engines are
 flushed and the sinks have `FLUSH_S` to deliver. An `ended` is never dropped.
 
+**What was learnt.** The clusters of a source's sounds go from one engine to the next, over gaps and losses;
+with a folder for `state` they are written down every `KEEP_EVERY_S` and at the end, and read at the start.
+
 The states of a source, and which may follow which, stand in `service.states`.
 """
 

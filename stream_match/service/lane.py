@@ -9,7 +9,8 @@ import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.errors import StreamMatchError
-from stream_match.events import MatchFacts
+from stream_match.events import ClusterFacts, Facts, MatchFacts, OnsetClusterFacts, OnsetFacts
+from stream_match.service.memory import SoundMemory
 from stream_match.service.report import Report
 from stream_match.service.world import EnginePort, Offload
 
@@ -50,33 +51,52 @@ class Level:
 class Lane:
     """An engine and the matches that it has begun and not ended.
 
-    Ids of matches become unique over all sources and runs; stream times go on from earlier openings.
+    Ids of matches, sounds and clusters become unique over all sources and runs; stream times go on from
+    earlier openings.
 
     Parameters
     ----------
     engine : EnginePort
         New, without history.
     prefix : str
-        Goes before the engine's own match ids.
+        Goes before the engine's own ids of matches and sounds.
     offset_s : float [seconds]
         Stream time at which this opening began.
     offload : coroutine function
         Does the engine's work elsewhere than on the event loop.
     report : Report
         Takes the costs.
+    memory : SoundMemory
+        Has been given to the engine; its prefix goes before ids of clusters.
     """
 
     def __init__(
-        self, engine: EnginePort, prefix: str, offset_s: float, offload: Offload, report: Report
+        self,
+        engine: EnginePort,
+        prefix: str,
+        offset_s: float,
+        offload: Offload,
+        report: Report,
+        memory: SoundMemory,
     ) -> None:
         self._engine = engine
         self._prefix = prefix
         self._offset_s = offset_s
         self._offload = offload
         self._report = report
+        self._memory = memory
         self._running: dict[str, MatchFacts] = {}
 
-    async def feed(self, block: Block) -> list[MatchFacts]:
+    @property
+    def onsets_suppressed(self) -> int:
+        """How many onsets the engine has not told because there were too many."""
+        return getattr(self._engine, "onsets_suppressed", 0)
+
+    async def keep(self, *, goes_on: bool = False) -> None:
+        """Write down what the engine has learnt, and whether it goes on."""
+        await self._offload(lambda: self._memory.take(self._engine, goes_on=goes_on))
+
+    async def feed(self, block: Block) -> list[Facts]:
         """Let the engine hear a block.
 
         Raises
@@ -88,7 +108,7 @@ class Lane:
             lambda: self._engine.feed(block.y, gap_s=block.gap_s, discontinuity=block.discontinuity)
         )
 
-    async def finish(self) -> list[MatchFacts]:
+    async def finish(self) -> list[Facts]:
         """End every match.
 
         An engine that breaks while it is flushed, or forgets a match, is made good: the end is then
@@ -105,8 +125,8 @@ class Lane:
         self._running.clear()
         return facts
 
-    async def _work(self, call: Callable[[], list[MatchFacts]]) -> list[MatchFacts]:
-        def timed() -> tuple[list[MatchFacts], float]:
+    async def _work(self, call: Callable[[], list[Facts]]) -> list[Facts]:
+        def timed() -> tuple[list[Facts], float]:
             begun = time.thread_time()
             return call(), time.thread_time() - begun
 
@@ -117,7 +137,24 @@ class Lane:
         self._report.engine_s += cost_s
         return [self._noted(facts) for facts in found]
 
-    def _noted(self, facts: MatchFacts) -> MatchFacts:
+    def _noted(self, facts: Facts) -> Facts:
+        if isinstance(facts, MatchFacts):
+            return self._noted_match(facts)
+        own: dict[str, object] = {"stream_s": facts.stream_s + self._offset_s}
+        if isinstance(facts, OnsetFacts | OnsetClusterFacts):
+            own |= {"onset_id": f"{self._prefix}-{facts.onset_id}", "onset_s": facts.onset_s + self._offset_s}
+        if isinstance(facts, OnsetClusterFacts | ClusterFacts):
+            own["cluster_id"] = self._cluster(facts.cluster_id)
+        if isinstance(facts, ClusterFacts):
+            own["from_"] = tuple(map(self._cluster, facts.from_))
+        if isinstance(facts, OnsetClusterFacts):
+            self._report.sounds += 1
+        return facts.model_copy(update=own)
+
+    def _cluster(self, cluster_id: str) -> str:
+        return f"{self._memory.prefix}-{cluster_id}"
+
+    def _noted_match(self, facts: MatchFacts) -> MatchFacts:
         ended_s = None if facts.ended_s is None else facts.ended_s + self._offset_s
         facts = facts.model_copy(
             update={

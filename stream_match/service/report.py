@@ -22,6 +22,8 @@ class Report:
         Longest that audio waited in a queue of a live source.
     matches
         How many started.
+    sounds
+        How many were told.
     delays_s
         From the beginning of a match to its `started`, in audio.
     failed
@@ -35,6 +37,7 @@ class Report:
     dropped_s: float = 0.0
     waited_s: float = 0.0
     matches: int = 0
+    sounds: int = 0
     delays_s: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DELAYS))
     failed: list[str] = field(default_factory=list)
     undelivered: int = 0
@@ -46,6 +49,7 @@ class Report:
             f"{self.dropped_s:.1f} s dropped",
             f"audio waited at most {self.waited_s:.1f} s",
             f"matches: {self.matches}{self._delay()}",
+            f"sounds: {self.sounds}",
         ]
         return "; ".join(told)
 

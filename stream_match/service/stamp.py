@@ -4,7 +4,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_match.events import MatchEvent, MatchFacts, StatusEvent
+from stream_match.events import (
+    ClusterEvent,
+    ClusterFacts,
+    Event,
+    Facts,
+    MatchEvent,
+    MatchFacts,
+    OnsetClusterEvent,
+    OnsetClusterFacts,
+    OnsetEvent,
+    StatusEvent,
+)
 from stream_match.service.world import World
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # ULID's alphabet: sorts as the numbers do
@@ -95,12 +106,18 @@ class Stamper:
         self._who: dict[str, Any] = {"node": node, "source": source, "source_name": source_name}
         self._ids = ids
 
-    def match(self, facts: MatchFacts, time: float) -> MatchEvent:
-        """Make the event of a match, heard at `time` [seconds since 1970]."""
+    def event(self, facts: Facts, time: float) -> Event:
+        """Make the event of what was heard at `time` [seconds since 1970]."""
         # Not through model_dump: the facts were checked when they were made.
-        fields: dict[str, Any] = {name: getattr(facts, name) for name in MatchFacts.model_fields}
-        fields["event_type"] = f"match_{facts.phase}"
-        return MatchEvent(event_id=self._ids(), time=utc(time), **self._who, **fields)
+        fields: dict[str, Any] = {name: getattr(facts, name) for name in type(facts).model_fields}
+        fields |= {"event_id": self._ids(), "time": utc(time), **self._who}
+        if isinstance(facts, MatchFacts):
+            fields["event_type"] = f"match_{facts.phase}"
+            return MatchEvent(**fields)
+        if isinstance(facts, ClusterFacts):
+            fields["event_type"] = f"cluster_{facts.change}"
+            return ClusterEvent(**fields)
+        return OnsetClusterEvent(**fields) if isinstance(facts, OnsetClusterFacts) else OnsetEvent(**fields)
 
     def status(self, time: float, **fields: Any) -> StatusEvent:
         """Make the event of a state."""

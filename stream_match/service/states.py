@@ -29,6 +29,9 @@ LOST_S = 60.0
 STATUS_EVERY_S = 60.0
 """Audio between two status events of a source that just runs."""
 
+KEEP_EVERY_S = 300.0
+"""Audio between two writings of what was learnt: what a power cut may cost."""
+
 STEADY_S = 60.0
 """A source that has run for so long [seconds of audio] is tried again at once when lost. Shorter runs do
 not count: a server that accepts, sends its buffer and hangs up must not be asked every second."""

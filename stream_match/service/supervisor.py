@@ -4,16 +4,19 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
 from stream_match.errors import SourceError, StreamMatchError
-from stream_match.events import Event, MatchFacts, State
+from stream_match.events import Event, Facts, State
 from stream_match.publish.backoff import Backoff
+from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.intake import cancelled, fill, is_recording, unless
 from stream_match.service.lane import Lane, Level
+from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds, HeardClock, Stamper, utc
 from stream_match.service.world import EnginePort, World
@@ -42,6 +45,8 @@ class Shared:
         Makes ids of events and matches.
     stop
         Set when everything has to end.
+    state
+        Folder in which sources keep what they have learnt; None for nowhere.
     """
 
     node: str
@@ -52,6 +57,7 @@ class Shared:
     stop: asyncio.Event
     world: World
     report: Report = field(default_factory=Report)
+    state: Path | None = None
 
 
 class Supervisor:
@@ -85,6 +91,11 @@ class Supervisor:
         self._last_audio: float | None = None  # time of day
         self._sign_of_life = 0.0  # monotonic
         self._fresh = True  # the next audio begins a new reckoning of time
+        self._memory = SoundMemory(memory_path(shared.state, source.name), shared.ids()[:PREFIX_LETTERS])
+        self._kept_s = 0.0  # stream time at which it was last written down
+        self._suppressed = 0  # onsets of earlier openings that were not told
+        self._suppressed_now = 0
+        self._complaints = SparseLog(log, clock=self._world.monotonic)
 
     async def run(self) -> None:
         """Listen until the source ends, fails for good, or all has to stop; never raises."""
@@ -133,12 +144,15 @@ class Supervisor:
             await cancelled(*tasks)
             if lane is not None:
                 await self._tell(await lane.finish())
+                await lane.keep()
+                self._suppressed, self._suppressed_now = self._suppressed + self._suppressed_now, 0
         return None
 
     async def _new_lane(self) -> Lane:
         shared = self._shared
         engine = await self._world.offload(shared.make_engine)
-        return Lane(engine, shared.ids(), self._opened_s, self._world.offload, shared.report)
+        await self._world.offload(lambda: self._memory.give(engine))
+        return Lane(engine, shared.ids(), self._opened_s, self._world.offload, shared.report, self._memory)
 
     def _start(self, queue: BlockQueue) -> list["asyncio.Task[None]"]:
         name = self._source.name
@@ -173,6 +187,10 @@ class Supervisor:
         facts = await lane.feed(piece)
         self._shared.report.audio_s += length_s
         await self._tell(facts)
+        self._notice_flood(lane)
+        if self._stream_s - self._kept_s >= states.KEEP_EVERY_S:
+            self._kept_s = self._stream_s
+            await lane.keep(goes_on=True)
         if self._state == "running" and (news or self._stream_s - self._told_s >= states.STATUS_EVERY_S):
             await self._tell_state()
         self._sign_of_life = self._world.monotonic()
@@ -200,6 +218,17 @@ class Supervisor:
     def _read_fast(self) -> bool:
         """Whether the time of day is that which it would be, had the recording been played."""
         return self._shared.pace == "fast" and is_recording(self._source)
+
+    def _notice_flood(self, lane: Lane) -> None:
+        """Say that onsets are not told, once in a while; their number is in the status events."""
+        if lane.onsets_suppressed == self._suppressed_now:
+            return
+        self._suppressed_now = lane.onsets_suppressed
+        self._complaints.tell(
+            "flood",
+            f"{self._source.name}: more sounds than max_onsets_per_second; "
+            f"not told so far: {self._suppressed + self._suppressed_now}",
+        )
 
     def _news(self, piece: Block) -> bool:
         """Take over what the stream says of itself; return whether it is new."""
@@ -252,13 +281,14 @@ class Supervisor:
             last_audio_at=None if self._last_audio is None else utc(self._last_audio),
             dropped_s=round(self._dropped_s, 3),
             level_dbfs=self._level.dbfs,
+            onsets_suppressed=self._suppressed + self._suppressed_now,
             stream_metadata=self._metadata,
         )
         await self._shared.publish(event)
 
-    async def _tell(self, facts: list[MatchFacts]) -> None:
+    async def _tell(self, facts: list[Facts]) -> None:
         for fact in facts:
-            await self._shared.publish(self._stamper.match(fact, self._clock.at(fact.stream_s)))
+            await self._shared.publish(self._stamper.event(fact, self._clock.at(fact.stream_s)))
 
 
 def pieces(block: Block) -> Iterator[Block]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stream_match.capture import open_source
 from stream_match.capture.base import Source
-from stream_match.events import MatchFacts
+from stream_match.events import Facts
 from stream_match.publish import open_sink
 from stream_match.publish.base import Sink
 
@@ -24,10 +24,10 @@ class EnginePort(Protocol):
 
     def feed(
         self, y: npt.NDArray[np.float32], *, gap_s: float = 0.0, discontinuity: bool = False
-    ) -> list[MatchFacts]:
+    ) -> list[Facts]:
         """Take audio, return what there is to say."""
 
-    def flush(self) -> list[MatchFacts]:
+    def flush(self) -> list[Facts]:
         """End the stream: every match that has started gets its end."""
 
 

@@ -72,6 +72,7 @@ def test_the_schedule_has_no_gaps_and_fits_the_audio(segments):
         "noisy",
         "unknown",
         "speech",
+        "drums",
         "silence",
     }
     assert {segment.track_id for segment in SCHEDULE} >= {piece.id for piece in PIECES}

@@ -80,7 +80,7 @@ def test_a_mistake_in_the_arguments_is_one_line(args, told, capsys):
 @pytest.mark.parametrize(
     ("args", "status", "told"),
     [
-        (["listen", "--source", "x.wav"], 2, "needs an index"),
+        (["listen", "--source", "x.wav", "--no-onsets"], 2, "needs an index"),
         (["listen", "--config", "no.toml"], 2, "'no.toml' cannot be read: No such file"),
         (["listen", "--node", "At tic"], 2, "the command line: 'node'"),
         (["index", "info", "no_such_folder"], None, "no_such_folder"),

@@ -115,4 +115,4 @@ def test_what_an_embedded_broker_hears_is_printed(run_process, index, query):
     # The console and the subscriber of the broker, each in its order.
     lines = sorted(line.partition("  query  ")[2] for line in done.stdout.splitlines())
     assert lines[::2] == lines[1::2]
-    assert {line[0] for line in lines} == {"·", "▶", "■"}
+    assert {line[0] for line in lines} == {"·", "▶", "■", "♪"}

@@ -2,7 +2,10 @@
 
 import pytest
 
-BY_CHANCE = {"event_id", "match_id", "time", "node", "source", "source_name", "last_audio_at"}
+BY_CHANCE = {
+    "event_id", "match_id", "onset_id", "cluster_id", "from_", "time", "node", "source", "source_name",
+    "last_audio_at",
+}  # fmt: skip
 """Fields that differ from run to run, or say who heard it."""
 
 TOLERANCE_S = 0.001

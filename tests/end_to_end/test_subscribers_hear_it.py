@@ -10,7 +10,7 @@ from programs import fed, started
 from subscriber import subscribed
 
 import stream_match
-from stream_match.events import MatchEvent, StatusEvent
+from stream_match.events import ClusterEvent, MatchEvent, OnsetClusterEvent, StatusEvent
 
 
 async def events_until_stopped(uri, on_first):
@@ -51,4 +51,9 @@ def test_watch_and_subscribe_give_every_event_once(index, broadcast, mosquitto, 
             check_ended(heard)
             assert ids(heard) == ids(listener.events)
             assert heard == listener.events == watch.events
-            assert {type(event) for event in heard} == {MatchEvent, StatusEvent}
+            assert {type(event) for event in heard} == {
+                MatchEvent,
+                StatusEvent,
+                OnsetClusterEvent,
+                ClusterEvent,
+            }

@@ -2,7 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from stream_match.events import Evidence, MatchEvent, StatusEvent, Track
+from stream_match.events import (
+    ClusterEvent,
+    Evidence,
+    MatchEvent,
+    OnsetClusterEvent,
+    OnsetEvent,
+    StatusEvent,
+    Track,
+)
 
 BEGIN = datetime(2026, 1, 2, 20, 15, tzinfo=UTC)
 
@@ -40,3 +48,53 @@ def status(number, state="running", *, source="kitchen", node="attic", **changes
         "state": state,
     }
     return StatusEvent(**(fields | changes))
+
+
+def sound(number, *, cluster_id="RUN-3", source="kitchen", node="attic", **changes):
+    """An event of a sound and its kind; events with the same number have the same id."""
+    fields = {
+        **_said(number, source, node),
+        "onset_id": f"o{number}",
+        "onset_s": float(number),
+        "strength": 9.5,
+        "cluster_id": cluster_id,
+        "cluster_size": 4,
+        "distance": 0.1,
+        "doubt": 0.02,
+        "new_cluster": False,
+        "features": {"level_db": -0.5},
+    }
+    return OnsetClusterEvent(**(fields | changes))
+
+
+def onset(number, *, source="kitchen", node="attic", **changes):
+    """An event of a sound that has just begun."""
+    fields = {
+        **_said(number, source, node),
+        "onset_id": f"o{number}",
+        "onset_s": float(number),
+        "strength": 9.5,
+    }
+    return OnsetEvent(**(fields | changes))
+
+
+def cluster(number, change="created", *, source="kitchen", node="attic", **changes):
+    """An event of a kind of sounds that has changed."""
+    fields = {
+        **_said(number, source, node),
+        "event_type": f"cluster_{change}",
+        "change": change,
+        "cluster_id": "RUN-3",
+        "cluster_size": 4,
+    }
+    return ClusterEvent(**(fields | changes))
+
+
+def _said(number, source, node):
+    return {
+        "event_id": f"e{number:06}",
+        "node": node,
+        "source": source,
+        "time": BEGIN + timedelta(seconds=number),
+        "stream_s": float(number),
+    }

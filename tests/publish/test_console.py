@@ -1,7 +1,7 @@
 from datetime import UTC
 
 import pytest
-from publish_samples import match, status
+from publish_samples import cluster, match, onset, sound, status
 
 from stream_match.events import Track
 from stream_match.publish.console import News, describe
@@ -25,6 +25,25 @@ def told(event):
             ),
         ),
         (status(1, source_name="Küche"), "20:15:01  Küche  · running"),
+        (onset(1), "20:15:01  kitchen  ♪ a sound   at 1.000 s"),
+        (sound(1), "20:15:01  kitchen  ♪ kind 3   at 1.000 s  (heard 4 times)"),
+        (
+            sound(1, new_cluster=True, cluster_size=1),
+            "20:15:01  kitchen  ♪ kind 3   at 1.000 s  (the first of its kind)",
+        ),
+        (
+            cluster(1, "merged", from_=("RUN-4", "RUN-5")),
+            "20:15:01  kitchen  ♪ kind 3   is one with kind 4, kind 5  (heard 4 times)",
+        ),
+        (
+            cluster(1, "split", from_=("RUN-4",)),
+            "20:15:01  kitchen  ♪ kind 3   has become distinct from kind 4  (heard 4 times)",
+        ),
+        (
+            cluster(1, "retired", cluster_size=1),
+            "20:15:01  kitchen  ♪ kind 3   was not heard for long  (heard once)",
+        ),
+        (cluster(1, "revived"), "20:15:01  kitchen  ♪ kind 3   is heard again  (heard 4 times)"),
         (
             status(1, "reconnecting", attempt=3, reason="connection refused"),
             "20:15:01  kitchen  · reconnecting (attempt 3): connection refused",
@@ -73,3 +92,15 @@ def test_a_status_is_news_when_it_says_something_else():
         status(7),
     ]
     assert [news.is_news(event) for event in told] == [True, False, False, True, True, True, True]
+
+
+def test_a_sound_is_news_when_it_is_new_comes_back_or_makes_a_round_number():
+    news = News()
+    assert not news.is_news(cluster(1, "created"))
+    assert news.is_news(cluster(1, "merged"))
+    shown = [size for size in range(1, 31) if news.is_news(sound(1, onset_s=float(size), cluster_size=size))]
+    assert shown == [1, 2, 5, 10, 20]
+    assert news.is_news(sound(1, onset_s=41.0, cluster_size=31))
+    assert news.is_news(sound(1, onset_s=41.5, cluster_size=7, cluster_id="RUN-9"))
+    assert news.is_news(sound(1, onset_s=0.5, cluster_size=32))  # another run
+    assert news.is_news(onset(2))

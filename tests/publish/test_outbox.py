@@ -1,16 +1,17 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from publish_samples import match, status
+from publish_samples import cluster, match, onset, sound, status
 
 from stream_match.publish.outbox import Outbox
 
 CAPACITY = 5
-WORTH = {"updated": 0, "status": 1, "started": 2, "ended": 3}
+WORTH = {"onset": 0, "onset_cluster": 1, "updated": 2, "status": 3, "cluster": 4, "started": 5, "ended": 6}
+MAKERS = {"onset": onset, "onset_cluster": sound, "status": status, "cluster": cluster}
 
 
 def kind_of(event):
-    return event.phase if event.type == "match" else "status"
+    return event.phase if event.type == "match" else event.type
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -26,7 +27,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(sorted(WORTH)))
     def put(self, kind):
         self.number += 1
-        event = status(self.number) if kind == "status" else match(self.number, kind)
+        event = MAKERS[kind](self.number) if kind in MAKERS else match(self.number, kind)
         self.model.append(event)
         lost = self.outbox.put(event)
         expected = None

@@ -63,7 +63,7 @@ def test_malformed_payloads_are_counted_and_told_once(caplog):
 def test_types_and_versions_of_the_future_are_ignored(caplog):
     reader = Reader(FILTERS)
     for unknown in (
-        b'{"schema": "stream_match.cluster/1", "type": "cluster"}',
+        b'{"schema": "stream_match.future/1", "type": "future"}',
         b'{"schema": "stream_match.match/2"}',
         b"",
     ):

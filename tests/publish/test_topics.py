@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from publish_samples import match, status
+from publish_samples import cluster, match, onset, sound, status
 
 from stream_match.publish import topics
 
@@ -20,6 +20,11 @@ def test_topics_qos_and_retention_are_the_contract():
     assert (said.topic, said.retain, said.qos) == ("base/attic/kitchen/match", False, 1)
     said = topics.event_message("base", status(1))
     assert (said.topic, said.retain, said.qos) == ("base/attic/kitchen/status", True, 1)
+    said = topics.event_message("base", cluster(1))
+    assert (said.topic, said.retain, said.qos) == ("base/attic/kitchen/cluster", False, 1)
+    for event in (sound(1), onset(1)):
+        said = topics.event_message("base", event)
+        assert (said.topic, said.retain, said.qos) == (f"base/attic/kitchen/{event.type}", False, 0)
 
 
 @pytest.mark.parametrize(

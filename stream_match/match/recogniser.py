@@ -1,0 +1,73 @@
+"""Both match lanes on one feature pass: recordings, and versions where no recording explains what sounds."""
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import LISTENING_DENSITY, MatchSettings
+from stream_match.events import MatchFacts
+from stream_match.features.rolling import CHROMA, RollingFeatures
+from stream_match.match.matcher import Matcher
+from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.match.reference import Reference
+from stream_match.match.versions.matcher import VersionMatcher
+
+
+class Recogniser:
+    """Recognises what a stream of samples holds.
+
+    Parameters
+    ----------
+    reference : Reference
+        The catalogue; if it has no `versions`, recordings only are recognised.
+    settings : MatchSettings
+    """
+
+    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
+        self._settings = reference.settings.listening()
+        self._recordings = Matcher(reference, settings)
+        self._versions = VersionMatcher(reference.versions, settings) if reference.versions else None
+        self._begin()
+
+    def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:
+        """Take samples and return what they decide.
+
+        The lanes are fed in portions on a fixed grid, so that the version lane, which keeps silent while a
+        recording sounds, hears of it at the same frame however the audio is cut.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n,), dtype=float32]
+            Finite mono samples that follow those of the last call.
+        """
+        frames = self._features.feed(y)
+        facts: list[MatchFacts] = []
+        every = self._settings.version_hop_frames
+        while len(frames):
+            portion = frames[: every - self._frames % every]
+            frames = frames[len(portion) :]
+            facts += self._recordings.feed(portion)
+            if self._versions is not None:
+                chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
+                facts += self._versions.feed(chroma, explained=self._recordings.sounding)
+            self._frames += len(portion)
+        return facts
+
+    def finish(self, next_begin_s: float) -> list[MatchFacts]:
+        """End the stretch of unbroken audio: end all matches, forget.
+
+        Parameters
+        ----------
+        next_begin_s : float
+            Stream time at which the next stretch begins.
+        """
+        self._begin()
+        facts = self._recordings.finish(next_begin_s)
+        return facts + (self._versions.finish(next_begin_s) if self._versions else [])
+
+    def candidates(self) -> list[MatchFacts]:
+        """Return the best candidates that were never claimed, by lane, best first."""
+        return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
+
+    def _begin(self) -> None:
+        self._features = RollingFeatures(self._settings, SHIFTS_SEMITONES)
+        self._frames = 0

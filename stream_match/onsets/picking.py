@@ -1,0 +1,109 @@
+"""Which rises are onsets: peaks over a threshold that knows the past only."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+PAST_FRAMES = 50
+"""What the threshold is made of: half a second."""
+
+LATELY_FRAMES = 20
+"""The median of the last 0.2 s counts too where it is higher: noise that has just set in is soon the past."""
+
+SPREAD = 2.0
+"""How many median deviations above the median of the past an onset is."""
+
+LEAST_DB = 0.5
+"""And this many dB more, whatever the past: what a person would hardly notice is none."""
+
+BEFORE_FRAMES = 4
+"""An onset rises more than so many frames before it, and than the one after it."""
+
+REST_FRAMES = 3
+"""After an onset, so many frames are none: their rise is the same attack."""
+
+MASKING = 0.25
+"""Share of the rise of an onset that a later one must exceed, at first: a sound that is rough while it dies
+away does not begin again."""
+
+MASKED_FRAMES = 15.0
+"""After so many frames (0.15 s) masking has fallen to 1/e."""
+
+NOISE_DB = 1.0
+"""The past of a stream that has none yet: about what steady noise gives."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A frame in which something begins.
+
+    Parameters
+    ----------
+    frame : int
+        Number of the frame since the beginning.
+    strength : float
+        Rise above the threshold, in median deviations of the past and parts of a dB.
+    """
+
+    frame: int
+    strength: float
+
+
+class Picker:
+    """Finds onsets in a stream of flux values, each one frame after it.
+
+    Parameters
+    ----------
+    past_db : float, >= 0
+        What is supposed to have gone before: `NOISE_DB`, or 0 for silence.
+    """
+
+    def __init__(self, past_db: float = NOISE_DB) -> None:
+        self._values = np.full(
+            PAST_FRAMES, past_db
+        )  # the past of the next frame to be decided, then that frame
+        self._next = 0
+        self._last = -REST_FRAMES - 1
+        self._last_rise = 0.0
+
+    def feed(self, flux: Float64) -> list[Peak]:
+        """Take the flux of further frames and return the onsets that can be told by now.
+
+        Parameters
+        ----------
+        flux : np.ndarray [shape=(n_frames,), dtype=float64]
+
+        Returns
+        -------
+        list of Peak
+            The frame before the last one is the latest that may be in it.
+        """
+        values = np.concatenate([self._values, flux])
+        count = len(values) - PAST_FRAMES - 1  # frames with a frame behind them
+        if count <= 0:
+            self._values = values
+            return []
+        own = values[PAST_FRAMES : PAST_FRAMES + count]
+        pasts = np.lib.stride_tricks.sliding_window_view(values[:-2], PAST_FRAMES)[:count]
+        median = np.maximum(np.median(pasts, axis=1), np.median(pasts[:, -LATELY_FRAMES:], axis=1))
+        spread = np.median(np.abs(pasts - median[:, np.newaxis]), axis=1)
+        recent = pasts[:, -BEFORE_FRAMES:].max(axis=1)
+        later = values[PAST_FRAMES + 1 :]
+        found = (own > median + SPREAD * spread + LEAST_DB) & (own >= recent) & (own >= later)
+        strength = (own - median) / (spread + LEAST_DB / SPREAD)
+        peaks = [self._peak(int(i), float(own[i]), float(strength[i])) for i in np.flatnonzero(found)]
+        self._next += count
+        self._values = values[count:]
+        return [peak for peak in peaks if peak is not None]
+
+    def _peak(self, index: int, rise: float, strength: float) -> Peak | None:
+        frame = self._next + index
+        since = frame - self._last
+        if since <= REST_FRAMES or rise < MASKING * self._last_rise * math.exp(-since / MASKED_FRAMES):
+            return None
+        self._last, self._last_rise = frame, rise
+        return Peak(frame, strength)

@@ -1,0 +1,57 @@
+"""Groupings that see all sounds at once; scikit-learn does the work."""
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.errors import ParameterError
+
+Float64 = npt.NDArray[np.float64]
+
+GROUPINGS = ("kmeans", "affinity", "agglomerative")
+
+TOLD = ("kmeans", "agglomerative")
+"""Those that have to be told how many groups there are."""
+
+RESTARTS = 10
+ROUNDS = 1000
+
+
+def grouped(points: Float64, method: str, clusters: int | None) -> list[int]:
+    """Return the group of each point.
+
+    Parameters
+    ----------
+    points : np.ndarray [shape=(n, n_dimensions), dtype=float64]
+        n > 0.
+    method : str
+        One of `GROUPINGS`.
+    clusters : int or None
+        How many groups; for those in `TOLD`, and for no other.
+
+    Raises
+    ------
+    ParameterError
+        If the number is missing, not wanted, or larger than that of the points.
+    """
+    if method in TOLD and clusters is None:
+        raise ParameterError(
+            f"the method {method!r} has to be told how many clusters there are: --clusters K"
+        )
+    if method not in TOLD and clusters is not None:
+        raise ParameterError(
+            f"the method {method!r} finds the number of clusters itself: leave --clusters out"
+        )
+    if clusters is not None and not 1 <= clusters <= len(points):
+        raise ParameterError(f"{clusters} clusters of {len(points)} sounds: give 1 to {len(points)}")
+    if len(points) == 1:
+        return [0]
+    from sklearn import cluster
+
+    if method == "affinity":
+        estimator = cluster.AffinityPropagation(max_iter=ROUNDS, random_state=0)
+    elif method == "kmeans":
+        estimator = cluster.KMeans(clusters, n_init=RESTARTS, random_state=0)
+    else:
+        estimator = cluster.AgglomerativeClustering(clusters)
+    labels: list[int] = estimator.fit_predict(points).tolist()
+    return labels

@@ -1,0 +1,137 @@
+"""Pictures of sounds and their clusters; matplotlib draws them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.errors import SinkError, UsageError
+from stream_match.events import OnsetClusterEvent
+from stream_match.sounds.analyse import Analysis
+
+COLOURS = 20  # of matplotlib's tab20; more clusters begin again
+MOST_ROWS = 40
+"""Clusters drawn over time; those with the most sounds."""
+
+DOTS_PER_INCH = 120
+COLUMNS = 2000  # of the waveform: more are not seen
+
+AXES = {"timbre": ("centroid_octaves", "decay_db"), "seed": ("zero_crossings", "energy")}
+WORDS = {
+    "centroid_octaves": "centre of the spectrum",
+    "decay_db": "decay within 90 ms",
+    "zero_crossings": "zero crossings",
+    "energy": "energy",
+}
+
+
+def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
+    """Draw the waveform with its onsets coloured by cluster, and the sounds by two of their features.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    path : str or Path
+        A picture, in the format that its suffix names.
+    title : str
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not there.
+    SinkError
+        If the picture cannot be written.
+    """
+    figure = _figure((11, 7))
+    above, below = figure.subplots(2, 1, height_ratios=(1, 1.4))
+    order = {c: n for n, c in enumerate(dict.fromkeys(one.cluster for one in analysis.sounds))}
+    _waveform(above, analysis)
+    for sound in analysis.sounds:
+        above.axvline(sound.onset_s, color=_colour(order[sound.cluster]), linewidth=1.2)
+    above.set(title=title, xlabel="seconds", yticks=[])
+    known = "energy" in analysis.sounds[0].features if analysis.sounds else False
+    across, up = AXES["seed" if known else "timbre"]
+    for cluster, place in order.items():
+        own = [one.features for one in analysis.sounds if one.cluster == cluster]
+        below.scatter(
+            [one[across] for one in own], [one[up] for one in own], color=_colour(place),
+            label=f"{cluster}  ({len(own)})",
+        )  # fmt: skip
+    below.set(xlabel=f"{WORDS[across]} (scaled)", ylabel=f"{WORDS[up]} (scaled)", xlim=(-1.1, 1.1))
+    if 0 < len(order) <= COLOURS:
+        below.legend(title="cluster", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _save(figure, path)
+
+
+def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
+    """Draw clusters over the time of day: a row each, a dot for each sound.
+
+    Parameters
+    ----------
+    events : sequence of OnsetClusterEvent
+        Not empty.
+    path : str or Path
+        A picture, in the format that its suffix names.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not there.
+    SinkError
+        If the picture cannot be written.
+    """
+    rows: dict[tuple[str, str], list[OnsetClusterEvent]] = {}
+    for event in events:
+        rows.setdefault((event.source, event.cluster_id), []).append(event)
+    drawn = sorted(rows, key=lambda row: -len(rows[row]))[:MOST_ROWS]
+    figure = _figure((12, 1.5 + 0.28 * len(drawn)))
+    axes = figure.subplots()
+    for place, row in enumerate(drawn):
+        at = np.array([event.time.replace(tzinfo=None) for event in rows[row]], dtype="datetime64[us]")
+        axes.plot(at, np.full(len(at), place), "|", color=_colour(place), markersize=9)
+    axes.set(
+        yticks=range(len(drawn)),
+        yticklabels=[f"{source} {cluster}  ({len(rows[source, cluster])})" for source, cluster in drawn],
+        xlabel="time (UTC)",
+        title=f"{len(events)} sounds in {len(rows)} clusters",
+    )
+    axes.invert_yaxis()
+    figure.autofmt_xdate()
+    _save(figure, path)
+
+
+def _figure(inches: tuple[float, float]) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(
+            "Pictures need matplotlib, which is not installed: pip install 'stream-match[plot]'."
+        ) from error
+    return Figure(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained")
+
+
+def _waveform(axes: Any, analysis: Analysis) -> None:
+    step = max(1, len(analysis.y) // COLUMNS)
+    whole = analysis.y[: len(analysis.y) // step * step].reshape(-1, step)
+    at_s = np.arange(len(whole)) * step / SAMPLE_RATE_HZ
+    axes.fill_between(at_s, whole.min(axis=1), whole.max(axis=1), color="0.75", linewidth=0)
+    axes.set_xlim(0, len(analysis.y) / SAMPLE_RATE_HZ)
+
+
+def _colour(place: int) -> str:
+    return f"C{place % 10}" if place < 10 else f"#{_HUES[place % len(_HUES)]}"
+
+
+_HUES = ("aec7e8", "ffbb78", "98df8a", "ff9896", "c5b0d5", "c49c94", "f7b6d2", "c7c7c7", "dbdb8d", "9edae5")
+"""The paler half of tab20."""
+
+
+def _save(figure: Any, path: str | Path) -> None:
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise SinkError(
+            f"{str(path)!r} cannot be written ({error}); name a picture such as out.png"
+        ) from error

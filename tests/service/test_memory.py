@@ -1,0 +1,174 @@
+"""What was learnt of sounds: kept over losses, restarts and broken files."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from service_fakes import MemorySink, ScriptedSource, hear, live, run, sound
+
+from stream_match.capture.base import Block
+from stream_match.capture.synth import drum_solo
+from stream_match.config import ListenSettings, OnsetSettings
+from stream_match.engine import Engine
+from stream_match.errors import SourceError, UsageError
+from stream_match.service import listen
+from stream_match.service.memory import ASIDE, SoundMemory
+
+
+def drums(seed=0, seconds=5):
+    return Block(drum_solo(seconds * 22_050, np.random.default_rng(seed)))
+
+
+def engine(**settings):
+    return Engine(onsets=OnsetSettings(**settings))
+
+
+async def listened(world, source, state, make_engine=engine):
+    from stream_match.service import World
+
+    sink = MemorySink()
+    world = World(
+        **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
+        offload=world.offload,
+        open_source=lambda _: source,
+        open_sink=lambda *_, **__: sink,
+    )
+    settings = ListenSettings(
+        node="attic", pace="fast", sources=[{"uri": source.name}], sinks=["memory:"], state=state
+    )
+    report = await listen(settings, make_engine, world=world)
+    return report, sink.events
+
+
+def of_type(events, kind):
+    return [event for event in events if event.type == kind]
+
+
+def test_identities_go_over_a_restart(tmp_path):
+    tape = ScriptedSource("tape", [drums()])
+    report, first = run(lambda world: listened(world, tape, tmp_path / "state"))
+    _, second = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "state"))
+    before = {event.cluster_id for event in of_type(first, "onset_cluster")}
+    assert before == {event.cluster_id for event in of_type(second, "onset_cluster")}
+    assert report.sounds == len(of_type(first, "onset_cluster")) > 10
+    assert len(of_type(first, "cluster")) == len(before)
+    assert not of_type(second, "cluster")
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tape.clusters.json"]
+
+
+def test_without_a_folder_a_run_has_identities_of_its_own():
+    _, events = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), None))
+    (prefix,) = {event.cluster_id.partition("-")[0] for event in of_type(events, "onset_cluster")}
+    assert events[0].event_id[:8] == prefix[:8]  # the time at which it began
+
+
+def test_identities_go_over_a_loss():
+    radio = live("radio", [drums(0), SourceError("gone", retry=True)], [drums(1), SourceError("over")])
+    _, events = run(lambda world: hear(world, radio, make_engine=engine))
+    kinds = [event.cluster_id for event in of_type(events, "onset_cluster")]
+    created = [event.cluster_id for event in of_type(events, "cluster") if event.change == "created"]
+    assert len(kinds) > 20
+    assert len(created) == len(set(created)) <= 5
+    onsets = [event.onset_id for event in of_type(events, "onset_cluster")]
+    assert len(onsets) == len(set(onsets))
+    times = [event.onset_s for event in of_type(events, "onset_cluster")]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 0}',
+        '{"format": 1, "prefix": "", "memory": {}}',
+        '{"format": 1, "memory": {}}',
+        '{"format": 1, "prefix": "ABC", "memory": {}}',
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
+def test_a_broken_file_is_kept_aside_with_one_sentence_and_the_daemon_goes_on(tmp_path, caplog, content):
+    path = tmp_path / "tape.clusters.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with caplog.at_level(logging.WARNING):
+        _, events = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    assert len(of_type(events, "onset_cluster")) > 10
+    told = [message for message in caplog.messages if "cannot be used" in message]
+    assert len(told) == 1
+    assert ASIDE in told[0]
+    assert Path(f"{path}{ASIDE}").read_bytes() == content.encode("utf-8", "surrogateescape")
+    assert json.loads(path.read_text())["format"] == 1
+
+
+def test_a_memory_of_other_features_is_kept_aside(tmp_path, caplog):
+    _, first = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    stored = tmp_path / "tape.clusters.json"
+    stored.write_text(stored.read_text().replace(first[1].event_id[:8], "OLD"))
+    _, second = run(
+        lambda world: listened(
+            world, ScriptedSource("tape", [drums()]), tmp_path, lambda: engine(features="seed")
+        )
+    )
+    assert any("made with features 'timbre'" in message for message in caplog.messages)
+    assert not any(event.cluster_id.startswith("OLD") for event in of_type(second, "onset_cluster"))
+
+
+def test_a_process_that_is_killed_gives_no_identity_twice(tmp_path):
+    listener, path = engine(), tmp_path / "x.json"
+    listener.feed(drums().y)
+    memory = SoundMemory(path, "P")
+    memory.take(listener, goes_on=True)
+    created = [fact.cluster_id for fact in listener.feed(sound_of_glass()) if hasattr(fact, "change")]
+    assert created  # and lost with the process
+    after = engine()
+    SoundMemory(path, "Q").give(after)
+    heard = [fact.cluster_id for fact in after.feed(sound_of_glass()) if hasattr(fact, "change")]
+    assert heard
+    assert not set(heard) & set(created)
+
+
+def sound_of_glass():
+    """Something that is no drum."""
+    t = np.arange(22_050) / 22_050
+    y = np.where(t > 0.5, np.sin(2 * np.pi * 3000 * t) * np.exp(-(t - 0.5) / 0.1), 0)
+    return (0.3 * y).astype(np.float32)
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "file" / "state"))
+
+
+def test_an_engine_that_remembers_nothing_is_left_alone(tmp_path):
+    memory = SoundMemory(tmp_path / "x.json", "P")
+    memory.take(object())
+    memory.give(object())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, caplog, monkeypatch):
+    memory = SoundMemory(tmp_path / "x.json", "P")
+    listener = engine()
+    memory.take(listener)
+    good = (tmp_path / "x.json").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    memory.take(listener)
+    assert "No space left" in caplog.text
+    assert (tmp_path / "x.json").read_bytes() == good
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_flood_is_told_once_and_counted(caplog):
+    tape = ScriptedSource("tape", [drums(0, 10), drums(1, 10), sound(1)])
+    _, events = run(lambda world: hear(world, tape, make_engine=lambda: engine(max_onsets_per_second=0.5)))
+    assert events[-1].onsets_suppressed > 20
+    assert sum("max_onsets_per_second" in message for message in caplog.messages) == 1
