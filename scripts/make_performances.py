@@ -116,7 +116,8 @@ def _render(midi: Path, *, program: int) -> np.ndarray[tuple[int], np.dtype[np.f
     synth: Any = tinysoundfont.Synth(gain=-10, samplerate=RATE_HZ)
     font = synth.sfload(str(Path(spec.origin).parent / "TimGM6mb.sf2"))
     player: Any = tinysoundfont.Sequencer(synth)
-    player.midi_load(str(midi))
+    change = tinysoundfont.midi.ProgramChange
+    player.midi_load(str(midi), filter=lambda event: isinstance(event.action, change))
     seconds = max(event.t for event in player.events) + 2
     for channel in range(16):
         synth.program_select(channel, font, 0, program)
