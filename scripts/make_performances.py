@@ -46,6 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument("--asap", type=Path, default=ASAP, metavar="DIR", help="default ../shared/audio/…")
     parser.add_argument("--query-seconds", type=float, default=20, metavar="S", help="default %(default)s")
+    parser.add_argument(
+        "--query-program",
+        type=int,
+        default=6,
+        metavar="N",
+        help="General MIDI instrument of the queries (default %(default)s, harpsichord): on the own "
+        "piano of the references, 0, notes are the very samples, and passages pass for the recording",
+    )
     args = parser.parse_args(argv)
     missing = [name for name in ("tinysoundfont", "pretty_midi") if find_spec(name) is None]
     if missing or not (args.asap / "pieces.csv").is_file():
@@ -74,11 +82,11 @@ def _make_piece(
     """Render a piece; return a row for each query."""
     indexed, *others = players
     if in_set:
-        _write(out / "ref" / f"{piece}.wav", _render(args.asap / indexed["midi_performance"]))
+        _write(out / "ref" / f"{piece}.wav", _render(args.asap / indexed["midi_performance"], program=0))
     there = _beats(args.asap / indexed["performance_annotations"])
     rows: list[list[object]] = []
     for other in others:
-        y = _render(args.asap / other["midi_performance"])
+        y = _render(args.asap / other["midi_performance"], program=args.query_program)
         here = _beats(args.asap / other["performance_annotations"])
         last_s = min(here[-1], len(y) / RATE_HZ) - args.query_seconds
         for k, begin_s in enumerate(np.linspace(here[0], last_s, QUERIES)):
@@ -87,7 +95,9 @@ def _make_piece(
             _write(out / name, y[round(begin_s * RATE_HZ) : round(end_s * RATE_HZ)])
             first, last = np.interp([begin_s, end_s], here, there)
             ratio = (last - first) / args.query_seconds
-            rows.append([name, piece, int(in_set), f"{ratio:.4f}", 0, f"{first:.2f}", "piano > piano"])
+            rows.append(
+                [name, piece, int(in_set), f"{ratio:.4f}", 0, f"{first:.2f}", f"0 > {args.query_program}"]
+            )
     return rows
 
 
@@ -97,7 +107,7 @@ def _beats(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array([float(line.split("\t")[0]) for line in lines])
 
 
-def _render(midi: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _render(midi: Path, *, program: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     import tinysoundfont  # type: ignore[import-untyped]
 
     spec = find_spec("pretty_midi")
@@ -106,10 +116,11 @@ def _render(midi: Path) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     synth: Any = tinysoundfont.Synth(gain=-10, samplerate=RATE_HZ)
     font = synth.sfload(str(Path(spec.origin).parent / "TimGM6mb.sf2"))
     player: Any = tinysoundfont.Sequencer(synth)
-    player.midi_load(str(midi))
+    change = tinysoundfont.midi.ProgramChange
+    player.midi_load(str(midi), filter=lambda event: isinstance(event.action, change))
     seconds = max(event.t for event in player.events) + 2
     for channel in range(16):
-        synth.program_select(channel, font, 0, 0)
+        synth.program_select(channel, font, 0, program)
     blocks = [
         np.frombuffer(synth.generate(RATE_HZ // 10), np.float32).reshape(-1, 2).mean(axis=1)
         for _ in range(round(10 * seconds))
