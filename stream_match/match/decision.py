@@ -20,7 +20,7 @@ from stream_match.match.reference import Reference
 from stream_match.match.telling import Clock, Match, Teller
 
 MAX_GAP_S = 2.5
-"""A match whose line has not been heard for so long has ended."""
+"""A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
 
 UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place was corrected."""
@@ -36,7 +36,7 @@ _KEEP_POSITIONS = 8
 """What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
 
 _KEEP_FAINT_POSITIONS = 16
-_FAINT = 0.45
+_FAINT = 0.6
 """Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
 
 _FOLLOW_POSITIONS = 64
@@ -78,7 +78,8 @@ class Decision:
         going = []
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
-            if (query.now - seen.heard) * clock.code_s > MAX_GAP_S:
+            patience_s = MAX_GAP_S - (_kept_by(seen) - _KEEP_POSITIONS) * clock.code_s
+            if (query.now - seen.heard) * clock.code_s > patience_s:
                 facts.append(self._teller.tell(seen, "ended", clock))
                 continue
             if self._newsworthy(seen, clock):
@@ -193,7 +194,7 @@ class Decision:
         lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
-        keep = _KEEP_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
+        keep = _kept_by(match)
         recent = similarity[best, :keep]
         if rivals.score(float(recent.mean()), keep) <= _KEEP_SCORE:
             return replace(match, head=float(line.head[0]), now=query.now)
@@ -214,6 +215,11 @@ class Decision:
         moved = abs(self._teller.reference_s(match, clock) - stream_s - match.told_offset_s)
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         return stream_s - match.told_s >= UPDATE_S or moved - drift > _CORRECTION_S
+
+
+def _kept_by(match: Match) -> int:
+    """Return over how many positions a match must agree to be kept alive."""
+    return _KEEP_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
 
 
 def _told(match: Match, facts: MatchFacts) -> Match:

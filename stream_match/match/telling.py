@@ -18,7 +18,8 @@ SILENT_AT_END = 0.5
 of broadcast with truth."""
 
 
-_SHIFT_STEP_SEMITONES = 0.5
+_AS_TURNED_SEMITONES = 0.3
+"""Shifts are half a semitone apart: one that is no farther from what the speed makes of it is due to it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Match:
         measure.
         """
         shift, by_speed = SHIFTS_SEMITONES[self.shift], 12 * math.log2(self.speed)
-        turned = shift != 0 and abs(by_speed - shift) < _SHIFT_STEP_SEMITONES / 2
+        turned = shift != 0 and abs(by_speed - shift) <= _AS_TURNED_SEMITONES
         return by_speed if turned else shift
 
     def settled_tracks(self) -> set[int]:
