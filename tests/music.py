@@ -15,12 +15,15 @@ _BEAT_S = 0.3
 _SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
-def piece(seed, seconds):
-    """Chords under a melody; another key, other tempo and other notes for every seed."""
+def piece(seed, seconds, semitones=0.0):
+    """Chords under a melody; another key, other tempo and other notes for every seed.
+
+    Played so many semitones higher, it is the same in all else.
+    """
     rng = np.random.default_rng(seed)
     y = np.zeros(round(seconds * RATE_HZ), np.float32)
     beat = round(_BEAT_S * rng.uniform(0.8, 1.25) * RATE_HZ)
-    key = 48 + int(rng.integers(12))
+    key = 48 + int(rng.integers(12)) + semitones
     for number, start in enumerate(range(0, len(y), beat)):
         if rng.random() < 0.9:
             _add(y, start, tone(key + 12 + pitch(rng.integers(14)), beat), 0.12)

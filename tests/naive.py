@@ -103,6 +103,18 @@ def cosine(n, number):
     return [scale * float(np.cos(np.pi * number * (2 * point + 1) / (2 * n))) for point in range(n)]
 
 
+def moved_cosine(n, number, bands_up):
+    """The same column for sound that is `bands_up` bands higher: each band reads it so much lower."""
+    column = cosine(n, number)
+    moved = []
+    for band in range(n):
+        lower = int(np.floor(band - bands_up))
+        share = band - bands_up - lower
+        ends = [column[at] if 0 <= at < n else 0.0 for at in (lower, lower + 1)]
+        moved.append((1 - share) * ends[0] + share * ends[1])
+    return moved
+
+
 def embedding(frames, row, n_steps, delay):
     """One embedding: the frame at the end of the span that starts at `row`, and its predecessors."""
     present = row + (n_steps - 1) * delay
@@ -110,10 +122,21 @@ def embedding(frames, row, n_steps, delay):
 
 
 def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track):
-    """The heaviest cells of votes, which are tuples (time, position, track, weight, by_lsh).
+    """The heaviest cells of votes, which are tuples (time, position, track, shift, weight, by_lsh).
 
-    Returns tuples (track, head, weight, faiss_votes, lsh_votes), best first.
+    Returns tuples (shift, track, head, weight, faiss_votes, lsh_votes): up to ``at_most[0]`` of shift 0, best
+    first, then up to ``at_most[1]`` of shift 1, and so on.
     """
+    found = []
+    for shift, most in enumerate(at_most):
+        own = [(*vote[:3], *vote[4:]) for vote in votes if vote[3] == shift]
+        cells = vote_cells_of_a_shift(own, now, direction, half_life, cell_frames, most, per_track)
+        found += [(shift, *cell) for cell in cells]
+    return found
+
+
+def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most, per_track):
+    """The same of votes (time, position, track, weight, by_lsh) as tuples (track, head, weight, ...)."""
     own = {}
     for time, position, track, weight, by_lsh in votes:
         offset = position - direction * time

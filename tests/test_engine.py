@@ -87,6 +87,41 @@ def test_the_speed_is_right_in_the_end(turntable):
     assert facts[-1].speed == pytest.approx(speed, abs=0.01)
 
 
+@pytest.fixture(scope="module", params=[("p0", 1.03), ("p2", 0.97), ("p5", 1.03), ("p6", 0.97)], ids=str)
+def far_off_turntable(request, reference):
+    name, speed = request.param
+    return name, speed, hear(reference, played_faster(cut(PIECES[name], 10, 20), speed))
+
+
+def test_a_piece_half_a_semitone_off_is_found(far_off_turntable):
+    name, speed, facts = far_off_turntable
+    found(facts, name, 10, within_s=12, speed=speed)
+
+
+def test_a_turntable_is_told_by_its_speed(far_off_turntable):
+    """Speed and pitch are one; 1 % are 0.17 semitones."""
+    name, speed, facts = far_off_turntable
+    last = [one for one in facts if one.track.id == name][-1]
+    assert last.speed == pytest.approx(speed, abs=0.01)
+    assert last.semitones == pytest.approx(12 * np.log2(speed), abs=0.2)
+
+
+@pytest.mark.parametrize("semitones", [-1.0, -0.5, 0.5, 1.0])
+@pytest.mark.parametrize("name", ["p1", "p4", "p6"])
+def test_a_piece_that_is_played_in_another_key_is_found(reference, name, semitones):
+    y = cut(piece(int(name[1]), 40, semitones), 12, 14)
+    facts = found(hear(reference, y), name, 12, within_s=10)
+    for one in facts:
+        assert one.semitones == pytest.approx(semitones, abs=0.01)
+    assert facts[-1].speed == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["p0", "p3", "p7"])
+def test_what_is_in_its_key_is_told_so(reference, name):
+    for one in hear(reference, cut(PIECES[name], 17, 12)):
+        assert (one.track.id, one.semitones) == (name, 0)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -182,6 +217,16 @@ def test_a_match_ends_when_its_piece_does(reference):
         assert one.ended_s == pytest.approx(end_s, abs=2)
         # Noticed not much later than it could be.
         assert one.stream_s <= end_s + 6
+
+
+@pytest.mark.parametrize("name", ["p0", "p2", "p4"])
+def test_a_match_that_falls_silent_ends_soon(reference, name):
+    facts = hear(reference, cut(PIECES[name], 10, 12), silence(8))
+    check_lives(facts)
+    last = facts[-1]
+    assert (last.track.id, last.phase) == (name, "ended")
+    assert last.ended_s == pytest.approx(12, abs=1.5)
+    assert last.stream_s <= 12 + 6
 
 
 def test_a_loop_is_heard_to_its_end(reference):

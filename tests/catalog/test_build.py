@@ -55,13 +55,14 @@ def test_equals_the_steps_by_hand(music, built):
     np.testing.assert_array_equal(index.reference.planes.shape.planes, planes.shape.planes)
     np.testing.assert_array_equal(index.reference.starts, twin.starts)
     np.testing.assert_array_equal(index.reference.codes, twin.codes)
-    np.testing.assert_array_equal(index.reference.searched, twin.searched)
+    np.testing.assert_array_equal(index.reference.audible, twin.audible)
+    np.testing.assert_array_equal(index.reference.hashed, twin.hashed)
     np.testing.assert_array_equal(index.reference.lsh.entries, twin.lsh.entries)
     assert index.reference.neighbours.to_bytes() == twin.neighbours.to_bytes()
 
 
 def test_a_long_track_in_stretches_has_the_codes_of_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("stream_match.catalog.read._STRETCH_SEARCHED", 8)
+    monkeypatch.setattr("stream_match.catalog.read._STRETCH_HASHED", 8)
     settings = FeatureSettings(code_stride_frames=3)
     whole = RollingFeatures(settings).feed(song(1, 20.0))
     whole.tofile(tmp_path / "chroma")

@@ -13,7 +13,8 @@ from stream_match.catalog import describe_index, load_index, save_index, store, 
 from stream_match.catalog.manifest import FORMAT_VERSION
 from stream_match.catalog.store import FILES, open_index
 from stream_match.errors import CatalogError
-from stream_match.match.faiss_index import build_faiss
+from stream_match.match.faiss_index import FaissIndex, build_faiss, load_faiss
+from stream_match.match.reference import LSH_KEY_BITS, LSH_TABLES
 
 
 def edit_manifest(index, change):
@@ -46,14 +47,15 @@ def refused(index, message):
 
 def test_round_trip(built, tmp_path):
     index = open_index(built)
-    save_index(index.reference, index.rows, index.audible, tmp_path / "copy")
+    save_index(index.reference, index.rows, tmp_path / "copy")
     assert contents(tmp_path / "copy") == contents(built)
     assert verify_index(built) == []
 
 
 def test_what_is_large_is_mapped_not_read(built):
     reference = load_index(built)
-    for array in [reference.codes, reference.searched, reference.lsh.starts, reference.lsh.entries]:
+    planes = [reference.planes.shape.planes, reference.planes.chroma.planes]
+    for array in [reference.chroma_codes, reference.lsh.starts, reference.lsh.entries, *planes]:
         base = array
         while getattr(base, "base", None) is not None and not isinstance(base, np.memmap):
             base = base.base
@@ -83,10 +85,10 @@ def test_one_changed_byte_is_noticed(index, name):
 
 
 def test_a_link_in_a_files_place_is_not_followed(index):
-    shutil.copy(index / "codes.npy", index.parent / "codes.npy")
-    (index / "codes.npy").unlink()
-    (index / "codes.npy").symlink_to(index.parent / "codes.npy")
-    refused(index, "codes.npy' is no regular file")
+    shutil.copy(index / "chroma_codes.npy", index.parent / "chroma_codes.npy")
+    (index / "chroma_codes.npy").unlink()
+    (index / "chroma_codes.npy").symlink_to(index.parent / "chroma_codes.npy")
+    refused(index, "chroma_codes.npy' is no regular file")
 
 
 def test_a_pipe_in_a_files_place_does_not_hang(index):
@@ -100,15 +102,16 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
     [
         (
             {"format_version": FORMAT_VERSION + 1, "earliest_compatible_version": FORMAT_VERSION + 1},
-            "format version 2",
+            f"format version {FORMAT_VERSION + 1}",
         ),
         ({"format_version": 0}, "format version 0"),
+        ({"format_version": 1, "earliest_compatible_version": 1}, "format version 1"),
         ({"format": "other"}, "damaged"),
         ({"fingerprint": "0" * 16}, "other feature code .fingerprint 0000000000000000."),
         ({"extra": 1}, "extra: Extra inputs"),
-        ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1 << 70, "searched": 1}}, "counts.codes"),
-        ({"counts": {"tracks": 5, "seconds": float("nan"), "codes": 1, "searched": 1}}, "counts.seconds"),
-        ({"counts": {"tracks": "5", "seconds": 30.0, "codes": 1, "searched": 1}}, "counts.tracks"),
+        ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1 << 70, "hashed": 1}}, "counts.codes"),
+        ({"counts": {"tracks": 5, "seconds": float("nan"), "codes": 1, "hashed": 1}}, "counts.seconds"),
+        ({"counts": {"tracks": "5", "seconds": 30.0, "codes": 1, "hashed": 1}}, "counts.tracks"),
         ({"lsh": {"tables": 8, "key_bits": 60}}, "key_bits"),
         ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
         ({"files": {"/etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
@@ -144,11 +147,11 @@ def test_a_manifest_that_is_none_is_refused(index, data):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("codes.npy", npy(np.zeros((3, 16), np.uint8)), "expected"),
-        ("codes.npy", b"not an array", "not an array"),
-        ("codes.npy", b"\x80\x04\x95.", "not an array"),
-        ("codes.npy", npy(np.array([{}], dtype=object)), "not an array"),
-        ("searched.npy", npy(np.zeros(3, np.int64)), "expected"),
+        ("chroma_codes.npy", npy(np.zeros((3, 8), np.uint8)), "expected"),
+        ("chroma_codes.npy", b"not an array", "not an array"),
+        ("chroma_codes.npy", b"\x80\x04\x95.", "not an array"),
+        ("chroma_codes.npy", npy(np.array([{}], dtype=object)), "not an array"),
+        ("audible.npy", npy(np.zeros(3, np.int64)), "expected"),
         ("tracks.jsonl", b"", "counts"),
         ("tracks.jsonl", b'{"id": "a"}\n', "tracks.jsonl .* damaged"),
         ("tracks.jsonl", b"\xff\n", "tracks.jsonl .* damaged"),
@@ -163,9 +166,15 @@ def test_forged_files_are_refused(index, name, data, message):
 
 
 def test_codes_of_another_width_are_refused(index):
-    searched = np.load(index / "searched.npy")
-    narrow = build_faiss(np.load(index / "codes.npy")[searched][:, :8].copy())
+    narrow = build_faiss(load_index(index).codes[:, :8].copy())
     forge(index, "neighbours.faiss", narrow.to_bytes())
+    refused(index, "counts")
+
+
+def test_another_number_of_audible_positions_than_hashed_ones_is_refused(index):
+    audible = np.load(index / "audible.npy")
+    audible[0] ^= 0b1000_0000  # the first position of a track could be hashed
+    forge(index, "audible.npy", npy(audible))
     refused(index, "counts")
 
 
@@ -186,12 +195,12 @@ def test_an_index_that_is_replaced_while_it_is_read_is_read_again(index, built, 
 
 
 def test_a_header_that_claims_a_huge_array_takes_no_memory(index):
-    data = (index / "codes.npy").read_bytes()
-    shape = str(np.load(index / "codes.npy").shape).encode()
-    claimed = b"(99999999999, 16)"
+    data = (index / "chroma_codes.npy").read_bytes()
+    shape = str(np.load(index / "chroma_codes.npy").shape).encode()
+    claimed = b"(99999999999, 8)"
     forge(
         index,
-        "codes.npy",
+        "chroma_codes.npy",
         data.replace(shape + b", }" + b" " * (len(claimed) - len(shape)), claimed + b", }"),
     )
     refused(index, "not an array")
@@ -212,8 +221,6 @@ def test_a_header_that_claims_a_huge_array_takes_no_memory(index):
             lambda array: array.__setitem__((0, 5), 1 << 31),
             "lsh_starts.npy is not in order",
         ),
-        ("searched.npy", lambda array: array.__setitem__(-1, 1 << 31), "searched.npy is not in order"),
-        ("searched.npy", lambda array: array.__setitem__(1, 0), "searched.npy is not in order"),
         ("shape_planes.npy", lambda array: array.__setitem__((0, 0), np.nan), "not finite"),
     ],
 )
@@ -225,23 +232,30 @@ def test_arrays_that_would_lead_astray_are_refused(index, name, change, message)
 
 
 def test_tables_that_do_not_fit_the_codes_are_found_by_verify(index):
-    for name in ("codes.npy", "chroma_codes.npy"):
-        codes = np.load(index / name)
-        forge(index, name, npy(codes[::-1].copy()))
+    codes = np.load(index / "chroma_codes.npy")
+    forge(index, "chroma_codes.npy", npy(codes[::-1].copy()))
     load_index(index)
-    assert verify_index(index) == [
-        "the LSH tables do not fit the codes: build the index again",
-        "the FAISS index does not fit the codes: build the index again",
-    ]
+    assert verify_index(index) == ["the LSH tables do not fit the codes: build the index again"]
+
+
+def test_a_faiss_index_that_does_not_find_its_own_codes_is_found_by_verify(index, monkeypatch):
+    class Lost(FaissIndex):
+        def search(self, codes, k):
+            return super().search(~codes, k)
+
+    monkeypatch.setattr(store, "load_faiss", lambda path: Lost(load_faiss(path)._index))
+    assert verify_index(index) == ["the FAISS index does not find its own codes: build the index again"]
 
 
 def test_verify_names_everything_at_once(index):
-    (index / "codes.npy").unlink()
-    (index / "searched.npy").write_bytes(b"")
+    (index / "audible.npy").unlink()
+    (index / "chroma_codes.npy").write_bytes(b"")
+    (index / "codes.npy").touch()  # of an older version
     (index / "stray").touch()
     problems = verify_index(index)
-    assert len(problems) == 3
-    for name, problem in zip(["codes.npy", "searched.npy", "stray"], problems, strict=True):
+    assert len(problems) == 4
+    names = ["audible.npy", "chroma_codes.npy", "codes.npy", "stray"]
+    for name, problem in zip(names, problems, strict=True):
         assert name in problem
 
 
@@ -263,7 +277,11 @@ def test_a_broken_swap_is_mended_by_loading(index):
 
 def test_description(built):
     info = describe_index(built)
-    assert (info.tracks, info.neighbours, info.lsh_tables, info.lsh_key_bits) == (5, "flat", 8, 8)
+    assert (info.tracks, info.neighbours) == (5, "flat")
+    assert (info.lsh_tables, info.lsh_key_bits) == (LSH_TABLES, LSH_KEY_BITS[0])
+    reference = load_index(built)
+    assert (info.codes, info.hashed) == (len(reference.codes), len(reference.hashed))
+    assert info.hours == pytest.approx(reference.seconds / 3600, abs=5 * 2 / 3600)
     assert info.hours == pytest.approx(30 / 3600, abs=1e-4)
     assert info.bytes == sum(map(len, contents(built).values()))
     assert 0.5 < info.lsh_occupancy <= 1

@@ -123,12 +123,12 @@ def of_another_fingerprint(folder):
 
 
 def cut_short(folder):
-    codes = folder / "codes.npy"
+    codes = folder / "chroma_codes.npy"
     codes.write_bytes(codes.read_bytes()[:-100])
 
 
 def tampered(folder):
-    codes = folder / "codes.npy"
+    codes = folder / "chroma_codes.npy"
     data = bytearray(codes.read_bytes())
     data[len(data) // 2] ^= 1
     codes.write_bytes(data)

@@ -87,5 +87,29 @@ def test_the_basis_is_made_of_the_slowest_cosines(n_coefficients):
     np.testing.assert_allclose(basis.T @ basis, np.eye(n_coefficients), atol=1e-5)
 
 
+@pytest.mark.parametrize("semitones", [-12.0, -1.0, -0.5, 0.0, 0.1, 0.5, 1.0, 2.5])
+def test_a_moved_basis_reads_each_band_so_much_lower(semitones):
+    basis = shape_basis(20, semitones)
+    assert (basis.shape, basis.dtype) == ((N_BANDS, 20), np.float32)
+    for column in range(0, 20, 3):
+        twin = naive.moved_cosine(N_BANDS, column, semitones * BANDS_PER_OCTAVE / 12)
+        np.testing.assert_allclose(basis[:, column], twin, atol=1e-6)
+
+
+def test_the_basis_is_not_moved_by_default():
+    np.testing.assert_array_equal(shape_basis(30), shape_basis(30, 0.0))
+
+
+@pytest.mark.parametrize("semitones", [-2, -1, 1, 2])
+def test_bands_moved_by_whole_bands_have_the_coefficients_of_the_original(semitones):
+    bands = spectra(4, N_BANDS, 5)
+    up = semitones * BANDS_PER_OCTAVE // 12
+    bands[:, : abs(up)] = bands[:, N_BANDS - abs(up) :] = 0  # or they would be moved out
+    moved = np.roll(bands, up, axis=1)
+    np.testing.assert_allclose(
+        moved @ shape_basis(48, semitones), bands @ shape_basis(48), rtol=1e-4, atol=1e-3
+    )
+
+
 def test_a_flat_spectrum_has_no_contrast():
     assert not contrast(np.full((2, N_BANDS), 0.5, np.float32)).any()

@@ -8,18 +8,22 @@ from features_samples import SIGNALS, cuts, portions
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from music import RATE_HZ, chroma_of, frames_of, noise, piece, silence
+from music import RATE_HZ, SETTINGS, chroma_of, cut, frames_of, noise, piece, played_faster, silence, tone
 
 from stream_match.config import FeatureSettings
 from stream_match.features.contrast import contrast_bands, log_frequency_filter, shape_basis
 from stream_match.features.rolling import CHROMA, SHAPE, RollingFeatures
 from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
+from stream_match.match.reference import embeddings_of
 
 CHROMAS = ("power", "magnitude", "contrast")
 
 
-def fed(y, settings, lengths):
-    rolling = RollingFeatures(settings)
+SHIFTS = (0.0, -0.5, 1.0)
+
+
+def fed(y, settings, lengths, shifts=(0.0,)):
+    rolling = RollingFeatures(settings, shifts)
     return np.concatenate([rolling.feed(block) for block in portions(y, lengths)])
 
 
@@ -30,6 +34,65 @@ def test_the_cut_changes_no_bit(chroma, name, lengths):
     settings = FeatureSettings(chroma=chroma)
     whole = frames_of(SIGNALS[name], settings)
     assert fed(SIGNALS[name], settings, lengths).tobytes() == whole.tobytes()
+
+
+@hypothesis_settings(max_examples=12, deadline=None)
+@given(name=st.sampled_from(sorted(SIGNALS)), lengths=cuts(4 * 4096))
+def test_the_cut_changes_no_bit_at_several_shifts(name, lengths):
+    settings = FeatureSettings().listening()
+    whole = RollingFeatures(settings, SHIFTS).feed(SIGNALS[name])
+    assert whole.shape[1] == 12 + len(SHIFTS) * settings.shape_coefficients
+    assert fed(SIGNALS[name], settings, lengths, SHIFTS).tobytes() == whole.tobytes()
+
+
+def test_there_is_a_set_of_coefficients_for_each_shift():
+    y = SIGNALS["music, silence, quiet music"]
+    whole = RollingFeatures(SETTINGS, SHIFTS).feed(y)
+    sets = np.split(whole[:, SHAPE], len(SHIFTS), axis=1)
+    for shift, shape in zip(SHIFTS, sets, strict=True):
+        alone = RollingFeatures(SETTINGS, (shift,)).feed(y)
+        np.testing.assert_array_equal(whole[:, CHROMA], alone[:, CHROMA])
+        np.testing.assert_allclose(shape, alone[:, SHAPE], atol=1e-6)
+    silent = ~whole[:, CHROMA].any(axis=1)
+    assert silent.any()
+    assert not whole[silent].any()
+    np.testing.assert_array_equal(
+        RollingFeatures(SETTINGS).feed(y), RollingFeatures(SETTINGS, (0.0,)).feed(y)
+    )
+
+
+@pytest.mark.parametrize("shift", [-1.0, -0.5, 0.5, 1.0])
+@pytest.mark.parametrize("kind", ["tone", "turntable"])
+def test_what_is_so_much_higher_has_at_that_shift_the_shape_of_the_original(shift, kind):
+    """The first frame: what is played faster sounds other notes later on."""
+    ratio = 2 ** (shift / 12)
+    if kind == "tone":
+        y, higher = (tone(60 + semitones, RATE_HZ) for semitones in (0, shift))
+    else:
+        y = cut(piece(9, 3), 1, 1)
+        higher = played_faster(y, ratio)
+    original = unit(frames_of(y.astype(np.float32))[0, SHAPE])
+    shifts = (0.0, shift, -shift)
+    sets = np.split(RollingFeatures(SETTINGS, shifts).feed(higher.astype(np.float32))[0, SHAPE], 3)
+    as_is, at_shift, wrong_way = (float(original @ unit(shape)) for shape in sets)
+    assert at_shift > 0.85
+    assert at_shift > as_is + 0.2
+    assert at_shift > wrong_way + 0.3
+
+
+def unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+def test_listening_hears_every_frame_of_a_reference_and_others_between():
+    y = piece(2, 5)
+    listening = SETTINGS.listening()
+    dense, sparse = frames_of(y, listening), frames_of(y)
+    density = SETTINGS.hop_samples // listening.hop_samples
+    np.testing.assert_array_equal(dense[::density][: len(sparse)], sparse)
+    heard, known = embeddings_of(dense, listening), embeddings_of(sparse, SETTINGS)
+    for one, other in ((heard.shape, known.shape), (heard.chroma, known.chroma)):
+        np.testing.assert_array_equal(one[::density][: len(other)], other)
 
 
 @pytest.mark.parametrize("chroma", CHROMAS)

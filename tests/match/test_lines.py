@@ -12,12 +12,25 @@ from stream_match.match.lines import LineReader, Lines, as_words, window_means
 LENGTHS = (30, 1, 0, 50)
 
 
+N_SHIFTS = 3
+
+
 def random_lines(reference, n, rng):
-    """Through all tracks, some of them beginning or ending outside."""
+    """Through all tracks and shifts, some of them beginning or ending outside."""
     track = rng.integers(0, len(LENGTHS), n)
     head = rng.choice([0.5, 1.0, 0.25], n) * rng.integers(-20, 2 * len(reference.codes) + 20, n)
     speed = rng.choice([1.0, 0.96, 1.0267, -1.0, -1.04, 0.5], n)
-    return Lines(track, head.astype(np.float64), speed.astype(np.float32))
+    shift = rng.integers(0, N_SHIFTS, n)
+    return Lines(track, head.astype(np.float64), speed.astype(np.float32), shift)
+
+
+def heard(*sets):
+    """Query codes, a set per shift, as words."""
+    return np.stack([as_words(codes) for codes in sets])
+
+
+def stride_of(reference):
+    return reference.settings.listening().code_stride_frames
 
 
 @settings(max_examples=60, deadline=None)
@@ -25,22 +38,24 @@ def random_lines(reference, n, rng):
     seed=st.integers(0, 10_000),
     stride=st.sampled_from([1, 2, 3]),
     n_bits=st.sampled_from([64, 128, 192]),
-    n_frames=st.integers(0, 40),
+    n_frames=st.integers(0, 80),
 )
 def test_similarity_is_that_of_a_loop(seed, stride, n_bits, n_frames):
     rng = np.random.default_rng(seed)
     tracks = [random_codes(n, seed + i, n_bits) for i, n in enumerate(LENGTHS)]
     reference = reference_of(tracks, stride=stride, n_bits=n_bits)
-    query = random_codes(n_frames, seed + 9, n_bits)
+    query = [random_codes(n_frames, seed + 9 + shift, n_bits) for shift in range(N_SHIFTS)]
     audible = rng.random(n_frames) < 0.8
     lines = random_lines(reference, 12, rng)
-    similarity = LineReader(reference).similarity(as_words(query), audible, lines)
-    assert similarity.shape == (12, n_frames // stride)
+    similarity = LineReader(reference).similarity(heard(*query), audible, lines)
+    assert similarity.shape == (12, n_frames // stride_of(reference))
     assert similarity.dtype == np.float32
-    for row, track, head, speed in zip(similarity, lines.track, lines.head, lines.speed, strict=True):
+    codes = reference.codes
+    columns = (similarity, lines.track, lines.head, lines.speed, lines.shift)
+    for row, track, head, speed, shift in zip(*columns, strict=True):
         first, last = reference.starts[track], reference.starts[track + 1] - 1
         twin = agreement_along(
-            reference.codes, first, last, query, audible, stride, float(head), float(speed)
+            codes, first, last, query[shift], audible, stride_of(reference), float(head), float(speed)
         )
         np.testing.assert_allclose(row, twin, atol=1e-6)
 
@@ -49,49 +64,55 @@ def test_similarity_is_that_of_a_loop(seed, stride, n_bits, n_frames):
 @pytest.mark.parametrize("speed", [1.0, -1.0])
 def test_what_was_played_agrees_in_every_bit(stride, speed):
     codes = random_codes(100, 1)
-    reader = LineReader(reference_of([codes], stride=stride))
-    query = np.repeat(codes[50 - int(speed) * np.arange(20)], stride, axis=0)
-    line = Lines.single(0, 50, speed)
-    similarity = reader.similarity(as_words(query), np.ones(len(query), bool), line)
-    assert (similarity == 1).all()
-    assert (reader.similarity(as_words(~query), np.ones(len(query), bool), line) == -1).all()
-    assert (reader.similarity(as_words(query), np.zeros(len(query), bool), line) == 0).all()
+    reference = reference_of([codes], stride=stride)
+    reader = LineReader(reference)
+    query = np.repeat(codes[50 - int(speed) * np.arange(20)], stride_of(reference), axis=0)
+    for shift, words in enumerate([heard(query, ~query), heard(~query, query)]):
+        line, other = (Lines.single(0, 50, speed, number) for number in (shift, 1 - shift))
+        similarity = reader.similarity(words, np.ones(len(query), bool), line)
+        assert similarity.shape == (1, 20)
+        assert (similarity == 1).all()
+        assert (reader.similarity(words, np.ones(len(query), bool), other) == -1).all()
+        assert (reader.similarity(words, np.zeros(len(query), bool), line) == 0).all()
 
 
 def test_a_line_ends_with_its_track():
     codes = np.zeros((30, 16), np.uint8)
     reader = LineReader(reference_of([codes, codes], stride=1))
-    query = as_words(codes[:20])
-    similarity = reader.similarity(query, np.ones(20, bool), Lines.single(1, 35, 1))[0]
+    query = heard(np.zeros((40, 16), np.uint8))  # two frames to a position
+    similarity = reader.similarity(query, np.ones(40, bool), Lines.single(1, 35, 1, 0))[0]
     assert similarity.tolist() == [1] * 6 + [0] * 14
-    similarity = reader.similarity(query, np.ones(20, bool), Lines.single(0, 35, 1))[0]
+    similarity = reader.similarity(query, np.ones(40, bool), Lines.single(0, 35, 1, 0))[0]
     assert similarity.tolist() == [0] * 6 + [1] * 14
 
 
 def test_a_large_catalogue_is_read_at_the_right_place():
-    """1,300 hours of references have 50 million positions; float32 counts to 17 million."""
-    fan = Lines.single(0, 50_000_001.0, 1.0).fan(np.array([-0.5, 0, 0.5], np.float32), np.ones(1, np.float32))
+    """2,600 hours of references have 50 million positions; float32 counts to 17 million."""
+    offsets = np.array([-0.5, 0, 0.5], np.float32)
+    fan = Lines.single(0, 50_000_001.0, 1.0, 0).fan(offsets, np.ones(1, np.float32))
     assert fan.head.tolist() == [50_000_000.5, 50_000_001.0, 50_000_001.5]
 
 
 def test_no_lines_and_no_query_are_legal():
     reader = LineReader(reference_of([random_codes(9, 2)]))
-    none = Lines(np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32))
-    assert reader.similarity(as_words(random_codes(8, 3)), np.ones(8, bool), none).shape == (0, 4)
-    empty = as_words(random_codes(0, 3))
-    assert reader.similarity(empty, np.ones(0, bool), Lines.single(0, 5, 1)).shape == (1, 0)
+    numbers = np.empty(0, np.int64)
+    none = Lines(numbers, np.empty(0), np.empty(0, np.float32), numbers)
+    assert reader.similarity(heard(random_codes(32, 3)), np.ones(32, bool), none).shape == (0, 4)
+    empty = heard(random_codes(0, 3), random_codes(0, 4))
+    assert reader.similarity(empty, np.ones(0, bool), Lines.single(0, 5, 1, 1)).shape == (1, 0)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_stretch_is_a_query_that_agrees_with_its_line(stride):
-    tracks = [random_codes(40, 4), random_codes(40, 5)]
-    reader = LineReader(reference_of(tracks, stride=stride))
+    reference = reference_of([random_codes(40, 4), random_codes(40, 5)], stride=stride)
+    reader, stride = LineReader(reference), stride_of(reference)
     words, inside = reader.stretch(1, 50.0, 1.0, 30 * stride)
-    assert (words.shape, words.dtype) == ((30 * stride, 2), np.uint64)
+    assert (words.shape, words.dtype) == ((1, 30 * stride, 2), np.uint64)
     assert (inside.shape, inside.dtype) == ((30 * stride,), np.bool_)
     # Eleven positions back it leaves its track; np.rint may give half a position to either side.
-    assert abs(int(inside.sum()) - 11 * stride) <= 1
-    similarity = reader.similarity(words, inside, Lines.single(1, 50.0, 1.0))[0]
+    assert abs(int(inside.sum()) - 10.5 * stride) <= 1
+    line = Lines.single(1, 50.0, 1.0, 3).unshifted()
+    similarity = reader.similarity(words, inside, line)[0]
     assert similarity.tolist() == [1] * 11 + [0] * 19
 
 
@@ -100,15 +121,33 @@ def test_a_stretch_is_a_query_that_agrees_with_its_line(stride):
 def test_a_fan_nests_speeds_in_offsets_in_lines(n, n_offsets, n_speeds):
     rng = np.random.default_rng(n)
     head, speed = rng.random(n), rng.choice([-1, 1], n).astype(np.float32)
+    shift = rng.integers(0, 5, n)
     offsets, speeds = rng.random(n_offsets).astype(np.float32), rng.random(n_speeds).astype(np.float32)
-    fan = Lines(np.arange(n), head, speed).fan(offsets, speeds)
+    fan = Lines(np.arange(n), head, speed, shift).fan(offsets, speeds)
     twin = [
-        (i, head[i] + offset, speed[i] * factor) for i in range(n) for offset in offsets for factor in speeds
+        (i, head[i] + offset, speed[i] * factor, shift[i])
+        for i in range(n)
+        for offset in offsets
+        for factor in speeds
     ]
     assert len(fan) == len(twin) == n * n_offsets * n_speeds
     assert fan.track.tolist() == [line[0] for line in twin]
     np.testing.assert_array_equal(fan.head, [line[1] for line in twin])
     np.testing.assert_array_equal(fan.speed, [line[2] for line in twin])
+    assert fan.shift.tolist() == [line[3] for line in twin]
+
+
+def test_lines_are_taken_and_joined_whole():
+    rng = np.random.default_rng(1)
+    lines = random_lines(reference_of([random_codes(n, n) for n in LENGTHS]), 9, rng)
+    first, last = lines[np.arange(4)], lines[np.arange(4, 9)]
+    joined = first.followed_by(last)
+    for name in ("track", "head", "speed", "shift"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(lines, name))
+        assert len(getattr(first, name)) == len(first) == 4
+    plain = lines.unshifted()
+    assert not plain.shift.any()
+    np.testing.assert_array_equal(plain.head, lines.head)
 
 
 @pytest.mark.parametrize("n_bytes", [1, 2, 8, 9, 16])

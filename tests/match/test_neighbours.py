@@ -83,6 +83,20 @@ def test_round_trip_through_a_file(kind, tmp_path):
     assert loaded.to_bytes() == index.to_bytes()
 
 
+@pytest.mark.parametrize("n_bytes", [8, 16])
+def test_codes_come_back_in_the_order_in_which_they_were_given(kind, tmp_path, n_bytes):
+    codes = clustered(1501, n_bytes, 12)
+    index = kind[0](codes)
+    path = tmp_path / "neighbours.faiss"
+    path.write_bytes(index.to_bytes())
+    for one in (index, load_faiss(str(path))):
+        back = one.codes()
+        assert (back.shape, back.dtype) == (codes.shape, np.uint8)
+        np.testing.assert_array_equal(back, codes)
+        back[:] = 0  # a copy
+        np.testing.assert_array_equal(one.codes(), codes)
+
+
 def test_equal_codes_give_equal_bytes(kind):
     codes = clustered(1500, 16, 10)
     assert kind[0](codes).to_bytes() == kind[0](codes.copy()).to_bytes()
@@ -97,5 +111,7 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 
 def test_an_empty_index_finds_nothing():
-    _, rows = build_faiss(np.empty((0, 8), np.uint8)).search(clustered(2, 8, 11), 3)
+    index = build_faiss(np.empty((0, 8), np.uint8))
+    _, rows = index.search(clustered(2, 8, 11), 3)
     assert (rows == -1).all()
+    assert index.codes().shape == (0, 8)

@@ -34,7 +34,7 @@ def test_a_row_does_not_depend_on_what_stands_beside_it():
     rows = correlated(333, 120, 2)
     projection = fit_projection(rows, n_bits=128, seed=3)
     whole = projection.distances(rows)
-    for first, last in [(0, 1), (5, 9), (100, 333)]:
+    for first, last in [(0, 1), (5, 9), (100, 333), (332, 333), (3, 14)]:
         np.testing.assert_array_equal(projection.distances(rows[first:last]), whole[first:last])
 
 
@@ -43,6 +43,40 @@ def test_whitening_makes_bits_balanced_and_independent():
     distances = fit_projection(rows, n_bits=24, seed=3).distances(rows)
     np.testing.assert_allclose(distances.mean(axis=0), 0, atol=0.02)
     np.testing.assert_allclose(np.cov(distances.T), np.eye(24), atol=0.02)
+
+
+@pytest.mark.parametrize(("d", "n_bits"), [(12, 16), (60, 128), (960, 256)])
+def test_a_single_row_has_the_distances_of_the_many(d, n_bits):
+    """BLAS may take another way for one row than for many; blocks are always of one size."""
+    rows = np.random.default_rng(d).standard_normal((35, d)).astype(np.float32)
+    projection = Projection(
+        rows.mean(axis=0), np.random.default_rng(1).standard_normal((d, n_bits)).astype(np.float32)
+    )
+    whole = projection.distances(rows)
+    for first in range(35):
+        for last in (first + 1, min(35, first + 2), min(35, first + 9)):
+            assert projection.distances(rows[first:last]).tobytes() == whole[first:last].tobytes()
+
+
+@pytest.mark.parametrize("n_components", [1, 5, 11])
+def test_only_the_strongest_components_are_kept(n_components):
+    rows = correlated(4000, 12, 8)
+    projection = fit_projection(rows, n_bits=32, seed=3, n_components=n_components)
+    planes = projection.planes.astype(np.float64)
+    assert np.linalg.matrix_rank(planes, tol=1e-4) == n_components
+    variances, components = np.linalg.eigh(np.cov(rows.T.astype(np.float64)))
+    weak, strong = np.split(components, [12 - n_components], axis=1)
+    # The planes do not look along the weak components, and the strong ones are whitened.
+    assert np.abs(weak.T @ planes).max() < 1e-3 * np.abs(planes).max()
+    scaled = (strong * np.sqrt(variances[12 - n_components :])).T @ planes
+    np.testing.assert_allclose(scaled @ scaled.T, np.eye(n_components) * 32 / 12, atol=0.3 * 32 / 12)
+
+
+@pytest.mark.parametrize("n_components", [12, 13, 999])
+def test_as_many_components_as_dimensions_are_all(n_components):
+    rows = correlated(500, 12, 9)
+    some, every = (fit_projection(rows, n_bits=16, seed=3, n_components=n) for n in (n_components, None))
+    np.testing.assert_array_equal(some.planes, every.planes)
 
 
 def test_more_bits_than_dimensions_are_further_rotations():

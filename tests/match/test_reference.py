@@ -8,11 +8,12 @@ from music import SETTINGS, catalogue, frames_of, noise, piece, silence
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.match.reference import (
-    SEARCHED_STRIDE,
+    HASHED_STRIDE,
     Embeddings,
     code_track,
     embeddings_of,
     fit_to_tracks,
+    hashed_positions,
 )
 
 
@@ -25,18 +26,35 @@ def test_the_track_of_a_position():
     assert reference.seconds == pytest.approx(12 * SETTINGS.code_s)
 
 
-def test_every_second_audible_code_of_each_track_is_searched_for():
+def test_every_second_audible_code_of_each_track_is_hashed_and_all_are_searched():
     audible = np.array([True, True, True, False, False, True, True])
-    reference = reference_of([random_codes(7, 1), random_codes(7, 2)], audible=audible)
-    expected = [7 * track + i for track in (0, 1) for i in range(0, 7, SEARCHED_STRIDE) if audible[i]]
-    assert reference.searched.tolist() == expected
-    assert reference.searched.dtype == np.uint32
-    assert len(reference.neighbours) == len(expected)
-    distances, rows = reference.neighbours.search(reference.codes[reference.searched], 1)
-    assert not distances.any()
-    assert reference.searched[rows[:, 0]].tolist() == expected
+    tracks = [random_codes(7, 1), random_codes(7, 2)]
+    reference = reference_of(tracks, audible=audible)
+    expected = [7 * track + i for track in (0, 1) for i in range(0, 7, HASHED_STRIDE) if audible[i]]
+    assert reference.hashed.tolist() == expected
+    assert reference.hashed.dtype == np.uint32
     assert sorted(reference.lsh.entries[0].tolist()) == expected
-    np.testing.assert_array_equal(reference.chroma_codes, reference.codes[reference.searched])
+    np.testing.assert_array_equal(reference.chroma_codes, reference.codes[reference.hashed])
+    np.testing.assert_array_equal(reference.codes, np.concatenate(tracks))
+    assert reference.audible.tolist() == [*audible, *audible]
+    assert len(reference.neighbours) == 14
+    distances, rows = reference.neighbours.search(reference.codes, 1)
+    assert not distances.any()
+    assert rows[:, 0].tolist() == list(range(14))
+
+
+@pytest.mark.parametrize("lengths", [(), (0,), (1,), (5, 0, 0, 8), (3, 3, 3)])
+def test_the_hashed_positions_are_counted_within_each_track(lengths):
+    starts = np.cumsum([0, *lengths])
+    audible = np.random.default_rng(len(lengths)).random(starts[-1]) < 0.7
+    expected = [
+        starts[track] + place
+        for track, length in enumerate(lengths)
+        for place in range(0, length, HASHED_STRIDE)
+        if audible[starts[track] + place]
+    ]
+    hashed = hashed_positions(audible, starts)
+    assert (hashed.tolist(), hashed.dtype) == (expected, np.uint32)
 
 
 def test_codes_of_a_track_stand_a_stride_apart():
@@ -51,8 +69,25 @@ def test_codes_of_a_track_stand_a_stride_apart():
     assert track.audible.tolist() == rows.audible()[::stride].tolist()
     np.testing.assert_array_equal(track.codes, planes.shape.codes(rows.shape)[::stride])
     np.testing.assert_array_equal(
-        track.chroma_codes, planes.chroma.codes(rows.chroma)[:: stride * SEARCHED_STRIDE]
+        track.chroma_codes, planes.chroma.codes(rows.chroma)[:: stride * HASHED_STRIDE]
     )
+
+
+def test_what_is_silent_has_the_bits_of_chance():
+    frames = frames_of(np.concatenate([piece(1, 4), silence(6), piece(2, 4)]))
+    planes = fit_to_tracks([frames], SETTINGS)
+    track = code_track(frames, planes, SETTINGS)
+    rows = embeddings_of(frames, SETTINGS)[:: SETTINGS.code_stride_frames]
+    silent = ~track.audible
+    assert 10 < silent.sum() < len(silent) - 10
+    np.testing.assert_array_equal(track.codes[~silent], planes.shape.codes(rows.shape)[~silent])
+    bits = np.unpackbits(track.codes, axis=1)
+    apart = (bits[silent][:, np.newaxis] != bits).mean(axis=2)
+    apart[np.arange(silent.sum()), np.flatnonzero(silent)] = 0.5
+    # 256 bits by chance: a deviation of 0.03.
+    assert (np.abs(apart - 0.5) < 0.16).all()
+    assert abs(apart.mean() - 0.5) < 0.01
+    np.testing.assert_array_equal(code_track(frames, planes, SETTINGS).codes, track.codes)
 
 
 def test_what_has_heard_mostly_silence_is_not_audible():
@@ -75,7 +110,7 @@ def test_equal_tracks_give_equal_bytes():
 @pytest.mark.parametrize(
     "reference",
     [
-        reference_of([]),
+        catalogue({}),
         catalogue({"silence": silence(10)}),
         catalogue({"short": piece(1, 1)}),
         catalogue({"one code": piece(1, 1.9)}),
