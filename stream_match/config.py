@@ -56,7 +56,7 @@ class FeatureSettings(Settings):
 
     sample_rate_hz: Literal[22_050] = 22_050
     n_fft_samples: int = Field(default=4096, ge=256, le=65_536)
-    hop_samples: int = Field(default=1024, ge=64, le=65_536)
+    hop_samples: int = Field(default=1024, ge=64, le=65_536, multiple_of=LISTENING_DENSITY)
     chroma: Literal["power", "magnitude", "contrast"] = Field(
         default="contrast",
         description="What is folded into the twelve classes: librosa's power or magnitude spectrum, "

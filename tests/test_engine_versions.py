@@ -39,7 +39,7 @@ def reference():
 
 def test_another_performance_is_a_version(reference):
     heard = played(3, 40, speed=0.87, semitones=4, touch=0.05)
-    facts = hear(reference, heard, max_false_alarms_per_hour=10.0)
+    facts = hear(reference, heard, max_false_alarms_per_hour=0.1)
     (match,) = [one for one in facts if one.phase == "ended" and one.kind == "version"]
     assert (match.track.id, match.semitones) == ("s3", 4)
     assert match.speed == pytest.approx(0.87, rel=0.03)
@@ -47,14 +47,14 @@ def test_another_performance_is_a_version(reference):
 
 
 def test_the_recording_itself_is_a_recording_only(reference):
-    facts = hear(reference, played(3, 60), max_false_alarms_per_hour=10.0)
+    facts = hear(reference, played(3, 60), max_false_alarms_per_hour=0.1)
     assert {(one.track.id, one.kind) for one in facts} == {("s3", "recording")}
 
 
 def test_however_the_audio_is_cut(reference):
     heard = np.concatenate([played(2, 25, speed=1.1, semitones=2), noise(1, 5), played(5, 20)])
-    settings = MatchSettings(max_false_alarms_per_hour=10.0)
-    whole = hear(reference, heard, max_false_alarms_per_hour=10.0)
+    settings = MatchSettings(max_false_alarms_per_hour=0.1)
+    whole = hear(reference, heard, max_false_alarms_per_hour=0.1)
     engine = Engine(reference, settings)
     cut = [one for n in range(0, len(heard), 1777) for one in engine.feed(heard[n : n + 1777])]
     assert reads(cut + engine.flush()) == reads(whole)

@@ -27,6 +27,11 @@ class Rivals:
         nearest = int(np.argmin(np.abs(self.windows - window)))
         return float((similarity - self.mean[nearest]) / self.deviation[nearest])
 
+    def level(self, score: float, window: int) -> float:
+        """Return the similarity over `window` steps that has a score."""
+        nearest = int(np.argmin(np.abs(self.windows - window)))
+        return float(self.mean[nearest] + score * self.deviation[nearest])
+
 
 @dataclass(frozen=True)
 class Candidate:

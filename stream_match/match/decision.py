@@ -8,6 +8,7 @@
 A match follows its own line with a threshold far below that of its start. Every start has its end.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,9 +32,12 @@ of broadcast with truth."""
 
 _CORRECTION_S = 0.2
 
-_KEEP_SCORE = 2.5
 _KEEP_POSITIONS = 8
-"""What keeps a match alive: agreement over 1.5 s, this far above what chance gives."""
+_KEEP_SCORE = 2.5
+_KEEP_SHARE = 0.4
+_CHANCE = 0.625
+"""What keeps a match alive: over 1.5 s, two fifths of the agreement that it had, and more than chance gives
+over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that is less."""
 
 _KEEP_FAINT_POSITIONS = 16
 _FAINT = 0.6
@@ -42,6 +46,10 @@ _FAINT = 0.6
 _FOLLOW_POSITIONS = 64
 _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
+_TRAIL_LOOKS = 32
+_SHORTEST_TRAIL_LOOKS = 8
+"""The speed of a match is the slope of where it was in the last 12 s, once it has been followed for 3 s."""
+
 _SLOWEST, _FASTEST = 0.94, 1.06
 
 _BETTER = 0.05
@@ -161,6 +169,7 @@ class Decision:
             started_s=max(clock.begin_s, started_s),
             told_s=0.0,
             told_offset_s=0.0,
+            trail=(),
             similarity=candidate.similarity,
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
@@ -185,7 +194,7 @@ class Decision:
         similarity = self._reader.similarity(newest.words, newest.audible, line)
         if rival.similarity < float(similarity.mean()) + _BETTER:
             return match
-        return replace(match, head=rival.head, speed=rival.speed, shift=rival.shift, now=query.now)
+        return replace(match, head=rival.head, speed=rival.speed, shift=rival.shift, now=query.now, trail=())
 
     def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
         """Return the match as it stands now."""
@@ -196,13 +205,18 @@ class Decision:
         best = int(similarity.mean(axis=1).argmax())
         keep = _kept_by(match)
         recent = similarity[best, :keep]
-        if rivals.score(float(recent.mean()), keep) <= _KEEP_SCORE:
+        chance = min(_CHANCE / math.sqrt(keep), rivals.level(_KEEP_SCORE, keep))
+        silent = newest.newest(_KEEP_POSITIONS).audible.mean() < 0.5
+        if silent or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
+        trail = (*match.trail, (query.now, float(lines.head[best])))[-_TRAIL_LOOKS:]
+        speed = _slope(trail) if len(trail) >= _SHORTEST_TRAIL_LOOKS else match.speed
         return replace(
             match,
             head=float(lines.head[best]),
-            speed=float(np.clip(lines.speed[best], _SLOWEST, _FASTEST)),
+            speed=float(np.clip(speed, _SLOWEST, _FASTEST)),
+            trail=trail,
             now=query.now,
             heard=query.now,
             similarity=level,
@@ -215,6 +229,13 @@ class Decision:
         moved = abs(self._teller.reference_s(match, clock) - stream_s - match.told_offset_s)
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         return stream_s - match.told_s >= UPDATE_S or moved - drift > _CORRECTION_S
+
+
+def _slope(trail: tuple[tuple[float, float], ...]) -> float:
+    """Return the slope of the straight line through points, in the sense of least squares."""
+    x, y = np.array(trail).T
+    x -= x.mean()
+    return float((x * y).sum() / (x * x).sum())
 
 
 def _kept_by(match: Match) -> int:

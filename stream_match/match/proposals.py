@@ -17,7 +17,7 @@ frame do not."""
 SEARCHED_STRIDE = 2
 """One of the frames that are listened to in this many is looked for; all are compared along lines."""
 
-SHIFTED_STRIDE = 16
+SHIFTED_STRIDE = 8
 """One in this many is looked for at shifts other than 0: these are rare, and then the sound is clear."""
 
 LARGEST_BUCKET_SHARE = 1 / 1024

@@ -8,6 +8,7 @@ A position is the number of a reference code, counted through all tracks; track 
 """
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -223,7 +224,8 @@ def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) 
     rows = embeddings_of(frames, settings)[:: settings.code_stride_frames]
     codes, audible = planes.shape.codes(rows.shape), rows.audible()
     # Silence would be near to silence, and to all that is nearly silent: chance is near to nothing.
-    chance = np.random.default_rng(_SILENCE_SEED).integers(0, 256, codes.shape, np.uint8)
+    seed = [_SILENCE_SEED, zlib.crc32(codes.tobytes())]
+    chance = np.random.default_rng(seed).integers(0, 256, codes.shape, np.uint8)
     codes[~audible] = chance[~audible]
     return TrackCodes(codes, planes.chroma.codes(rows.chroma[::HASHED_STRIDE]), audible)
 

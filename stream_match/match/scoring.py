@@ -6,6 +6,7 @@ catalogue and the best lines read *backwards* (decoys), in their standard deviat
 from the same votes, so they have been sought out as hard as the candidate itself.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,10 @@ SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.
 _STRANGE_SPEED = 0.5
 """Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
 
+_STRANGE_SHIFT = 1.5
+"""Score that a line loses if it supposes that the recording sounds higher or lower than it was made: one in
+thirty does, and four of the five hypotheses say so."""
+
 _COARSE_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
 _BACKWARD_OFFSETS = np.arange(-4, 4.25, 0.25, dtype=np.float32)
 _FINE_OFFSETS = np.arange(-0.375, 0.5, 0.125, dtype=np.float32)
@@ -45,10 +50,11 @@ _UNITS = 24
 _PRIOR_MEAN = 0.5
 _PRIOR_DEVIATION = 0.08
 _PRIOR_WEIGHT = 4.0
+_ENOUGH_RIVALS = 48
 """What is taken for granted of rivals before any is seen: their best similarity over `n` steps is
-0.5 / sqrt(n), as if one had been seen, give or take 0.08 / sqrt(n), as if four had. In a large catalogue the
-best lines of wrong tracks have just that mean; their deviation is between 0.03 / sqrt(n) in noise and
-0.08 / sqrt(n). It keeps a catalogue with few rivals from claiming lightly."""
+0.5 / sqrt(n), as if one had been seen, give or take 0.08 / sqrt(n), as if four had, or as many as there are
+too few. In a large catalogue the best lines of wrong tracks have just that mean; their deviation is between
+0.03 / sqrt(n) in noise and 0.08 / sqrt(n). It keeps a small catalogue from claiming lightly."""
 
 _SAME_SOUND = 0.5
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
@@ -186,13 +192,16 @@ class Scorer:
 
     def _candidate(self, query: Query, places: _Places, row: int, field: _Places, known: Bools) -> Candidate:
         """Score one place over the window in which it stands out most."""
-        same = self._same_sound(query, places, row)
-        # What stands near a twin is as little a rival as what stands near the place itself.
+        same = self._same_sound(query, places, row, places)
+        # What holds the same sound is no rival, and as little what stands near it.
         around = [self._around(field, places, int(twin)) for twin in (row, *np.flatnonzero(same))]
+        around.append(self._same_sound(query, places, row, field))
         rivals = self._rivals(field, known | np.any(around, axis=0))
         scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(rivals.windows)
+        lines = places.lines[places.line[row]]
+        scores -= np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
         column = int(scores.argmax())
-        line, window = places.lines[places.line[row, [column]]], int(rivals.windows[column])
+        line, window = lines[np.array([column])], int(rivals.windows[column])
         longest = places.line[:, -1]
         return Candidate(
             track=int(line.track[0]),
@@ -205,7 +214,7 @@ class Scorer:
             backward=self._backward(query.newest(window), line),
             faiss_votes=int(places.votes[row, 0]),
             lsh_votes=int(places.votes[row, 1]),
-            same=tuple(
+            same=_distinct(
                 (int(places.track[other]), float(places.lines.head[longest[other]]))
                 for other in np.flatnonzero(same)
             ),
@@ -218,17 +227,18 @@ class Scorer:
         near &= field.track == places.track[row]
         return near
 
-    def _same_sound(self, query: Query, places: _Places, row: int) -> Bools:
-        """Return which other places hold the same stretch of sound as this one."""
-        lines = places.lines[places.line[:, -1]].unshifted()
+    def _same_sound(self, query: Query, places: _Places, row: int, others: _Places) -> Bools:
+        """Return which other places hold the same stretch of sound as one place."""
+        lines = others.lines[others.line[:, -1]].unshifted()
         n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
+        line = places.lines[places.line[[row], -1]]
         stretch, inside = self.reader.stretch(
-            int(lines.track[row]), float(lines.head[row]), float(lines.speed[row]), n_frames
+            int(line.track[0]), float(line.head[0]), float(line.speed[0]), n_frames
         )
         agreement = self.reader.similarity(stretch, inside, lines).sum(axis=1)
         same: Bools = agreement > _SAME_SOUND * max(1, inside.sum() // query.stride)
-        itself = (places.track == places.track[row]) & (np.abs(places.head - places.head[row]) <= _ONE_PLACE)
-        same &= ~itself
+        itself = (lines.track == line.track) & (np.abs(lines.head - line.head) <= _ONE_PLACE)
+        same &= others.forward & ~itself
         return same
 
     def _rivals(self, field: _Places, excluded: Bools) -> Rivals:
@@ -239,8 +249,9 @@ class Scorer:
         rows = rows[np.unique(units * 2 + field.forward[rows], return_index=True)[1]]
         best, root = field.best[rows], np.sqrt(field.windows)
         mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
-        squares = ((best - mean) ** 2).sum(axis=0) + _PRIOR_WEIGHT * (_PRIOR_DEVIATION / root) ** 2
-        deviation = np.sqrt(squares / (len(rows) + _PRIOR_WEIGHT))
+        supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
+        squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2
+        deviation = np.sqrt(squares / (len(rows) + supposed))
         return Rivals(field.windows, mean.astype(np.float32), deviation.astype(np.float32))
 
     def _backward(self, query: Query, line: Lines) -> float:
@@ -251,6 +262,15 @@ class Scorer:
         tail = line.head - line.speed * (query.positions - 1)
         lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, _AS_IS)
         return float(self.reader.similarity(query.words, query.audible, lines).mean(axis=1).max())
+
+
+def _distinct(heads: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return places without those that were found at several shifts."""
+    kept: list[tuple[int, float]] = []
+    for track, head in heads:
+        if all(track != other or abs(head - place) > _ONE_PLACE for other, place in kept):
+            kept.append((track, head))
+    return tuple(kept)
 
 
 def _lines_of(cells: Cells, direction: float, query: Query) -> Lines:

@@ -70,6 +70,8 @@ class Match:
         Stream time of the last event.
     told_offset_s : float
         Reference time less stream time, as last told.
+    trail : tuple of (float, float)
+        Moments of the last looks, and the head of the line at each.
     similarity, coverage : float
         As last seen.
     runner_up : Candidate or None
@@ -86,6 +88,7 @@ class Match:
     started_s: float
     told_s: float
     told_offset_s: float
+    trail: tuple[tuple[float, float], ...]
     similarity: float
     coverage: float
     runner_up: Candidate | None
