@@ -95,7 +95,8 @@ def test_every_piece_of_the_broadcast_is_heard_and_no_stranger():
     played = [segment.track_id for segment in SCHEDULE if segment.kind in ("music", "noisy")]
     titles = {piece.id: piece.title for piece in PIECES}
     heard = re.findall(r"demo  ([▶■]) (.+?) – ", done.stdout)
-    assert heard == [(sign, titles[track]) for track in played for sign in "▶■"]
+    for sign in "▶■":  # that one has ended may be known only when the next has started
+        assert [title for told, title in heard if told == sign] == [titles[track] for track in played]
     assert not [piece.title for piece in UNKNOWN if piece.title in done.stdout]
     states = re.findall(r"demo  · (\w+)", done.stdout)
     assert states == ["starting", "running", "stopped"]

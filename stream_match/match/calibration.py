@@ -2,7 +2,7 @@
 
 import math
 
-ALARMS_AT_ZERO_LOG10 = 5.07
+ALARMS_AT_ZERO_LOG10 = 5.3
 SCORE_PER_DECADE = 1.4
 """The tail of the score on unknown audio is exponential: each step of 1.7 makes it ten times rarer.
 
