@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
 from stream_match.errors import ParameterError
 from stream_match.events import Facts, MatchFacts
+from stream_match.match.look import Observer
 from stream_match.match.recogniser import Recogniser
 from stream_match.match.reference import Reference
 from stream_match.onsets.lane import OnsetLane
@@ -29,6 +30,8 @@ class Engine:
     settings : MatchSettings, optional
     onsets : OnsetSettings, optional
         How to listen for sounds that begin; without, nobody does.
+    observe : Observer, optional
+        Is told what every decision about a match saw, and changes nothing.
     """
 
     def __init__(
@@ -36,10 +39,13 @@ class Engine:
         reference: Reference | None = None,
         settings: MatchSettings | None = None,
         onsets: OnsetSettings | None = None,
+        observe: Observer | None = None,
     ) -> None:
         features = reference.settings if reference is not None else FeatureSettings()
         self._sample_rate_hz = features.sample_rate_hz
-        self._matches = Recogniser(reference, settings or MatchSettings()) if reference is not None else None
+        self._matches = (
+            Recogniser(reference, settings or MatchSettings(), observe) if reference is not None else None
+        )
         self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
         self._samples = 0
         self._gaps_s = 0.0

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import read_blocks
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError
 from stream_match.events import Evidence, MatchFacts, Payload, Track
+from stream_match.match.look import Observer
 from stream_match.match.reference import Reference
 
 ALARMS_PER_HOUR = 10.0
@@ -81,20 +85,45 @@ def identify_files(
     """
     settings = settings or MatchSettings(max_false_alarms_per_hour=ALARMS_PER_HOUR)
     for path in paths:
-        name = os.fsencode(path).decode(errors="backslashreplace")
         try:
-            yield _identify(reference, path, name, settings, unclaimed)
+            yield identify_blocks(reference, path, read_blocks(path), settings, unclaimed=unclaimed)
         except SourceError as error:
-            yield Identification(file=name, seconds=0.0, matches=(), error=str(error))
+            yield unreadable(path, error)
 
 
-def _identify(
-    reference: Reference, path: str | Path, name: str, settings: MatchSettings, unclaimed: bool
+def unreadable(path: str | Path, error: SourceError) -> Identification:
+    """Return what is said of a file that cannot be read."""
+    return Identification(file=_name(path), seconds=0.0, matches=(), error=str(error))
+
+
+def identify_blocks(
+    reference: Reference,
+    path: str | Path,
+    blocks: Iterable[npt.NDArray[np.float32]],
+    settings: MatchSettings,
+    *,
+    unclaimed: bool = False,
+    observe: Observer | None = None,
 ) -> Identification:
-    engine = Engine(reference, settings)
+    """Say what is playing in the blocks of a file.
+
+    Parameters
+    ----------
+    reference : Reference
+    path : str or Path
+        Only named.
+    blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
+        What `read_blocks` returns.
+    settings : MatchSettings
+    unclaimed : bool
+        As in `identify_files`.
+    observe : Observer, optional
+        Is told what every decision saw.
+    """
+    engine = Engine(reference, settings, observe=observe)
     last: dict[str, MatchFacts] = {}
     samples = 0
-    for y in read_blocks(path):
+    for y in blocks:
         samples += y.size
         last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
     last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}
@@ -102,16 +131,21 @@ def _identify(
     if unclaimed:
         others = _ranked(engine.candidates(), claimed=False)
         found += [other for other in others if not any(_same(other, match) for match in found)]
-    return Identification(file=name, seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
+    return Identification(file=_name(path), seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
 
 
 def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:
     # Scores of the two lanes are not alike; how rarely chance reaches them is.
     ranked = sorted(facts, key=lambda one: (one.false_alarms_per_hour, -one.score))
-    return [_finding(one, claimed=claimed) for one in ranked]
+    return [finding(one, claimed=claimed) for one in ranked]
 
 
-def _finding(facts: MatchFacts, *, claimed: bool) -> Finding:
+def _name(path: str | Path) -> str:
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def finding(facts: MatchFacts, *, claimed: bool) -> Finding:
+    """Return what the engine says of a match as a match in a file."""
     query_s = facts.started_s
     return Finding(
         track=facts.track,

@@ -24,12 +24,13 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             sys.stdout.write(result.to_json() + "\n")
         elif result.error is None:
-            sys.stdout.write(_table(result))
+            sys.stdout.write(table(result))
         sys.stdout.flush()
     return status
 
 
-def _table(result: Identification) -> str:
+def table(result: Identification) -> str:
+    """Return what was found in a file, for a person."""
     lines = [f"{result.file}  ({result.seconds:.1f} s)", *map(_row, result.matches)]
     if not result.matches:
         lines.append("  unknown")

@@ -53,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_listen, _identify, _onsets, _index, _watch, _devices, _demo):
+    for add in (_listen, _identify, _explain, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
@@ -120,6 +120,28 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
     _alarms(parser, "10, for who asks about a file expects that it is known")
+
+
+def _explain(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "explain",
+        "explain:run",
+        help="say and draw why a file matched, or why it did not",
+        epilog="example: stream-match explain recording.wav --index models/demo --out why.png\n\n"
+        "exit status: 1 if the file could not be read; 2 for a mistake in the arguments, such as a track\n"
+        "that the index does not have",
+    )
+    parser.add_argument("file", metavar="FILE", help="a file of sound")
+    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument(
+        "--track", metavar="ID", help="the track to explain; by default the best match, or else candidate"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG", required=True, help="the picture; needs matplotlib (extra: plot)"
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON, as identify does")
+    _alarms(parser, "10, as of identify")
 
 
 def _onsets(commands: "Subparsers[Parser]") -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate, Rivals
 from stream_match.match.lines import LineReader
+from stream_match.match.look import Objection, Standing
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.telling import Clock, Match, Teller
@@ -72,6 +73,7 @@ class Decision:
         self._reader = reader
         self._threshold = threshold
         self._matches: list[Match] = []
+        self._objections: list[Objection | None] = []
         self._count = 0
 
     def settled_tracks(self) -> set[int]:
@@ -100,11 +102,10 @@ class Decision:
     def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
+        self._objections = []
         for candidate in candidates:
-            known = self.settled_tracks()
-            if candidate.score < self._threshold or not candidate.directed or candidate.track in known:
-                continue
-            if self._surplus(query, candidate) < self._threshold or not self._sounds(query, candidate):
+            self._objections.append(self._objection(query, candidate))
+            if self._objections[-1] is not None:
                 continue
             runner_up = self._runner_up(query, candidates, candidate)
             match = self._new(query, candidate, runner_up, clock)
@@ -122,6 +123,25 @@ class Decision:
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
         return self._teller.tell(self._new(query, candidate, None, clock), "started", clock)
+
+    def standings(self, query: Query, candidates: list[Candidate], clock: Clock) -> tuple[Standing, ...]:
+        """Return how the candidates stood that `start` was last given."""
+        return tuple(
+            Standing(self.describe(query, candidate, clock), objection)
+            for candidate, objection in zip(candidates, self._objections, strict=True)
+        )
+
+    def _objection(self, query: Query, candidate: Candidate) -> Objection | None:
+        """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
+        if candidate.score < self._threshold:
+            return "score"
+        if not candidate.directed:
+            return "both ways"
+        if candidate.track in self.settled_tracks():
+            return "known"
+        if self._surplus(query, candidate) < self._threshold:
+            return "explained"
+        return None if self._sounds(query, candidate) else "past"
 
     def _runner_up(self, query: Query, candidates: list[Candidate], winner: Candidate) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""

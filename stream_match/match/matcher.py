@@ -14,6 +14,7 @@ from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
 from stream_match.match.lines import Words, as_words
+from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
 from stream_match.match.reference import Embeddings, Reference
@@ -41,10 +42,15 @@ class Matcher:
     ----------
     reference : Reference
     settings : MatchSettings
+    observe : Observer, optional
+        Is told what every decision saw, and changes nothing.
     """
 
-    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
+    def __init__(
+        self, reference: Reference, settings: MatchSettings, observe: Observer | None = None
+    ) -> None:
         self._reference = reference
+        self._observe = observe
         self._features = reference.settings.listening()
         self._shapes = [
             MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
@@ -142,6 +148,9 @@ class Matcher:
         facts = self._decision.follow(query, candidates, rivals, self._clock)
         facts += self._decision.start(query, candidates, self._clock)
         self._remember(query, candidates)
+        if self._observe is not None:
+            standings = self._decision.standings(query, candidates, self._clock)
+            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, forward))
         return facts
 
     def _remember(self, query: Query, candidates: list[Candidate]) -> None:

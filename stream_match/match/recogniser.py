@@ -6,6 +6,7 @@ import numpy.typing as npt
 from stream_match.config import LISTENING_DENSITY, MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
+from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
@@ -20,12 +21,17 @@ class Recogniser:
     reference : Reference
         The catalogue; if it has no `versions`, recordings only are recognised.
     settings : MatchSettings
+    observe : Observer, optional
+        Is told what every decision of either lane saw, and changes nothing.
     """
 
-    def __init__(self, reference: Reference, settings: MatchSettings) -> None:
+    def __init__(
+        self, reference: Reference, settings: MatchSettings, observe: Observer | None = None
+    ) -> None:
         self._settings = reference.settings.listening()
-        self._recordings = Matcher(reference, settings)
-        self._versions = VersionMatcher(reference.versions, settings) if reference.versions else None
+        self._recordings = Matcher(reference, settings, observe)
+        versions = reference.versions
+        self._versions = VersionMatcher(versions, settings, observe) if versions else None
         self._begin()
 
     def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.errors import SinkError, UsageError
 from stream_match.events import OnsetClusterEvent
+from stream_match.pictures import new_figure, save_figure
 from stream_match.sounds.analyse import Analysis
 
 COLOURS = 20  # of matplotlib's tab20; more clusters begin again
 MOST_ROWS = 40
 """Clusters drawn over time; those with the most sounds."""
 
-DOTS_PER_INCH = 120
 COLUMNS = 2000  # of the waveform: more are not seen
 
 AXES = {"timbre": ("centroid_octaves", "decay_db"), "seed": ("zero_crossings", "energy")}
@@ -44,7 +43,7 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     SinkError
         If the picture cannot be written.
     """
-    figure = _figure((11, 7))
+    figure = new_figure((11, 7))
     above, below = figure.subplots(2, 1, height_ratios=(1, 1.4))
     order = {c: n for n, c in enumerate(dict.fromkeys(one.cluster for one in analysis.sounds))}
     _waveform(above, analysis)
@@ -62,7 +61,7 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     below.set(xlabel=f"{WORDS[across]} (scaled)", ylabel=f"{WORDS[up]} (scaled)", xlim=(-1.1, 1.1))
     if 0 < len(order) <= COLOURS:
         below.legend(title="cluster", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
@@ -86,7 +85,7 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
     for event in events:
         rows.setdefault((event.source, event.cluster_id), []).append(event)
     drawn = sorted(rows, key=lambda row: -len(rows[row]))[:MOST_ROWS]
-    figure = _figure((12, 1.5 + 0.28 * len(drawn)))
+    figure = new_figure((12, 1.5 + 0.28 * len(drawn)))
     axes = figure.subplots()
     for place, row in enumerate(drawn):
         at = np.array([event.time.replace(tzinfo=None) for event in rows[row]], dtype="datetime64[us]")
@@ -99,17 +98,7 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
     )
     axes.invert_yaxis()
     figure.autofmt_xdate()
-    _save(figure, path)
-
-
-def _figure(inches: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(
-            "Pictures need matplotlib, which is not installed: pip install 'stream-match[plot]'."
-        ) from error
-    return Figure(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained")
+    save_figure(figure, path)
 
 
 def _waveform(axes: Any, analysis: Analysis) -> None:
@@ -126,12 +115,3 @@ def _colour(place: int) -> str:
 
 _HUES = ("aec7e8", "ffbb78", "98df8a", "ff9896", "c5b0d5", "c49c94", "f7b6d2", "c7c7c7", "dbdb8d", "9edae5")
 """The paler half of tab20."""
-
-
-def _save(figure: Any, path: str | Path) -> None:
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise SinkError(
-            f"{str(path)!r} cannot be written ({error}); name a picture such as out.png"
-        ) from error

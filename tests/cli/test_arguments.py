@@ -10,6 +10,7 @@ from stream_match.cli.parser import build_parser
 COMMANDS = [
     ["listen"],
     ["identify"],
+    ["explain"],
     ["index"],
     ["index", "build"],
     ["index", "add"],
@@ -141,6 +142,7 @@ def test_every_command_has_its_function():
     needed = {
         "listen": [],
         "identify": ["--index", "i", "a"],
+        "explain": ["a", "--index", "i", "--out", "o"],
         "index build": ["p", "--out", "o"],
         "index add": ["i", "p"],
         "index remove": ["i", "t"],

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts, Track
+from stream_match.match.look import Objection, Standing
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.proposals import Lines
 from stream_match.match.versions.scoring import RECENT_STEPS
@@ -91,6 +92,26 @@ class Decision:
         """Return a candidate in the form of a match that would start now."""
         return tell(self._new(candidate, None, now, clock), "started", stream_s, self._tracks, clock)
 
+    def standings(
+        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+    ) -> tuple[Standing, ...]:
+        """Return how the candidates stand that `decide` was last given."""
+        return tuple(
+            Standing(
+                self.describe(candidate, now, stream_s, clock),
+                "sounding" if self._match is not None else self._objection(candidate) or "behind",
+            )
+            for candidate in candidates
+        )
+
+    def _objection(self, candidate: Candidate) -> Objection | None:
+        """Return why a candidate is not to be claimed even if it is the best."""
+        if candidate.score < self._threshold:
+            return "score"
+        if candidate.recent < _SOUNDS:
+            return "past"
+        return "faint" if candidate.agreement < _AGREES else None
+
     def _follow(
         self, match: Match, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
     ) -> list[MatchFacts]:
@@ -113,11 +134,9 @@ class Decision:
     def _start(
         self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
     ) -> list[MatchFacts]:
-        if not candidates:
+        if not candidates or self._objection(candidates[0]) is not None:
             return []
         best = candidates[0]
-        if best.score < self._threshold or best.recent < _SOUNDS or best.agreement < _AGREES:
-            return []
         others = (c for c in candidates if c.track != best.track and c.track not in best.same)
         match = self._new(best, next(others, None), now, clock)
         facts = tell(match, "started", stream_s, self._tracks, clock)

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.chroma import N_CHROMA
+from stream_match.match.look import Look, Observer
 from stream_match.match.versions import calibration
 from stream_match.match.versions.coarse import CoarseChroma
 from stream_match.match.versions.decision import Decision
@@ -33,9 +34,14 @@ class VersionMatcher:
     ----------
     reference : VersionReference
     settings : MatchSettings
+    observe : Observer, optional
+        Is told what every decision saw, and changes nothing.
     """
 
-    def __init__(self, reference: VersionReference, settings: MatchSettings) -> None:
+    def __init__(
+        self, reference: VersionReference, settings: MatchSettings, observe: Observer | None = None
+    ) -> None:
+        self._observe = observe
         self._settings = reference.settings
         self._proposals = Proposals(reference)
         self._scorer = Scorer(reference)
@@ -122,4 +128,7 @@ class VersionMatcher:
                 self._unclaimed[candidate.track] = described
         if len(self._unclaimed) > _REMEMBERED:
             del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track].score)]
+        if self._observe is not None:
+            standings = self._decision.standings(candidates, self._now, stream_s, self._clock)
+            self._observe(Look("version", stream_s, standings))
         return facts

@@ -1,0 +1,70 @@
+"""``explain``: why a file matched, or did not, in words and in a picture."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from stream_match.catalog import load_index
+from stream_match.cli import complain
+from stream_match.cli.identify import table
+from stream_match.config import MatchSettings
+from stream_match.errors import SourceError, UsageError
+from stream_match.events import Evidence
+from stream_match.explain import Explanation, explain_file
+from stream_match.explain.plot import draw_explanation
+from stream_match.explain.reasons import name_of
+from stream_match.identify import ALARMS_PER_HOUR, unreadable
+from stream_match.pictures import figure_class
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``explain``; return the exit status."""
+    _check_picture(args.out)
+    settings = MatchSettings(max_false_alarms_per_hour=args.max_false_alarms_per_hour or ALARMS_PER_HOUR)
+    try:
+        explanation = explain_file(load_index(args.index), args.file, args.track, settings)
+    except SourceError as error:
+        complain(error)
+        if args.json:
+            sys.stdout.write(unreadable(args.file, error).to_json() + "\n")
+        return 1
+    draw_explanation(explanation, args.out)
+    sys.stdout.write(explanation.identified.to_json() + "\n" if args.json else _told(explanation))
+    return 0
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse, before any work is done, a name that no picture can be written to."""
+    shown = repr(str(path))
+    if path.is_dir():
+        raise UsageError(
+            f"--out {shown} is a folder; name a picture in it, such as {str(path / 'out.png')!r}."
+        )
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--out {shown} does not end in .png; name a picture such as out.png.")
+    if not path.parent.is_dir():
+        raise UsageError(f"--out {shown} is in a folder that is not there; make {str(path.parent)!r} first.")
+    figure_class()
+
+
+def _told(explanation: Explanation) -> str:
+    lines = [table(explanation.identified).rstrip("\n")]
+    if explanation.found is not None:
+        lines += [f"    {line}" for line in _evidence(explanation.found.evidence)]
+    return "\n".join([*lines, f"  {explanation.reason}"]) + "\n"
+
+
+def _evidence(evidence: Evidence) -> list[str]:
+    lines = [
+        f"votes: {evidence.faiss_votes} of FAISS, {evidence.lsh_votes} of the LSH tables",
+        f"agreement: {evidence.similarity:.2f} along the line, {evidence.coverage:.0%} of it covered",
+    ]
+    if evidence.runner_up is not None:
+        lines.append(f"runner-up: {name_of(evidence.runner_up.track)} (score {evidence.runner_up.score:.1f})")
+    if evidence.same_recording:
+        lines.append("same recording: " + ", ".join(map(name_of, evidence.same_recording)))
+    if evidence.same_work:
+        lines.append("same music: " + ", ".join(map(name_of, evidence.same_work)))
+    if evidence.repeats_s:
+        lines.append("sounds alike at: " + ", ".join(f"{s:.1f} s" for s in evidence.repeats_s))
+    return lines
