@@ -171,7 +171,8 @@ def _votes(axes: Any, explanation: Explanation) -> None:
     axes.set_ylim(bottom=0)
     _legend(axes)
     if not len(course.votes):
-        _note(axes, "no votes")
+        version = explanation.found is not None and explanation.found.kind == "version"
+        _note(axes, "versions are found without votes" if version else "no votes")
         axes.set(yticks=[])
 
 
