@@ -108,7 +108,7 @@ def _beats(path: Path) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 
 def _render(midi: Path, *, program: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    import tinysoundfont  # type: ignore[import-untyped]
+    import tinysoundfont
 
     spec = find_spec("pretty_midi")
     assert spec is not None

@@ -90,6 +90,8 @@ class Decision:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
             patience_s = MAX_GAP_S - (_kept_by(seen) - _KEEP_POSITIONS) * clock.code_s
             if (query.now - seen.heard) * clock.code_s > patience_s:
+                seen = self._found_again(seen, candidates, query)
+            if (query.now - seen.heard) * clock.code_s > patience_s:
                 facts.append(self._teller.tell(seen, "ended", clock))
                 continue
             if self._newsworthy(seen, clock):
@@ -215,6 +217,27 @@ class Decision:
         if rival.similarity < float(similarity.mean()) + _BETTER:
             return match
         return replace(match, head=rival.head, speed=rival.speed, shift=rival.shift, now=query.now, trail=())
+
+    def _found_again(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
+        """Return the match on the line of a candidate of its track that could be claimed anew, if any.
+
+        Where its own line was lost, as at a repeat or when the speed was misjudged, it has not ended.
+        """
+        for candidate in candidates:
+            claimable = candidate.score >= self._threshold and candidate.directed
+            if candidate.track == match.best.track and claimable and self._sounds(query, candidate):
+                return replace(
+                    match,
+                    best=candidate if candidate.score > match.best.score else match.best,
+                    head=candidate.head,
+                    speed=candidate.speed,
+                    shift=candidate.shift,
+                    now=query.now,
+                    heard=query.now,
+                    trail=(),
+                    similarity=candidate.similarity,
+                )
+        return match
 
     def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
         """Return the match as it stands now."""
