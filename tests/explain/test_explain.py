@@ -82,7 +82,9 @@ def test_the_codes_agree_along_the_line_found_and_hardly_elsewhere(explain):
         )[1::2]
         rows = found.reference_s + (columns - found.query_s) * found.speed - why.agreement.reference.begin_s
         row = np.rint(rows / SETTINGS.code_s - 0.5).astype(int)
-        assert np.median(values[row, np.arange(values.shape[1])]) > 0.6
+        # A place is known to a code or so where the speed is off.
+        near = np.clip([row - 1, row, row + 1], 0, len(values) - 1)
+        assert np.median(values[near, np.arange(values.shape[1])].max(axis=0)) > 0.6
         assert abs(values.mean()) < 0.1
 
 
