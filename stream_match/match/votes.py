@@ -193,7 +193,7 @@ def _heaviest(
     if len(rows) > looked_at:
         rows = rows[np.argpartition(-weight[rows], looked_at)[:looked_at]]
     rows = rows[np.lexsort((rows, -weight[rows]))]
-    return rows[_first_of_each(label[rows], per_label)][:count]
+    return rows[first_of_each(label[rows], per_label)][:count]
 
 
 def _with_neighbours(cells: Int64, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -214,8 +214,18 @@ def _peaks(cells: Int64, weight: npt.NDArray[np.float64]) -> Bools:
     return peak
 
 
-def _first_of_each(labels: Int64, count: int) -> Bools:
-    """Return which entries are among the first `count` of their label."""
+def first_of_each(labels: Int64, count: int) -> Bools:
+    """Return which entries are among the first `count` of their label.
+
+    Parameters
+    ----------
+    labels : np.ndarray [shape=(n,), dtype=int64]
+    count : int, >= 0
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=bool]
+    """
     order = np.argsort(labels, kind="stable")
     ordered = labels[order]
     rank = np.arange(len(labels)) - np.searchsorted(ordered, ordered, side="left")

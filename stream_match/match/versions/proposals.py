@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stream_match.features.chroma import N_CHROMA
 from stream_match.match.versions.reference import VersionReference
 from stream_match.match.versions.shingles import LONGEST_QUERY, STEPS, TEMPI, Shingles
+from stream_match.match.votes import first_of_each
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -90,7 +91,7 @@ class Proposals:
     def _lines(self, alike: Float32, hypotheses: Float32, *, backwards: bool) -> Lines:
         tops = np.maximum.reduceat(alike, self._cells)
         order = np.argsort(-tops, kind="stable")
-        order = order[_first_of_each(self._cell_track[order], self._per_track)][:AT_MOST]
+        order = order[first_of_each(self._cell_track[order], self._per_track)][:AT_MOST]
         shingle = np.array([self._top(alike, cell) for cell in order], np.int64)
         best = self._shingles.best_hypotheses(hypotheses, shingle, backwards=backwards)
         first, tempo = self._shingles.first[shingle].astype(np.float64), TEMPI[best // N_CHROMA]
@@ -107,13 +108,3 @@ class Proposals:
     def _length(self, cell: int) -> int:
         last = self._cells[cell + 1] if cell + 1 < len(self._cells) else len(self._shingles)
         return int(last - self._cells[cell])
-
-
-def _first_of_each(labels: Int64, count: int) -> npt.NDArray[np.bool_]:
-    """Return which entries are among the first `count` of their label."""
-    order = np.argsort(labels, kind="stable")
-    ordered = labels[order]
-    rank = np.arange(len(labels)) - np.searchsorted(ordered, ordered, side="left")
-    among = np.empty(len(labels), np.bool_)
-    among[order] = rank < count
-    return among
