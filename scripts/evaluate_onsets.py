@@ -154,11 +154,8 @@ def _detectors() -> Iterator[tuple[str, Callable[[Samples], Any]]]:
 
 def _aubio(aubio: Any, method: str, y: Samples) -> list[float]:
     detector = aubio.onset(method, 1024, 256, SAMPLE_RATE_HZ)
-    found: list[float] = []
-    for start in range(0, len(y) - 255, 256):
-        if detector(y[start : start + 256]):
-            found.append(detector.get_last_s())  # noqa: PERF401
-    return found
+    blocks = (y[start : start + 256] for start in range(0, len(y) - 255, 256))
+    return [detector.get_last_s() for block in blocks if detector(block)]
 
 
 def _superflux(librosa: Any, y: Samples) -> Any:

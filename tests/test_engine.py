@@ -219,6 +219,14 @@ def test_a_match_ends_when_its_piece_does(reference):
         assert one.stream_s <= end_s + 6
 
 
+@pytest.mark.parametrize(("name", "first", "then"), [("p0", 5, 30), ("p3", 25, 8)])
+def test_a_piece_that_jumps_goes_on_as_one_match(reference, name, first, then):
+    facts = hear(reference, cut(PIECES[name], first, 12), cut(PIECES[name], then, 10))
+    check_lives(facts)
+    assert {one.match_id for one in facts} == {"1"}
+    assert facts[-1].reference_s - facts[-1].stream_s == pytest.approx(then - 12, abs=0.1)
+
+
 @pytest.mark.parametrize("name", ["p0", "p2", "p4"])
 def test_a_match_that_falls_silent_ends_soon(reference, name):
     facts = hear(reference, cut(PIECES[name], 10, 12), silence(8))

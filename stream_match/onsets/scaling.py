@@ -71,7 +71,7 @@ class RunningScaler:
             If it is something else.
         """
         centre, spread = (np.array(state[name], np.float64) for name in ("centre", "spread"))
-        weight = float(state["weight"])  # type: ignore[arg-type]
+        weight = float(state["weight"])  # type: ignore[arg-type]  # a list is refused by float itself
         whole = centre.shape == spread.shape == self._centre.shape
         if not (whole and np.isfinite(centre).all() and np.isfinite(spread).all() and 1 <= weight <= MEMORY):
             raise ValueError("the scale is not whole")

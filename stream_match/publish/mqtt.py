@@ -235,7 +235,7 @@ def _cause(error: "aiomqtt.MqttError", address: Address) -> tuple[str, str]:
 
 def _library_log() -> logging.Logger:
     """Return a logger for aiomqtt and paho that lets through only what we cannot tell ourselves."""
-    logger = logging.getLogger(f"{__name__}.library")
+    logger = logging.getLogger(f"{__name__}.client")
     if not logger.filters:
         logger.addFilter(_OnlyFullInbox())
     return logger

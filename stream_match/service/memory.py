@@ -151,7 +151,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         os.replace(beside, path)  # noqa: PTH105  (the name of mkstemp is a str)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(beside)  # noqa: PTH108
+            os.unlink(beside)  # noqa: PTH108  (the same)
         raise
 
 

@@ -102,7 +102,7 @@ class Supervisor:
         try:
             await self._supervise()
         except Exception as error:  # a fault of ours must not end the other sources
-            log.error("%s: its supervision broke (%s: %s)", self._source.name, type(error).__name__, error)  # noqa: TRY400
+            log.error("%s: its supervision broke (%s: %s)", self._source.name, type(error).__name__, error)  # noqa: TRY400 - the trace below
             log.debug("%s broke", self._source.name, exc_info=True)
             self._shared.report.failed.append(self._source.name)
 

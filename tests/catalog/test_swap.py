@@ -43,7 +43,7 @@ def test_a_new_folder_and_a_replaced_one(folder):
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no"), CatalogError("no")])
 def test_an_error_leaves_the_old_one_and_nothing_else(folder, error):
     replace_by(folder, "old")
-    with pytest.raises(type(error)):  # noqa: SIM117, PT012
+    with pytest.raises(type(error)):  # noqa: SIM117, PT012 - the inner block raises
         with replacing(folder, lambda: None) as staging:
             (staging.new / "text").write_text("half")
             raise error
@@ -56,7 +56,7 @@ def test_an_error_leaves_the_old_one_and_nothing_else(folder, error):
 )
 def test_a_failing_disk_is_one_sentence(folder, number, said):
     replace_by(folder, "old")
-    with pytest.raises(CatalogError, match=f"{said}.*; nothing was changed"):  # noqa: SIM117
+    with pytest.raises(CatalogError, match=f"{said}.*; nothing was changed"):  # noqa: SIM117 - the inner block raises
         with replacing(folder, lambda: None):
             raise OSError(number, os.strerror(number))
     assert read(folder) == "old"
