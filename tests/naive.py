@@ -165,20 +165,19 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
 
 
 def agreement_along(codes, first, last, query, audible, stride, head, speed):
-    """Bit agreement at each step back along one line; positions outside [first, last] count nothing."""
+    """Bit agreement at each position back along one line; those outside [first, last] count nothing."""
     n_bits = 8 * codes.shape[1]
-    phase = 0  # the first frame, going back, at which the line meets a position
-    while phase < stride and (round(head * stride) - (1 if speed > 0 else -1) * phase) % stride:
-        phase += 1
+    backwards = -1 if speed > 0 else 1
+    position = -backwards * math.floor(-backwards * head + 0.5 / stride)  # the newest that the line has met
     steps = []
-    for step in range(len(query) // stride):
-        back = phase + step * stride
-        position = round(head - speed * back / stride)
-        if not first <= position <= last or not audible[back]:
+    for _ in range(len(query) // stride):
+        back = round((head - position) / speed * stride)
+        if back < len(query) and first <= position <= last and audible[back]:
+            unlike = sum(a != b for a, b in zip(bits_of(codes[position]), bits_of(query[back]), strict=True))
+            steps.append(1 - 2 * unlike / n_bits)
+        else:
             steps.append(0.0)
-            continue
-        differing = sum(a != b for a, b in zip(bits_of(codes[position]), bits_of(query[back]), strict=True))
-        steps.append(1 - 2 * differing / n_bits)
+        position += backwards
     return steps
 
 

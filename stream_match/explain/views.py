@@ -230,9 +230,9 @@ def _phase(found: Finding | None, settings: FeatureSettings) -> int:
     """Return the first frame that meets a position of the reference along the line found."""
     if found is None:
         return 0
-    frames = np.arange(settings.code_stride_frames)
-    heard_s = frames * settings.frame_s + settings.span_s
-    place_s = found.reference_s + (heard_s - found.query_s) * found.speed - settings.span_s
+    frames, middle_s = np.arange(settings.code_stride_frames), settings.span_s / 2
+    heard_s = frames * settings.frame_s + middle_s
+    place_s = found.reference_s + (heard_s - found.query_s) * found.speed - middle_s
     return int(np.argmin(np.abs(place_s / settings.code_s - np.rint(place_s / settings.code_s))))
 
 

@@ -101,7 +101,7 @@ class LineReader:
         self._stride = reference.settings.listening().code_stride_frames
 
     def similarity(self, query: Words, audible: npt.NDArray[np.bool_], lines: Lines) -> Float32:
-        """Return how well query and reference agree at each step back along each line.
+        """Return how well query and reference agree at each position back along each line.
 
         Parameters
         ----------
@@ -113,22 +113,27 @@ class LineReader:
         Returns
         -------
         np.ndarray [shape=(n_lines, n_frames // stride), dtype=float32]
-            A step per position, newest first: 1 where all bits agree, about 0 where chance decides, -1
-            where none does; exactly 0 where the query is silent or the line has left its track.
+            The newest position that the line has met first: 1 where all bits agree, about 0 where chance decides, -1
+            where none does; exactly 0 where the query is silent or too short, or the line outside its track.
         """
         stride = self._stride
-        # The first query frame, going back, at which the line meets a position.
-        phase = (np.sign(lines.speed) * np.rint(lines.head * stride)).astype(np.int64) % stride
-        back = phase[:, None] + np.arange(0, len(audible) // stride * stride, stride)
-        positions = np.rint(lines.head[:, None] - lines.speed[:, None] * back / stride).astype(np.int64)
+        forward = np.sign(lines.speed)[:, np.newaxis].astype(np.int64)
+        head, speed = lines.head[:, np.newaxis], lines.speed[:, np.newaxis].astype(np.float64)
+        # Each position is read at the frame nearest to when it sounded: at another speed, frames at a fixed
+        # distance would drift between two positions.
+        newest = forward * np.floor(forward * head + 0.5 / stride).astype(np.int64)
+        positions = newest - forward * np.arange(len(audible) // stride)
+        back = np.rint((head - positions) / speed * stride).astype(np.int64)
+        heard = back < len(audible)
+        back[~heard] = 0
         first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
-        inside = (positions >= first) & (positions <= last) & audible[back]
+        inside = (positions >= first) & (positions <= last) & heard & audible[back]
         positions[~inside] = 0
         differing = np.zeros(positions.shape, np.uint16)
-        heard = back + (lines.shift * len(audible))[:, None]
+        back += (lines.shift * len(audible))[:, np.newaxis]
         query_words = query.reshape(-1, query.shape[2])
         for reference_word, query_word in zip(self._words.T, query_words.T, strict=True):
-            differing += np.bitwise_count(reference_word[positions] ^ query_word[heard])
+            differing += np.bitwise_count(reference_word[positions] ^ query_word[back])
         agreement = np.float32(1) - differing * np.float32(2 / self._n_bits)
         agreement[~inside] = 0
         return agreement

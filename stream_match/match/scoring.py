@@ -16,7 +16,7 @@ from stream_match.match.candidate import Candidate, Rivals
 from stream_match.match.lines import LineReader, Lines, window_means
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
-from stream_match.match.votes import Cells
+from stream_match.match.votes import Cells, first_of_each
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -43,6 +43,10 @@ _REFINED = 16
 
 _CANDIDATES = 6
 """Of these, the most promising are scored."""
+
+_REFINED_PER_TRACK = 4
+_CANDIDATES_PER_TRACK = 2
+"""What has sounded for long is promising at many places and shifts, and must leave room for what begins."""
 
 _UNITS = 24
 """A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
@@ -152,7 +156,8 @@ class Scorer:
         places = self._refine(query, field, windows)
         known = np.isin(field.track, list(settled))
         candidates = [
-            self._candidate(query, places, row, field, known) for row in range(min(len(places), _CANDIDATES))
+            self._candidate(query, places, int(row), field, known)
+            for row in _first(np.arange(len(places)), places.track, _CANDIDATES, _CANDIDATES_PER_TRACK)
         ]
         candidates.sort(key=lambda candidate: -candidate.score)
         return candidates, self._rivals(field, known)
@@ -167,7 +172,7 @@ class Scorer:
         """Look again at the most promising places, at all speeds; most promising first."""
         coarse = np.where(windows <= _COARSE_POSITIONS, field.promise, 0)
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
-        rows = rows[field.forward[rows]][:_REFINED]
+        rows = _first(rows[field.forward[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
         places = self._best(query, field.lines[picked], field.votes[rows], windows, _FINE_OFFSETS, SPEEDS)
         return places[np.argsort(-places.promise.max(axis=1, initial=0), kind="stable")]
@@ -262,6 +267,11 @@ class Scorer:
         tail = line.head - line.speed * (query.positions - 1)
         lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, _AS_IS)
         return float(self.reader.similarity(query.words, query.audible, lines).mean(axis=1).max())
+
+
+def _first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:
+    """Return the first of some rows, and no more than so many of a track."""
+    return rows[first_of_each(track[rows], per_track)][:count]
 
 
 def _distinct(heads: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:

@@ -125,8 +125,13 @@ class Teller:
         self._reference = reference
 
     def reference_s(self, match: Match, clock: Clock) -> float:
-        """Return the place in the track that sounds now."""
-        return clock.reference_s(match.head - float(self._reference.starts[match.best.track]))
+        """Return the place in the track that sounds now.
+
+        Codes of what is heard and of the reference fit where their middles meet: at another speed, their
+        ends do not.
+        """
+        ends_apart_s = (match.speed - 1) * clock.span_s / 2
+        return clock.reference_s(match.head - float(self._reference.starts[match.best.track])) + ends_apart_s
 
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
         """Put a match into words."""

@@ -76,6 +76,19 @@ def test_what_was_played_agrees_in_every_bit(stride, speed):
         assert (reader.similarity(words, np.zeros(len(query), bool), line) == 0).all()
 
 
+@pytest.mark.parametrize("speed", [0.95, 1.0267, 1.06])
+def test_at_another_speed_every_position_is_read_when_it_sounds(speed):
+    codes = random_codes(100, 6)
+    reference = reference_of([codes], stride=2)
+    steps = np.arange(40)
+    played = np.rint(steps / speed * stride_of(reference)).astype(int)
+    query = random_codes(played[-1] + 1, 7)
+    query[played] = codes[90 - steps]
+    line = Lines.single(0, 90, speed, 0)
+    similarity = LineReader(reference).similarity(heard(query), np.ones(len(query), bool), line)[0]
+    assert (similarity[:38] == 1).all()
+
+
 def test_a_line_ends_with_its_track():
     codes = np.zeros((30, 16), np.uint8)
     reader = LineReader(reference_of([codes, codes], stride=1))
