@@ -14,23 +14,43 @@ _BOTH_WAYS = 0.45
 on an hour of broadcast, 99 % lose a half or more; a chord whose partials beat loses a third."""
 
 
+_SUREST = 0.98
+"""More similarity than this says no more."""
+
+
+def strength(similarity: npt.ArrayLike) -> Float32:
+    """Return Fisher's transformation of a similarity: from 0.8 to 0.9 is farther than from 0 to 0.1.
+
+    References
+    ----------
+    Fisher, R. A. (1915), Frequency distribution of the values of the correlation coefficient.
+    """
+    transformed: Float32 = np.arctanh(np.clip(similarity, -_SUREST, _SUREST)).astype(np.float32)
+    return transformed
+
+
 @dataclass(frozen=True)
 class Rivals:
-    """What chance gives at the moment: mean and deviation of the rivals' best similarity, by window."""
+    """What chance gives at the moment: mean and deviation of the `strength` of the rivals, by window."""
 
     windows: npt.NDArray[np.int64]
     mean: Float32
     deviation: Float32
 
+    def scores(self, similarity: Float32) -> Float32:
+        """Return how far a similarity over each window stands above the rivals."""
+        scores: Float32 = (strength(similarity) - self.mean) / self.deviation
+        return scores
+
     def score(self, similarity: float, window: int) -> float:
         """Return how far a similarity over `window` steps stands above the rivals."""
         nearest = int(np.argmin(np.abs(self.windows - window)))
-        return float((similarity - self.mean[nearest]) / self.deviation[nearest])
+        return float((strength(similarity) - self.mean[nearest]) / self.deviation[nearest])
 
     def level(self, score: float, window: int) -> float:
         """Return the similarity over `window` steps that has a score."""
         nearest = int(np.argmin(np.abs(self.windows - window)))
-        return float(self.mean[nearest] + score * self.deviation[nearest])
+        return float(np.tanh(self.mean[nearest] + score * self.deviation[nearest]))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.candidate import Candidate, Rivals
+from stream_match.match.candidate import Candidate, Rivals, strength
 from stream_match.match.lines import LineReader, Lines, window_means
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
@@ -202,7 +202,7 @@ class Scorer:
         around = [self._around(field, places, int(twin)) for twin in (row, *np.flatnonzero(same))]
         around.append(self._same_sound(query, places, row, field))
         rivals = self._rivals(field, known | np.any(around, axis=0))
-        scores = (places.best[row] - rivals.mean) / rivals.deviation * _evened(rivals.windows)
+        scores = rivals.scores(places.best[row]) * _evened(rivals.windows)
         lines = places.lines[places.line[row]]
         scores -= np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
         column = int(scores.argmax())
@@ -252,7 +252,7 @@ class Scorer:
         rows = rows[np.argsort(-field.best[rows].mean(axis=1), kind="stable")]
         units = field.track[rows] * (1 << 32) + field.head[rows].astype(np.int64) // self._unit_positions
         rows = rows[np.unique(units * 2 + field.forward[rows], return_index=True)[1]]
-        best, root = field.best[rows], np.sqrt(field.windows)
+        best, root = strength(field.best[rows]), np.sqrt(field.windows)
         mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
         supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
         squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2
