@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.file import read_blocks
+from stream_match.capture.file import duration_s, read_blocks
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError
@@ -18,9 +18,10 @@ from stream_match.events import Evidence, MatchFacts, Payload, Track
 from stream_match.match.look import Observer
 from stream_match.match.reference import Reference
 
-ALARMS_PER_HOUR = 10.0
-"""More than a daemon is allowed, for who asks about a file has a reason to believe that it is known: about
-one five-second excerpt of unknown music in a hundred gets a name."""
+FALSE_FILES = 0.01
+"""Share of files of unknown audio that get a name, unless told otherwise."""
+
+MOST_ALARMS_PER_HOUR = 10.0
 
 SAME_PLACE_S = 3.0
 """A candidate this near to the line of a claimed match of its track is that match, told once more."""
@@ -74,7 +75,7 @@ def identify_files(
     paths : iterable of str or Path
         Audio files.
     settings : MatchSettings, optional
-        When a match is claimed; by default, `ALARMS_PER_HOUR` false alarms are put up with.
+        When a match is claimed; by default, what `settings_for` says.
     unclaimed : bool
         Whether the best candidates that are not claimed follow those that are.
 
@@ -83,12 +84,29 @@ def identify_files(
     Identification
         One per file, in order; its matches best first. A file that cannot be read has an error.
     """
-    settings = settings or MatchSettings(max_false_alarms_per_hour=ALARMS_PER_HOUR)
     for path in paths:
+        asked = settings or settings_for(path)
         try:
-            yield identify_blocks(reference, path, read_blocks(path), settings, unclaimed=unclaimed)
+            yield identify_blocks(reference, path, read_blocks(path), asked, unclaimed=unclaimed)
         except SourceError as error:
             yield unreadable(path, error)
+
+
+def settings_for(path: str | Path) -> MatchSettings:
+    """Return settings with which one unknown file in a hundred, as long as this one, gets a name.
+
+    Of what is longer than six minutes, no more is asked than of a daemon; who asks about a few seconds has
+    a reason to believe that they are known.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any path.
+    """
+    least = MatchSettings().max_false_alarms_per_hour
+    seconds = duration_s(path) or 0.0
+    rate = FALSE_FILES * 3600 / seconds if seconds else least
+    return MatchSettings(max_false_alarms_per_hour=min(max(rate, least), MOST_ALARMS_PER_HOUR))
 
 
 def unreadable(path: str | Path, error: SourceError) -> Identification:

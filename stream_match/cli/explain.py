@@ -13,14 +13,15 @@ from stream_match.events import Evidence
 from stream_match.explain import Explanation, explain_file
 from stream_match.explain.plot import draw_explanation
 from stream_match.explain.reasons import name_of
-from stream_match.identify import ALARMS_PER_HOUR, unreadable
+from stream_match.identify import unreadable
 from stream_match.pictures import figure_class
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``explain``; return the exit status."""
     _check_picture(args.out)
-    settings = MatchSettings(max_false_alarms_per_hour=args.max_false_alarms_per_hour or ALARMS_PER_HOUR)
+    asked = args.max_false_alarms_per_hour
+    settings = MatchSettings(max_false_alarms_per_hour=asked) if asked else None
     try:
         explanation = explain_file(load_index(args.index), args.file, args.track, settings)
     except SourceError as error:

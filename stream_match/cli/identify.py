@@ -6,7 +6,7 @@ import sys
 from stream_match.catalog import load_index
 from stream_match.cli import complain
 from stream_match.config import MatchSettings
-from stream_match.identify import ALARMS_PER_HOUR, Finding, Identification, identify_files
+from stream_match.identify import Finding, Identification, identify_files
 
 HARDLY = 0.005
 """A speed that is no farther from 1 than this is not worth telling a person: it is not known better."""
@@ -16,7 +16,8 @@ def run(args: argparse.Namespace) -> int:
     """Run ``identify``; return the exit status."""
     status = 0
     reference = load_index(args.index)
-    settings = MatchSettings(max_false_alarms_per_hour=args.max_false_alarms_per_hour or ALARMS_PER_HOUR)
+    asked = args.max_false_alarms_per_hour
+    settings = MatchSettings(max_false_alarms_per_hour=asked) if asked else None
     for result in identify_files(reference, args.audio, settings, unclaimed=args.all):
         if result.error is not None:
             complain(result.error)

@@ -119,7 +119,7 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
-    _alarms(parser, "10, for who asks about a file expects that it is known")
+    _alarms(parser, "so many that one unknown file in a hundred gets a name")
 
 
 def _explain(commands: "Subparsers[Parser]") -> None:
@@ -141,7 +141,7 @@ def _explain(commands: "Subparsers[Parser]") -> None:
         "--out", type=Path, metavar="PNG", required=True, help="the picture; needs matplotlib (extra: plot)"
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON, as identify does")
-    _alarms(parser, "10, as of identify")
+    _alarms(parser, "as of identify")
 
 
 def _onsets(commands: "Subparsers[Parser]") -> None:

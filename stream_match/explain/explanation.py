@@ -26,7 +26,7 @@ from stream_match.explain.views import (
 from stream_match.explain.watch import Kind, Watch
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.rolling import RollingChroma
-from stream_match.identify import ALARMS_PER_HOUR, Finding, Identification, finding, identify_blocks
+from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
 from stream_match.match import calibration
 from stream_match.match.reference import Reference
 from stream_match.match.versions import calibration as versions_calibration
@@ -115,7 +115,7 @@ def explain_file(
         If the file cannot be read.
     """
     asked = None if track_id is None else reference.tracks[_number(reference, track_id)]
-    settings = settings or MatchSettings(max_false_alarms_per_hour=ALARMS_PER_HOUR)
+    settings = settings or settings_for(path)
     watch, heard = Watch(reference), _Heard(reference)
     identified = identify_blocks(reference, path, heard.blocks(path), settings, unclaimed=True, observe=watch)
     found = _found(identified, watch, asked)
