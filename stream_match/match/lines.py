@@ -113,8 +113,9 @@ class LineReader:
         Returns
         -------
         np.ndarray [shape=(n_lines, n_frames // stride), dtype=float32]
-            The newest position that the line has met first: 1 where all bits agree, about 0 where chance decides, -1
-            where none does; exactly 0 where the query is silent or too short, or the line outside its track.
+            The newest position that the line has met first: 1 where all bits agree, about 0 where chance
+            decides, -1 where none does; exactly 0 where the query is silent or too short, or the line
+            outside its track.
         """
         stride = self._stride
         forward = np.sign(lines.speed)[:, np.newaxis].astype(np.int64)
