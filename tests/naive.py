@@ -171,7 +171,7 @@ def agreement_along(codes, first, last, query, audible, stride, head, speed):
     position = -backwards * math.floor(-backwards * head + 0.5 / stride)  # the newest that the line has met
     steps = []
     for _ in range(len(query) // stride):
-        back = round((head - position) / speed * stride)
+        back = round(max((head - position) / speed, 0) * stride)
         if back < len(query) and first <= position <= last and audible[back]:
             unlike = sum(a != b for a, b in zip(bits_of(codes[position]), bits_of(query[back]), strict=True))
             steps.append(1 - 2 * unlike / n_bits)

@@ -124,7 +124,7 @@ class LineReader:
         # distance would drift between two positions.
         newest = forward * np.floor(forward * head + 0.5 / stride).astype(np.int64)
         positions = newest - forward * np.arange(len(audible) // stride)
-        back = np.rint((head - positions) / speed * stride).astype(np.int64)
+        back = np.rint(np.maximum((head - positions) / speed, 0) * stride).astype(np.int64)
         heard = back < len(audible)
         back[~heard] = 0
         first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
