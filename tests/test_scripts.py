@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
+from music import piece
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.catalog.build import build_index
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -29,11 +34,29 @@ def test_shell_scripts_parse(script):
     assert os.access(script, os.X_OK) == (script.name != "environment")  # that one is sourced
 
 
-@pytest.mark.parametrize("name", ["build_index.py", "make_demo.py", "make_performances.py", "evaluate.py"])
+PYTHON = ["build_index.py", "count_alarms.py", "evaluate.py", "make_demo.py", "make_performances.py"]
+
+
+@pytest.mark.parametrize("name", PYTHON)
 def test_python_scripts_have_help(name):
     done = run(sys.executable, SCRIPTS / name, "--help")
     assert done.returncode == 0
     assert "usage: " in done.stdout
+
+
+def test_alarms_are_counted(tmp_path):
+    known, unknown = tmp_path / "known", tmp_path / "unknown"
+    for folder, seeds in ((known, (1, 2, 3)), (unknown, (1, 9))):
+        folder.mkdir()
+        for seed in seeds:
+            soundfile.write(folder / f"p{seed}.wav", piece(seed, 15), SAMPLE_RATE_HZ)
+    (unknown / "notes.txt").write_text("no audio")
+    build_index([known], tmp_path / "index")
+    done = run(sys.executable, SCRIPTS / "count_alarms.py", tmp_path / "index", unknown, unknown / "p9.wav")
+    assert done.returncode == 0
+    assert "notes.txt" in done.stderr
+    counted = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| p")]
+    assert [counted[0][0], counted[0][2], counted[0][3]] == ["| p1.wav", "p1", "recording"]
 
 
 def test_evaluation_without_the_kit_says_so(tmp_path):

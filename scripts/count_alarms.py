@@ -1,0 +1,104 @@
+"""Count how often audio that is not in an index is taken for something in it.
+
+Run it as .venv/bin/python scripts/count_alarms.py INDEX AUDIO... with files or folders of unknown audio: what
+a budget of false alarms promises stands beside what was counted, and the worst alarms are listed. Those that
+are no chance (another mix of the same piece, samples that two pieces share) stand out there.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.file import read_blocks
+from stream_match.catalog import load_index
+from stream_match.config import MatchSettings
+from stream_match.engine import Engine
+from stream_match.errors import SourceError, StreamMatchError
+from stream_match.events import MatchFacts
+from stream_match.match.reference import Reference
+
+BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
+"""Alarms per hour; what was claimed at the first tells what would have been at the others."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something in the index that an unknown file was taken for."""
+
+    path: Path
+    facts: MatchFacts
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Listen, count, print; return the exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("index", type=Path, help="folder of the index")
+    parser.add_argument("audio", nargs="+", type=Path, help="files, or folders of them")
+    parser.add_argument("--worst", type=int, default=20, metavar="N", help="how many alarms to list")
+    args = parser.parse_args(argv)
+    alarms: list[Alarm] = []
+    hours = 0.0
+    try:
+        reference = load_index(args.index)
+        for path in _files(args.audio):
+            print(f"\r{hours:6.2f} h, {len(alarms)} alarms", end="", file=sys.stderr, flush=True)
+            try:
+                claims, seconds = _listen(reference, path)
+            except SourceError as error:
+                print(f"\ncount_alarms: {error}", file=sys.stderr)
+                continue
+            hours += seconds / 3600
+            alarms += [Alarm(path, facts) for facts in claims]
+    except StreamMatchError as error:
+        print(f"count_alarms: {error}", file=sys.stderr)
+        return 1
+    print(file=sys.stderr)
+    print(_report(alarms, hours, args.worst))
+    return 0
+
+
+def _files(given: Iterable[Path]) -> Iterator[Path]:
+    for path in given:
+        yield from sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else (path,)
+
+
+def _listen(reference: Reference, path: Path) -> tuple[list[MatchFacts], float]:
+    """Return what is claimed of a file, as last told, and its length in seconds."""
+    engine = Engine(reference, MatchSettings(max_false_alarms_per_hour=BUDGETS[0]))
+    last: dict[str, MatchFacts] = {}
+    samples = 0
+    for y in read_blocks(path):
+        samples += y.size
+        last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
+    last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}
+    return list(last.values()), samples / SAMPLE_RATE_HZ
+
+
+def _report(alarms: list[Alarm], hours: float, worst: int) -> str:
+    """Return two tables."""
+    rows = ["| budget, false alarms an hour | counted | an hour |", "|---|---|---|"]
+    for budget in BUDGETS:
+        count = sum(alarm.facts.false_alarms_per_hour <= budget for alarm in alarms)
+        rows.append(f"| {budget:g} | {count} in {hours:.1f} h | {count / max(hours, 1e-9):.2f} |")
+    rows += ["", "| unknown | at | taken for | kind | false alarms an hour | similarity |"]
+    rows += ["|---|---|---|---|---|---|"]
+    for alarm in sorted(alarms, key=lambda one: one.facts.false_alarms_per_hour)[:worst]:
+        facts = alarm.facts
+        rows.append(
+            f"| {alarm.path.name} | {facts.started_s:.0f} s | {facts.track.id} | {facts.kind} "
+            f"| {facts.false_alarms_per_hour:.2g} | {facts.evidence.similarity:.2f} |"
+        )
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
