@@ -450,6 +450,10 @@ def environment(args: argparse.Namespace) -> None:
     print(f"| {len(ids[15:])} more | {' | '.join(map(str, rest))} |")
     pure = sum(max(table[name, cluster] for name in classes) for cluster in ids)
     print(f"\nsounds: {len(events)}; in a cluster of which most are of their class: {pure / len(events):.2f}")
+    sizes = [sum(table[name, cluster] for name in classes) for cluster in ids]
+    often = [size for size in sizes if size > 2]
+    share = sum(often) / len(events)
+    print(f"clusters: {len(ids)}; of three sounds or more: {len(often)}, with {share:.2f} of the sounds")
     if args.plot:
         _plot(events, classes, args.plot)
 
