@@ -42,8 +42,8 @@ KNEE = 0.1
 """Share of the level from which on magnitudes count as their logarithm, below it as they are."""
 
 GROUPS = 5
-"""Of neighbouring bands. That group counts which rises most: behind guitars a hi-hat is heard in the highest
-only and a kick drum in the lowest, and the mean over all bands would thin out either."""
+"""Of neighbouring bands, equally many in each. That group counts which rises most: what begins behind guitars
+shows in one part of the spectrum only, and the mean over all bands would thin it out."""
 
 LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.7, 1.3
 """Weight of the lowest and of the highest band, on a line in between. What begins is bright, and voices and
