@@ -17,6 +17,7 @@ the others unless --all is given.
 
 import argparse
 import csv
+import itertools
 import resource
 import sys
 import time
@@ -49,6 +50,7 @@ FITTED_HALF = "samples"  # of these, every second one
 TOGETHER_S = 0.03  # strokes closer than this are one onset
 BLOCK_SAMPLES = 2205
 LATEST_BEGINNING_SAMPLES = 265
+CLICK_SAMPLES = 1544
 AUDIO = {".flac", ".wav", ".ogg", ".mp3"}
 NO_SINGLE_SOUND = (
     "loop", "roll", "ambi", "guit", "glitch", "vinyl", "misc", "mehackit", "arovane", "swoosh", "perc_door",
@@ -81,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shots", type=Path, nargs="+", default=[], metavar="DIR")
     parser.add_argument("--environment", type=Path, metavar="DIR")
     parser.add_argument("--plot", type=Path, metavar="PNG")
-    parser.add_argument("--onsets", type=int, default=1_000_000, help="of the part memory")
+    parser.add_argument(
+        "--onsets", type=int, default=1_000_000, help="of the part memory; a tenth of them as audio"
+    )
     parser.add_argument("--hours", type=float, default=4.0, help="of the part drift")
     parser.add_argument("--all", action="store_true", help="also what the detector was fitted on")
     args = parser.parse_args(argv)
@@ -367,28 +371,57 @@ def cost(args: argparse.Namespace) -> None:
 
 
 def memory(args: argparse.Namespace) -> None:
-    """Hear sounds of which a third never comes again, and watch memory and time."""
+    """Hear sounds of which a third never comes again, and watch memory and time.
+
+    First the whole lane, with audio: ten clicks a second, as many as are told in the long run; what it takes
+    to make them is in the time. Then the kinds alone, with ten times as many points.
+    """
+    for title, heard, n_sounds in (
+        ("samples to events", _clicks_heard(), args.onsets // 10),
+        ("kinds alone", _points_heard(), args.onsets),
+    ):
+        print(f"| {title}: sounds | identities given | µs a sound | peak memory of the process |")
+        print("|---|---|---|---|")
+        step, newest = max(1, n_sounds // 10), 0
+        for number in range(step, n_sounds + 1, step):
+            begun = time.process_time()
+            newest = max(newest, *itertools.islice(heard, step))
+            took_s = (time.process_time() - begun) / step
+            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"| {number:,} | {newest + 1:,} | {1e6 * took_s:.0f} | {peak_mb:.0f} MB |", flush=True)
+        print()
+
+
+def _clicks_heard() -> Iterator[int]:
+    """Play clicks into a lane, a block for each; yield the identities of their kinds."""
+    rng = np.random.default_rng(1)
+    known = [_click(rng) for _ in range(40)]
+    lane = OnsetLane(OnsetSettings(), SAMPLE_RATE_HZ)
+    while True:
+        y = 1e-4 * rng.standard_normal(BLOCK_SAMPLES)
+        y[:CLICK_SAMPLES] += _click(rng) if rng.random() < 1 / 3 else known[rng.integers(len(known))]
+        facts = lane.feed(y.astype(np.float32))
+        yield from (int(one.cluster_id) for one in facts if isinstance(one, OnsetClusterFacts))
+
+
+def _click(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return a sound of 70 ms that dies away: some tones of its own."""
+    t = np.arange(CLICK_SAMPLES) / SAMPLE_RATE_HZ
+    tones = np.sin(2 * np.pi * np.outer(rng.uniform(100, 9000, 5), t))
+    click: npt.NDArray[np.float64] = 0.1 * np.exp(-t / 0.015) * (rng.uniform(0, 1, 5) ** 2 @ tones)
+    return click
+
+
+def _points_heard() -> Iterator[int]:
+    """Let kinds hear points ten times a second; yield the identity of the kind of each."""
     rng = np.random.default_rng(0)
     known = _directions(rng, 40)
     kinds = Kinds(known.shape[1])
-    begun = time.process_time()
-    print("| sounds | kinds known | identities given | µs a sound | memory of the process |")
-    print("|---|---|---|---|---|")
-    report_every = max(1, args.onsets // 10)
-    last = 0
-    for number in range(1, args.onsets + 1):
+    for number in itertools.count(1):
         new = rng.random() < 1 / 3
         point = _directions(rng, 1)[0] if new else known[rng.integers(len(known))]
         point = point + 0.01 * rng.standard_normal(len(point))
-        last = max(last, kinds.hear(point, 0.01, number / 10).kind)
-        if number % report_every == 0:
-            took_s = (time.process_time() - begun) / report_every
-            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"| {number:,} | {len(kinds)} | {last + 1:,} | {1e6 * took_s:.0f} | {peak_mb:.0f} MB |",
-                flush=True,
-            )
-            begun = time.process_time()
+        yield kinds.hear(point, 0.01, number / 10).kind
 
 
 def _directions(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
@@ -417,6 +450,10 @@ def environment(args: argparse.Namespace) -> None:
     print(f"| {len(ids[15:])} more | {' | '.join(map(str, rest))} |")
     pure = sum(max(table[name, cluster] for name in classes) for cluster in ids)
     print(f"\nsounds: {len(events)}; in a cluster of which most are of their class: {pure / len(events):.2f}")
+    sizes = [sum(table[name, cluster] for name in classes) for cluster in ids]
+    often = [size for size in sizes if size > 2]
+    share = sum(often) / len(events)
+    print(f"clusters: {len(ids)}; of three sounds or more: {len(often)}, with {share:.2f} of the sounds")
     if args.plot:
         _plot(events, classes, args.plot)
 

@@ -225,19 +225,36 @@ def warped(alike):
     return max(paths)
 
 
-def flux(bands, levels, floor, knee, own_share, weights, lag):
-    """The mean rise in dB of each frame, band by band, over the loudest neighbour `lag` frames before."""
+def flux(bands, levels, floor, knee, own_share, weights, lag, groups):
+    """The mean rise in dB, over the loudest neighbour `lag` frames before, of those bands that rise most."""
     out = []
     for t in range(lag, len(bands)):
         mean_level = sum(levels[t]) / len(levels[t])
-        total = 0.0
+        rises = []
         for b in range(len(bands[t])):
             level = own_share * levels[t][b] + (1 - own_share) * mean_level + floor
             before = max(bands[t - lag][near] for near in (b - 1, b, b + 1) if 0 <= near < len(bands[t]))
             now_db = 20 * math.log10(1 + bands[t][b] / (knee * level))
-            total += weights[b] * max(0.0, now_db - 20 * math.log10(1 + before / (knee * level)))
-        out.append(total / len(bands[t]))
+            rises.append(weights[b] * max(0.0, now_db - 20 * math.log10(1 + before / (knee * level))))
+        size, larger = divmod(len(rises), groups)  # the first ones are larger by one
+        ends = [size * (g + 1) + min(g + 1, larger) for g in range(groups)]
+        out.append(max(statistics.fmean(rises[a:b]) for a, b in zip([0, *ends], ends, strict=False)))
     return out
+
+
+def f_measure(truth, found, together_s, window_s):
+    """Harmonic mean of precision and recall of times, each matched once; what is together in truth is one."""
+    apart = []
+    for time_s in truth:
+        if not apart or time_s - apart[-1] >= together_s:
+            apart.append(time_s)
+    matched, left = 0, list(found)
+    for time_s in apart:
+        near = next((other for other in left if abs(other - time_s) <= window_s), None)
+        if near is not None:
+            matched += 1
+            left.remove(near)
+    return 2 * matched / (len(apart) + len(found))
 
 
 def peaks(values, past, lately, spread, least, before, rest, masking, masked):

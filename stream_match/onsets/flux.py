@@ -3,8 +3,8 @@
 Böck and Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013: the rise of each band is
 taken over the loudest of its neighbours a little earlier, so that a tone which wavers is no rise. Where
 we differ: compression is relative to a running level and not to full scale, so that a recording and the same
-one 40 dB softer give the same flux; and the window falls faster than it rises, so that what is new counts
-soon.
+one 40 dB softer give the same flux; the window falls faster than it rises, so that what is new counts
+soon; and of five parts of the spectrum the one that rises most counts alone.
 """
 
 import numpy as np
@@ -41,9 +41,13 @@ alone hiss counts like drums; with the mean alone a hi-hat behind a bass guitar 
 KNEE = 0.1
 """Share of the level from which on magnitudes count as their logarithm, below it as they are."""
 
-LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.5, 1.5
-"""Weight of the lowest and of the highest band in the mean, on a line in between. What begins is bright, and
-voices and basses that go on fill the lower octaves; with less weight there, dull kicks are missed."""
+GROUPS = 5
+"""Of neighbouring bands, equally many in each. That group counts which rises most: what begins behind guitars
+shows in one part of the spectrum only, and the mean over all bands would thin it out."""
+
+LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.7, 1.3
+"""Weight of the lowest and of the highest band, on a line in between. What begins is bright, and voices and
+basses that go on fill the lower octaves; with less weight there, dull kicks are missed."""
 
 FLOOR = 3e-6
 """Lowest level, as the amplitude of a sine in a band: -110 dBFS, below the noise of 16 bits."""
@@ -116,7 +120,8 @@ class Flux:
         Returns
         -------
         np.ndarray [shape=(n_frames,), dtype=float64]
-            Weighted mean rise of the bands [dB], >= 0. Frame `t` ends at sample ``t * HOP_SAMPLES + N_FFT``.
+            Weighted mean rise of the bands of the group that rises most [dB], >= 0. Frame `t` ends at sample
+            ``t * HOP_SAMPLES + N_FFT``.
         """
         frames = self._frames.feed(y)
         if not len(frames):
@@ -136,8 +141,10 @@ class Flux:
         self._past = joined[len(bands) :].copy()
         now = compressed(joined[LAG_FRAMES:], reference)
         before = compressed(_loudest_neighbour(joined[: len(bands)]), reference)
-        rises: Float64 = np.maximum(now - before, 0)
-        flux: Float64 = (rises * self._weights).mean(axis=1)
+        rises = np.maximum(now - before, 0) * self._weights
+        flux: Float64 = np.max(
+            [group.mean(axis=1) for group in np.array_split(rises, GROUPS, axis=1)], axis=0
+        )
         return flux
 
     def _running(self, bands: Float64) -> Float64:

@@ -17,7 +17,7 @@ LATELY_FRAMES = 20
 SPREAD = 2.0
 """How many median deviations above the median of the past an onset is."""
 
-LEAST_DB = 0.5
+LEAST_DB = 1.75
 """And this many dB more, whatever the past: what a person would hardly notice is none."""
 
 BEFORE_FRAMES = 4
@@ -33,7 +33,7 @@ away does not begin again."""
 MASKED_FRAMES = 15.0
 """After so many frames (0.15 s) masking has fallen to 1/e."""
 
-NOISE_DB = 1.0
+NOISE_DB = 1.9
 """The past of a stream that has none yet: about what steady noise gives."""
 
 

@@ -1,6 +1,6 @@
 """Which sounds begin in a file, and which of them are of one kind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,8 @@ METHODS = ("online", *GROUPINGS)
 
 ALL_PER_SECOND = 25.0
 """Who asks about a file wants all of it."""
+
+BLOCK_SAMPLES = 10 * SAMPLE_RATE_HZ
 
 SEED_DELTA, SEED_WAIT_FRAMES = 0.04, 4
 """What the worked example that this follows takes for librosa's peak picker."""
@@ -117,7 +119,8 @@ def analyse_file(
 def _heard(y: Float32, features: Literal["timbre", "seed"]) -> Iterable[Sound]:
     settings = OnsetSettings(features=features, max_onsets_per_second=ALL_PER_SECOND)
     lane = OnsetLane(settings, SAMPLE_RATE_HZ, from_silence=True)
-    for fact in [*lane.feed(y), *lane.finish(0.0)]:
+    told = [fact for block in _blocks(y) for fact in lane.feed(block)]
+    for fact in [*told, *lane.finish(0.0)]:
         if isinstance(fact, OnsetClusterFacts):
             yield Sound(fact.onset_s, int(fact.cluster_id), fact.features)
 
@@ -126,7 +129,13 @@ def _onset_samples(y: Float32, detector: str) -> list[int]:
     if detector == "librosa":
         frames = offline.detect(y, SAMPLE_RATE_HZ, delta=SEED_DELTA, wait=SEED_WAIT_FRAMES)
         return [int(frame) * offline.HOP_SAMPLES for frame in frames]
-    return [onset.sample for onset in OnsetDetector(SAMPLE_RATE_HZ, from_silence=True).feed(y)]
+    streaming = OnsetDetector(SAMPLE_RATE_HZ, from_silence=True)
+    return [onset.sample for block in _blocks(y) for onset in streaming.feed(block)]
+
+
+def _blocks(y: Float32) -> Iterator[Float32]:
+    """Cut a recording up: the spectra of a whole hour at once take 5 GB."""
+    return (y[start : start + BLOCK_SAMPLES] for start in range(0, len(y), BLOCK_SAMPLES))
 
 
 def _compared(

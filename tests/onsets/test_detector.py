@@ -1,13 +1,16 @@
 """Where sounds begin: the parts against loops, the whole against what was placed and what must be quiet."""
 
+import csv
+
 import numpy as np
 import pytest
 from features.features_samples import cuts, portions
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import best_split, flux, peaks
+from naive import best_split, f_measure, flux, peaks
 from onset_samples import RATE_HZ, noise_of, placed
 
+from stream_match.capture.file import read_blocks
 from stream_match.onsets import flux as flux_module
 from stream_match.onsets import picking, timing
 from stream_match.onsets.detector import APART_SAMPLES, OnsetDetector
@@ -41,7 +44,10 @@ def test_the_flux_is_that_of_a_loop():
         levels.append(levels[-1] + share * (row - levels[-1]))
     lag = flux_module.LAG_FRAMES
     weights = np.linspace(flux_module.LOWEST_WEIGHT, flux_module.HIGHEST_WEIGHT, bands.shape[1])
-    theirs = flux(bands, levels, flux_module.FLOOR, flux_module.KNEE, flux_module.OWN_LEVEL, weights, lag)
+    theirs = flux(
+        bands, levels, flux_module.FLOOR, flux_module.KNEE, flux_module.OWN_LEVEL, weights, lag,
+        flux_module.GROUPS,
+    )  # fmt: skip
     # float32 spectra against float64 ones.
     np.testing.assert_allclose(ours[lag:], theirs, atol=1e-3)
     assert not ours[0]
@@ -165,6 +171,20 @@ def test_what_sounds_from_the_first_sample_on_began_before_unless_there_was_sile
     y, _ = placed([1], start_s=0.0)
     assert samples(y) == []
     assert samples(y, from_silence=True) == pytest.approx([0], abs=TEN_MS)
+
+
+@pytest.mark.parametrize(("kind", "least"), [("drum_only", 0.9), ("full_mix", 0.7)])
+def test_annotated_strokes_are_heard(real_audio, kind, least):
+    scores = []
+    with (real_audio / "onsets" / "tracks.csv").open(encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            if row["kind"] == kind:
+                y = np.concatenate(list(read_blocks(real_audio / row["audio"])))
+                lines = (real_audio / row["annotation"]).read_text(encoding="utf-8").splitlines()
+                strokes = sorted(float(line.split()[0]) for line in lines if line)
+                found = [sample / RATE_HZ for sample in samples(y, from_silence=True)]
+                scores.append(f_measure(strokes, found, together_s=0.03, window_s=0.025))
+    assert np.mean(scores) >= least
 
 
 def test_onsets_ascend():

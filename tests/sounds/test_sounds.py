@@ -2,10 +2,12 @@
 
 import json
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
+from onsets.onset_samples import placed
 
 from stream_match.cli import main
 from stream_match.errors import ParameterError, SourceError
@@ -101,6 +103,52 @@ def test_silence_has_no_sounds(run, tmp_path):
         status, lines, err = run(path, *method, "--sonify", tmp_path / "s.wav")
         assert (status, lines) == (0, [])
         assert "onsets: 0, clusters: 0" in err
+
+
+def test_a_long_recording_is_heard_bit_by_bit(tmp_path):
+    path = tmp_path / "long.wav"
+    y = np.zeros(300 * RATE_HZ, np.float32)
+    y[290 * RATE_HZ : 290 * RATE_HZ + 4] = 0.5
+    soundfile.write(path, y, RATE_HZ)
+    tracemalloc.start()
+    found = analyse_file(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [sound.onset_s for sound in found.sounds] == pytest.approx([290], abs=0.001)
+    assert most < 4 * y.nbytes  # the spectra of all of it at once take sixteen times as much as its samples
+
+
+def spoilt(path, how):
+    """A recording of strokes, and what went wrong with it."""
+    y, _ = placed([0, 1, 2, 3] * 4)
+    if how == "clipped":
+        y = np.clip(50 * y, -1, 1)
+    if how == "not a number":
+        y[20_000:20_100], y[30_000] = np.nan, np.inf
+    soundfile.write(path, y if how != "nothing" else y[:0], RATE_HZ, subtype="FLOAT")
+    if how == "cut off":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if how == "empty":
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "least", "message"),
+    [
+        ("clipped", 0, 16, "onsets: "),
+        ("not a number", 0, 16, "101 samples were no numbers"),
+        ("cut off", 0, 7, "broken off"),
+        ("empty", 1, 0, "is empty"),
+        ("nothing", 1, 0, "holds no audio"),
+    ],
+)
+def test_a_spoilt_recording_is_heard_as_far_as_it_goes(run, tmp_path, caplog, how, status, least, message):
+    spoilt(tmp_path / "spoilt.wav", how)
+    said, lines, err = run(tmp_path / "spoilt.wav")
+    assert said == status
+    assert least <= len(lines) <= 20
+    assert message in err + caplog.text
+    assert "Traceback" not in err
 
 
 def test_a_table_for_people_and_a_line_of_json_each(run, drums):
