@@ -1,5 +1,7 @@
 """Cheap music from a seed, what is done to it on its way, and catalogues of it."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from stream_match.config import FeatureSettings, MatchSettings
@@ -131,6 +133,9 @@ def check_lives(facts):
         assert life[0].started_s <= life[0].stream_s
         assert [one.ended_s is None for one in life] == [True] * (len(life) - 1) + [False]
         assert life[-1].started_s <= life[-1].ended_s <= life[-1].stream_s
+    for track in {one.track.id for one in facts}:
+        ends = [life[-1] for life in lives.values() if life[-1].track.id == track]
+        assert all(later.started_s >= sooner.ended_s - 0.2 for sooner, later in pairwise(ends))
     times = [one.stream_s for one in facts]
     assert times == sorted(times)
     started = [int(one.match_id) for one in facts if one.phase == "started"]

@@ -171,6 +171,32 @@ def test_one_recording_under_several_names_is_one_match(n_names):
         assert sorted([one.track.id, *(t.id for t in one.evidence.same_recording)]) == sorted(names)
 
 
+OTHERS = {name: y for name, y in PIECES.items() if name != "p3"}
+
+
+@pytest.mark.parametrize("trim_s", [0.06, 0.1, 0.62])
+def test_copies_that_are_cut_differently_are_one_recording(trim_s):
+    copies = {f"cut {number}": cut(PIECES["p3"], number * trim_s, 40) for number in range(3)}
+    facts = hear(catalogue({**copies, **OTHERS}), cut(PIECES["p3"], 9, 14) + noise(3, 14, level=0.05))
+    check_lives(facts)
+    assert {one.match_id for one in facts} == {"1"}
+    assert sorted([facts[-1].track.id, *(t.id for t in facts[-1].evidence.same_recording)]) == sorted(copies)
+
+
+@pytest.mark.parametrize(
+    "between", [silence(5), noise(4, 5), piece(77, 5)], ids=["silence", "noise", "other"]
+)
+def test_after_an_interruption_the_first_part_is_not_claimed_again(reference, between):
+    y = np.array(cut(PIECES["p5"], 2, 36))
+    y[12 * RATE_HZ : 12 * RATE_HZ + len(between)] = between
+    facts = hear(reference, y)
+    check_lives(facts)
+    lives = [one for one in facts if one.track.id == "p5"]
+    ended, started = ([one for one in lives if one.phase == phase] for phase in ("ended", "started"))
+    assert len(started) == 2
+    assert started[1].started_s > ended[0].ended_s - 1
+
+
 @pytest.mark.parametrize("n_verses", [2, 3, 5])
 def test_the_repeats_of_a_passage_are_told(n_verses):
     verse = cut(PIECES["p6"], 0, 14)

@@ -168,6 +168,10 @@ def _check(path: Path) -> None:
     """Refuse what is no readable, regular file, with the sentence that fits."""
     shown = repr(str(path))
     try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"the name {shown} is not UTF-8, which decoders need: rename the file") from error
+    try:
         if path.is_dir():
             raise SourceError(f"{shown} is a folder; expected an audio file")
         if not path.exists():

@@ -17,8 +17,9 @@ from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate, Rivals
 from stream_match.match.lines import LineReader
 from stream_match.match.look import Objection, Standing
-from stream_match.match.query import Query
+from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
+from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Clock, Match, Teller
 
 MAX_GAP_S = 2.5
@@ -53,6 +54,9 @@ _SHORTEST_TRAIL_LOOKS = 8
 
 _SLOWEST, _FASTEST = 0.94, 1.06
 
+_SAME_LINE_POSITIONS = 4.0
+"""What is no farther from the line of a match that has ended is that match going on."""
+
 _BETTER = 0.05
 """Another place in the track must agree better by so much to be believed over the line followed."""
 
@@ -73,6 +77,7 @@ class Decision:
         self._reader = reader
         self._threshold = threshold
         self._matches: list[Match] = []
+        self._ended: list[Match] = []
         self._objections: list[Objection | None] = []
         self._count = 0
 
@@ -93,12 +98,14 @@ class Decision:
                 seen = self._found_again(seen, candidates, query)
             if (query.now - seen.heard) * clock.code_s > patience_s:
                 facts.append(self._teller.tell(seen, "ended", clock))
+                self._ended.append(seen)
                 continue
             if self._newsworthy(seen, clock):
                 facts.append(self._teller.tell(seen, "updated", clock))
                 seen = _told(seen, facts[-1])
             going.append(seen)
         self._matches = going
+        self._ended = [match for match in self._ended if query.now - match.now < LONGEST_POSITIONS]
         return facts
 
     def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
@@ -120,6 +127,7 @@ class Decision:
         """End every match, as at the end of the stream or at a gap."""
         facts = [self._teller.tell(match, "ended", clock) for match in self._matches]
         self._matches = []
+        self._ended = []
         return facts
 
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
@@ -143,7 +151,22 @@ class Decision:
             return "known"
         if self._surplus(query, candidate) < self._threshold:
             return "explained"
+        if self._told_before(query, candidate):
+            return "past"
         return None if self._sounds(query, candidate) else "past"
+
+    def _told_before(self, query: Query, candidate: Candidate) -> bool:
+        """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
+        return any(
+            candidate.track in match.settled_tracks()
+            and query.now - match.now < candidate.window_positions
+            and (candidate.track != match.best.track or self._goes_on(match, candidate, query))
+            for match in self._ended
+        )
+
+    def _goes_on(self, match: Match, candidate: Candidate, query: Query) -> bool:
+        """Return whether a candidate lies on the line of a match of its track."""
+        return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE_POSITIONS)
 
     def _runner_up(self, query: Query, candidates: list[Candidate], winner: Candidate) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""
@@ -161,6 +184,8 @@ class Decision:
         explained = 0.0
         for match in self._matches:
             line = match.line_at(match.now).unshifted()
+            if self._reader.likeness(candidate.line, line)[0] > SAME_RECORDING:
+                return 0.0
             alike = float(self._reader.similarity(stretch, inside, line).mean())
             explained = max(explained, alike * match.similarity)
         return candidate.score * (1 - explained / candidate.similarity)
@@ -175,7 +200,9 @@ class Decision:
         """Make a match of a candidate; find out when it began."""
         similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
         support = np.cumsum(similarity - 0.5 * candidate.similarity)
-        began = int(support.argmax())
+        # What an earlier match of the track was told to have heard is not heard twice.
+        told = [query.now - match.heard for match in self._ended if match.best.track == candidate.track]
+        began = int(support[: max(1, math.ceil(min(told, default=len(support))))].argmax())
         # Where the first code that agrees is the first of all, there was nothing else to hear before.
         from_the_first = began == len(similarity) - 1 and query.now - began < 1
         heard_of_it = 1.0 if from_the_first else HEARD_AT_START
@@ -187,6 +214,7 @@ class Decision:
             speed=candidate.speed,
             shift=candidate.shift,
             now=query.now,
+            began=query.now - began,
             heard=query.now,
             started_s=max(clock.begin_s, started_s),
             told_s=0.0,
@@ -241,7 +269,8 @@ class Decision:
 
     def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
         """Return the match as it stands now."""
-        newest = query.newest(_FOLLOW_POSITIONS)
+        since = math.ceil(query.now - match.began)
+        newest = query.newest(min(max(since, _KEEP_FAINT_POSITIONS), _FOLLOW_POSITIONS))
         line = match.line_at(query.now)
         lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)

@@ -11,6 +11,9 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
+_LIKENESS_POSITIONS = 160
+_LIKENESS_OFFSETS = np.arange(-0.75, 1, 0.25, dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -138,6 +141,38 @@ class LineReader:
         agreement = np.float32(1) - differing * np.float32(2 / self._n_bits)
         agreement[~inside] = 0
         return agreement
+
+    def likeness(self, line: Lines, others: Lines) -> Float32:
+        """Return how well the reference agrees with itself, about the heads of two lines.
+
+        Codes of two copies of a recording lie on grids that are up to half a position apart, and then agree
+        by a quarter only; but they do so for as long as one looks, which chords held alike do not.
+
+        Parameters
+        ----------
+        line : Lines
+            One line.
+        others : Lines
+
+        Returns
+        -------
+        np.ndarray [shape=(n_others,), dtype=float32]
+            Mean agreement over half a minute; 0 where less than half of that lies in both tracks.
+        """
+        ahead = _LIKENESS_POSITIONS // 2
+        words, inside = self.stretch(
+            int(line.track[0]),
+            float(line.head[0]) + ahead * float(line.speed[0]),
+            float(line.speed[0]),
+            _LIKENESS_POSITIONS * self._stride,
+        )
+        moved = replace(others, head=others.head + ahead * others.speed).unshifted()
+        fan = moved.fan(_LIKENESS_OFFSETS, np.ones(1, np.float32))
+        agreement = self.similarity(words, inside, fan)
+        read = np.count_nonzero(agreement, axis=1)
+        mean = np.where(read * 2 > _LIKENESS_POSITIONS, agreement.sum(axis=1) / np.maximum(read, 1), 0)
+        best: Float32 = mean.reshape(len(others), len(_LIKENESS_OFFSETS)).max(axis=1).astype(np.float32)
+        return best
 
     def stretch(
         self, track: int, head: float, speed: float, n_frames: int

@@ -47,9 +47,23 @@ class Query:
         frames = positions * self.stride
         return replace(self, words=self.words[:, :frames], audible=self.audible[:frames])
 
+    @property
+    def silent(self) -> bool:
+        """True if too little of it sounds: there, chance looks like evidence."""
+        return int(self.audible.sum()) < self._least_frames
+
     def windows(self) -> npt.NDArray[np.int64]:
-        """Return the lengths to look at, with all there is as the last where it is less."""
+        """Return the lengths to look at, with all there is as the last where it is less.
+
+        Those in which too little sounds are left out, unless it is `silent` as a whole.
+        """
         fitting = [w for w in WINDOWS_POSITIONS if w <= self.positions]
         if len(fitting) < len(WINDOWS_POSITIONS) and self.positions not in fitting:
             fitting.append(self.positions)
+        if not self.silent:
+            fitting = [w for w in fitting if self.newest(w).audible.sum() >= self._least_frames]
         return np.array(fitting, np.int64)
+
+    @property
+    def _least_frames(self) -> int:
+        return min(WINDOWS_POSITIONS[0], self.positions) * self.stride

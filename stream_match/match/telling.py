@@ -63,6 +63,8 @@ class Match:
         Its line at `now`.
     now : float
         Moment of the last look.
+    began : float
+        Moment of the first code that agreed.
     heard : float
         Moment at which it was last heard.
     started_s : float
@@ -84,6 +86,7 @@ class Match:
     speed: float
     shift: int
     now: float
+    began: float
     heard: float
     started_s: float
     told_s: float

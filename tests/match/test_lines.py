@@ -115,6 +115,21 @@ def test_no_lines_and_no_query_are_legal():
     assert reader.similarity(empty, np.ones(0, bool), Lines.single(0, 5, 1, 1)).shape == (1, 0)
 
 
+def test_likeness_is_of_what_is_ahead_and_behind():
+    codes = random_codes(400, 8)
+    reference = reference_of([codes, np.concatenate([random_codes(30, 9), codes]), codes[180:260]], stride=1)
+    reader = LineReader(reference)
+    here = Lines.single(0, 200, 1.0, 0)
+    heads = np.array([400 + 230.0, 400 + 233, 400 + 235, 830 + 20])
+    others = Lines(np.array([1, 1, 1, 2]), heads, np.ones(4, np.float32), np.zeros(4, np.int64))
+    likeness = reader.likeness(here, others)
+    assert likeness.dtype == np.float32
+    assert likeness[0] == 1
+    assert np.abs(likeness[1:3]).max() < 0.1
+    assert likeness[3] == 0  # too little of it is there
+    assert reader.likeness(here, others[np.empty(0, np.int64)]).shape == (0,)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_stretch_is_a_query_that_agrees_with_its_line(stride):
     reference = reference_of([random_codes(40, 4), random_codes(40, 5)], stride=stride)
