@@ -72,9 +72,14 @@ class MatchFacts(Payload):
     reference_s: float
     speed: float = Field(default=1.0, gt=0)
     semitones: float = 0.0
-    score: float
-    confidence: float = Field(ge=0, le=1)
-    false_alarms_per_hour: float = Field(ge=0, description="Expected at this score")
+    score: float = Field(description="The best so far, in deviations above the rivals")
+    confidence: float = Field(
+        ge=0,
+        le=1,
+        description="Chance that it is right, if ten known things sound in an hour and what else sounds "
+        "shares nothing with them",
+    )
+    false_alarms_per_hour: float = Field(ge=0, description="Expected of unknown audio at this score")
     evidence: Evidence
 
 

@@ -62,12 +62,12 @@ def save_index(reference: Reference, rows: Sequence[TrackRow], out: Path, *, rep
         write_files(reference, rows, staging.new)
 
 
-def load_index(path: Path) -> Reference:
+def load_index(path: str | Path) -> Reference:
     """Load an index, its codes and tables mapped from their files.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Its folder. If a killed build left the old one beside its place, it is put back first.
 
     Raises
@@ -75,7 +75,7 @@ def load_index(path: Path) -> Reference:
     CatalogError
         If it is no index, of another format version or of other feature code, or not whole.
     """
-    return open_index(path).reference
+    return open_index(Path(path)).reference
 
 
 def describe_index(path: Path) -> IndexInfo:

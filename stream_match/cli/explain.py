@@ -56,10 +56,9 @@ def _told(explanation: Explanation) -> str:
 
 
 def _evidence(evidence: Evidence) -> list[str]:
-    lines = [
-        f"votes: {evidence.faiss_votes} of FAISS, {evidence.lsh_votes} of the LSH tables",
-        f"agreement: {evidence.similarity:.2f} along the line, {evidence.coverage:.0%} of it covered",
-    ]
+    lines = [f"agreement: {evidence.similarity:.2f} along the line, {evidence.coverage:.0%} of it covered"]
+    if evidence.faiss_votes or evidence.lsh_votes:
+        lines.insert(0, f"votes: {evidence.faiss_votes} of FAISS, {evidence.lsh_votes} of the LSH tables")
     if evidence.runner_up is not None:
         lines.append(f"runner-up: {name_of(evidence.runner_up.track)} (score {evidence.runner_up.score:.1f})")
     if evidence.same_recording:

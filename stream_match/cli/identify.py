@@ -9,7 +9,8 @@ from stream_match.config import MatchSettings
 from stream_match.identify import Finding, Identification, identify_files
 
 HARDLY = 0.005
-"""A speed that is no farther from 1 than this is not worth telling a person: it is not known better."""
+HARDLY_SEMITONES = 0.1
+"""A speed that is no farther from 1 than this, or a pitch from its own, is not worth telling a person."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,4 +47,6 @@ def _row(found: Finding) -> str:
         f"({min(99, round(100 * found.confidence))} %, score {found.score:.1f}"
     )
     row += f", speed {found.speed:.2f}" if abs(found.speed - 1) >= HARDLY else ""
+    row += f", {found.semitones:+.1f} semitones" if abs(found.semitones) >= HARDLY_SEMITONES else ""
+    row += ", a version" if found.kind == "version" else ""
     return row + (")" if found.claimed else "; not claimed)")

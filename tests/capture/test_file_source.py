@@ -163,3 +163,10 @@ def test_tags_that_only_ffmpeg_reads(tmp_path):
         output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     assert tags(path) == {"title": "B Title"}
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_a_sentence(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff\xfe.wav")
+    soundfile.write(os.fsencode(path), np.zeros(100, np.int16), 8000, format="WAV")
+    with pytest.raises(SourceError, match="is not UTF-8"):
+        list(read_blocks(path))

@@ -152,6 +152,10 @@ def test_the_same_recording_under_another_name(explain):
     assert why.reason == f"Not claimed: {claimed}, which is claimed, is the same recording."
 
 
+def test_of_another_track_it_is_said_what_is_claimed_instead(explain):
+    assert " Claimed is p3 (score " in explain(EXCERPT, "p6").reason
+
+
 def test_a_steady_tone_reads_the_same_both_ways(explain):
     reference = catalogue({**PIECES, "drone": tones([220, 277.2, 329.6], 30, harmonics=4)})
     heard = tones([220, 277.2, 329.6], 8, harmonics=4, seed=1)
