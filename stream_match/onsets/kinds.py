@@ -11,9 +11,9 @@ What is here, and why:
   same are one again under the older identity (`merged`). A kind whose sounds fall into two heaps is divided,
   the larger heap keeps the identity (`split`). What is not heard for long falls asleep (`retired`) and is
   woken under its old identity by the next such sound (`revived`).
-- Identities count upwards and are never reused. Memory is bounded: those heard longest ago are forgotten, first of
-  the kinds heard once or twice. But these keep some room, lest nothing new could become a kind where many are
-  known.
+- Identities count upwards and are never reused. Memory is bounded: those heard longest ago are
+  forgotten, first of the kinds heard once or twice. But these keep some room, lest nothing new could become
+  a kind where many are known.
 
 The ancestors are DP-means (Kulis and Jordan, ICML 2012) for the radius instead of a number of clusters, and
 the scalar Kalman filter for the weights. Libraries offer no lineage: river's DenStream and DBSTREAM number
@@ -69,8 +69,8 @@ RARE = 3
 """Kinds with fewer sounds fall asleep sooner and are forgotten first."""
 
 ROOM_FOR_RARE = 128
-"""So many of the known may be rare, however many are not: so many other new ones may begin before a sound must
-have come again."""
+"""So many of the known may be rare, however many are not: so many other new ones may begin before a sound
+must have come again."""
 
 RARE_S = 600.0
 
