@@ -72,7 +72,7 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     if len(order) > COLOURS:
         below.scatter([], [], color="none", label=f"{len(order) - COLOURS} more")
     if order:
-        below.legend(title="cluster", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.legend(title="cluster", loc="outside right center")
     save_figure(figure, path)
 
 

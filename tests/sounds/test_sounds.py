@@ -276,14 +276,15 @@ def drawn(monkeypatch, draw):
     figures = []
     monkeypatch.setattr("stream_match.sounds.plot.save_figure", lambda figure, _: figures.append(figure))
     draw()
-    return figures[0].axes
+    return figures[0]
 
 
 def test_the_legend_names_the_clusters_with_the_most_sounds(monkeypatch):
     from stream_match.sounds.plot import draw_analysis
 
-    above, below = drawn(monkeypatch, lambda: draw_analysis(of_kinds(23), "x.png", title=""))
-    legend = [text.get_text() for text in below.get_legend().get_texts()]
+    figure = drawn(monkeypatch, lambda: draw_analysis(of_kinds(23), "x.png", title=""))
+    above, below = figure.axes
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == [*(f"{kind}  ({23 - kind})" for kind in range(20)), "3 more"]
     colours = [tuple(dots.get_facecolor()[0]) for dots in below.collections[:23]]
     assert len(set(colours[:20])) == 20
@@ -306,7 +307,7 @@ def test_more_clusters_than_rows_are_told(monkeypatch, tmp_path, run):
     path.write_text("".join(json.dumps({**first, "cluster_id": f"c{kind}"}) + "\n" for kind in kinds))
     sounds = read_events(path).sounds
     assert [len(own) for own in by_cluster(sounds).values()] == [2] * 21 + [1] * 22
-    (axes,) = drawn(monkeypatch, lambda: draw_events(sounds, "x.png"))
+    (axes,) = drawn(monkeypatch, lambda: draw_events(sounds, "x.png")).axes
     assert axes.get_title() == "64 sounds in 43 clusters: the 40 largest of 43"
     assert len(run("--from", path)[1]) == 43
 
