@@ -4,6 +4,7 @@ Run it as .venv/bin/python scripts/evaluate_onsets.py PART... with the material 
 
   detection    --annotated DIR (tracks.csv, audio, `time<TAB>class` lines) and --shots DIR...
   clusters     --shots DIR...
+  real         --annotated DIR   clusters of annotated drum recordings, those of the fitting included
   drift        --shots DIR...   four hours in which the level wanders, with a restart in the middle
   cost         --shots DIR...
   memory       nothing
@@ -289,11 +290,47 @@ def clusters(args: argparse.Namespace) -> None:
 
 def _told(placed: PlacedSounds) -> tuple[list[OnsetClusterFacts], list[int]]:
     """Return what the lane tells of those sounds that were placed, and of which kind each is."""
-    lane = OnsetLane(OnsetSettings(max_onsets_per_second=25), SAMPLE_RATE_HZ, from_silence=True)
-    facts = [one for one in [*lane.feed(placed.y), *lane.finish(0.0)] if isinstance(one, OnsetClusterFacts)]
-    pairs = mir_eval.util.match_events(placed.times_s, np.array([one.onset_s for one in facts]), 0.05)
-    pairs.sort(key=lambda pair: pair[1])
+    facts, pairs = _matched(placed.y, placed.times_s)
     return [facts[j] for _, j in pairs], [int(placed.kinds[i]) for i, _ in pairs]
+
+
+def _matched(y: Samples, times_s: Any) -> tuple[list[OnsetClusterFacts], list[tuple[int, int]]]:
+    """Return what the lane tells, and which true sound each fact is of: pairs in the order of the facts."""
+    lane = OnsetLane(OnsetSettings(max_onsets_per_second=25), SAMPLE_RATE_HZ, from_silence=True)
+    facts = [one for one in [*lane.feed(y), *lane.finish(0.0)] if isinstance(one, OnsetClusterFacts)]
+    pairs = mir_eval.util.match_events(times_s, np.array([one.onset_s for one in facts]), 0.05)
+    return facts, sorted(pairs, key=lambda pair: pair[1])
+
+
+def real(args: argparse.Namespace) -> None:
+    """Compare our clusters of drum recordings with what is struck: drums struck together are a kind."""
+    from sklearn.metrics import adjusted_rand_score
+
+    print(
+        "| recording | strokes heard | kinds | clusters made | adjusted Rand index |\n|---|---|---|---|---|"
+    )
+    scores = []
+    with (args.annotated / "tracks.csv").open(encoding="utf-8") as rows:
+        drums = [row for row in csv.DictReader(rows) if row["kind"] == "drum_only"]
+    for row in drums:
+        audio, annotation = (args.annotated.parent / row[column] for column in ("audio", "annotation"))
+        times_s, struck = _strokes(annotation)
+        facts, pairs = _matched(_read(audio), times_s)
+        ours, truth = [facts[j].cluster_id for _, j in pairs], [struck[i] for i, _ in pairs]
+        scores.append(adjusted_rand_score(truth, ours))
+        heard = f"{len(pairs)} of {len(struck)}"
+        print(f"| {audio.stem} | {heard} | {len(set(truth))} | {len(set(ours))} | {scores[-1]:.2f} |")
+    print(f"\nmean: {np.mean(scores):.2f}")
+
+
+def _strokes(path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Return when something is struck, and what: all drums that follow within `TOGETHER_S`."""
+    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    times_s = _onset_times(path)
+    struck: list[set[str]] = [set() for _ in times_s]
+    for at, drum in lines:
+        struck[int(np.searchsorted(times_s, float(at), side="right")) - 1].add(drum)
+    return times_s, ["+".join(sorted(one)) for one in struck]
 
 
 def _points(y: Samples, times_s: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -498,6 +535,7 @@ def _read(path: Path) -> Samples:
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "detection": detection,
     "clusters": clusters,
+    "real": real,
     "drift": drift,
     "cost": cost,
     "memory": memory,

@@ -4,9 +4,32 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from stream_match.errors import SinkError, UsageError
+from stream_match.errors import UsageError
+from stream_match.outputs import check_place, written_whole
 
 DOTS_PER_INCH = 120
+
+
+def check_picture(option: str, path: Path, *, source: str | Path | None = None) -> None:
+    """Refuse, before any work is done, a name that no picture can be written to.
+
+    Parameters
+    ----------
+    option : str
+        That named it, such as ``--out``.
+    path : Path
+    source : str or Path, optional
+        What is read: it is not to be written over.
+
+    Raises
+    ------
+    UsageError
+        If it is a folder, in none, the source, or does not end in .png; if matplotlib is not there.
+    """
+    check_place(option, path, example="out.png", source=source)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"{option} {str(path)!r} does not end in .png; name a picture such as out.png.")
+    figure_class()
 
 
 def figure_class() -> Any:
@@ -43,7 +66,7 @@ def new_figure(inches: tuple[float, float]) -> Any:
 
 
 def save_figure(figure: Any, path: str | Path) -> None:
-    """Write a figure.
+    """Write a figure, whole or not at all.
 
     Parameters
     ----------
@@ -56,12 +79,7 @@ def save_figure(figure: Any, path: str | Path) -> None:
     SinkError
         If it cannot be written.
     """
-    try:
-        with warnings.catch_warnings():
-            # A title may be in a script that the font does not have: a box is drawn in its place.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise SinkError(
-            f"{str(path)!r} cannot be written ({error}); name a picture such as out.png"
-        ) from error
+    with warnings.catch_warnings(), written_whole(path) as beside:
+        # A title may be in a script that the font does not have: a box is drawn in its place.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(beside)

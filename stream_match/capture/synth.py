@@ -217,7 +217,7 @@ def _add_drums(y: Samples, piece: Piece, rng: np.random.Generator) -> None:
 
 
 def drum_solo(n: int, rng: np.random.Generator) -> Samples:
-    """Play kick, snare and hi-hat alone, at levels that vary by 6 dB.
+    """Play kick, snare and hi-hat alone, at levels that vary by 6 dB, after a beat of silence.
 
     Parameters
     ----------
@@ -233,7 +233,8 @@ def drum_solo(n: int, rng: np.random.Generator) -> Samples:
     """
     y = np.zeros(n, np.float32)
     beats = (_kick(), _noise_hit(12, 0.02, 0.97), _noise_hit(11, 0.07, 0.4), _noise_hit(12, 0.02, 0.97))
-    for number, at in enumerate(range(0, n, round(SOLO_STEP_S * SAMPLE_RATE_HZ))):
+    step = round(SOLO_STEP_S * SAMPLE_RATE_HZ)
+    for number, at in enumerate(range(step, n, step)):
         _add(y, np.float32(10 ** rng.uniform(-0.3, 0.0)) * beats[number % len(beats)], at / SAMPLE_RATE_HZ)
     y *= np.float32(PEAK / np.abs(y).max())
     return y

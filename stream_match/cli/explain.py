@@ -2,24 +2,23 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from stream_match.catalog import load_index
 from stream_match.cli import complain
 from stream_match.cli.identify import table
 from stream_match.config import MatchSettings
-from stream_match.errors import SourceError, UsageError
+from stream_match.errors import SourceError
 from stream_match.events import Evidence
 from stream_match.explain import Explanation, explain_file
 from stream_match.explain.plot import draw_explanation
 from stream_match.explain.reasons import name_of
 from stream_match.identify import unreadable
-from stream_match.pictures import figure_class
+from stream_match.pictures import check_picture
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``explain``; return the exit status."""
-    _check_picture(args.out)
+    check_picture("--out", args.out, source=args.file)
     asked = args.max_false_alarms_per_hour
     settings = MatchSettings(max_false_alarms_per_hour=asked) if asked else None
     try:
@@ -32,20 +31,6 @@ def run(args: argparse.Namespace) -> int:
     draw_explanation(explanation, args.out)
     sys.stdout.write(explanation.identified.to_json() + "\n" if args.json else _told(explanation))
     return 0
-
-
-def _check_picture(path: Path) -> None:
-    """Refuse, before any work is done, a name that no picture can be written to."""
-    shown = repr(str(path))
-    if path.is_dir():
-        raise UsageError(
-            f"--out {shown} is a folder; name a picture in it, such as {str(path / 'out.png')!r}."
-        )
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"--out {shown} does not end in .png; name a picture such as out.png.")
-    if not path.parent.is_dir():
-        raise UsageError(f"--out {shown} is in a folder that is not there; make {str(path.parent)!r} first.")
-    figure_class()
 
 
 def _told(explanation: Explanation) -> str:

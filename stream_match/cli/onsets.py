@@ -5,9 +5,17 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stream_match.cli import complain
 from stream_match.errors import UsageError
+
+if TYPE_CHECKING:
+    from stream_match.sounds import Analysis
+    from stream_match.sounds.recorded import Recorded
+
+OF_A_FILE = ("method", "features", "clusters", "detector")
+"""Options that say how sounds are found and grouped: what was recorded has been grouped by a listener."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,15 +26,49 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _of_file(args: argparse.Namespace) -> int:
-    from stream_match.sounds import Analysis, analyse_file
+    from stream_match.sounds import analyse_file
 
-    found: Analysis = analyse_file(
+    _check_outputs(args, args.file)
+    found = analyse_file(
         args.file,
-        method=args.method,
-        features=args.features,
+        method=args.method or "online",
+        features=args.features or "timbre",
         clusters=args.clusters,
         detector=args.detector,
     )
+    try:
+        _print_sounds(found, as_json=args.json)
+        sizes = Counter(sound.cluster for sound in found.sounds)
+        complain(f"{args.file}: onsets: {len(found.sounds)}, clusters: {len(sizes)}")
+    finally:  # also where the table goes to a reader that has had enough, such as head
+        _write_outputs(found, args)
+    return 0
+
+
+def _check_outputs(args: argparse.Namespace, source: str) -> None:
+    """Refuse, before any work is done, what cannot be written."""
+    if args.plot is not None:
+        from stream_match.pictures import check_picture
+
+        check_picture("--plot", args.plot, source=source)
+    if args.sonify is not None:
+        from stream_match.sounds.sonify import check_sound
+
+        check_sound("--sonify", args.sonify, source=source)
+
+
+def _print_sounds(found: "Analysis", *, as_json: bool) -> None:
+    for sound in found.sounds:
+        if as_json:
+            row = {"onset_s": round(sound.onset_s, 6), "cluster": sound.cluster, "features": sound.features}
+            sys.stdout.write(json.dumps(row) + "\n")
+        else:
+            told = "  ".join(f"{name} {value:+.2f}" for name, value in sound.features.items())
+            sys.stdout.write(f"{sound.onset_s:10.3f} s  cluster {sound.cluster:<4d} {told}\n")
+    sys.stdout.flush()
+
+
+def _write_outputs(found: "Analysis", args: argparse.Namespace) -> None:
     if args.plot is not None:
         from stream_match.sounds.plot import draw_analysis
 
@@ -35,16 +77,6 @@ def _of_file(args: argparse.Namespace) -> int:
         from stream_match.sounds.sonify import sonify
 
         sonify(found, args.sonify)
-    for sound in found.sounds:
-        if args.json:
-            row = {"onset_s": round(sound.onset_s, 6), "cluster": sound.cluster, "features": sound.features}
-            sys.stdout.write(json.dumps(row) + "\n")
-        else:
-            told = "  ".join(f"{name} {value:+.2f}" for name, value in sound.features.items())
-            sys.stdout.write(f"{sound.onset_s:10.3f} s  cluster {sound.cluster:<4d} {told}\n")
-    sizes = Counter(sound.cluster for sound in found.sounds)
-    complain(f"{args.file}: onsets: {len(found.sounds)}, clusters: {len(sizes)}")
-    return 0
 
 
 def _of_events(args: argparse.Namespace) -> int:
@@ -52,20 +84,32 @@ def _of_events(args: argparse.Namespace) -> int:
 
     if args.sonify is not None:
         raise UsageError("Events hold no sound that --sonify could be made of: give it a FILE.")
+    vain = next((name for name in OF_A_FILE if getattr(args, name) is not None), None)
+    if vain is not None:
+        raise UsageError(f"Events have been found and grouped by a listener: --{vain} needs a FILE.")
+    _check_outputs(args, args.events)
     found = read_events(args.events)
-    if args.plot is not None:
-        from stream_match.sounds.plot import draw_events
+    try:
+        _print_clusters(found, as_json=args.json)
+        if found.skipped:
+            complain(f"lines of {args.events} that are no event known here: {found.skipped}")
+    finally:
+        if args.plot is not None:
+            from stream_match.sounds.plot import draw_events
 
-        draw_events(found.sounds, args.plot)
-    sizes = Counter((event.source, event.cluster_id) for event in found.sounds)
-    for (source, cluster), size in sizes.most_common():
-        own = [event.time for event in found.sounds if (event.source, event.cluster_id) == (source, cluster)]
-        first, last = (time.isoformat(timespec="seconds") for time in (min(own), max(own)))
-        if args.json:
-            row = {"source": source, "cluster_id": cluster, "sounds": size, "first": first, "last": last}
+            draw_events(found.sounds, args.plot)
+    return 0
+
+
+def _print_clusters(found: "Recorded", *, as_json: bool) -> None:
+    from stream_match.sounds.recorded import by_cluster
+
+    for (source, cluster), own in by_cluster(found.sounds).items():
+        times = [event.time for event in own]
+        first, last = (time.isoformat(timespec="seconds") for time in (min(times), max(times)))
+        if as_json:
+            row = {"source": source, "cluster_id": cluster, "sounds": len(own), "first": first, "last": last}
             sys.stdout.write(json.dumps(row) + "\n")
         else:
-            sys.stdout.write(f"{source}  {cluster:24}  {size:7} sounds  {first} to {last}\n")
-    if found.skipped:
-        complain(f"lines of {args.events} that are no event known here: {found.skipped}")
-    return 0
+            sys.stdout.write(f"{source}  {cluster:24}  {len(own):7} sounds  {first} to {last}\n")
+    sys.stdout.flush()

@@ -151,7 +151,9 @@ def _onsets(commands: "Subparsers[Parser]") -> None:
         "onsets:run",
         help="say which sounds begin in a file, and which of them are of one kind",
         epilog="example: stream-match onsets drums.wav --plot drums.png --sonify drums-beeps.wav\n"
-        "         stream-match onsets --from events.jsonl --plot hour.png",
+        "         stream-match onsets --from events.jsonl --plot hour.png\n\n"
+        "Before the beginning of a file there is supposed to be silence: one that begins amid noise or\n"
+        "music has an onset there.",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="a file of sound")
     parser.add_argument(
@@ -163,13 +165,11 @@ def _onsets(commands: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--method",
         choices=("online", "kmeans", "affinity", "agglomerative"),
-        default="online",
         help="how sounds are grouped; online, as by a listener, is the default",
     )
     parser.add_argument(
         "--features",
         choices=("timbre", "seed"),
-        default="timbre",
         help="what is compared: spectra (default), or zero crossings and energy",
     )
     parser.add_argument(
@@ -182,7 +182,13 @@ def _onsets(commands: "Subparsers[Parser]") -> None:
         "seed with a method other than online",
     )
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw them; needs matplotlib (extra: plot)")
-    parser.add_argument("--sonify", type=Path, metavar="WAV", help="the sound, and a beep for each cluster")
+    parser.add_argument(
+        "--sonify",
+        type=Path,
+        metavar="WAV",
+        help="the sound on the left, a beep for each cluster on the right: 20 pitches, then the same with "
+        "two strokes, three, …",
+    )
     parser.add_argument("--json", action="store_true", help="print a line of JSON per sound")
 
 

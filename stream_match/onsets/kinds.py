@@ -11,8 +11,9 @@ What is here, and why:
   same are one again under the older identity (`merged`). A kind whose sounds fall into two heaps is divided,
   the larger heap keeps the identity (`split`). What is not heard for long falls asleep (`retired`) and is
   woken under its old identity by the next such sound (`revived`).
-- Identities count upwards and are never reused. Memory is bounded: of the kinds asleep, those heard once or
-  twice and then those heard longest ago are forgotten.
+- Identities count upwards and are never reused. Memory is bounded: those heard longest ago are
+  forgotten, first of the kinds heard once or twice. But these keep some room, lest nothing new could become
+  a kind where many are known.
 
 The ancestors are DP-means (Kulis and Jordan, ICML 2012) for the radius instead of a number of clusters, and
 the scalar Kalman filter for the weights. Libraries offer no lineage: river's DenStream and DBSTREAM number
@@ -58,14 +59,23 @@ CLEAR = 0.1
 REMEMBERED = 16
 CHECK_EVERY = 8
 
-MAX_AWAKE = 64
+MAX_DIVISIBLE = 64
+"""Of so many kinds the last sounds are remembered, so that they can be divided: 11 kB each."""
+
 MAX_KNOWN = 512
-"""Awake and asleep. A kind takes 1 kB, or 12 kB when awake."""
+"""Awake and asleep. A kind takes 1 kB."""
 
 RARE = 3
 """Kinds with fewer sounds fall asleep sooner and are forgotten first."""
 
+ROOM_FOR_RARE = 128
+"""So many of the known may be rare, however many are not: so many other new ones may begin before a sound
+must have come again."""
+
 RARE_S = 600.0
+
+MAX_COUNT = 2**53
+"""What a state counts is less: JSON's readers elsewhere know no larger whole numbers."""
 
 _DIGITS = 6  # of what is kept; so a state that was written down and read again is the very same
 
@@ -117,7 +127,7 @@ class Heard:
     changes: tuple[Changed, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Kind:
     """What is known of a kind besides its place."""
 
@@ -128,6 +138,10 @@ class Kind:
     awake: bool = True
     recent: list[Float64] = field(default_factory=list)
     unchecked: int = 0
+
+    def forget_sounds(self) -> None:
+        """Forget the last sounds, which are needed for dividing only."""
+        self.recent, self.unchecked = [], 0
 
 
 class Kinds:
@@ -181,7 +195,8 @@ class Kinds:
         if not new:
             changes += self._settled(told)
         changes += self._retired()
-        self._forget()
+        changes += self._forgotten()
+        self._limit_remembered()
         return Heard(kind, size, distance, new, tuple(changes))
 
     def _nearest(self, point: Float64, doubt: float) -> tuple[int | None, float]:
@@ -272,22 +287,34 @@ class Kinds:
         return [Changed("split", self._kinds[new].id, (kind.id,), moved)]
 
     def _retired(self) -> list[Changed]:
-        """Let kinds fall asleep: those not heard for long, and what is too much."""
-        awake = [kind for kind in self._kinds if kind.awake]
-        awake.sort(key=_worth)
-        too_many = awake[: max(0, len(awake) - MAX_AWAKE)]
+        """Let kinds fall asleep that were not heard for long."""
+        rare_s = min(self._retire_after_s, RARE_S)
         changes = []
-        for kind in awake:
-            patience_s = min(self._retire_after_s, RARE_S) if kind.size < RARE else self._retire_after_s
-            if kind in too_many or self._now_s - kind.heard_s > patience_s:
-                kind.awake, kind.recent, kind.unchecked = False, [], 0
+        for kind in self._kinds:
+            patience_s = rare_s if kind.size < RARE else self._retire_after_s
+            if kind.awake and self._now_s - kind.heard_s > patience_s:
+                kind.awake = False
+                kind.forget_sounds()
                 changes.append(Changed("retired", kind.id, size=kind.size))
         return changes
 
-    def _forget(self) -> None:
+    def _forgotten(self) -> list[Changed]:
+        """Forget kinds that are too many; that they are retired is told of those still awake."""
+        changes = []
         while len(self._kinds) > MAX_KNOWN:
-            asleep = [kind for kind in self._kinds if not kind.awake]
-            self._remove(self._kinds.index(min(asleep, key=_worth)))
+            rare = [kind for kind in self._kinds if kind.size < RARE]
+            often = [kind for kind in self._kinds if kind.size >= RARE]
+            gone = min(rare if len(rare) > ROOM_FOR_RARE else often, key=_worth)
+            self._remove(self._kinds.index(gone))
+            if gone.awake:
+                changes.append(Changed("retired", gone.id, size=gone.size))
+        return changes
+
+    def _limit_remembered(self) -> None:
+        """Forget the last sounds of kinds where those of too many are remembered: they stay what they are."""
+        kinds = sorted((kind for kind in self._kinds if kind.recent), key=_worth)
+        for kind in kinds[: max(0, len(kinds) - MAX_DIVISIBLE)]:
+            kind.forget_sounds()
 
     def _remove(self, row: int) -> None:
         last = len(self._kinds) - 1
@@ -334,7 +361,7 @@ class Kinds:
             kinds.append(_restored(entry, self._n_dimensions))
             places.append(_vector(entry["place"], self._n_dimensions))
         ids = [kind.id for kind in kinds]
-        next_id = int(state["next_id"])
+        next_id = _count(state["next_id"])
         if len(kinds) > MAX_KNOWN or len(set(ids)) < len(ids) or max(ids, default=-1) >= next_id:
             raise ValueError("the kinds are not whole")
         self._kinds, self._next_id, self._now_s = kinds, next_id, 0.0
@@ -348,17 +375,23 @@ def _worth(kind: Kind) -> tuple[bool, float, int]:
 
 def _restored(entry: Mapping[str, Any], n_dimensions: int) -> Kind:
     kind = Kind(
-        id=int(entry["id"]),
+        id=_count(entry["id"]),
         doubt=float(entry["doubt"]),
-        size=int(entry["size"]),
+        size=_count(entry["size"]),
         heard_s=-float(entry["unheard_s"]),
         awake=bool(entry["awake"]),
         recent=[_vector(point, n_dimensions) for point in entry["recent"]],
-        unchecked=int(entry["unchecked"]),
+        unchecked=_count(entry["unchecked"]),
     )
-    if not (0 < kind.doubt <= 1 and kind.size > 0 and kind.id >= 0 and -math.inf < kind.heard_s <= 0):
+    if not (0 < kind.doubt <= 1 and kind.size > 0 and -math.inf < kind.heard_s <= 0):
         raise ValueError("a kind is not whole")
     return kind
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_COUNT:
+        raise ValueError("a number is none that was counted")
+    return value
 
 
 def _vector(values: Any, n_dimensions: int) -> Float64:

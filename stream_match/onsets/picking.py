@@ -46,7 +46,8 @@ class Peak:
     frame : int
         Number of the frame since the beginning.
     strength : float
-        Rise above the threshold, in median deviations of the past and parts of a dB.
+        How far it rises over the median of the past, in median deviations of the past, to which `LEAST_DB` /
+        `SPREAD` is added: in silence there are none. More than `SPREAD`.
     """
 
     frame: int
@@ -54,18 +55,11 @@ class Peak:
 
 
 class Picker:
-    """Finds onsets in a stream of flux values, each one frame after it.
+    """Finds onsets in a stream of flux values, each one frame after it."""
 
-    Parameters
-    ----------
-    past_db : float, >= 0
-        What is supposed to have gone before: `NOISE_DB`, or 0 for silence.
-    """
-
-    def __init__(self, past_db: float = NOISE_DB) -> None:
-        self._values = np.full(
-            PAST_FRAMES, past_db
-        )  # the past of the next frame to be decided, then that frame
+    def __init__(self) -> None:
+        # The past of the next frame to be decided, then that frame.
+        self._values = np.full(PAST_FRAMES, NOISE_DB)
         self._next = 0
         self._last = -REST_FRAMES - 1
         self._last_rise = 0.0

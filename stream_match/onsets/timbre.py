@@ -25,7 +25,9 @@ PARTS = (0.0, 0.032, 0.025, 0.090)
 FADES = ((22, 150), (150, 150))
 """Samples over which each part fades in and out. The attack hardly does, for it is what tells most."""
 
-BEFORE_SAMPLES = 1024
+NOISE_SAMPLES = 1024
+"""How much of what sounded before is taken for what goes on behind."""
+
 BEFORE_FADE = 100
 
 OVERESTIMATE = 1.5
@@ -71,13 +73,13 @@ class Timbre:
         self._windows = [
             _faded(end - start, *fades) for (start, end), fades in zip(self._parts, FADES, strict=True)
         ]
-        self._window_before = _faded(BEFORE_SAMPLES, BEFORE_FADE, BEFORE_FADE)
+        self._window_before = _faded(NOISE_SAMPLES, BEFORE_FADE, BEFORE_FADE)
         self._bands_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 2)[1:-1]
         self._level_db: float | None = None
 
     def describe(self, before: Float32, sound: Float32) -> Description:
         """Describe a sound; see `Describer`."""
-        noise = self._bands(before[-BEFORE_SAMPLES:], self._window_before)
+        noise = self._bands(before[-NOISE_SAMPLES:], self._window_before)
         heard = [
             self._bands(sound[start:end], window)
             for (start, end), window in zip(self._parts, self._windows, strict=True)

@@ -15,7 +15,7 @@ from stream_match.errors import UsageError
 from stream_match.events import Event
 from stream_match.publish.base import Sink
 from stream_match.publish.sparse import SparseLog
-from stream_match.service.memory import memory_path
+from stream_match.service.claim import claimed
 from stream_match.service.report import Report
 from stream_match.service.stamp import event_ids
 from stream_match.service.supervisor import Shared, Supervisor
@@ -57,7 +57,7 @@ async def listen(
     Raises
     ------
     UsageError
-        If the sources or sinks cannot be understood, or the state folder cannot be made.
+        If the sources or sinks cannot be understood, or the state folder cannot be made or is in use.
     SinkError
         If a sink can never work.
     """
@@ -65,22 +65,22 @@ async def listen(
     stop = stop or asyncio.Event()
     node = settings.node or default_node()
     sources = _sources(settings, world)
-    for source, _ in sources:
-        memory_path(settings.state, source.name)  # a folder that cannot be is told before anything is opened
     report = Report()
-    async with _opened([world.open_sink(uri, node=node) for uri in settings.sinks], report) as sinks:
-        shared = Shared(
-            node=node,
-            pace=settings.pace,
-            make_engine=make_engine,
-            publish=_Fan(sinks).publish,
-            ids=event_ids(world),
-            stop=stop,
-            world=world,
-            report=report,
-            state=settings.state,
-        )
-        await _to_the_end(_run(sources, shared), stop)
+    # What is wrong with the state folder is told before anything is opened.
+    with claimed(settings.state, [source.name for source, _ in sources]):
+        async with _opened([world.open_sink(uri, node=node) for uri in settings.sinks], report) as sinks:
+            shared = Shared(
+                node=node,
+                pace=settings.pace,
+                make_engine=make_engine,
+                publish=_Fan(sinks).publish,
+                ids=event_ids(world),
+                stop=stop,
+                world=world,
+                report=report,
+                state=settings.state,
+            )
+            await _to_the_end(_run(sources, shared), stop)
     return report
 
 

@@ -4,7 +4,11 @@ import contextlib
 import json
 import logging
 import os
+import re
+import stat
 import tempfile
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,11 +25,17 @@ LARGEST_BYTES = 64 << 20
 PREFIX_LETTERS = 13
 """Of an event id: those that hold the millisecond and the count in it."""
 
+PREFIX = re.compile(f"[0-9A-Z]{{1,{2 * PREFIX_LETTERS}}}")
+"""What may stand before identities: the letters of an event id, and a number."""
+
 ASIDE = ".set-aside"
 
-IDS_AHEAD = 10_000
-"""Identities that a process which is killed may have given since it last wrote: more than `KEEP_EVERY_S` can
-hold, at the 25 sounds a second that may be told at most."""
+IDS_AHEAD = 100_000
+"""Identities that a process which is killed may have given since it last wrote. Between two attempts to
+write, `KEEP_EVERY_S`, it gives 7,550 at most: 25 sounds a second may be told."""
+
+MISSES = 11
+"""So many attempts in a row may fail before `IDS_AHEAD` might not do: an hour."""
 
 
 @runtime_checkable
@@ -42,8 +52,9 @@ class Remembering(Protocol):
 class SoundMemory:
     """The sounds of one source, from one engine to the next and from one process to the next.
 
-    The file is JSON, written beside its place and renamed into it. One that cannot be used is set aside with
-    a sentence in the log, and the source begins without.
+    The file is JSON, written beside its place and renamed into it. One that cannot be used or read is set
+    aside with a sentence in the log, and the source begins without; if it cannot be set aside, nothing is
+    written.
 
     Parameters
     ----------
@@ -58,6 +69,9 @@ class SoundMemory:
         self.prefix = self._own_prefix = prefix
         self._path = path
         self._text: str | None = None
+        self._stored = False  # whether the file holds identities under this prefix
+        self._misses_left = 0  # how often writing may fail before it would no longer cover all identities
+        self._renamed = 0
         if path is not None:
             self._read(path)
 
@@ -68,9 +82,7 @@ class SoundMemory:
         try:
             engine.remember(self._text)
         except ValueError as error:
-            self._text, self.prefix = None, self._own_prefix
-            if self._path is not None:
-                _set_aside(self._path, str(error))
+            self._begin_without(str(error))
 
     def take(self, engine: object, *, goes_on: bool = False) -> None:
         """Learn what an engine knows, and write it down.
@@ -81,37 +93,71 @@ class SoundMemory:
         goes_on : bool
             Whether it will learn more: should that be lost, its identities are not given again.
         """
-        ahead = IDS_AHEAD if goes_on else 0
-        if not isinstance(engine, Remembering) or (text := engine.memory(ids_ahead=ahead)) is None:
+        if not isinstance(engine, Remembering) or (text := engine.memory()) is None:
             return
         self._text = text
         if self._path is None:
             return
+        ahead = engine.memory(ids_ahead=IDS_AHEAD) if goes_on else text
         try:
-            _write(self._path, {"format": FORMAT, "prefix": self.prefix, "memory": json.loads(text)})
+            _write(self._path, {"format": FORMAT, "prefix": self.prefix, "memory": json.loads(ahead or text)})
         except OSError as error:
             log.warning("the clusters could not be written to %s (%s)", self._path, error.strerror)
+            self._miss()
+        else:
+            self._stored, self._misses_left = True, MISSES if goes_on else 0
+
+    def _miss(self) -> None:
+        """Go on under another prefix where the next process might give today's identities again."""
+        self._misses_left -= 1
+        if self._stored and self._misses_left < 0:
+            self._renamed += 1
+            self.prefix, self._stored = f"{self._own_prefix}{self._renamed}", False
+            log.warning("lest they are given twice, identities of clusters begin with %s now", self.prefix)
 
     def _read(self, path: Path) -> None:
         try:
             self.prefix, self._text = _parsed(path)
+            self._stored = True
         except FileNotFoundError:
             return
         except (ValueError, KeyError, RecursionError) as error:
-            _set_aside(path, str(error))
+            self._begin_without(str(error))
         except OSError as error:
-            log.warning("the clusters in %s cannot be read (%s); beginning without", path, error.strerror)
+            self._begin_without(f"it cannot be read ({error.strerror})")
+
+    def _begin_without(self, why: str) -> None:
+        self._text, self.prefix, self._stored = None, self._own_prefix, False
+        if self._path is None:
+            return
+        try:
+            aside = _set_aside(self._path)
+        except OSError as error:
+            log.warning(
+                "the clusters in %s cannot be used: %s; nor can it be set aside (%s), so beginning without "
+                "and writing nothing",
+                self._path, why, error.strerror,
+            )  # fmt: skip
+            self._path = None
+        else:
+            log.warning(
+                "the clusters in %s cannot be used: %s; kept as %s, beginning without",
+                self._path, why, aside.name,
+            )  # fmt: skip
 
 
 def _parsed(path: Path) -> tuple[str, str]:
     """Return the prefix and the memory in a file."""
-    if path.stat().st_size > LARGEST_BYTES:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no file")
+    if status.st_size > LARGEST_BYTES:
         raise ValueError("it is too large")
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"it is not of format {FORMAT}")
     prefix = content["prefix"]
-    if not isinstance(prefix, str) or not 0 < len(prefix) <= 2 * PREFIX_LETTERS:
+    if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
         raise ValueError("its prefix is none")
     return prefix, json.dumps(content["memory"])
 
@@ -155,8 +201,13 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         raise
 
 
-def _set_aside(path: Path, why: str) -> None:
-    aside = path.with_name(path.name + ASIDE)
-    with contextlib.suppress(OSError):
-        path.replace(aside)
-    log.warning("the clusters in %s cannot be used: %s; kept as %s, beginning without", path, why, aside.name)
+def unfinished(path: Path) -> Iterator[Path]:
+    """Return what processes left that were killed while they wrote a state; ours alone may write it now."""
+    return path.parent.glob(f".{path.name}.*")
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a file; what was set aside before stays."""
+    names = (f"{path.name}{ASIDE}{'' if number == 1 else f'-{number}'}" for number in count(1))
+    aside = next(beside for name in names if not os.path.lexists(beside := path.with_name(name)))
+    return path.rename(aside)

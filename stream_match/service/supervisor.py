@@ -127,10 +127,12 @@ class Supervisor:
         self._sign_of_life = self._world.monotonic()
         queue = BlockQueue()
         lane: Lane | None = None
+        ended = False
         tasks = self._start(queue)
         try:
             lane = await self._new_lane()
             await self._hear(queue, lane)
+            ended = True
         except SourceError as error:
             # A recording that breaks off would begin anew: only what had not begun is worth another try.
             begun = self._stream_s > self._opened_s
@@ -144,7 +146,7 @@ class Supervisor:
             await cancelled(*tasks)
             if lane is not None:
                 await self._tell(await lane.finish())
-                await lane.keep()
+                await lane.keep(goes_on=not ended)
                 self._suppressed, self._suppressed_now = self._suppressed + self._suppressed_now, 0
         return None
 
@@ -152,7 +154,9 @@ class Supervisor:
         shared = self._shared
         engine = await self._world.offload(shared.make_engine)
         await self._world.offload(lambda: self._memory.give(engine))
-        return Lane(engine, shared.ids(), self._opened_s, self._world.offload, shared.report, self._memory)
+        lane = Lane(engine, shared.ids(), self._opened_s, self._world.offload, shared.report, self._memory)
+        await lane.keep(goes_on=True)  # before the first identity is given
+        return lane
 
     def _start(self, queue: BlockQueue) -> list["asyncio.Task[None]"]:
         name = self._source.name

@@ -18,12 +18,13 @@ from stream_match.onsets.description import BEFORE_SAMPLES, Description, sound_s
 from stream_match.onsets.detector import OnsetDetector
 from stream_match.onsets.lane import DESCRIBERS, OnsetLane
 from stream_match.onsets.tape import Tape
-from stream_match.sounds.groups import GROUPINGS, grouped
+from stream_match.sounds.groups import GROUPINGS, check_number, grouped
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 METHODS = ("online", *GROUPINGS)
+DETECTORS = ("streaming", "librosa")
 
 ALL_PER_SECOND = 25.0
 """Who asks about a file wants all of it."""
@@ -101,19 +102,25 @@ def analyse_file(
     SourceError
         If the file cannot be read.
     """
-    if method not in METHODS:
-        raise ParameterError(f"the method is {method!r}, expected one of {', '.join(METHODS)}")
+    _check_name("method", method, METHODS)
+    _check_name("kind of features", features, DESCRIBERS)
+    if detector is not None:
+        _check_name("detector", detector, DETECTORS)
     offline_seed = features == "seed" and method != "online"
     detector = detector or ("librosa" if offline_seed else "streaming")
     if method == "online" and detector == "librosa":
         raise ParameterError("the method 'online' hears sounds as they come: it needs the streaming detector")
-    if method == "online" and clusters is not None:
-        raise ParameterError("the method 'online' finds the number of clusters itself: leave --clusters out")
+    check_number(method, clusters)
     y = np.concatenate(list(read_blocks(path)))
     if method == "online":
         return Analysis(y, tuple(_heard(y, features)))
     samples = _onset_samples(y, detector)
     return Analysis(y, tuple(_compared(y, samples, method, features, clusters)))
+
+
+def _check_name(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ParameterError(f"the {what} is {name!r}, expected one of {', '.join(known)}")
 
 
 def _heard(y: Float32, features: Literal["timbre", "seed"]) -> Iterable[Sound]:

@@ -1,9 +1,14 @@
 """Groupings that see all sounds at once; scikit-learn does the work."""
 
+import logging
+import warnings
+
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.errors import ParameterError
+
+log = logging.getLogger(__name__)
 
 Float64 = npt.NDArray[np.float64]
 
@@ -16,6 +21,31 @@ RESTARTS = 10
 ROUNDS = 1000
 
 
+def check_number(method: str, clusters: int | None) -> None:
+    """Refuse a number of groups that is missing or not wanted.
+
+    Parameters
+    ----------
+    method : str
+        One of `GROUPINGS`.
+    clusters : int or None
+        How many groups; for those in `TOLD`, and for no other.
+
+    Raises
+    ------
+    ParameterError
+        If it does not go with the method.
+    """
+    if method in TOLD and clusters is None:
+        raise ParameterError(
+            f"the method {method!r} has to be told how many clusters there are: --clusters K"
+        )
+    if method not in TOLD and clusters is not None:
+        raise ParameterError(
+            f"the method {method!r} finds the number of clusters itself: leave --clusters out"
+        )
+
+
 def grouped(points: Float64, method: str, clusters: int | None) -> list[int]:
     """Return the group of each point.
 
@@ -26,21 +56,14 @@ def grouped(points: Float64, method: str, clusters: int | None) -> list[int]:
     method : str
         One of `GROUPINGS`.
     clusters : int or None
-        How many groups; for those in `TOLD`, and for no other.
+        How many groups; see `check_number`.
 
     Raises
     ------
     ParameterError
         If the number is missing, not wanted, or larger than that of the points.
     """
-    if method in TOLD and clusters is None:
-        raise ParameterError(
-            f"the method {method!r} has to be told how many clusters there are: --clusters K"
-        )
-    if method not in TOLD and clusters is not None:
-        raise ParameterError(
-            f"the method {method!r} finds the number of clusters itself: leave --clusters out"
-        )
+    check_number(method, clusters)
     if clusters is not None and not 1 <= clusters <= len(points):
         raise ParameterError(f"{clusters} clusters of {len(points)} sounds: give 1 to {len(points)}")
     if len(points) == 1:
@@ -53,5 +76,9 @@ def grouped(points: Float64, method: str, clusters: int | None) -> list[int]:
         estimator = cluster.KMeans(clusters, n_init=RESTARTS, random_state=0)
     else:
         estimator = cluster.AgglomerativeClustering(clusters)
-    labels: list[int] = estimator.fit_predict(points).tolist()
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        labels: list[int] = estimator.fit_predict(points).tolist()
+    for doubt in dict.fromkeys(str(one.message) for one in doubts):
+        log.warning("the method %r has doubts about its clusters: %s", method, " ".join(doubt.split()))
     return labels

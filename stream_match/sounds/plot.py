@@ -1,5 +1,6 @@
 """Pictures of sounds and their clusters; matplotlib draws them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,15 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.events import OnsetClusterEvent
 from stream_match.pictures import new_figure, save_figure
 from stream_match.sounds.analyse import Analysis
+from stream_match.sounds.recorded import by_cluster
 
-COLOURS = 20  # of matplotlib's tab20; more clusters begin again
+COLOURS = 20
+"""Of matplotlib's tab20. More clusters begin again, those with the most sounds first; only these are in the
+legend."""
+
+FEW_ONSETS = 200
+"""Where there are more, the lines at which they begin are thinner."""
+
 MOST_ROWS = 40
 """Clusters drawn over time; those with the most sounds."""
 
@@ -45,10 +53,12 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     """
     figure = new_figure((11, 7))
     above, below = figure.subplots(2, 1, height_ratios=(1, 1.4))
-    order = {c: n for n, c in enumerate(dict.fromkeys(one.cluster for one in analysis.sounds))}
+    sizes = Counter(one.cluster for one in analysis.sounds).most_common()
+    order = {cluster: place for place, (cluster, _) in enumerate(sizes)}
     _waveform(above, analysis)
+    width = 1.2 * min(1.0, FEW_ONSETS / max(1, len(analysis.sounds)))
     for sound in analysis.sounds:
-        above.axvline(sound.onset_s, color=_colour(order[sound.cluster]), linewidth=1.2)
+        above.axvline(sound.onset_s, color=_colour(order[sound.cluster]), linewidth=max(width, 0.2))
     above.set(title=title, xlabel="seconds", yticks=[])
     known = "energy" in analysis.sounds[0].features if analysis.sounds else False
     across, up = AXES["seed" if known else "timbre"]
@@ -56,11 +66,13 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
         own = [one.features for one in analysis.sounds if one.cluster == cluster]
         below.scatter(
             [one[across] for one in own], [one[up] for one in own], color=_colour(place),
-            label=f"{cluster}  ({len(own)})",
+            label=f"{cluster}  ({len(own)})" if place < COLOURS else None,
         )  # fmt: skip
     below.set(xlabel=f"{WORDS[across]} (scaled)", ylabel=f"{WORDS[up]} (scaled)", xlim=(-1.1, 1.1))
-    if 0 < len(order) <= COLOURS:
-        below.legend(title="cluster", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if len(order) > COLOURS:
+        below.scatter([], [], color="none", label=f"{len(order) - COLOURS} more")
+    if order:
+        figure.legend(title="cluster", loc="outside right center")
     save_figure(figure, path)
 
 
@@ -81,10 +93,9 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
     SinkError
         If the picture cannot be written.
     """
-    rows: dict[tuple[str, str], list[OnsetClusterEvent]] = {}
-    for event in events:
-        rows.setdefault((event.source, event.cluster_id), []).append(event)
-    drawn = sorted(rows, key=lambda row: -len(rows[row]))[:MOST_ROWS]
+    rows = by_cluster(events)
+    drawn = list(rows)[:MOST_ROWS]
+    more = f": the {len(drawn)} largest of {len(rows)}" if len(drawn) < len(rows) else ""
     figure = new_figure((12, 1.5 + 0.28 * len(drawn)))
     axes = figure.subplots()
     for place, row in enumerate(drawn):
@@ -94,7 +105,7 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
         yticks=range(len(drawn)),
         yticklabels=[f"{source} {cluster}  ({len(rows[source, cluster])})" for source, cluster in drawn],
         xlabel="time (UTC)",
-        title=f"{len(events)} sounds in {len(rows)} clusters",
+        title=f"{len(events)} sounds in {len(rows)} clusters{more}",
     )
     axes.invert_yaxis()
     figure.autofmt_xdate()
@@ -110,7 +121,8 @@ def _waveform(axes: Any, analysis: Analysis) -> None:
 
 
 def _colour(place: int) -> str:
-    return f"C{place % 10}" if place < 10 else f"#{_HUES[place % len(_HUES)]}"
+    place %= COLOURS
+    return f"C{place}" if place < 10 else f"#{_HUES[place - 10]}"
 
 
 _HUES = ("aec7e8", "ffbb78", "98df8a", "ff9896", "c5b0d5", "c49c94", "f7b6d2", "c7c7c7", "dbdb8d", "9edae5")

@@ -48,6 +48,21 @@ def read_events(path: str | Path) -> Recorded:
     return found
 
 
+def by_cluster(
+    sounds: Iterable[OnsetClusterEvent],
+) -> dict[tuple[str, str], list[OnsetClusterEvent]]:
+    """Return sounds by source and cluster, clusters with the most sounds first.
+
+    Parameters
+    ----------
+    sounds : iterable of OnsetClusterEvent
+    """
+    clusters: dict[tuple[str, str], list[OnsetClusterEvent]] = {}
+    for event in sounds:
+        clusters.setdefault((event.source, event.cluster_id), []).append(event)
+    return dict(sorted(clusters.items(), key=lambda item: -len(item[1])))
+
+
 def _sounds(lines: Iterable[str]) -> Recorded:
     sounds, skipped = [], 0
     for line in lines:

@@ -101,3 +101,9 @@ def test_the_source_plays_the_broadcast(segments):
     source = DemoSource("demo:", "demo")
     assert not source.live
     np.testing.assert_array_equal(joined(read_all(source)), np.concatenate(segments))
+
+
+def test_no_stroke_of_the_drums_falls_into_the_fade(segments):
+    (drums,) = (y for segment, y in zip(SCHEDULE, segments, strict=True) if segment.kind == "drums")
+    assert not drums[: 2 * FADE_SAMPLES].any()
+    assert drums.any()

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from stream_match.onsets import kinds as kinds_module
 from stream_match.onsets.halves import halves
-from stream_match.onsets.kinds import MAX_AWAKE, MAX_KNOWN, SAME, Kinds
+from stream_match.onsets.kinds import MAX_DIVISIBLE, MAX_KNOWN, SAME, Kinds
 
 CLEAR = 0.003
 
@@ -88,8 +88,52 @@ def test_what_was_heard_often_is_not_forgotten_for_what_was_heard_once():
     for number in range(3 * MAX_KNOWN):
         kinds.hear(at(10 + number), CLEAR, 10 + number)
     assert len(kinds) == MAX_KNOWN
-    assert len(kinds.awake()) <= MAX_AWAKE
     assert kinds.hear(at(0), CLEAR, 1e5).kind == 0
+
+
+def test_where_many_kinds_are_known_a_new_one_can_begin_still():
+    kinds = Kinds(3)
+    heard = [
+        kinds.hear(at(10 + number), CLEAR, 4 * number + step) for number in range(600) for step in range(4)
+    ]
+    assert len({one.kind for one in heard}) == 600
+    strange = [kinds.hear(at(-5), CLEAR, 2400 + step) for step in range(20)]
+    assert {one.kind for one in strange} == {600}
+    again = Kinds(3)
+    again.restore(json.loads(json.dumps(kinds.state())))
+    assert {again.hear(at(-9), CLEAR, step).kind for step in range(20)} == {601}
+    assert again.hear(at(-5), CLEAR, 21).kind == 600
+    assert len(again) == MAX_KNOWN
+
+
+def test_new_kinds_begin_amid_sounds_that_never_come_again():
+    kinds = Kinds(3)
+    for second in range(2000):
+        kinds.hear(at(10 + second // 4), CLEAR, second)
+    told = []
+    for number in range(20):
+        told.append(kinds.hear(at(-5), CLEAR, 2000 + 10 * number).kind)
+        for step in range(9):
+            kinds.hear(at(-10 - 9 * number - step), CLEAR, 2001 + 10 * number + step)
+    assert len(set(told)) == 1
+
+
+def test_kinds_that_are_heard_in_turn_stay_awake_however_many():
+    kinds = Kinds(3)
+    told = [changes(kinds.hear(at(kind), CLEAR, second)) for second, kind in enumerate([*range(300)] * 4)]
+    assert [change for one in told for change in one if change[0] != "created"] == []
+    remembered = [entry["recent"] for entry in kinds.state()["kinds"] if entry["recent"]]
+    assert len(remembered) == MAX_DIVISIBLE
+
+
+def test_a_kind_that_is_forgotten_while_awake_is_told_to_be_retired():
+    kinds = Kinds(3)
+    awake = set()
+    for number in range(MAX_KNOWN + 100):
+        for change in changes(kinds.hear(at(number), CLEAR, number / 100)):
+            (awake.add if change[0] == "created" else awake.remove)(change[1])
+    assert awake == set(kinds.awake())
+    assert len(awake) == MAX_KNOWN
 
 
 def test_heaps():
@@ -114,6 +158,11 @@ def test_heaps():
         lambda s: s["kinds"][0].update(size="many"),
         lambda s: s["kinds"].append(s["kinds"][0]),
         lambda s: s.update(next_id=0),
+        lambda s: s.update(next_id=1e300),
+        lambda s: s.update(next_id=10**400),
+        lambda s: s["kinds"][0].update(id=0.5),
+        lambda s: s["kinds"][0].update(id=True),
+        lambda s: s["kinds"][0].update(id=-1),
         lambda s: s.update(kinds=s["kinds"] * 600),
         lambda s: s.update(kinds=7),
     ],

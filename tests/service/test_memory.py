@@ -14,7 +14,9 @@ from stream_match.config import ListenSettings, OnsetSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError, UsageError
 from stream_match.service import listen
-from stream_match.service.memory import ASIDE, SoundMemory
+from stream_match.service.claim import claimed
+from stream_match.service.memory import ASIDE, IDS_AHEAD, MISSES, SoundMemory
+from stream_match.service.states import KEEP_EVERY_S
 
 
 def drums(seed=0, seconds=5):
@@ -55,7 +57,7 @@ def test_identities_go_over_a_restart(tmp_path):
     assert report.sounds == len(of_type(first, "onset_cluster")) > 10
     assert len(of_type(first, "cluster")) == len(before)
     assert not of_type(second, "cluster")
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tape.clusters.json"]
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"tape.clusters.json", ".tape.lock"}
 
 
 def test_without_a_folder_a_run_has_identities_of_its_own():
@@ -89,6 +91,7 @@ def test_identities_go_over_a_loss():
         '{"format": 1, "prefix": "ABC", "memory": {}}',
         "[" * 100_000,
         "\udcff",
+        '{"format": 1, "prefix": "A/+#", "memory": {}}',
     ],
 )
 def test_a_broken_file_is_kept_aside_with_one_sentence_and_the_daemon_goes_on(tmp_path, caplog, content):
@@ -157,14 +160,149 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, caplog, monkeypatch):
     memory.take(listener)
     good = (tmp_path / "x.json").read_bytes()
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr("os.fsync", full)
     memory.take(listener)
     assert "No space left" in caplog.text
     assert (tmp_path / "x.json").read_bytes() == good
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def stored_next_id(path):
+    return json.loads(path.read_text())["memory"]["kinds"]["next_id"]
+
+
+def test_identities_are_reserved_before_the_first_is_told(tmp_path):
+    path = tmp_path / "state" / "radio.clusters.json"
+    stored = []
+    again = [lambda: stored.append(stored_next_id(path)), drums(1), SourceError("over")]
+    radio = live(
+        "radio",
+        [lambda: stored.append(stored_next_id(path)), drums(0), SourceError("gone", retry=True)],
+        again,
+    )
+    _, events = run(lambda world: listened(world, radio, tmp_path / "state"))
+    created = [event for event in of_type(events, "cluster") if event.change == "created"]
+    before = len([event for event in created if event.stream_s <= 5])
+    assert stored == [IDS_AHEAD, before + IDS_AHEAD]  # and no more are left out within a process
+    assert stored_next_id(path) == len(created) + IDS_AHEAD  # what was lost may come back
+
+
+def test_a_clean_end_leaves_no_identities_out(tmp_path):
+    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    assert stored_next_id(tmp_path / "tape.clusters.json") < 10
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_where_nothing_can_be_reserved_identities_go_under_another_prefix(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    SoundMemory(path, "P").take(engine())
+    memory = SoundMemory(path, "Q")
+    assert memory.prefix == "P"
+    monkeypatch.setattr("os.fsync", full)
+    memory.take(engine(), goes_on=True)
+    assert memory.prefix == "Q1"
+    memory.take(engine(), goes_on=True)
+    assert memory.prefix == "Q1"  # of which nothing was ever written
+
+
+def test_a_disk_that_stays_full_does_not_outlast_what_was_reserved(tmp_path, monkeypatch):
+    memory = SoundMemory(tmp_path / "x.json", "P")
+    memory.take(engine(), goes_on=True)
+    monkeypatch.setattr("os.fsync", full)
+    for _ in range(MISSES):
+        memory.take(engine(), goes_on=True)
+    assert memory.prefix == "P"
+    memory.take(engine(), goes_on=True)
+    assert memory.prefix == "P1"
+    monkeypatch.undo()
+    memory.take(engine(), goes_on=True)
+    assert SoundMemory(tmp_path / "x.json", "Q").prefix == "P1"
+
+
+def test_what_was_reserved_lasts():
+    most = OnsetSettings.model_fields["max_onsets_per_second"].metadata
+    a_second = next(bound.le for bound in most if hasattr(bound, "le"))
+    assert (MISSES + 1) * a_second * (KEEP_EVERY_S + 2) <= IDS_AHEAD
+
+
+def test_two_listeners_do_not_share_a_state(tmp_path):
+    with claimed(tmp_path, ["tape"]):
+        with pytest.raises(UsageError, match="in use by another listener"):
+            run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+        run(lambda world: listened(world, ScriptedSource("other", [drums()]), tmp_path))
+    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+
+
+def test_a_folder_that_cannot_be_locked_is_told(tmp_path, caplog):
+    (tmp_path / ".tape.lock").mkdir()
+    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    assert "cannot be told" in caplog.text
+    assert (tmp_path / "tape.clusters.json").exists()
+
+
+def test_what_killed_processes_left_is_cleared_away(tmp_path):
+    for name in (".tape.clusters.json.abc123", ".other.clusters.json.abc123", "tape.clusters.json.set-aside"):
+        (tmp_path / name).write_text("{")
+    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    assert not (tmp_path / ".tape.clusters.json.abc123").exists()
+    assert (tmp_path / ".other.clusters.json.abc123").exists()
+    assert (tmp_path / "tape.clusters.json.set-aside").exists()
+
+
+def refuse(path, what, monkeypatch):
+    own = getattr(Path, what)
+
+    def refused(self, *args, **words):
+        if self == path:
+            raise PermissionError(13, "Permission denied")
+        return own(self, *args, **words)
+
+    monkeypatch.setattr(Path, what, refused)
+
+
+def test_a_file_that_cannot_be_read_is_kept(tmp_path, caplog, monkeypatch):
+    path = tmp_path / "x.json"
+    path.write_text("something")
+    refuse(path, "read_text", monkeypatch)
+    memory = SoundMemory(path, "P")
+    memory.take(engine())
+    assert "cannot be read (Permission denied); kept as x.json.set-aside," in caplog.text
+    assert (tmp_path / "x.json.set-aside").read_text() == "something"
+    assert path.exists()
+
+
+def test_nothing_is_written_over_what_can_be_neither_read_nor_moved(tmp_path, caplog, monkeypatch):
+    path = tmp_path / "x.json"
+    path.write_text("something")
+    refuse(path, "read_text", monkeypatch)
+    refuse(path, "rename", monkeypatch)
+    memory = SoundMemory(path, "P")
+    memory.take(engine())
+    assert "kept as" not in caplog.text
+    assert "writing nothing" in caplog.text
+    assert path.read_bytes() == b"something"
+
+
+def test_what_was_set_aside_before_stays(tmp_path):
+    path = tmp_path / "x.json"
+    for content in ("first", "second", "third"):
+        path.write_text(content)
+        SoundMemory(path, "P")
+    kept = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert kept == {
+        "x.json.set-aside": "first", "x.json.set-aside-2": "second", "x.json.set-aside-3": "third",
+    }  # fmt: skip
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    path = tmp_path / "x.json"
+    path.symlink_to("/dev/zero")
+    SoundMemory(path, "P").take(engine())
+    assert (tmp_path / "x.json.set-aside").is_symlink()
+    assert SoundMemory(path, "Q").prefix == "P"
 
 
 def test_a_flood_is_told_once_and_counted(caplog):

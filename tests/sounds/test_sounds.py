@@ -11,7 +11,7 @@ from onsets.onset_samples import placed
 
 from stream_match.cli import main
 from stream_match.errors import ParameterError, SourceError
-from stream_match.sounds import analyse_file
+from stream_match.sounds import Analysis, Sound, analyse_file
 from stream_match.sounds.groups import GROUPINGS, grouped
 from stream_match.sounds.sonify import BEEP_S, beeps
 
@@ -80,6 +80,9 @@ def test_every_method_groups_every_sound(drums, method, features):
     ("words", "message"),
     [
         ({"method": "nonsense"}, "expected one of online"),
+        ({"features": "mfcc"}, "expected one of timbre, seed"),
+        ({"features": "mfcc", "method": "affinity"}, "expected one of timbre, seed"),
+        ({"detector": "foo"}, "expected one of streaming, librosa"),
         ({"method": "kmeans"}, "has to be told"),
         ({"method": "kmeans", "clusters": 10_000}, "give 1 to"),
         ({"method": "affinity", "clusters": 2}, "leave --clusters out"),
@@ -103,6 +106,7 @@ def test_silence_has_no_sounds(run, tmp_path):
         status, lines, err = run(path, *method, "--sonify", tmp_path / "s.wav")
         assert (status, lines) == (0, [])
         assert "onsets: 0, clusters: 0" in err
+    assert run(path, "--method", "kmeans")[0] == 2
 
 
 def test_a_long_recording_is_heard_bit_by_bit(tmp_path):
@@ -187,12 +191,141 @@ def test_without_matplotlib_one_sentence_says_what_to_install(run, drums, tmp_pa
     assert not (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("args", [("--plot", "no/such/folder/x.png"), ("--sonify", "no/such/folder/x.wav")])
-def test_what_cannot_be_written_is_said(run, drums, args):
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--plot", "no/such/folder/x.png"), "make 'no/such/folder' first"),
+        (("--sonify", "no/such/folder/x.wav"), "make 'no/such/folder' first"),
+        (("--plot", "pic"), "does not end in .png"),
+        (("--sonify", "sound"), "no suffix of a sound"),
+        (("--plot", "folder"), "is a folder"),
+        (("--sonify", "folder"), "is a folder"),
+        (("--method", "kmeans", "--sonify", "x.wav"), "has to be told"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_heard(
+    run, tmp_path, monkeypatch, no_listening, args, message
+):
     pytest.importorskip("matplotlib")
-    status, _, err = run(drums, *args)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    status, lines, err = run("drums.wav", *args)
+    assert (status, lines) == (2, [])
+    assert message in err
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
+@pytest.fixture
+def no_listening(monkeypatch):
+    def read(_):
+        raise AssertionError("it is read all the same")
+
+    monkeypatch.setattr("stream_match.sounds.analyse.read_blocks", read)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_the_recording_is_not_written_over(run, drums, tmp_path, link):
+    own = tmp_path / "own.wav"
+    own.write_bytes(drums.read_bytes())
+    out = tmp_path / "link.wav" if link else own
+    if link:
+        out.symlink_to(own)
+    status, _, err = run(own, "--sonify", out)
+    assert status == 2
+    assert "would be lost" in err
+    assert own.read_bytes() == drums.read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--plot", "--sonify"])
+def test_what_breaks_off_while_it_is_written_leaves_what_was_there(run, drums, tmp_path, monkeypatch, option):
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    out = tmp_path / ("x.png" if option == "--plot" else "x.wav")
+    out.write_text("what was there")
+
+    def broken(*args, **_):
+        path = next(arg for arg in args if hasattr(arg, "write_text"))
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(soundfile, "write", broken)
+    monkeypatch.setattr(figure, "savefig", broken)
+    status, lines, err = run(drums, option, out)
     assert status == 1
-    assert "cannot be written" in err
+    assert len(lines) > 15  # the table is not lost
+    assert f"{str(out)!r} cannot be written: No space left on device" in err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {out.name: "what was there"}
+
+
+def test_a_result_is_as_readable_as_any_file(run, drums, tmp_path):
+    (tmp_path / "any").write_text("")
+    run(drums, "--sonify", tmp_path / "x.wav")
+    assert (tmp_path / "x.wav").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
+def of_kinds(n):
+    """An analysis of so many kinds: kind k has n - k sounds."""
+    features = {"centroid_octaves": 0.0, "decay_db": 0.0}
+    kinds = [kind for kind in range(n) for _ in range(n - kind)]
+    sounds = tuple(Sound(0.1 * at, kind, features) for at, kind in enumerate(kinds))
+    return Analysis(np.zeros(round(0.1 * len(sounds) * RATE_HZ), np.float32), sounds)
+
+
+def drawn(monkeypatch, draw):
+    pytest.importorskip("matplotlib")
+    figures = []
+    monkeypatch.setattr("stream_match.sounds.plot.save_figure", lambda figure, _: figures.append(figure))
+    draw()
+    return figures[0]
+
+
+def test_the_legend_names_the_clusters_with_the_most_sounds(monkeypatch):
+    from stream_match.sounds.plot import draw_analysis
+
+    figure = drawn(monkeypatch, lambda: draw_analysis(of_kinds(23), "x.png", title=""))
+    above, below = figure.axes
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [*(f"{kind}  ({23 - kind})" for kind in range(20)), "3 more"]
+    colours = [tuple(dots.get_facecolor()[0]) for dots in below.collections[:23]]
+    assert len(set(colours[:20])) == 20
+    assert colours[20:] == colours[:3]
+    assert above.lines[0].get_linewidth() < 1.2
+
+
+def test_more_clusters_than_rows_are_told(monkeypatch, tmp_path, run):
+    from stream_match.sounds.plot import draw_events
+    from stream_match.sounds.recorded import by_cluster, read_events
+
+    path = tmp_path / "events.jsonl"
+    first = {
+        "schema": "stream_match.onset_cluster/1", "type": "onset_cluster", "event_id": "A", "node": "n",
+        "source": "s", "time": "2026-01-01T00:00:00Z", "stream_s": 1.0, "onset_s": 1.0, "onset_id": "1",
+        "strength": 3.0, "cluster_size": 1, "distance": 0.0, "doubt": 0.0, "new_cluster": True,
+        "features": {},
+    }  # fmt: skip
+    kinds = [kind for kind in range(43) for _ in range(1 + kind % 2)]
+    path.write_text("".join(json.dumps({**first, "cluster_id": f"c{kind}"}) + "\n" for kind in kinds))
+    sounds = read_events(path).sounds
+    assert [len(own) for own in by_cluster(sounds).values()] == [2] * 21 + [1] * 22
+    (axes,) = drawn(monkeypatch, lambda: draw_events(sounds, "x.png")).axes
+    assert axes.get_title() == "64 sounds in 43 clusters: the 40 largest of 43"
+    assert len(run("--from", path)[1]) == 43
+
+
+def test_every_cluster_has_a_beep_of_its_own():
+    kinds = range(45)
+    n = round(BEEP_S * RATE_HZ)
+    y = beeps([Sound(kind * BEEP_S, kind, {}) for kind in kinds], 46 * n)
+    each = [y[round(kind * BEEP_S * RATE_HZ) :][: n - 2] for kind in kinds]
+    apart = [np.abs(one - other).max() for i, one in enumerate(each) for other in each[:i]]
+    assert min(apart) > 0.05
+
+
+def test_doubts_of_a_method_are_told_in_a_sentence(caplog):
+    assert len(grouped(np.zeros((5, 2)), "kmeans", 3)) == 5
+    (told,) = caplog.messages
+    assert told.startswith("the method 'kmeans' has doubts about its clusters: ")
+    assert "\n" not in told
 
 
 def test_the_hour_is_drawn_from_recorded_events(run, drums, tmp_path):
@@ -216,6 +349,8 @@ def test_the_hour_is_drawn_from_recorded_events(run, drums, tmp_path):
         (("a.wav", "--from", "b.jsonl"), 2, "either a FILE"),
         (("--from", "b.jsonl"), 1, "cannot be read"),
         (("--from", "b.jsonl", "--sonify", "x.wav"), 2, "hold no sound"),
+        (("--from", "b.jsonl", "--method", "online"), 2, "--method needs a FILE"),
+        (("--from", "b.jsonl", "--clusters", "2"), 2, "--clusters needs a FILE"),
         (("no.wav",), 1, "no file"),
     ],
 )
