@@ -197,6 +197,23 @@ def test_after_an_interruption_the_first_part_is_not_claimed_again(reference, be
     assert started[1].started_s > ended[0].ended_s - 1
 
 
+@pytest.mark.parametrize("level", [0.15, 0.5, 1.0])
+def test_what_resembles_what_sounds_is_no_second_match(level):
+    """Neither a track that quotes it nor one that has the same chords, even if a great deal may be claimed."""
+    quoting = piece(50, 40) + np.float32(level) * PIECES["p1"]
+    reference = catalogue({**PIECES, "quoting": quoting})
+    facts = hear(reference, cut(PIECES["p1"], 5, 25), max_false_alarms_per_hour=10)
+    check_lives(facts)
+    assert {one.track.id for one in facts} == {"p1"}
+
+
+def test_a_mixture_of_two_is_two_matches():
+    mixed = cut(PIECES["p1"], 5, 25) + cut(PIECES["p4"], 11, 25)
+    facts = hear(catalogue(PIECES), mixed)
+    check_lives(facts)
+    assert {one.track.id for one in facts} == {"p1", "p4"}
+
+
 @pytest.mark.parametrize("n_verses", [2, 3, 5])
 def test_the_repeats_of_a_passage_are_told(n_verses):
     verse = cut(PIECES["p6"], 0, 14)

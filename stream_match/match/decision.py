@@ -178,9 +178,9 @@ class Decision:
         """Return whether what sounds can be a mixture of a candidate and any match that goes on.
 
         Agreement of signs is a correlation (of its sine), and the squares of the correlations with two sounds
-        that are mixed sum up to no more than 1, if these have nothing in common. Measured in five hours of
-        broadcast: up to 0.9 where one recording follows another or is faded into it, over 1.05 where a
-        match shares material with another track.
+        that are mixed sum up to no more than 1, if these have nothing in common. Measured on broadcasts: up
+        to 0.9 where one recording follows another or is faded into it, over 1.05 where a match shares
+        material with another track.
         """
         newest = query.newest(candidate.window_positions)
         share = self._share(newest, candidate.line)
