@@ -199,7 +199,7 @@ def test_after_an_interruption_the_first_part_is_not_claimed_again(reference, be
 
 @pytest.mark.parametrize("level", [0.15, 0.5, 1.0])
 def test_what_resembles_what_sounds_is_no_second_match(level):
-    """Neither a track that quotes it nor one that has the same chords, even if a great deal may be claimed."""
+    """Neither a track that quotes it nor one that has the same chords, however much may be claimed."""
     quoting = piece(50, 40) + np.float32(level) * PIECES["p1"]
     reference = catalogue({**PIECES, "quoting": quoting})
     facts = hear(reference, cut(PIECES["p1"], 5, 25), max_false_alarms_per_hour=10)
