@@ -44,7 +44,7 @@ def figure_class() -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError(
-            "Pictures need matplotlib, which is not installed: pip install 'stream-match[plot]'."
+            "Pictures need matplotlib, which is not installed: pip install matplotlib."
         ) from error
     return Figure
 

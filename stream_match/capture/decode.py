@@ -51,7 +51,7 @@ def import_av(shown: str) -> ModuleType:
         import av
     except ImportError:
         raise SourceError(
-            f"{shown} needs FFmpeg's decoders, which are not installed: pip install 'stream-match[stream]'"
+            f"{shown} needs FFmpeg's decoders, which are not installed: pip install av"
         ) from None
     return av
 

@@ -93,7 +93,7 @@ async def _start_broker(port: int) -> tuple[Any, int]:
         from stream_match.publish.loopback import BrokerError, LoopbackBroker
     except ImportError:
         raise SinkError(
-            "The sink embedded: needs amqtt, which is not installed: pip install 'stream-match[embedded]'."
+            "The sink embedded: needs amqtt, which is not installed: pip install amqtt."
         ) from None
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)
