@@ -72,7 +72,7 @@ def test_without_amqtt_it_says_what_to_install(monkeypatch):
         async with EmbeddedSink(node="attic"):
             pass
 
-    with pytest.raises(SinkError, match=r"stream-match\[embedded\]"):
+    with pytest.raises(SinkError, match=r"pip install amqtt"):
         asyncio.run(run())
 
 
