@@ -12,7 +12,7 @@ from stream_match.capture.file import read_blocks
 from stream_match.config import MatchSettings
 from stream_match.errors import UsageError
 from stream_match.events import Track
-from stream_match.explain.reasons import reason
+from stream_match.explain.reasons import instead, reason
 from stream_match.explain.views import (
     Agreement,
     Chromagram,
@@ -123,11 +123,12 @@ def explain_file(
     kind: Kind = "recording" if found is None else found.kind
     threshold = _threshold(kind, settings)
     shown = _shown(identified.seconds, found)
+    why = reason(reference.settings, watch, identified, track, found, threshold)
     views = _Views(reference, watch, heard.steps, shown, track, found)
     return Explanation(
         identified=identified.model_copy(update={"matches": () if found is None else (found,)}),
         track=track,
-        reason=reason(reference.settings, watch, identified, track, found, threshold),
+        reason=why + instead(identified, why),
         threshold=threshold,
         shown=shown,
         place=views.place(),

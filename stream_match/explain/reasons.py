@@ -49,22 +49,6 @@ def reason(
     """
     if found is not None and found.claimed:
         return f"Claimed: its score reached {found.score:.1f}, and a claim needs {threshold:.1f}."
-    objected = _objected(settings, watch, identified, track, found, threshold)
-    claimed = [match for match in identified.matches if match.claimed]
-    if claimed and name_of(claimed[0].track) not in objected:
-        objected += f" Claimed is {name_of(claimed[0].track)} (score {claimed[0].score:.1f})."
-    return objected
-
-
-def _objected(
-    settings: FeatureSettings,
-    watch: Watch,
-    identified: Identification,
-    track: Track | None,
-    found: Finding | None,
-    threshold: float,
-) -> str:
-    """Return why nothing is claimed, or the track is not."""
     if not watch.lanes["recording"].stream_s:
         return f"Too short: {identified.seconds:.1f} s are here, and {_needed_s(settings):.1f} s are needed."
     if not watch.audible.any():
@@ -79,6 +63,14 @@ def _objected(
     told = _OBJECTIONS[standing.objection]
     score = standing.facts.score
     return f"Not claimed: {told.format(score=score, threshold=threshold, other=_other(identified, track))}."
+
+
+def instead(identified: Identification, why: str) -> str:
+    """Return what is claimed, as a sentence to follow `why` another track is not; empty if that names it."""
+    best = next((match for match in identified.matches if match.claimed), None)
+    if best is None or why.startswith("Claimed") or name_of(best.track) in why:
+        return ""
+    return f" Claimed is {name_of(best.track)} (score {best.score:.1f})."
 
 
 def _needed_s(settings: FeatureSettings) -> float:

@@ -35,14 +35,16 @@ of broadcast with truth."""
 _CORRECTION_S = 0.2
 
 _KEEP_POSITIONS = 8
-_KEEP_SCORE = 2.5
 _KEEP_SHARE = 0.4
-_CHANCE = 0.625
-"""What keeps a match alive: over 1.5 s, two fifths of the agreement that it had, and more than chance gives
-over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that is less."""
+"""A match lives on two fifths of the agreement that it had, over 1.5 s."""
 
-_KEEP_FAINT_POSITIONS = 16
+_CHANCE = 0.625
+_KEEP_SCORE = 2.5
+"""But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that
+is less."""
+
 _FAINT = 0.6
+_KEEP_FAINT_POSITIONS = 16
 """Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
 
 _FOLLOW_POSITIONS = 64
@@ -151,9 +153,9 @@ class Decision:
             return "known"
         if not self._leaves_room(query, candidate) or self._surplus(query, candidate) < self._threshold:
             return "explained"
-        if self._told_before(query, candidate):
+        if self._told_before(query, candidate) or not self._sounds(query, candidate):
             return "past"
-        return None if self._sounds(query, candidate) else "past"
+        return None
 
     def _told_before(self, query: Query, candidate: Candidate) -> bool:
         """Return whether a candidate is what has ended, claimed on what was heard before it ended."""

@@ -22,13 +22,14 @@ their clusters anew with every query, and scikit-learn's estimators with every f
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.onsets.halves import MIN_POINTS, halves
+from stream_match.onsets.kind import RARE, Kind, as_count, as_vector, restored, worth
 
 Float64 = npt.NDArray[np.float64]
 
@@ -65,17 +66,11 @@ MAX_DIVISIBLE = 64
 MAX_KNOWN = 512
 """Awake and asleep. A kind takes 1 kB."""
 
-RARE = 3
-"""Kinds with fewer sounds fall asleep sooner and are forgotten first."""
-
 ROOM_FOR_RARE = 128
 """So many of the known may be rare, however many are not: so many other new ones may begin before a sound
 must have come again."""
 
 RARE_S = 600.0
-
-MAX_COUNT = 2**53
-"""What a state counts is less: JSON's readers elsewhere know no larger whole numbers."""
 
 _DIGITS = 6  # of what is kept; so a state that was written down and read again is the very same
 
@@ -125,23 +120,6 @@ class Heard:
     distance: float
     new: bool
     changes: tuple[Changed, ...]
-
-
-@dataclass(eq=False)
-class Kind:
-    """What is known of a kind besides its place."""
-
-    id: int
-    doubt: float
-    size: int
-    heard_s: float
-    awake: bool = True
-    recent: list[Float64] = field(default_factory=list)
-    unchecked: int = 0
-
-    def forget_sounds(self) -> None:
-        """Forget the last sounds, which are needed for dividing only."""
-        self.recent, self.unchecked = [], 0
 
 
 class Kinds:
@@ -304,7 +282,7 @@ class Kinds:
         while len(self._kinds) > MAX_KNOWN:
             rare = [kind for kind in self._kinds if kind.size < RARE]
             often = [kind for kind in self._kinds if kind.size >= RARE]
-            gone = min(rare if len(rare) > ROOM_FOR_RARE else often, key=_worth)
+            gone = min(rare if len(rare) > ROOM_FOR_RARE else often, key=worth)
             self._remove(self._kinds.index(gone))
             if gone.awake:
                 changes.append(Changed("retired", gone.id, size=gone.size))
@@ -312,7 +290,7 @@ class Kinds:
 
     def _limit_remembered(self) -> None:
         """Forget the last sounds of kinds where those of too many are remembered: they stay what they are."""
-        kinds = sorted((kind for kind in self._kinds if kind.recent), key=_worth)
+        kinds = sorted((kind for kind in self._kinds if kind.recent), key=worth)
         for kind in kinds[: max(0, len(kinds) - MAX_DIVISIBLE)]:
             kind.forget_sounds()
 
@@ -358,44 +336,11 @@ class Kinds:
         """
         kinds, places = [], []
         for entry in state["kinds"]:
-            kinds.append(_restored(entry, self._n_dimensions))
-            places.append(_vector(entry["place"], self._n_dimensions))
+            kinds.append(restored(entry, self._n_dimensions))
+            places.append(as_vector(entry["place"], self._n_dimensions))
         ids = [kind.id for kind in kinds]
-        next_id = _count(state["next_id"])
+        next_id = as_count(state["next_id"])
         if len(kinds) > MAX_KNOWN or len(set(ids)) < len(ids) or max(ids, default=-1) >= next_id:
             raise ValueError("the kinds are not whole")
         self._kinds, self._next_id, self._now_s = kinds, next_id, 0.0
         self._places[: len(places)] = np.array(places).reshape(-1, self._n_dimensions)
-
-
-def _worth(kind: Kind) -> tuple[bool, float, int]:
-    """Return what is forgotten first when sorted by it: rare ones, then those heard longest ago."""
-    return kind.size >= RARE, kind.heard_s, kind.id
-
-
-def _restored(entry: Mapping[str, Any], n_dimensions: int) -> Kind:
-    kind = Kind(
-        id=_count(entry["id"]),
-        doubt=float(entry["doubt"]),
-        size=_count(entry["size"]),
-        heard_s=-float(entry["unheard_s"]),
-        awake=bool(entry["awake"]),
-        recent=[_vector(point, n_dimensions) for point in entry["recent"]],
-        unchecked=_count(entry["unchecked"]),
-    )
-    if not (0 < kind.doubt <= 1 and kind.size > 0 and -math.inf < kind.heard_s <= 0):
-        raise ValueError("a kind is not whole")
-    return kind
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_COUNT:
-        raise ValueError("a number is none that was counted")
-    return value
-
-
-def _vector(values: Any, n_dimensions: int) -> Float64:
-    vector = np.array(values, np.float64)
-    if vector.shape != (n_dimensions,) or not np.isfinite(vector).all():
-        raise ValueError("a place is not whole")
-    return vector
