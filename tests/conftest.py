@@ -1,6 +1,7 @@
 """What several folders share; its place makes naive.py and music.py importable from all of them."""
 
 import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="write tests/golden/* anew instead of comparing with it; read the diff",
     )
+
+
+def pytest_configure():
+    """Let programs under test be interrupted: what a shell starts in the background ignores that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
