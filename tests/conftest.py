@@ -5,6 +5,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same code gets the same examples, so that a change is judged by what it changed; every run with
+# --hypothesis-profile=default looks for new ones.
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")
 
 REAL_AUDIO = Path(__file__).parents[1] / "../shared/audio"
 

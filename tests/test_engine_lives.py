@@ -119,6 +119,25 @@ def test_every_start_has_its_end(reference):
     )
 
 
+@pytest.mark.parametrize(
+    "stretches",
+    [
+        [({"p4": 3}, 5), ({"p3": 7, "p4": 7}, 4)],
+        [({"p7": 7, "p3": 7}, 6.94), ({"p0": 7, "p7": 7}, 4)],
+        [({"p0": 7}, 5.78), ({"p0": 7}, 4), ({"p0": 7}, 7.08), ({"p0": 7}, 4), ({"p1": 7, "p0": 7}, 4.01)],
+    ],
+)
+def test_what_comes_back_under_something_else_begins_after_it_ended(reference, stretches):
+    parts = [
+        sum(cut(PIECES[name], at, seconds) for name, at in sounding.items())
+        for sounding, seconds in stretches
+    ]
+    facts = hear(reference, *parts)
+    check_lives(facts)
+    tracks = [one.track.id for one in facts if one.phase == "started"]
+    assert len(tracks) > len(set(tracks))
+
+
 def test_memory_does_not_grow(reference):
     engine = Engine(reference, MatchSettings())
     sizes = []

@@ -220,12 +220,14 @@ class Decision:
         similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
         support = np.cumsum(similarity - 0.5 * candidate.similarity)
         # What an earlier match of the track was told to have heard is not heard twice.
-        told = [query.now - match.heard for match in self._ended if match.best.track == candidate.track]
-        began = int(support[: max(1, math.ceil(min(told, default=len(support))))].argmax())
+        told = [match for match in self._ended if match.best.track == candidate.track]
+        unheard = math.ceil(min((query.now - match.heard for match in told), default=len(support)))
+        began = int(support[: max(1, unheard)].argmax())
         # Where the first code that agrees is the first of all, there was nothing else to hear before.
         from_the_first = began == len(similarity) - 1 and query.now - began < 1
         heard_of_it = 1.0 if from_the_first else HEARD_AT_START
         started_s = clock.stream_s(query.now - began) - heard_of_it * clock.span_s
+        free_s = max([clock.begin_s, *(self._teller.ended_s(match, clock) for match in told)])
         return Match(
             match_id=str(self._count + 1),
             best=candidate,
@@ -235,7 +237,7 @@ class Decision:
             now=query.now,
             began=query.now - began,
             heard=query.now,
-            started_s=max(clock.begin_s, started_s),
+            started_s=max(free_s, started_s),
             told_s=0.0,
             told_offset_s=0.0,
             trail=(),

@@ -50,7 +50,7 @@ class Query:
     @property
     def silent(self) -> bool:
         """True if too little of it sounds: there, chance looks like evidence."""
-        return int(self.audible.sum()) < self._least_frames
+        return int(self.newest(self.positions).audible.sum()) < self._least_frames
 
     def windows(self) -> npt.NDArray[np.int64]:
         """Return the lengths to look at, with all there is as the last where it is less.

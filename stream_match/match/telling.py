@@ -136,18 +136,21 @@ class Teller:
         ends_apart_s = (match.speed - 1) * clock.span_s / 2
         return clock.reference_s(match.head - float(self._reference.starts[match.best.track])) + ends_apart_s
 
+    def ended_s(self, match: Match, clock: Clock) -> float:
+        """Return the stream time up to which a match is told to have sounded, should it be over."""
+        lost = match.heard < match.now
+        ended_s = clock.stream_s(match.heard) - (SILENT_AT_END * clock.span_s if lost else 0.0)
+        return max(ended_s, match.started_s)
+
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
         """Put a match into words."""
         best = match.best
-        stream_s = clock.stream_s(match.now)
-        lost = match.heard < match.now
-        ended_s = clock.stream_s(match.heard) - SILENT_AT_END * clock.span_s if lost else stream_s
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
-            stream_s=_rounded(stream_s),
+            stream_s=_rounded(clock.stream_s(match.now)),
             started_s=_rounded(match.started_s),
-            ended_s=_rounded(max(ended_s, match.started_s)) if phase == "ended" else None,
+            ended_s=_rounded(self.ended_s(match, clock)) if phase == "ended" else None,
             track=self._reference.tracks[best.track],
             reference_s=_rounded(self.reference_s(match, clock)),
             speed=round(match.speed, 4),

@@ -155,6 +155,18 @@ def test_a_silent_query_agrees_with_nothing(reference):
     assert all(candidate.similarity == 0 and not candidate.directed for candidate in candidates)
 
 
+@given(st.integers(8, 120), st.integers(0, 120), st.integers(0, 120))
+def test_a_query_that_falls_silent_is_silent_or_has_a_window(reference, frames, begin, end):
+    whole = query_along(reference, 1000.0)
+    audible = np.zeros(frames, bool)
+    audible[begin:end] = True
+    query = Query(whole.words[:, :frames], audible, whole.now, whole.stride)
+    assert len(query.windows()) > 0
+    candidates, rivals = ranked(reference, query, [1000.0])
+    assert query.silent or len(candidates) > 0
+    assert np.isfinite(rivals.mean).all()
+
+
 @pytest.mark.parametrize(
     "tracks", [[], [random_codes(LENGTH, 1)], [random_codes(3, 1)], [random_codes(0, 1)] * 2]
 )
