@@ -145,11 +145,27 @@ def identify_blocks(
         samples += y.size
         last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
     last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}
-    found = _ranked(last.values(), claimed=True)
+    found = _ranked(_lasting(list(last.values())), claimed=True)
     if unclaimed:
         others = _ranked(engine.candidates(), claimed=False)
         found += [other for other in others if not any(_same(other, match) for match in found)]
     return Identification(file=_name(path), seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
+
+
+def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
+    """Leave out what was taken for a recording for a while and turned out to be part of a version."""
+    return [one for one in ended if not any(_within(one, other) for other in ended)]
+
+
+def _within(one: MatchFacts, other: MatchFacts) -> bool:
+    """Say whether a match lies mostly within a version of the same track that lasted longer."""
+    if one.track.id != other.track.id or other.kind != "version" or _seconds(one) >= _seconds(other):
+        return False
+    return one.started_s + _seconds(one) / 2 > other.started_s
+
+
+def _seconds(ended: MatchFacts) -> float:
+    return (ended.ended_s or ended.stream_s) - ended.started_s
 
 
 def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:

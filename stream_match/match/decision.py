@@ -2,6 +2,8 @@
 
     nothing  --[score over the threshold, reads forward only]-->  STARTED
     STARTED  --[agreement along its line]----------------------->  STARTED, told again now and then
+    STARTED  --[its line is no recording's]--------------------->  STARTED, told again as a version
+    STARTED as a version  --[the version lane hears it]---------->  ENDED
     STARTED  --[no agreement for MAX_GAP_S]--------------------->  ENDED
     STARTED  --[the stream ends, or has a gap]------------------>  ENDED
 
@@ -10,6 +12,7 @@ A match follows its own line with a threshold far below that of its start. Every
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +24,13 @@ from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Clock, Match, Teller
+from stream_match.match.trail import MOST_OFF_SPEED, Trail
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
 
 UPDATE_S = 5.0
-"""A match is told again after so long, or at once when its place was corrected."""
+"""A match is told again after so long, or at once when its place or its kind was corrected."""
 
 HEARD_AT_START = 0.75
 """Share of its span that the first code to agree with a line has heard of the match: the median of an hour
@@ -50,17 +54,24 @@ _KEEP_FAINT_POSITIONS = 16
 _FOLLOW_POSITIONS = 64
 _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
-_TRAIL_LOOKS = 32
-_SHORTEST_TRAIL_LOOKS = 8
-"""The speed of a match is the slope of where it was in the last 12 s, once it has been followed for 3 s."""
+_VERSION_SPEEDS = (0.75, 1.33)
+"""Speeds at which what turned out to be a version is followed."""
 
-_SLOWEST, _FASTEST = 0.94, 1.06
+_SAME_SPEED = 0.02
+"""While a version sounds, a recording of its track is believed at its speed only, give or take this."""
 
 _SAME_LINE_POSITIONS = 4.0
 """What is no farther from the line of a match that has ended is that match going on."""
 
 _BETTER = 0.05
 """Another place in the track must agree better by so much to be believed over the line followed."""
+
+
+class Version(NamedTuple):
+    """What the version lane hears: the number of a track, and how fast it is performed."""
+
+    track: int
+    speed: float
 
 
 class Decision:
@@ -82,13 +93,25 @@ class Decision:
         self._ended: list[Match] = []
         self._objections: list[Objection | None] = []
         self._count = 0
+        self.recordings_over = 0
+        """How many matches have ended that had proved to be the recording."""
+
+    @property
+    def sounding(self) -> bool:
+        """True while a match goes on that may be a recording."""
+        return any(not match.trail.bent for match in self._matches)
 
     def settled_tracks(self) -> set[int]:
         """Return the tracks that going matches explain."""
         return {track for match in self._matches for track in match.settled_tracks()}
 
     def follow(
-        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
+        self,
+        query: Query,
+        candidates: list[Candidate],
+        rivals: Rivals,
+        clock: Clock,
+        version: Version | None = None,
     ) -> list[MatchFacts]:
         """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
@@ -98,9 +121,11 @@ class Decision:
             patience_s = MAX_GAP_S - (_kept_by(seen) - _KEEP_POSITIONS) * clock.code_s
             if (query.now - seen.heard) * clock.code_s > patience_s:
                 seen = self._found_again(seen, candidates, query)
-            if (query.now - seen.heard) * clock.code_s > patience_s:
+            lost = (query.now - seen.heard) * clock.code_s > patience_s
+            if lost or (seen.trail.bent and version is not None and seen.best.track == version.track):
                 facts.append(self._teller.tell(seen, "ended", clock))
                 self._ended.append(seen)
+                self.recordings_over += seen.trail.long_enough and not seen.trail.bent
                 continue
             if self._newsworthy(seen, clock):
                 facts.append(self._teller.tell(seen, "updated", clock))
@@ -110,12 +135,14 @@ class Decision:
         self._ended = [match for match in self._ended if query.now - match.now < LONGEST_POSITIONS]
         return facts
 
-    def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
+    def start(
+        self, query: Query, candidates: list[Candidate], clock: Clock, version: Version | None = None
+    ) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         self._objections = []
         for candidate in candidates:
-            self._objections.append(self._objection(query, candidate))
+            self._objections.append(self._objection(query, candidate, version))
             if self._objections[-1] is not None:
                 continue
             runner_up = self._runner_up(query, candidates, candidate)
@@ -143,7 +170,7 @@ class Decision:
             for candidate, objection in zip(candidates, self._objections, strict=True)
         )
 
-    def _objection(self, query: Query, candidate: Candidate) -> Objection | None:
+    def _objection(self, query: Query, candidate: Candidate, version: Version | None) -> Objection | None:
         """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
         if candidate.score < self._threshold:
             return "score"
@@ -151,6 +178,8 @@ class Decision:
             return "both ways"
         if candidate.track in self.settled_tracks():
             return "known"
+        if version is not None and _performs(version, candidate):
+            return "version"
         if not self._leaves_room(query, candidate) or self._surplus(query, candidate) < self._threshold:
             return "explained"
         if self._told_before(query, candidate) or not self._sounds(query, candidate):
@@ -238,9 +267,10 @@ class Decision:
             began=query.now - began,
             heard=query.now,
             started_s=max(free_s, started_s),
+            told_kind="recording",
             told_s=0.0,
             told_offset_s=0.0,
-            trail=(),
+            trail=Trail(),
             similarity=candidate.similarity,
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
@@ -265,7 +295,14 @@ class Decision:
         similarity = self._reader.similarity(newest.words, newest.audible, line)
         if rival.similarity < float(similarity.mean()) + _BETTER:
             return match
-        return replace(match, head=rival.head, speed=rival.speed, shift=rival.shift, now=query.now, trail=())
+        return replace(
+            match,
+            head=rival.head,
+            speed=rival.speed,
+            shift=rival.shift,
+            now=query.now,
+            trail=match.trail.from_here(),
+        )
 
     def _found_again(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
         """Return the match on the line of a candidate of its track that could be claimed anew, if any.
@@ -283,7 +320,7 @@ class Decision:
                     shift=candidate.shift,
                     now=query.now,
                     heard=query.now,
-                    trail=(),
+                    trail=match.trail.from_here(),
                     similarity=candidate.similarity,
                 )
         return match
@@ -303,12 +340,12 @@ class Decision:
         if silent or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
-        trail = (*match.trail, (query.now, float(lines.head[best])))[-_TRAIL_LOOKS:]
-        speed = _slope(trail) if len(trail) >= _SHORTEST_TRAIL_LOOKS else match.speed
+        trail = match.trail.followed_by(query.now, float(lines.head[best]))
+        slowest, fastest = _VERSION_SPEEDS if trail.bent else (1 - MOST_OFF_SPEED, 1 + MOST_OFF_SPEED)
         return replace(
             match,
             head=float(lines.head[best]),
-            speed=float(np.clip(speed, _SLOWEST, _FASTEST)),
+            speed=float(np.clip(trail.speed, slowest, fastest)) if trail.long_enough else match.speed,
             trail=trail,
             now=query.now,
             heard=query.now,
@@ -321,14 +358,13 @@ class Decision:
         stream_s = clock.stream_s(match.now)
         moved = abs(self._teller.reference_s(match, clock) - stream_s - match.told_offset_s)
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
-        return stream_s - match.told_s >= UPDATE_S or moved - drift > _CORRECTION_S
+        corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
+        return corrected or stream_s - match.told_s >= UPDATE_S
 
 
-def _slope(trail: tuple[tuple[float, float], ...]) -> float:
-    """Return the slope of the straight line through points, in the sense of least squares."""
-    x, y = np.array(trail).T
-    x -= x.mean()
-    return float((x * y).sum() / (x * x).sum())
+def _performs(version: Version, candidate: Candidate) -> bool:
+    """Return whether a candidate is what the version lane hears, at the speed of a performance."""
+    return candidate.track == version.track and abs(candidate.speed - version.speed) > _SAME_SPEED
 
 
 def _kept_by(match: Match) -> int:
@@ -338,4 +374,9 @@ def _kept_by(match: Match) -> int:
 
 def _told(match: Match, facts: MatchFacts) -> Match:
     """Return the match after the world was told of it."""
-    return replace(match, told_s=facts.stream_s, told_offset_s=facts.reference_s - facts.stream_s)
+    return replace(
+        match,
+        told_kind=facts.kind,
+        told_s=facts.stream_s,
+        told_offset_s=facts.reference_s - facts.stream_s,
+    )

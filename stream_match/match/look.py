@@ -8,12 +8,15 @@ from stream_match.events import MatchFacts
 from stream_match.match.query import Query
 from stream_match.match.votes import Cells
 
-Objection = Literal["score", "both ways", "known", "explained", "past", "faint", "behind", "sounding"]
+Objection = Literal[
+    "score", "both ways", "known", "version", "explained", "past", "faint", "behind", "sounding"
+]
 """Why a candidate is not claimed.
 
 - ``score``: its score is below the threshold.
 - ``both ways``: it reads backwards as well, as a steady tone does.
 - ``known``: a match that goes on has its track, or the same recording under another name.
+- ``version``: a version of its track sounds, at another speed.
 - ``explained``: a match that goes on resembles it so much that it explains the agreement.
 - ``past``: it agrees with what was heard, but not with the newest of it.
 - ``faint``: a version that stands out of poor rivals, and agrees poorly itself.

@@ -12,7 +12,7 @@ from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
-from stream_match.match.decision import Decision
+from stream_match.match.decision import Decision, Version
 from stream_match.match.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
@@ -62,21 +62,30 @@ class Matcher:
         self._decision = Decision(reference, self._scorer.reader, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._waiting: Embeddings
+        self._version: Version | None = None
         self._begin(0.0)
 
     @property
     def sounding(self) -> bool:
-        """True while a match goes on."""
-        return bool(self._decision.settled_tracks())
+        """True while a match goes on that may be a recording."""
+        return self._decision.sounding
 
-    def feed(self, frames: Float32) -> list[MatchFacts]:
+    @property
+    def recordings_over(self) -> int:
+        """How many matches have ended that had proved to be the recording."""
+        return self._decision.recordings_over
+
+    def feed(self, frames: Float32, version: Version | None = None) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
 
         Parameters
         ----------
         frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
             The frames of `RollingFeatures` at ``SHIFTS_SEMITONES`` that follow those of the last call.
+        version : Version, optional
+            What the version lane hears.
         """
+        self._version = version
         sets = np.split(frames[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
         shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
         rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(frames[:, CHROMA]))
@@ -145,8 +154,8 @@ class Matcher:
             return []
         forward, backward = self._proposals.cells(self._now)
         candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
-        facts = self._decision.follow(query, candidates, rivals, self._clock)
-        facts += self._decision.start(query, candidates, self._clock)
+        facts = self._decision.follow(query, candidates, rivals, self._clock, self._version)
+        facts += self._decision.start(query, candidates, self._clock, self._version)
         self._remember(query, candidates)
         if self._observe is not None:
             standings = self._decision.standings(query, candidates, self._clock)

@@ -51,10 +51,15 @@ class Recogniser:
         while len(frames):
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
-            facts += self._recordings.feed(portion)
+            over = self._recordings.recordings_over
+            facts += self._recordings.feed(portion, self._versions.sounding if self._versions else None)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                facts += self._versions.feed(chroma, explained=self._recordings.sounding)
+                facts += self._versions.feed(
+                    chroma,
+                    muted=self._recordings.sounding,
+                    explained=self._recordings.recordings_over > over,
+                )
             self._frames += len(portion)
         return facts
 

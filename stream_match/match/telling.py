@@ -12,6 +12,9 @@ from stream_match.match.candidate import Candidate
 from stream_match.match.lines import Lines
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
+from stream_match.match.trail import Trail
+
+Kind = Literal["recording", "version"]
 
 SILENT_AT_END = 0.5
 """Share of its span that the last code to agree with a line has heard after the match: the median of an hour
@@ -68,12 +71,13 @@ class Match:
     heard : float
         Moment at which it was last heard.
     started_s : float
+    told_kind : {"recording", "version"}
+        Kind, as last told.
     told_s : float
         Stream time of the last event.
     told_offset_s : float
         Reference time less stream time, as last told.
-    trail : tuple of (float, float)
-        Moments of the last looks, and the head of the line at each.
+    trail : Trail
     similarity, coverage : float
         As last seen.
     runner_up : Candidate or None
@@ -89,12 +93,18 @@ class Match:
     began: float
     heard: float
     started_s: float
+    told_kind: Kind
     told_s: float
     told_offset_s: float
-    trail: tuple[tuple[float, float], ...]
+    trail: Trail
     similarity: float
     coverage: float
     runner_up: Candidate | None
+
+    @property
+    def kind(self) -> Kind:
+        """What it is, as far as the line tells."""
+        return "version" if self.trail.bent else "recording"
 
     def line_at(self, now: float) -> Lines:
         """Return its line at another moment, at which it is expected to have gone on."""
@@ -152,6 +162,7 @@ class Teller:
             started_s=_rounded(match.started_s),
             ended_s=_rounded(self.ended_s(match, clock)) if phase == "ended" else None,
             track=self._reference.tracks[best.track],
+            kind=match.kind,
             reference_s=_rounded(self.reference_s(match, clock)),
             speed=round(match.speed, 4),
             semitones=round(match.semitones(), 2),

@@ -8,6 +8,7 @@ import pytest
 
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.telling import Match
+from stream_match.match.trail import Trail
 
 
 def match_at(shift_semitones, speed, head=500.0, now=1000.0):
@@ -15,7 +16,7 @@ def match_at(shift_semitones, speed, head=500.0, now=1000.0):
     nothing = dict.fromkeys(("best", "runner_up"))
     numbers = dict.fromkeys(("started_s", "told_s", "told_offset_s", "similarity", "coverage"), 0.0)
     shift = SHIFTS_SEMITONES.index(shift_semitones)
-    line = {"head": head, "speed": speed, "shift": shift, "trail": ()}
+    line = {"head": head, "speed": speed, "shift": shift, "trail": Trail(), "told_kind": "recording"}
     return Match(match_id="1", now=now, began=now, heard=now, **line, **nothing, **numbers)
 
 

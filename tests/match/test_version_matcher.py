@@ -76,15 +76,26 @@ def test_cuts_do_not_matter(portions):
     assert facts + matcher.finish(0.0) == whole
 
 
-def test_what_a_recording_explains_needs_no_version():
+def test_beside_a_recording_no_version_is_told():
     matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
     chroma = performance(4, 60, player=1)
+    assert matcher.sounding is None
     facts = matcher.feed(chroma[:600])
     assert facts[0].phase == "started"
-    ending = matcher.feed(chroma[600:900], explained=True)
+    assert REFERENCE.tracks[matcher.sounding.track].id == facts[0].track.id
+    assert matcher.sounding.speed == pytest.approx(facts[-1].speed, abs=0.01)
+    ending = matcher.feed(chroma[600:900], muted=True)
     assert [one.phase for one in ending] == ["ended"]
-    assert matcher.feed(chroma[900:1000]) == []  # what was heard before is forgotten
-    assert matcher.finish(0.0) == []
+    assert matcher.sounding is None
+
+
+@pytest.mark.parametrize("explained", [True, False])
+def test_what_a_recording_explained_is_forgotten(explained):
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    chroma = performance(4, 60, player=1)
+    assert matcher.feed(chroma[:600], muted=True) == []
+    after = matcher.feed(chroma[600:700], explained=explained) + matcher.finish(0.0)
+    assert [one.phase for one in after] == ([] if explained else ["started", "ended"])
 
 
 def test_a_gap_ends_a_version_and_time_goes_on():

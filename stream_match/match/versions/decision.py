@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts, Track
+from stream_match.match.decision import Version
 from stream_match.match.look import Objection, Standing
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.proposals import Lines
@@ -54,6 +55,11 @@ class Decision:
         self._threshold = threshold
         self._match: Match | None = None
         self._count = 0
+
+    @property
+    def sounding(self) -> Version | None:
+        """What sounds, if anything does."""
+        return None if self._match is None else Version(self._match.track, self._match.speed)
 
     @property
     def track(self) -> int | None:

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.chroma import N_CHROMA
+from stream_match.match.decision import Version
 from stream_match.match.look import Look, Observer
 from stream_match.match.versions import calibration
 from stream_match.match.versions.coarse import CoarseChroma
@@ -28,7 +29,7 @@ class VersionMatcher:
     """Recognises other versions of the catalogue's pieces in a stream of chroma frames.
 
     Looks on a fixed grid, counted from the last gap or recording, so that its answers do not depend on the
-    portions in which the frames come, as long as these do not span a change of `explained`.
+    portions in which the frames come, as long as these do not span a change of `muted` or `explained`.
 
     Parameters
     ----------
@@ -56,28 +57,35 @@ class VersionMatcher:
         self._n_frames: int
         self._begin(0.0)
 
-    def feed(self, chroma: Float32, *, explained: bool = False) -> list[MatchFacts]:
+    @property
+    def sounding(self) -> Version | None:
+        """What sounds, if anything does."""
+        return self._decision.sounding
+
+    def feed(self, chroma: Float32, *, muted: bool = False, explained: bool = False) -> list[MatchFacts]:
         """Take chroma frames and return what they decide.
 
         Parameters
         ----------
         chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
             Columns `CHROMA` of the frames that follow those of the last call.
+        muted : bool
+            Whether a recording of the catalogue sounds, as far as is known. No version is claimed beside it.
         explained : bool
-            Whether a recording of the catalogue is known to sound. What it explains needs no version: what
-            sounds as one ends, and the audio is forgotten.
+            Whether a recording explained what was heard until now, so that it is forgotten. What was taken
+            for one and turned out to be none, or did not last, may be a version.
         """
         facts: list[MatchFacts] = []
         self._n_frames += len(chroma)
+        if explained:
+            self._query[:] = 0
         for step in self._coarse.feed(chroma):
             self._now += 1
-            if explained:
-                facts += self._decision.end(self._clock.heard_at(self._now), self._clock)
-                self._query[:] = 0
-                self._looked = self._now
-                continue
             self._query = np.concatenate([step[np.newaxis], self._query[:-1]])
-            if self._now - self._looked >= LOOK_STEPS:
+            if muted:
+                facts += self._decision.end(self._clock.heard_at(self._now), self._clock)
+                self._looked = self._now
+            elif self._now - self._looked >= LOOK_STEPS:
                 facts += self._look(self._clock.heard_at(self._now))
         return facts
 

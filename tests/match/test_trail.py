@@ -1,0 +1,63 @@
+"""What the line of a match tells of its speed, and whether it is a recording's."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_match.match.trail import Trail
+
+LOOK = 2.0
+"""Positions from one look to the next."""
+
+
+def walked(steps, trail=None, now=0.0):
+    """A trail that goes on by some steps, one per look."""
+    trail, head = trail or Trail(), 100.0
+    for number, step in enumerate(steps):
+        head += step
+        trail = trail.followed_by(now + LOOK * number, head)
+    return trail
+
+
+def test_it_is_short_until_it_tells_the_speed():
+    assert not Trail().long_enough
+    assert not walked([LOOK] * 7).long_enough
+    assert walked([LOOK] * 8).long_enough
+
+
+@given(st.floats(0.7, 1.4), st.integers(8, 60))
+def test_its_speed_is_that_of_the_straight_line_through_it(speed, looks):
+    assert walked([LOOK * speed] * looks).speed == pytest.approx(speed)
+    heads = np.cumsum(np.random.default_rng(looks).normal(LOOK * speed, 0.1, looks))
+    newest = min(looks, 32)
+    fitted = np.polyfit(LOOK * np.arange(newest), heads[-newest:], 1)[0]
+    assert walked(np.diff(heads, prepend=0.0)).speed == pytest.approx(fitted)
+
+
+@given(st.floats(0.96, 1.04), st.integers(0, 99), st.integers(1, 80))
+def test_of_a_recording_in_noise_it_is_straight(speed, seed, looks):
+    heads = speed * LOOK * np.arange(looks) + np.random.default_rng(seed).uniform(-0.2, 0.2, looks)
+    assert not walked(np.diff(heads, prepend=0.0)).bent
+
+
+@pytest.mark.parametrize("speed", [0.8, 0.9, 0.935, 1.065, 1.1, 1.25])
+def test_another_pace_is_no_recordings(speed):
+    assert not walked([speed * LOOK] * 7).bent
+    assert walked([speed * LOOK] * 8).bent
+
+
+def test_who_lingers_and_hurries_performs():
+    looks = np.arange(32)
+    heads = LOOK * looks + 0.5 * np.sin(looks / 4)
+    assert walked(np.diff(heads, prepend=0.0)).bent
+
+
+def test_what_runs_straight_for_long_is_a_recording_after_all():
+    bent = walked([0.9 * LOOK] * 20)
+    here = bent.from_here()
+    assert here.bent
+    assert not here.long_enough
+    assert walked([LOOK] * 31, here).bent
+    assert not walked([LOOK] * 32, here).bent
+    assert walked([0.9 * LOOK] * 40, here).bent
