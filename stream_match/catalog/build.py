@@ -19,6 +19,7 @@ from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
+from stream_match.match.cohort import excess
 from stream_match.match.reference import (
     Hyperplanes,
     Reference,
@@ -202,9 +203,11 @@ def write_tracks(
     """
     ordered = sorted(coded, key=lambda track: track.row.id)
     tracks = [track.row.track for track in ordered]
+    recordings = assemble(tracks, [track.codes for track in ordered], planes, settings)
     reference = dataclasses.replace(
-        assemble(tracks, [track.codes for track in ordered], planes, settings),
+        recordings,
         versions=join_tracks(tracks, [track.coarse for track in ordered], settings),
+        excess=excess(recordings),
     )
     firsts = reference.starts[:-1].tolist()
     rows = [

@@ -77,6 +77,9 @@ class Manifest(Settings):
     counts: Counts
     neighbours: Literal["flat", "ivf"]
     lsh: LshShape
+    excess: float = Field(
+        default=0.0, ge=0, le=10, description="Of scores, for the tracks resemble each other"
+    )
     files: dict[FileName, FileEntry]
 
 

@@ -189,6 +189,7 @@ def _describe(reference: Reference, rows: Sequence[TrackRow]) -> Manifest:
         ),
         neighbours="flat" if flat else "ivf",
         lsh=LshShape(tables=lsh.n_tables, key_bits=lsh.key_bits),
+        excess=reference.excess,
         files={},
     )
 
@@ -251,4 +252,5 @@ def _reference(
         versions=VersionReference(
             manifest.settings, tracks, arrays["coarse_starts.npy"], arrays["coarse_chroma.npy"]
         ),
+        excess=manifest.excess,
     )

@@ -110,6 +110,9 @@ class Reference:
     planes : Hyperplanes
     versions : VersionReference, optional
         The same tracks for the version lane; without it, that lane is off.
+    excess : float, >= 0
+        By how much scores are too high because the tracks resemble each other; see
+        `stream_match.match.cohort`.
     """
 
     settings: FeatureSettings
@@ -121,6 +124,7 @@ class Reference:
     lsh: LshTables
     planes: Hyperplanes
     versions: VersionReference | None = None
+    excess: float = 0.0
 
     @property
     def codes(self) -> Codes:

@@ -135,6 +135,7 @@ class Scorer:
 
     def __init__(self, reference: Reference) -> None:
         self.reader = LineReader(reference)
+        self._excess = reference.excess
         many = len(reference.tracks) >= _UNITS
         self._unit_positions = 1 << 30 if many else max(1, len(reference.codes) // _UNITS)
 
@@ -211,7 +212,7 @@ class Scorer:
         rivals = self._rivals(field, known | np.any(around, axis=0))
         scores = rivals.scores(places.best[row]) * _evened(rivals.windows)
         lines = places.lines[places.line[row]]
-        scores -= np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
+        scores -= self._excess + np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
         column = int(scores.argmax())
         line, window = lines[np.array([column])], int(rivals.windows[column])
         longest = places.line[:, -1]

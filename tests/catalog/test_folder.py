@@ -13,6 +13,7 @@ from stream_match.catalog import describe_index, load_index, save_index, store, 
 from stream_match.catalog.manifest import FORMAT_VERSION
 from stream_match.catalog.store import FILES, open_index
 from stream_match.errors import CatalogError
+from stream_match.match.cohort import excess
 from stream_match.match.faiss_index import FaissIndex, build_faiss, load_faiss
 from stream_match.match.reference import LSH_KEY_BITS, LSH_TABLES
 
@@ -50,6 +51,14 @@ def test_round_trip(built, tmp_path):
     save_index(index.reference, index.rows, tmp_path / "copy")
     assert contents(tmp_path / "copy") == contents(built)
     assert verify_index(built) == []
+
+
+def test_what_scores_are_to_lose_is_kept_and_was_not_known_once(built, index):
+    assert load_index(built).excess == excess(load_index(built))
+    edit_manifest(index, lambda manifest: manifest.update(excess=0.75))
+    assert load_index(index).excess == 0.75
+    edit_manifest(index, lambda manifest: manifest.pop("excess"))
+    assert load_index(index).excess == 0
 
 
 def test_what_is_large_is_mapped_not_read(built):
@@ -116,6 +125,9 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
         ({"files": {"/etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
         ({"files": {}}, "says nothing of"),
+        ({"excess": -1}, "excess"),
+        ({"excess": 1e9}, "excess"),
+        ({"excess": float("nan")}, "excess"),
         ({"settings": []}, "settings: Input should be an object"),
     ],
 )
