@@ -153,19 +153,21 @@ def identify_blocks(
 
 
 def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
-    """Leave out what was taken for a recording for a while and turned out to be part of a version."""
+    """Leave out what was taken for a recording for a while, and is part of a version."""
     return [one for one in ended if not any(_within(one, other) for other in ended)]
 
 
 def _within(one: MatchFacts, other: MatchFacts) -> bool:
     """Say whether a match lies mostly within a version of the same track that lasted longer."""
-    if one.track.id != other.track.id or other.kind != "version" or _seconds(one) >= _seconds(other):
-        return False
-    return one.started_s + _seconds(one) / 2 > other.started_s
+    seconds, other_seconds = _seconds(one), _seconds(other)
+    into_s = one.started_s + seconds / 2 - other.started_s
+    longer = one.track.id == other.track.id and other.kind == "version" and seconds < other_seconds
+    return longer and 0 <= into_s <= other_seconds
 
 
 def _seconds(ended: MatchFacts) -> float:
-    return (ended.ended_s or ended.stream_s) - ended.started_s
+    assert ended.ended_s is not None  # every match ends, with the file at the latest
+    return ended.ended_s - ended.started_s
 
 
 def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:

@@ -270,6 +270,33 @@ def test_a_piece_that_jumps_goes_on_as_one_match(reference, name, first, then):
     assert facts[-1].reference_s - facts[-1].stream_s == pytest.approx(then - 12, abs=0.1)
 
 
+@pytest.mark.parametrize("pause_s", [1.0, 2.0, 2.8])
+def test_a_pause_is_no_end(reference, pause_s):
+    y = PIECES["p2"].copy()
+    cut(y, 15, pause_s)[:] = 0
+    facts = hear(reference, y)
+    check_lives(facts)
+    assert {one.match_id for one in facts} == {"1"}
+    assert facts[-1].ended_s == pytest.approx(40, abs=0.1)
+
+
+def test_what_comes_back_after_its_end_is_told_as_soon_as_anything(reference):
+    facts = hear(reference, cut(PIECES["p2"], 0, 15), silence(6), cut(PIECES["p2"], 21, 10))
+    check_lives(facts)
+    first, again = [one for one in facts if one.phase == "started"]
+    assert again.started_s == pytest.approx(21, abs=0.5)
+    assert again.stream_s - 21 < first.stream_s + 0.5
+
+
+@pytest.mark.parametrize("seconds", [8, 20])
+def test_old_evidence_starts_nothing_when_something_else_begins(seconds):
+    """Just after a silence, what sounded before it stands out of rivals that agree with nothing."""
+    loop = np.tile(cut(PIECES["p4"], 10, 6), 7)
+    facts = hear(catalogue({**PIECES, "loop": loop}), cut(loop, 0, seconds), silence(10), piece(101, 10))
+    check_lives(facts)
+    assert {one.match_id for one in facts} == {"1"}
+
+
 @pytest.mark.parametrize("name", ["p0", "p2", "p4"])
 def test_a_match_that_falls_silent_ends_soon(reference, name):
     facts = hear(reference, cut(PIECES[name], 10, 12), silence(8))

@@ -4,11 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
-from music import RATE_HZ, SETTINGS, catalogue, frames_of, hear, noise, reads, tone
+from music import (
+    RATE_HZ,
+    SETTINGS,
+    catalogue,
+    check_lives,
+    frames_of,
+    hear,
+    noise,
+    played_faster,
+    reads,
+    tone,
+)
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.features.rolling import CHROMA
+from stream_match.identify import identify_blocks
 from stream_match.match.versions.coarse import coarse_chroma
 from stream_match.match.versions.reference import join_tracks
 
@@ -51,8 +63,57 @@ def test_the_recording_itself_is_a_recording_only(reference):
     assert {(one.track.id, one.kind) for one in facts} == {("s3", "recording")}
 
 
+def lives(facts):
+    """The facts of each match, by its id."""
+    return {one.match_id: [other for other in facts if other.match_id == one.match_id] for one in facts}
+
+
+def test_what_was_taken_for_the_recording_is_told_as_the_version_it_is(reference):
+    facts = hear(reference, played(3, 40, speed=1.08), max_false_alarms_per_hour=0.1)
+    check_lives([one for one in facts if one.match_id != "v1"])
+    told = lives(facts)
+    kinds = [one.kind for one in told["1"]]
+    assert kinds == sorted(kinds)  # a recording first, then a version for good
+    assert (kinds[0], kinds[-1]) == ("recording", "version")
+    changed = told["1"][kinds.index("version")]
+    assert changed.stream_s < 15
+    assert changed.speed == pytest.approx(1.08, abs=0.02)
+    assert told["1"][-1].stream_s < told["v1"][1].stream_s  # the version lane has taken over
+    assert told["v1"][-1].speed == pytest.approx(1.08, abs=0.01)
+    assert told["v1"][-1].reference_s == pytest.approx(40 * 1.08, abs=0.5)
+
+
+def test_of_a_file_the_version_is_told_not_what_it_was_taken_for(reference):
+    settings = MatchSettings(max_false_alarms_per_hour=0.1)
+    blocks = [played(3, 40, speed=1.08)]
+    (found,) = identify_blocks(reference, "some.wav", blocks, settings).matches
+    assert (found.track.id, found.kind) == ("s3", "version")
+    assert found.speed == pytest.approx(1.08, abs=0.01)
+
+
+def test_of_a_file_both_the_recording_and_a_version_are_told(reference):
+    settings = MatchSettings(max_false_alarms_per_hour=0.1)
+    blocks = [played(3, 20), noise(1, 8), played(3, 30, speed=0.87, semitones=4)]
+    found = identify_blocks(reference, "some.wav", blocks, settings).matches
+    assert {(one.track.id, one.kind) for one in found} >= {("s3", "recording"), ("s3", "version")}
+
+
+@pytest.mark.parametrize("speed", [0.9, 1.15])
+def test_a_version_that_sounds_is_not_taken_for_the_recording(reference, speed):
+    facts = hear(reference, played(3, 40, speed=speed), max_false_alarms_per_hour=0.1)
+    assert lives(facts).keys() == {"v1"}
+
+
+@pytest.mark.parametrize("speed", [0.96, 1.03])
+def test_a_recording_at_another_speed_stays_one(reference, speed):
+    facts = hear(reference, played_faster(played(3, 40), speed), max_false_alarms_per_hour=0.1)
+    assert {(one.match_id, one.kind) for one in facts} == {("1", "recording")}
+    assert facts[-1].speed == pytest.approx(speed, abs=0.005)
+
+
 def test_however_the_audio_is_cut(reference):
-    heard = np.concatenate([played(2, 25, speed=1.1, semitones=2), noise(1, 5), played(5, 20)])
+    performed = played(2, 25, speed=1.1, semitones=2), played(3, 20, speed=1.08)
+    heard = np.concatenate([*performed, noise(1, 5), played(5, 20)])
     settings = MatchSettings(max_false_alarms_per_hour=0.1)
     whole = hear(reference, heard, max_false_alarms_per_hour=0.1)
     engine = Engine(reference, settings)

@@ -29,6 +29,9 @@ from stream_match.match.trail import MOST_OFF_SPEED, Trail
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
 
+MAX_PAUSE_S = 3.0
+"""As long as nothing sounds at all, it may be a pause in it, and the match waits longer."""
+
 UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place or its kind was corrected."""
 
@@ -46,6 +49,10 @@ _CHANCE = 0.625
 _KEEP_SCORE = 2.5
 """But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that
 is less."""
+
+_SOUNDS = 0.5
+"""What begins must agree over the newest `n` positions by more than 0.5 / sqrt(n), which chance gives once
+enough was heard: just after a silence the rivals, found by what sounded before it, agree with nothing."""
 
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
@@ -119,6 +126,8 @@ class Decision:
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
             patience_s = MAX_GAP_S - (_kept_by(seen) - _KEEP_POSITIONS) * clock.code_s
+            if _falls_silent(query):
+                patience_s = MAX_PAUSE_S
             if (query.now - seen.heard) * clock.code_s > patience_s:
                 seen = self._found_again(seen, candidates, query)
             lost = (query.now - seen.heard) * clock.code_s > patience_s
@@ -190,10 +199,20 @@ class Decision:
         """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
         return any(
             candidate.track in match.settled_tracks()
-            and query.now - match.now < candidate.window_positions
             and (candidate.track != match.best.track or self._goes_on(match, candidate, query))
+            and self._score_since(match.now, query, candidate) < self._threshold
             for match in self._ended
         )
+
+    def _score_since(self, moment: float, query: Query, candidate: Candidate) -> float:
+        """Return what a candidate scores over what was heard since a moment."""
+        newest = query.newest(int(query.now - moment))
+        if newest.positions >= candidate.window_positions:
+            return candidate.score
+        if newest.positions == 0:
+            return -math.inf
+        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
+        return candidate.rivals.score(float(similarity.mean()), newest.positions)
 
     def _goes_on(self, match: Match, candidate: Candidate, query: Query) -> bool:
         """Return whether a candidate lies on the line of a match of its track."""
@@ -242,7 +261,10 @@ class Decision:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(_KEEP_POSITIONS)
         similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
-        return candidate.rivals.score(float(similarity.mean()), newest.positions) > _KEEP_SCORE
+        chance = max(
+            candidate.rivals.level(_KEEP_SCORE, newest.positions), _SOUNDS / math.sqrt(newest.positions)
+        )
+        return float(similarity.mean()) > chance
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""
@@ -336,8 +358,7 @@ class Decision:
         keep = _kept_by(match)
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(keep), rivals.level(_KEEP_SCORE, keep))
-        silent = newest.newest(_KEEP_POSITIONS).audible.mean() < 0.5
-        if silent or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
+        if _falls_silent(query) or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
         trail = match.trail.followed_by(query.now, float(lines.head[best]))
@@ -360,6 +381,11 @@ class Decision:
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
+
+
+def _falls_silent(query: Query) -> bool:
+    """Return whether most of the newest audio is silence."""
+    return bool(query.newest(_KEEP_POSITIONS).audible.mean() < 0.5)
 
 
 def _performs(version: Version, candidate: Candidate) -> bool:
