@@ -50,9 +50,11 @@ _KEEP_SCORE = 2.5
 """But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that
 is less."""
 
-_SOUNDS = 0.5
-"""What begins must agree over the newest `n` positions by more than 0.5 / sqrt(n), which chance gives once
-enough was heard: just after a silence the rivals, found by what sounded before it, agree with nothing."""
+_AFTER_SILENCE = 0.5
+_AFTER_SILENCE_POSITIONS = 24
+"""What begins within 4.5 s that were mostly silent must agree over the newest `n` positions by 0.5 / sqrt(n),
+which chance gives once enough was heard: the rivals, found by what sounded before the silence, agree with
+nothing."""
 
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
@@ -70,8 +72,13 @@ _SAME_SPEED = 0.02
 _SAME_LINE_POSITIONS = 4.0
 """What is no farther from the line of a match that has ended is that match going on."""
 
-_BETTER = 0.05
-"""Another place in the track must agree better by so much to be believed over the line followed."""
+_PLACE_AGAIN_POSITIONS = 8
+"""A match that has just started is looked for again in all of its track after 1.5 s."""
+
+_BETTER = 0.12
+_LEAST_BETTER = 0.025
+"""Another place in the track must agree better over `n` positions by 0.12 / sqrt(n) to be believed over the
+line followed, which is more than chance gives, and by this at least."""
 
 
 class Version(NamedTuple):
@@ -136,6 +143,8 @@ class Decision:
                 self._ended.append(seen)
                 self.recordings_over += seen.trail.long_enough and not seen.trail.bent
                 continue
+            if query.now >= seen.place_again:
+                seen = self._placed_again(seen, query)
             if self._newsworthy(seen, clock):
                 facts.append(self._teller.tell(seen, "updated", clock))
                 seen = _told(seen, facts[-1])
@@ -151,11 +160,15 @@ class Decision:
         facts: list[MatchFacts] = []
         self._objections = []
         for candidate in candidates:
-            self._objections.append(self._objection(query, candidate, version))
-            if self._objections[-1] is not None:
+            objection = self._objection(query, candidate, version)
+            if objection is None:
+                head = self._place(query.newest(candidate.window_positions), candidate.line)
+                placed = replace(candidate, head=head)
+                objection = "past" if self._told_before(query, placed) else None
+            self._objections.append(objection)
+            if objection is not None:
                 continue
-            runner_up = self._runner_up(query, candidates, candidate)
-            match = self._new(query, candidate, runner_up, clock)
+            match = self._new(query, placed, self._runner_up(query, candidates, candidate), clock)
             facts.append(self._teller.tell(match, "started", clock))
             self._matches.append(_told(match, facts[-1]))
             self._count += 1
@@ -261,9 +274,9 @@ class Decision:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(_KEEP_POSITIONS)
         similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
-        chance = max(
-            candidate.rivals.level(_KEEP_SCORE, newest.positions), _SOUNDS / math.sqrt(newest.positions)
-        )
+        chance = candidate.rivals.level(_KEEP_SCORE, newest.positions)
+        if query.newest(_AFTER_SILENCE_POSITIONS).audible.mean() < 0.5:
+            chance = max(chance, _AFTER_SILENCE / math.sqrt(newest.positions))
         return float(similarity.mean()) > chance
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
@@ -287,6 +300,7 @@ class Decision:
             shift=candidate.shift,
             now=query.now,
             began=query.now - began,
+            place_again=query.now,
             heard=query.now,
             started_s=max(free_s, started_s),
             told_kind="recording",
@@ -297,6 +311,23 @@ class Decision:
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
         )
+
+    def _placed_again(self, match: Match, query: Query) -> Match:
+        """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
+        age = query.now - match.began
+        match = replace(match, place_again=query.now + max(age, _PLACE_AGAIN_POSITIONS))
+        line = match.line_at(query.now)
+        head = self._place(query.newest(max(1, int(age))), line)
+        if head == line.head[0]:
+            return match
+        return replace(match, head=head, now=query.now, trail=match.trail.from_here())
+
+    def _place(self, query: Query, line: Lines) -> float:
+        """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""
+        head, peak = self._reader.place_in_track(query.words, query.audible, line)
+        here = float(self._reader.peak(query.words, query.audible, line)[0])
+        itself = abs(head - line.head[0]) <= _FOLLOW_OFFSETS[-1]
+        return float(line.head[0]) if itself or peak <= here + _better(query) else head
 
     def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
         """Take in what the votes say of the match's track by now.
@@ -314,8 +345,8 @@ class Decision:
             surer = rival.score > match.best.score
             return replace(match, best=rival, shift=rival.shift) if surer else match
         newest = query.newest(rival.window_positions)
-        similarity = self._reader.similarity(newest.words, newest.audible, line)
-        if rival.similarity < float(similarity.mean()) + _BETTER:
+        elsewhere, along = self._reader.peak(newest.words, newest.audible, rival.line.followed_by(line))
+        if elsewhere < along + _better(newest):
             return match
         return replace(
             match,
@@ -381,6 +412,11 @@ class Decision:
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
+
+
+def _better(query: Query) -> float:
+    """Return by how much another place must agree better with what was heard."""
+    return max(_LEAST_BETTER, _BETTER / math.sqrt(query.positions))
 
 
 def _falls_silent(query: Query) -> bool:

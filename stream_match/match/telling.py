@@ -68,6 +68,8 @@ class Match:
         Moment of the last look.
     began : float
         Moment of the first code that agreed.
+    place_again : float
+        Moment at which it is to be looked for in all of its track.
     heard : float
         Moment at which it was last heard.
     started_s : float
@@ -91,6 +93,7 @@ class Match:
     shift: int
     now: float
     began: float
+    place_again: float
     heard: float
     started_s: float
     told_kind: Kind

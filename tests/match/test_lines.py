@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from match_samples import random_codes, reference_of
+from match_samples import flipped, random_codes, reference_of
 from naive import agreement_along
 
 from stream_match.match.lines import LineReader, Lines, as_words, window_means
@@ -199,3 +199,62 @@ def test_window_means_are_means(n_lines, n_steps, data):
     for row, line in zip(means, similarity, strict=True):
         for mean, window in zip(row, windows, strict=True):
             assert mean == pytest.approx(sum(map(float, line[:window])) / window, abs=1e-6)
+
+
+STEPS_PER_FRAME = 8
+"""Time of a sound that flows passes in steps of an eighth of a frame."""
+
+
+def flowing(n_steps, seed, n_bits=256, flips_per_step=2):
+    """What a sound's code would be at any time: bits flip one after the other, as those of spectra do."""
+    rng = np.random.default_rng(seed)
+    bits = np.empty((n_steps, n_bits), np.uint8)
+    now = rng.integers(0, 2, n_bits, np.uint8)
+    for step in range(n_steps):
+        now[rng.choice(n_bits, flips_per_step, replace=False)] ^= 1
+        bits[step] = now
+    return np.packbits(bits, axis=1)
+
+
+@pytest.mark.parametrize("beside", range(STEPS_PER_FRAME))
+def test_the_peak_is_the_same_wherever_frames_fall(beside):
+    stride, n_frames = 8, 240
+    flow = flowing(100 * stride * STEPS_PER_FRAME, 1)
+    reference = reference_of([flow[:: stride * STEPS_PER_FRAME]], stride=4, n_bits=256)
+    assert stride_of(reference) == stride
+    steps = 60 * stride * STEPS_PER_FRAME + beside - STEPS_PER_FRAME * np.arange(n_frames)
+    query, audible = heard(flow[steps]), np.ones(n_frames, bool)
+    reader = LineReader(reference)
+    line = Lines.single(0, 60 + round(beside / STEPS_PER_FRAME) / stride, 1.0, 0)
+    (peak,) = reader.peak(query, audible, line)
+    assert peak == pytest.approx(1, abs=0.02)
+    beside_it = line.fan(np.array([-1, 1], np.float32) / np.float32(stride), np.ones(1, np.float32))
+    np.testing.assert_allclose(reader.peak(query, audible, beside_it), peak, atol=0.02)
+    if beside == STEPS_PER_FRAME // 2:
+        assert reader.similarity(query, audible, line).mean() < 0.98 * peak
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_passages_that_recur_the_one_that_was_heard_is_found(seed):
+    verse = random_codes(60, 100 + seed)
+    again = flipped(verse, 0.04, seed)
+    track = [random_codes(40, seed), verse, random_codes(30, 50 + seed), again, random_codes(20, 70 + seed)]
+    reference = reference_of([random_codes(80, 3), np.concatenate(track), random_codes(50, 4)])
+    stride, reader = stride_of(reference), LineReader(reference)
+    first = 80 + 40
+    for head, other in ((first + 50.0, first + 90 + 50.0), (first + 90 + 50.0, first + 50.0)):
+        read = np.rint(head - np.arange(30 * stride) / stride).astype(np.int64)
+        query, audible = heard(reference.codes[read]), np.ones(30 * stride, bool)
+        found, peak = reader.place_in_track(query, audible, Lines.single(1, other, 1.0, 0))
+        assert found == pytest.approx(head, abs=0.5)
+        assert peak >= 1
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+def test_a_track_of_any_length_can_be_looked_through(length):
+    reference = reference_of([random_codes(9, 1), random_codes(length, 2)])
+    stride = stride_of(reference)
+    query, audible = heard(reference.codes[np.full(4 * stride, 9)]), np.ones(4 * stride, bool)
+    head, peak = LineReader(reference).place_in_track(query, audible, Lines.single(1, 9.0, 1.0, 0))
+    assert 8 < head < 9 + length
+    assert np.isfinite(peak)
