@@ -68,7 +68,10 @@ class MatchFacts(Payload):
     started_s: float = Field(ge=0, description="Stream time at which the match began to sound")
     ended_s: float | None = Field(default=None, ge=0, description="Stream time at which it ceased to sound")
     track: Track
-    kind: Literal["recording", "version"] = "recording"
+    kind: Literal["recording", "version"] = Field(
+        default="recording",
+        description="As far as is known: what was told as a recording can turn out to be a version",
+    )
     reference_s: float
     speed: float = Field(default=1.0, gt=0)
     semitones: float = 0.0
