@@ -153,7 +153,7 @@ def identify_blocks(
 
 
 def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
-    """Leave out what was taken for a recording for a while, and is part of a version."""
+    """Leave out what was taken for a recording for a while, within a version of its track."""
     return [one for one in ended if not any(_within(one, other) for other in ended)]
 
 
@@ -188,7 +188,7 @@ def finding(facts: MatchFacts, *, claimed: bool) -> Finding:
         kind=facts.kind,
         query_s=round(query_s, 3),
         # Back along the line from the place that the facts tell, which sounds at the decision.
-        reference_s=round(facts.reference_s - (facts.stream_s - query_s) * facts.speed, 3),
+        reference_s=round(max(0.0, facts.reference_s - (facts.stream_s - query_s) * facts.speed), 3),
         speed=round(facts.speed, 5),
         semitones=round(facts.semitones, 3),
         score=facts.score,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stream_match.config import FeatureSettings, Settings
 from stream_match.errors import CatalogError
 from stream_match.events import Track
+from stream_match.match.cohort import MOST_EXCESS
 
 FORMAT_VERSION = 2
 """Raised with every change of the folder's layout."""
@@ -78,7 +79,7 @@ class Manifest(Settings):
     neighbours: Literal["flat", "ivf"]
     lsh: LshShape
     excess: float = Field(
-        default=0.0, ge=0, le=10, description="Of scores, for the tracks resemble each other"
+        default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"
     )
     files: dict[FileName, FileEntry]
 

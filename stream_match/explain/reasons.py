@@ -10,7 +10,7 @@ _OBJECTIONS: dict[Objection, str] = {
     "score": "its score reached {score:.1f} at best, and a claim needs {threshold:.1f}",
     "both ways": "what was heard agrees with it read backwards as well, as a steady tone does",
     "known": "{other}, which is claimed, is the same recording",
-    "version": "a version of it sounds, at another speed than that of a recording",
+    "version": "a version of it sounds, and it agrees less than the recording itself would",
     "explained": "{other}, which is claimed, resembles it enough to explain the agreement",
     "past": "it agrees with what was heard, but not with the newest of it: it does not sound now",
     "faint": "it stands out of poor rivals, but agrees poorly itself",

@@ -6,6 +6,7 @@ which is not in the catalogue, resembles them as much. So stretches of tracks ar
 their own track set aside: a cohort of which every match is false.
 """
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,14 +23,15 @@ from stream_match.match.scoring import SAME_RECORDING, Scorer
 Int64 = npt.NDArray[np.int64]
 
 _STRETCHES = 128
-"""At most so many stretches are looked for, as many of each track, and no more than the catalogue has room
-for."""
+_FEWEST_STRETCHES = 48
+"""So many stretches are looked for, as many of each track; no more than the catalogue has room for, and none
+if these would be too few to tell anything."""
 
 _RELATED = 7.2
 """Scores from here on, which an hour of unknown audio reaches once, tell of remixes and other performances:
 these are related, not merely alike."""
 
-_MOST = 1.5
+MOST_EXCESS = 1.5
 """However alike the tracks are, no more is taken off: it makes false alarms nine times rarer."""
 
 _SHORTEST_POSITIONS = 24
@@ -41,10 +43,10 @@ _LOOKS = 3
 """How often a stretch is scored while it is heard."""
 
 _ORDINARY = 4.1
-"""The median of the stretches' highest scores in ordinary catalogues: 3.9 to 4.1 in those of 10 to 208 tracks
-of mixed game music, while 40 quartets and songs played on one sampler have 4.5, ten piano pieces on one piano
-4.3, and the six tracks of the demo 4.6. The highest of all say less: they are of tracks that share material,
-as some do in many catalogues, which is no reason to distrust the others."""
+"""The median of the stretches' highest scores in ordinary catalogues, 3.9 to 4.2 in those of 10 to 208 tracks
+of mixed game music, while 40 quartets and songs played on one sampler have 4.5, and ten piano pieces on one
+piano 4.3. The highest of all say less: they are of tracks that share material, as some do in many catalogues,
+which is no reason to distrust the others."""
 
 
 def excess(reference: Reference) -> float:
@@ -58,12 +60,12 @@ def excess(reference: Reference) -> float:
     Returns
     -------
     float, 0 to 1.5
-        In the unit of scores; 0 for an ordinary catalogue, and for one of few or short tracks. Equal
+        In the unit of scores; 0 for an ordinary catalogue, and for one of less than 12 minutes. Equal
         catalogues give equal numbers.
     """
     cohort = _Cohort(replace(reference, excess=0.0))
-    scores = [cohort.highest_score(track, first) for track, first in _stretches(reference.starts)]
-    return min(max(0.0, round(float(np.median(scores)) - _ORDINARY, 2)), _MOST) if scores else 0.0
+    scores = [cohort.highest_score(track, first) for track, first in _stretches(reference)]
+    return min(max(0.0, round(float(np.median(scores)) - _ORDINARY, 2)), MOST_EXCESS) if scores else 0.0
 
 
 class _Cohort:
@@ -120,14 +122,16 @@ class _Cohort:
         return bool(self._scorer.reader.likeness(candidate.line, itself)[0] <= SAME_RECORDING)
 
 
-def _stretches(starts: Int64) -> Iterator[tuple[int, int]]:
-    """Choose tracks, and a first position in each, by chance but always the same."""
-    rng = np.random.default_rng(_SEED)
-    lengths = np.diff(starts)
-    tracks = np.flatnonzero(lengths >= _SHORTEST_POSITIONS)
-    if len(tracks) > _STRETCHES:
-        tracks = np.sort(rng.choice(tracks, _STRETCHES, replace=False))
-    count = min(_STRETCHES, int(starts[-1]) // LONGEST_POSITIONS)
-    for track in np.repeat(tracks, max(1, count // max(1, len(tracks)))):
+def _stretches(reference: Reference) -> Iterator[tuple[int, int]]:
+    """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
+    lengths = np.diff(reference.starts)
+    count = min(_STRETCHES, int(lengths.sum()) // LONGEST_POSITIONS)
+    if count < _FEWEST_STRETCHES:
+        return
+    seeds = [zlib.crc32(track.id.encode()) for track in reference.tracks]
+    tracks = [track for track in np.argsort(seeds, kind="stable") if lengths[track] >= _SHORTEST_POSITIONS]
+    for track in tracks[:count]:
+        rng = np.random.default_rng([_SEED, seeds[track]])
         latest = max(0, int(lengths[track]) - LONGEST_POSITIONS)
-        yield int(track), int(starts[track]) + int(rng.integers(latest + 1))
+        for first in rng.integers(latest + 1, size=max(1, count // len(tracks))):
+            yield int(track), int(reference.starts[track] + first)

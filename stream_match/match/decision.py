@@ -3,7 +3,7 @@
     nothing  --[score over the threshold, reads forward only]-->  STARTED
     STARTED  --[agreement along its line]----------------------->  STARTED, told again now and then
     STARTED  --[its line is no recording's]--------------------->  STARTED, told again as a version
-    STARTED as a version  --[the version lane hears it]---------->  ENDED
+    STARTED as a version  --[the version lane hears it]---------->  goes on there
     STARTED  --[no agreement for MAX_GAP_S]--------------------->  ENDED
     STARTED  --[the stream ends, or has a gap]------------------>  ENDED
 
@@ -12,7 +12,6 @@ A match follows its own line with a threshold far below that of its start. Every
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,12 +24,15 @@ from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
+from stream_match.match.version import Version
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
 
 MAX_PAUSE_S = 3.0
-"""As long as nothing sounds at all, it may be a pause in it, and the match waits longer."""
+_RETURN_S = 1.5
+"""As long as nothing sounds at all, it may be a pause in it, and the match waits longer; then it has so long
+to be heard again."""
 
 UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place or its kind was corrected."""
@@ -66,8 +68,9 @@ _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
 _VERSION_SPEEDS = (0.75, 1.33)
 """Speeds at which what turned out to be a version is followed."""
 
-_SAME_SPEED = 0.02
-"""While a version sounds, a recording of its track is believed at its speed only, give or take this."""
+_NO_PERFORMANCE = 0.7
+_NO_PERFORMANCE_POSITIONS = 24
+"""Who plays what is in the catalogue, on its own instruments, agrees with it by less than this over 4.5 s."""
 
 _SAME_LINE_POSITIONS = 4.0
 """What is no farther from the line of a match that has ended is that match going on."""
@@ -79,13 +82,6 @@ _BETTER = 0.12
 _LEAST_BETTER = 0.025
 """Another place in the track must agree better over `n` positions by 0.12 / sqrt(n) to be believed over the
 line followed, which is more than chance gives, and by this at least."""
-
-
-class Version(NamedTuple):
-    """What the version lane hears: the number of a track, and how fast it is performed."""
-
-    track: int
-    speed: float
 
 
 class Decision:
@@ -102,10 +98,12 @@ class Decision:
     def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
         self._teller = Teller(reference)
         self._reader = reader
+        self._excess = reference.excess
         self._threshold = threshold
         self._matches: list[Match] = []
         self._ended: list[Match] = []
         self._objections: list[Objection | None] = []
+        self._performed: dict[int, float] = {}
         self._count = 0
         self.recordings_over = 0
         """How many matches have ended that had proved to be the recording."""
@@ -114,6 +112,17 @@ class Decision:
     def sounding(self) -> bool:
         """True while a match goes on that may be a recording."""
         return any(not match.trail.bent for match in self._matches)
+
+    @property
+    def explaining(self) -> bool:
+        """True while a match goes on that has proved to be the recording."""
+        return any(match.trail.proved for match in self._matches)
+
+    def hand_over(self, track: int) -> Match | None:
+        """Give up a match that turned out to be a version, if one goes on with a track, and return it."""
+        given = next((m for m in self._matches if m.trail.bent and m.best.track == track), None)
+        self._matches = [match for match in self._matches if match is not given]
+        return given
 
     def settled_tracks(self) -> set[int]:
         """Return the tracks that going matches explain."""
@@ -130,18 +139,18 @@ class Decision:
         """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
         going = []
+        if version is not None:
+            self._performed[version.track] = query.now
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
-            patience_s = MAX_GAP_S - (_kept_by(seen) - _KEEP_POSITIONS) * clock.code_s
-            if _falls_silent(query):
-                patience_s = MAX_PAUSE_S
-            if (query.now - seen.heard) * clock.code_s > patience_s:
+            if seen.trail.bent:
+                self._performed[seen.best.track] = query.now
+            if _is_lost(seen, query, clock):
                 seen = self._found_again(seen, candidates, query)
-            lost = (query.now - seen.heard) * clock.code_s > patience_s
-            if lost or (seen.trail.bent and version is not None and seen.best.track == version.track):
+            if _is_lost(seen, query, clock):
                 facts.append(self._teller.tell(seen, "ended", clock))
                 self._ended.append(seen)
-                self.recordings_over += seen.trail.long_enough and not seen.trail.bent
+                self.recordings_over += seen.trail.proved
                 continue
             if query.now >= seen.place_again:
                 seen = self._placed_again(seen, query)
@@ -151,6 +160,9 @@ class Decision:
             going.append(seen)
         self._matches = going
         self._ended = [match for match in self._ended if query.now - match.now < LONGEST_POSITIONS]
+        self._performed = {
+            track: now for track, now in self._performed.items() if query.now - now < LONGEST_POSITIONS
+        }
         return facts
 
     def start(
@@ -179,6 +191,7 @@ class Decision:
         facts = [self._teller.tell(match, "ended", clock) for match in self._matches]
         self._matches = []
         self._ended = []
+        self._performed = {}
         return facts
 
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
@@ -225,7 +238,7 @@ class Decision:
         if newest.positions == 0:
             return -math.inf
         similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
-        return candidate.rivals.score(float(similarity.mean()), newest.positions)
+        return candidate.rivals.score(float(similarity.mean()), newest.positions) - self._excess
 
     def _goes_on(self, match: Match, candidate: Candidate, query: Query) -> bool:
         """Return whether a candidate lies on the line of a match of its track."""
@@ -300,13 +313,14 @@ class Decision:
             shift=candidate.shift,
             now=query.now,
             began=query.now - began,
+            here_since=query.now - began,
             place_again=query.now,
             heard=query.now,
             started_s=max(free_s, started_s),
             told_kind="recording",
             told_s=0.0,
             told_offset_s=0.0,
-            trail=Trail(),
+            trail=Trail(bent=candidate.track in self._performed and not _is_no_performance(candidate)),
             similarity=candidate.similarity,
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
@@ -314,7 +328,7 @@ class Decision:
 
     def _placed_again(self, match: Match, query: Query) -> Match:
         """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
-        age = query.now - match.began
+        age = query.now - match.here_since
         match = replace(match, place_again=query.now + max(age, _PLACE_AGAIN_POSITIONS))
         line = match.line_at(query.now)
         head = self._place(query.newest(max(1, int(age))), line)
@@ -354,6 +368,8 @@ class Decision:
             speed=rival.speed,
             shift=rival.shift,
             now=query.now,
+            here_since=query.now - rival.window_positions,
+            place_again=query.now + _PLACE_AGAIN_POSITIONS,
             trail=match.trail.from_here(),
         )
 
@@ -372,6 +388,8 @@ class Decision:
                     speed=candidate.speed,
                     shift=candidate.shift,
                     now=query.now,
+                    here_since=query.now - candidate.window_positions,
+                    place_again=query.now + _PLACE_AGAIN_POSITIONS,
                     heard=query.now,
                     trail=match.trail.from_here(),
                     similarity=candidate.similarity,
@@ -425,8 +443,23 @@ def _falls_silent(query: Query) -> bool:
 
 
 def _performs(version: Version, candidate: Candidate) -> bool:
-    """Return whether a candidate is what the version lane hears, at the speed of a performance."""
-    return candidate.track == version.track and abs(candidate.speed - version.speed) > _SAME_SPEED
+    """Return whether a candidate is what the version lane hears."""
+    return candidate.track == version.track and not _is_no_performance(candidate)
+
+
+def _is_no_performance(candidate: Candidate) -> bool:
+    """Return whether a candidate agrees as only the recording itself does."""
+    long_enough = candidate.window_positions >= _NO_PERFORMANCE_POSITIONS
+    return long_enough and candidate.similarity > _NO_PERFORMANCE
+
+
+def _is_lost(match: Match, query: Query, clock: Clock) -> bool:
+    """Return whether a match was not heard for so long that it is over; silence may be a pause."""
+    gap = query.now - match.heard
+    patience_s = MAX_GAP_S - (_kept_by(match) - _KEEP_POSITIONS) * clock.code_s
+    audible_s = gap * clock.code_s * float(query.newest(max(1, math.ceil(gap))).audible.mean())
+    returned = audible_s > _RETURN_S or _falls_silent(query)
+    return audible_s > patience_s or (gap * clock.code_s > MAX_PAUSE_S and returned)
 
 
 def _kept_by(match: Match) -> int:

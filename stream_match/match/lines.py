@@ -176,8 +176,8 @@ class LineReader:
             Mean agreement; a little more than 1 where noise lifts it.
         """
         fan = lines.fan(_FRAMES_BESIDE / np.float32(self._stride), np.ones(1, np.float32))
-        means = self.similarity(query, audible, fan).mean(axis=1).reshape(len(lines), 5)
-        best = 1 + means[:, 1:4].argmax(axis=1)[:, np.newaxis]
+        means = self.similarity(query, audible, fan).mean(axis=1).reshape(len(lines), -1)
+        best = 1 + means[:, 1:-1].argmax(axis=1)[:, np.newaxis]
         before, ridge, after = (np.take_along_axis(means, best + at, axis=1)[:, 0] for at in (-1, 0, 1))
         peak: Float32 = ridge + np.abs(before - after) / 2
         return peak

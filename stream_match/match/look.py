@@ -16,7 +16,7 @@ Objection = Literal[
 - ``score``: its score is below the threshold.
 - ``both ways``: it reads backwards as well, as a steady tone does.
 - ``known``: a match that goes on has its track, or the same recording under another name.
-- ``version``: a version of its track sounds, at another speed.
+- ``version``: a version of its track sounds, and it agrees less than the recording itself would.
 - ``explained``: a match that goes on resembles it so much that it explains the agreement.
 - ``past``: it agrees with what was heard, but not with the newest of it.
 - ``faint``: a version that stands out of poor rivals, and agrees poorly itself.

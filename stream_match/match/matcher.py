@@ -12,14 +12,15 @@ from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
-from stream_match.match.decision import Decision, Version
+from stream_match.match.decision import Decision
 from stream_match.match.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
 from stream_match.match.reference import Embeddings, Reference
 from stream_match.match.scoring import Scorer
-from stream_match.match.telling import Clock
+from stream_match.match.telling import Clock, Match
+from stream_match.match.version import Version
 
 Float32 = npt.NDArray[np.float32]
 
@@ -69,6 +70,15 @@ class Matcher:
     def sounding(self) -> bool:
         """True while a match goes on that may be a recording."""
         return self._decision.sounding
+
+    @property
+    def explaining(self) -> bool:
+        """True while a match goes on that has proved to be the recording."""
+        return self._decision.explaining
+
+    def hand_over(self, track: int) -> Match | None:
+        """Give up a match that turned out to be a version, if one goes on with a track, and return it."""
+        return self._decision.hand_over(track)
 
     @property
     def recordings_over(self) -> int:

@@ -10,6 +10,7 @@ from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
+from stream_match.match.telling import Match
 from stream_match.match.versions.matcher import VersionMatcher
 
 
@@ -32,6 +33,7 @@ class Recogniser:
         self._recordings = Matcher(reference, settings, observe)
         versions = reference.versions
         self._versions = VersionMatcher(versions, settings, observe) if versions else None
+        self._adopted: dict[str, Match] = {}
         self._begin()
 
     def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:
@@ -55,10 +57,13 @@ class Recogniser:
             facts += self._recordings.feed(portion, self._versions.sounding if self._versions else None)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                facts += self._versions.feed(
-                    chroma,
-                    muted=self._recordings.sounding,
-                    explained=self._recordings.recordings_over > over,
+                facts += self._handed_over(
+                    self._versions.feed(
+                        chroma,
+                        muted=self._recordings.sounding,
+                        explaining=self._recordings.explaining,
+                        explained=self._recordings.recordings_over > over,
+                    )
                 )
             self._frames += len(portion)
         return facts
@@ -73,11 +78,29 @@ class Recogniser:
         """
         self._begin()
         facts = self._recordings.finish(next_begin_s)
-        return facts + (self._versions.finish(next_begin_s) if self._versions else [])
+        return facts + (self._handed_over(self._versions.finish(next_begin_s)) if self._versions else [])
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
+
+    def _handed_over(self, facts: list[MatchFacts]) -> list[MatchFacts]:
+        """Return facts of the version lane; what it takes over from the other goes on under its name."""
+        told = []
+        for one in facts:
+            if one.phase == "started" and self._versions is not None and self._versions.sounding is not None:
+                given = self._recordings.hand_over(self._versions.sounding.track)
+                if given is not None:
+                    self._adopted[one.match_id] = given
+            match = self._adopted.get(one.match_id)
+            if one.phase == "ended":
+                self._adopted.pop(one.match_id, None)
+            if match is not None:
+                phase = "updated" if one.phase == "started" else one.phase
+                name = {"match_id": match.match_id, "started_s": round(match.started_s, 3), "phase": phase}
+                one = one.model_copy(update=name)
+            told.append(one)
+        return told
 
     def _begin(self) -> None:
         self._features = RollingFeatures(self._settings, SHIFTS_SEMITONES)

@@ -68,6 +68,8 @@ class Match:
         Moment of the last look.
     began : float
         Moment of the first code that agreed.
+    here_since : float
+        Moment since which it has been heard at this place of its track.
     place_again : float
         Moment at which it is to be looked for in all of its track.
     heard : float
@@ -93,6 +95,7 @@ class Match:
     shift: int
     now: float
     began: float
+    here_since: float
     place_again: float
     heard: float
     started_s: float

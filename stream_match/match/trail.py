@@ -5,7 +5,7 @@ piece on the same instruments agrees too, if less; but it lingers and hurries, o
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,10 @@ MOST_OFF_SPEED = 0.06
 _MOST_STRAY = 0.25
 """Positions that the line of a recording may stray from a straight one, as a root of the mean square. Of 810
 excerpts of 10 s, in noise down to -5 dB and at other speeds, none does by more than 0.2."""
+
+_LOOKS_FOR_SPEED = 16
+_LEAST_TOO_FAST = 0.07
+"""Neighbouring looks err alike: it takes 6 s to tell a pianist from a turntable that runs 6 % fast."""
 
 _SURE = 3.0
 """Standard errors by which a speed must be beyond those of a recording."""
@@ -37,10 +41,13 @@ class Trail:
         In positions, oldest first.
     bent : bool
         Whether it turned out to be no recording's.
+    proved : bool
+        Whether it was long enough once to tell, and is a recording's.
     """
 
     points: tuple[tuple[float, float], ...] = ()
     bent: bool = False
+    proved: bool = False
 
     @property
     def long_enough(self) -> bool:
@@ -54,19 +61,21 @@ class Trail:
 
     def followed_by(self, now: float, head: float) -> "Trail":
         """Return the trail with another point, judged anew."""
-        longer = Trail((*self.points, (now, head))[-_LOOKS:], self.bent)
-        return Trail(longer.points, longer._is_bent()) if longer.long_enough else longer
+        longer = replace(self, points=(*self.points, (now, head))[-_LOOKS:])
+        bent = longer._is_bent() if longer.long_enough else self.bent
+        return replace(longer, bent=bent, proved=not bent and (self.proved or longer.long_enough))
 
     def from_here(self) -> "Trail":
         """Return the trail of the same match when it goes on at another place."""
-        return Trail(bent=self.bent)
+        return replace(self, points=())
 
     def _is_bent(self) -> bool:
         speed, error, stray = self._fit()
         off = abs(speed - 1)
         if self.bent:
             return len(self.points) < _LOOKS or off > MOST_OFF_SPEED or stray > _STRAIGHT
-        return off - _SURE * error > MOST_OFF_SPEED or stray > _MOST_STRAY
+        too_fast = len(self.points) >= _LOOKS_FOR_SPEED and off - _SURE * error > _LEAST_TOO_FAST
+        return too_fast or stray > _MOST_STRAY
 
     def _fit(self) -> tuple[float, float, float]:
         """Return the slope, its standard error, and the root of the mean square of what it leaves."""

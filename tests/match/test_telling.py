@@ -17,7 +17,17 @@ def match_at(shift_semitones, speed, head=500.0, now=1000.0):
     numbers = dict.fromkeys(("started_s", "told_s", "told_offset_s", "similarity", "coverage"), 0.0)
     shift = SHIFTS_SEMITONES.index(shift_semitones)
     line = {"head": head, "speed": speed, "shift": shift, "trail": Trail(), "told_kind": "recording"}
-    return Match(match_id="1", now=now, began=now, place_again=now, heard=now, **line, **nothing, **numbers)
+    return Match(
+        match_id="1",
+        now=now,
+        began=now,
+        here_since=now,
+        place_again=now,
+        heard=now,
+        **line,
+        **nothing,
+        **numbers,
+    )
 
 
 @pytest.mark.parametrize("shift", SHIFTS_SEMITONES)

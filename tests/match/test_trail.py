@@ -41,10 +41,30 @@ def test_of_a_recording_in_noise_it_is_straight(speed, seed, looks):
     assert not walked(np.diff(heads, prepend=0.0)).bent
 
 
-@pytest.mark.parametrize("speed", [0.8, 0.9, 0.935, 1.065, 1.1, 1.25])
+@pytest.mark.parametrize("speed", [0.8, 0.9, 0.925, 1.075, 1.1, 1.25])
 def test_another_pace_is_no_recordings(speed):
-    assert not walked([speed * LOOK] * 7).bent
-    assert walked([speed * LOOK] * 8).bent
+    assert not walked([speed * LOOK] * 15).bent
+    assert walked([speed * LOOK] * 15).proved
+    assert walked([speed * LOOK] * 16).bent
+    assert not walked([speed * LOOK] * 16).proved
+
+
+@pytest.mark.parametrize("speed", [0.94, 0.96, 1.0, 1.04, 1.06])
+def test_a_turntable_plays_recordings(speed):
+    """Looks beside each other err alike, as where a line is followed."""
+    wander = 0.1 * np.sin(np.arange(40) / 5)
+    heads = speed * LOOK * np.arange(40) + wander
+    for looks in range(8, 41):
+        trail = walked(np.diff(heads[:looks], prepend=0.0))
+        assert not trail.bent
+        assert trail.proved
+
+
+def test_what_was_proved_is_so_at_another_place_too():
+    here = walked([LOOK] * 8).from_here()
+    assert here.proved
+    assert not here.long_enough
+    assert not walked([LOOK] * 7).proved
 
 
 def test_who_lingers_and_hurries_performs():

@@ -76,7 +76,7 @@ def test_cuts_do_not_matter(portions):
     assert facts + matcher.finish(0.0) == whole
 
 
-def test_beside_a_recording_no_version_is_told():
+def test_beside_what_is_surely_a_recording_no_version_goes_on():
     matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
     chroma = performance(4, 60, player=1)
     assert matcher.sounding is None
@@ -84,9 +84,27 @@ def test_beside_a_recording_no_version_is_told():
     assert facts[0].phase == "started"
     assert REFERENCE.tracks[matcher.sounding.track].id == facts[0].track.id
     assert matcher.sounding.speed == pytest.approx(facts[-1].speed, abs=0.01)
-    ending = matcher.feed(chroma[600:900], muted=True)
+    assert "ended" not in [one.phase for one in matcher.feed(chroma[600:700], muted=True)]
+    assert matcher.sounding is not None
+    ending = matcher.feed(chroma[700:900], muted=True, explaining=True)
     assert [one.phase for one in ending] == ["ended"]
     assert matcher.sounding is None
+
+
+def test_beside_what_may_be_a_recording_no_version_begins():
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    assert matcher.feed(performance(4, 60, player=1), muted=True) == []
+    assert matcher.sounding is None
+
+
+def test_a_version_begins_after_one_of_its_track_has_ended():
+    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    chroma = performance(4, 60, player=1)
+    facts = matcher.feed(chroma[:600]) + matcher.feed(chroma[600:610], muted=True, explaining=True)
+    facts += matcher.feed(chroma[610:])
+    ended, started = ([one for one in facts if one.phase == phase] for phase in ("ended", "started"))
+    assert len(started) == 2
+    assert started[1].started_s >= ended[0].ended_s
 
 
 @pytest.mark.parametrize("explained", [True, False])

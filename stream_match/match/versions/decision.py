@@ -14,8 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts, Track
-from stream_match.match.decision import Version
 from stream_match.match.look import Objection, Standing
+from stream_match.match.version import Version
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.proposals import Lines
 from stream_match.match.versions.scoring import RECENT_STEPS
@@ -54,6 +54,7 @@ class Decision:
         self._tracks = tracks
         self._threshold = threshold
         self._match: Match | None = None
+        self._ended_s: dict[int, float] = {}
         self._count = 0
 
     @property
@@ -77,13 +78,13 @@ class Decision:
         )
 
     def decide(
-        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock, *, muted: bool = False
     ) -> list[MatchFacts]:
-        """Follow what sounds; if nothing does, claim the best candidate that is good enough."""
+        """Follow what sounds; if nothing does, claim the best candidate that is good enough, unless muted."""
         facts = []
         if self._match is not None:
             facts += self._follow(self._match, candidates, now, stream_s, clock)
-        if self._match is None:
+        if self._match is None and not muted:
             facts += self._start(candidates, now, stream_s, clock)
         return facts
 
@@ -92,7 +93,9 @@ class Decision:
         if self._match is None:
             return []
         match, self._match = self._match, None
-        return [tell(match, "ended", stream_s, self._tracks, clock)]
+        facts = tell(match, "ended", stream_s, self._tracks, clock)
+        self._ended_s[match.track] = facts.ended_s or 0.0
+        return [facts]
 
     def describe(self, candidate: Candidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
@@ -159,7 +162,7 @@ class Decision:
             speed=_followed(best),
             now=now,
             heard=now,
-            started_s=max(clock.begin_s, began),
+            started_s=max(clock.begin_s, self._ended_s.get(best.track, 0.0), began),
             told_s=0.0,
             told_offset_s=0.0,
             runner_up=runner_up,

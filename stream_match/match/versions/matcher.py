@@ -6,8 +6,8 @@ import numpy.typing as npt
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.chroma import N_CHROMA
-from stream_match.match.decision import Version
 from stream_match.match.look import Look, Observer
+from stream_match.match.version import Version
 from stream_match.match.versions import calibration
 from stream_match.match.versions.coarse import CoarseChroma
 from stream_match.match.versions.decision import Decision
@@ -62,7 +62,9 @@ class VersionMatcher:
         """What sounds, if anything does."""
         return self._decision.sounding
 
-    def feed(self, chroma: Float32, *, muted: bool = False, explained: bool = False) -> list[MatchFacts]:
+    def feed(
+        self, chroma: Float32, *, muted: bool = False, explaining: bool = False, explained: bool = False
+    ) -> list[MatchFacts]:
         """Take chroma frames and return what they decide.
 
         Parameters
@@ -70,10 +72,12 @@ class VersionMatcher:
         chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
             Columns `CHROMA` of the frames that follow those of the last call.
         muted : bool
-            Whether a recording of the catalogue sounds, as far as is known. No version is claimed beside it.
+            Whether a recording of the catalogue sounds, as far as is known: beside it no version begins.
+        explaining : bool
+            Whether that is sure: what sounds as a version ends.
         explained : bool
-            Whether a recording explained what was heard until now, so that it is forgotten. What was taken
-            for one and turned out to be none, or did not last, may be a version.
+            Whether a recording that was sure is over, so that what was heard until now is forgotten. What was
+            taken for one and turned out to be none, or did not last, may be a version.
         """
         facts: list[MatchFacts] = []
         self._n_frames += len(chroma)
@@ -82,11 +86,12 @@ class VersionMatcher:
         for step in self._coarse.feed(chroma):
             self._now += 1
             self._query = np.concatenate([step[np.newaxis], self._query[:-1]])
-            if muted:
+            if explaining:
                 facts += self._decision.end(self._clock.heard_at(self._now), self._clock)
+            if muted and self._decision.track is None:
                 self._looked = self._now
             elif self._now - self._looked >= LOOK_STEPS:
-                facts += self._look(self._clock.heard_at(self._now))
+                facts += self._look(self._clock.heard_at(self._now), muted=muted)
         return facts
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
@@ -117,7 +122,7 @@ class VersionMatcher:
         self._n_frames = 0
         self._clock = Clock(self._settings, begin_s)
 
-    def _look(self, stream_s: float) -> list[MatchFacts]:
+    def _look(self, stream_s: float, *, muted: bool = False) -> list[MatchFacts]:
         """Search for what was heard last, then decide."""
         self._looked = self._now
         sounding = self._decision.track
@@ -126,7 +131,7 @@ class VersionMatcher:
             lines = self._proposals.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
         candidates = self._scorer.rank(self._query, lines, keep)
-        facts = self._decision.decide(candidates, self._now, stream_s, self._clock)
+        facts = self._decision.decide(candidates, self._now, stream_s, self._clock, muted=muted)
         if self._decision.track is not None:
             self._claimed.add(self._decision.track)
         for candidate in candidates:
