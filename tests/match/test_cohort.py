@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from match_samples import cells_at, flipped, no_cells, query_along, random_codes, reference_of
 
-from stream_match.match.cohort import excess
+from stream_match.match.cohort import _stretches, excess
 from stream_match.match.scoring import Scorer
 
-STRANGERS = [random_codes(300, number) for number in range(12)]
+STRANGERS = [random_codes(300, number) for number in range(16)]
 
 
 def medleys(n_tracks, n_phrases=24, phrase_positions=8):
@@ -27,7 +27,17 @@ def test_tracks_that_have_nothing_in_common_are_an_ordinary_catalogue():
 
 
 def test_tracks_that_resemble_each_other_make_scores_too_high():
-    assert 0.5 < excess(reference_of(medleys(12))) <= 1.5
+    assert 0.5 < excess(reference_of(medleys(16))) <= 1.5
+
+
+def test_of_little_nothing_is_made():
+    assert excess(reference_of(medleys(12))) == 0
+
+
+def test_a_track_is_asked_the_same_in_every_catalogue():
+    few, more = reference_of(medleys(16)), reference_of(medleys(18))
+    of_few, of_more = ({at for at in _stretches(reference) if at[0] < 16} for reference in (few, more))
+    assert of_few == of_more
 
 
 def test_other_performances_are_related_not_alike():
@@ -36,8 +46,8 @@ def test_other_performances_are_related_not_alike():
 
 
 def test_equal_catalogues_give_equal_numbers():
-    reference = reference_of(medleys(5))
-    assert excess(reference) == excess(reference_of(medleys(5))) == excess(replace(reference, excess=3.0))
+    reference = reference_of(medleys(16))
+    assert excess(reference) == excess(reference_of(medleys(16))) == excess(replace(reference, excess=3.0))
 
 
 def test_copies_of_a_recording_are_no_strangers_that_resemble_it():
