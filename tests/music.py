@@ -133,10 +133,12 @@ def check_lives(facts):
         assert life[0].started_s <= life[0].stream_s
         assert [one.ended_s is None for one in life] == [True] * (len(life) - 1) + [False]
         assert life[-1].started_s <= life[-1].ended_s <= life[-1].stream_s
-    for track in {one.track.id for one in facts}:
-        ends = [life[-1] for life in lives.values() if life[-1].track.id == track]
+    by_lane = {(one.track.id, one.match_id.isdigit()) for one in facts}
+    for track, of_recordings in by_lane:
+        last = (life[-1] for life in lives.values())
+        ends = [one for one in last if (one.track.id, one.match_id.isdigit()) == (track, of_recordings)]
         assert all(later.started_s >= sooner.ended_s - 0.2 for sooner, later in pairwise(ends))
     times = [one.stream_s for one in facts]
     assert times == sorted(times)
-    started = [int(one.match_id) for one in facts if one.phase == "started"]
-    assert started == list(range(1, len(started) + 1))
+    started = [one.match_id for one in facts if one.phase == "started" and one.match_id.isdigit()]
+    assert started == [str(number + 1) for number in range(len(started))]

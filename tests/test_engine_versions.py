@@ -4,6 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from music import (
     RATE_HZ,
     SETTINGS,
@@ -14,6 +17,7 @@ from music import (
     noise,
     played_faster,
     reads,
+    silence,
     tone,
 )
 
@@ -119,6 +123,33 @@ def test_a_recording_at_another_speed_stays_one(reference, speed):
     facts = hear(reference, played_faster(played(3, 40), speed), max_false_alarms_per_hour=0.1)
     assert {(one.match_id, one.kind) for one in facts} == {("1", "recording")}
     assert facts[-1].speed == pytest.approx(speed, abs=0.005)
+
+
+PART = st.one_of(
+    st.tuples(st.integers(0, 2), st.sampled_from([1.0, 1.0, 0.92, 1.05, 1.1]), st.sampled_from([0, 0, 3])),
+    st.sampled_from(["noise", "silence"]),
+)
+
+
+def part(what, seconds):
+    if what == "silence":
+        return silence(seconds)
+    if what == "noise":
+        return noise(3, seconds)
+    score, speed, semitones = what
+    return played(score, seconds, speed=speed, semitones=semitones)
+
+
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(parts=st.lists(st.tuples(PART, st.sampled_from([2.0, 6.0, 14.0, 25.0])), min_size=1, max_size=4))
+def test_whatever_is_played_every_start_has_its_end(reference, parts):
+    heard = np.concatenate([part(what, seconds) for what, seconds in parts])
+    settings = MatchSettings(max_false_alarms_per_hour=0.1)
+    whole = hear(reference, heard, max_false_alarms_per_hour=0.1)
+    check_lives(whole)
+    engine = Engine(reference, settings)
+    cut = [one for n in range(0, len(heard), 7919) for one in engine.feed(heard[n : n + 7919])]
+    assert reads(cut + engine.flush()) == reads(whole)
 
 
 def test_however_the_audio_is_cut(reference):
