@@ -24,7 +24,6 @@ from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
-from stream_match.match.version import Version
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
@@ -134,13 +133,16 @@ class Decision:
         candidates: list[Candidate],
         rivals: Rivals,
         clock: Clock,
-        version: Version | None = None,
+        performed: int | None = None,
     ) -> list[MatchFacts]:
-        """Look along the lines of the going matches; tell updates and ends."""
+        """Look along the lines of the going matches; tell updates and ends.
+
+        `performed` is the number of the track that the version lane hears, if it hears any.
+        """
         facts: list[MatchFacts] = []
         going = []
-        if version is not None:
-            self._performed[version.track] = query.now
+        if performed is not None:
+            self._performed[performed] = query.now
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
             if seen.trail.bent:
@@ -166,13 +168,13 @@ class Decision:
         return facts
 
     def start(
-        self, query: Query, candidates: list[Candidate], clock: Clock, version: Version | None = None
+        self, query: Query, candidates: list[Candidate], clock: Clock, performed: int | None = None
     ) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         self._objections = []
         for candidate in candidates:
-            objection = self._objection(query, candidate, version)
+            objection = self._objection(query, candidate, performed)
             if objection is None:
                 head = self._place(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, head=head)
@@ -205,7 +207,7 @@ class Decision:
             for candidate, objection in zip(candidates, self._objections, strict=True)
         )
 
-    def _objection(self, query: Query, candidate: Candidate, version: Version | None) -> Objection | None:
+    def _objection(self, query: Query, candidate: Candidate, performed: int | None) -> Objection | None:
         """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
         if candidate.score < self._threshold:
             return "score"
@@ -213,7 +215,7 @@ class Decision:
             return "both ways"
         if candidate.track in self.settled_tracks():
             return "known"
-        if version is not None and _performs(version, candidate):
+        if candidate.track == performed and not _is_no_performance(candidate):
             return "version"
         if not self._leaves_room(query, candidate) or self._surplus(query, candidate) < self._threshold:
             return "explained"
@@ -440,11 +442,6 @@ def _better(query: Query) -> float:
 def _falls_silent(query: Query) -> bool:
     """Return whether most of the newest audio is silence."""
     return bool(query.newest(_KEEP_POSITIONS).audible.mean() < 0.5)
-
-
-def _performs(version: Version, candidate: Candidate) -> bool:
-    """Return whether a candidate is what the version lane hears."""
-    return candidate.track == version.track and not _is_no_performance(candidate)
 
 
 def _is_no_performance(candidate: Candidate) -> bool:

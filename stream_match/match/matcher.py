@@ -20,7 +20,6 @@ from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
 from stream_match.match.reference import Embeddings, Reference
 from stream_match.match.scoring import Scorer
 from stream_match.match.telling import Clock, Match
-from stream_match.match.version import Version
 
 Float32 = npt.NDArray[np.float32]
 
@@ -63,7 +62,7 @@ class Matcher:
         self._decision = Decision(reference, self._scorer.reader, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._waiting: Embeddings
-        self._version: Version | None = None
+        self._performed: int | None = None
         self._begin(0.0)
 
     @property
@@ -85,17 +84,17 @@ class Matcher:
         """How many matches have ended that had proved to be the recording."""
         return self._decision.recordings_over
 
-    def feed(self, frames: Float32, version: Version | None = None) -> list[MatchFacts]:
+    def feed(self, frames: Float32, performed: int | None = None) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
 
         Parameters
         ----------
         frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
             The frames of `RollingFeatures` at ``SHIFTS_SEMITONES`` that follow those of the last call.
-        version : Version, optional
-            What the version lane hears.
+        performed : int, optional
+            Number of the track that the version lane hears.
         """
-        self._version = version
+        self._performed = performed
         sets = np.split(frames[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
         shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
         rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(frames[:, CHROMA]))
@@ -164,8 +163,8 @@ class Matcher:
             return []
         forward, backward = self._proposals.cells(self._now)
         candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
-        facts = self._decision.follow(query, candidates, rivals, self._clock, self._version)
-        facts += self._decision.start(query, candidates, self._clock, self._version)
+        facts = self._decision.follow(query, candidates, rivals, self._clock, self._performed)
+        facts += self._decision.start(query, candidates, self._clock, self._performed)
         self._remember(query, candidates)
         if self._observe is not None:
             standings = self._decision.standings(query, candidates, self._clock)

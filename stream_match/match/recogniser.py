@@ -89,7 +89,7 @@ class Recogniser:
         told = []
         for one in facts:
             if one.phase == "started" and self._versions is not None and self._versions.sounding is not None:
-                given = self._recordings.hand_over(self._versions.sounding.track)
+                given = self._recordings.hand_over(self._versions.sounding)
                 if given is not None:
                     self._adopted[one.match_id] = given
             match = self._adopted.get(one.match_id)

@@ -82,8 +82,7 @@ def test_beside_what_is_surely_a_recording_no_version_goes_on():
     assert matcher.sounding is None
     facts = matcher.feed(chroma[:600])
     assert facts[0].phase == "started"
-    assert REFERENCE.tracks[matcher.sounding.track].id == facts[0].track.id
-    assert matcher.sounding.speed == pytest.approx(facts[-1].speed, abs=0.01)
+    assert REFERENCE.tracks[matcher.sounding].id == facts[0].track.id
     assert "ended" not in [one.phase for one in matcher.feed(chroma[600:700], muted=True)]
     assert matcher.sounding is not None
     ending = matcher.feed(chroma[700:900], muted=True, explaining=True)

@@ -15,7 +15,6 @@ import numpy as np
 
 from stream_match.events import MatchFacts, Track
 from stream_match.match.look import Objection, Standing
-from stream_match.match.version import Version
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.proposals import Lines
 from stream_match.match.versions.scoring import RECENT_STEPS
@@ -56,11 +55,6 @@ class Decision:
         self._match: Match | None = None
         self._ended_s: dict[int, float] = {}
         self._count = 0
-
-    @property
-    def sounding(self) -> Version | None:
-        """What sounds, if anything does."""
-        return None if self._match is None else Version(self._match.track, self._match.speed)
 
     @property
     def track(self) -> int | None:

@@ -7,7 +7,6 @@ from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.chroma import N_CHROMA
 from stream_match.match.look import Look, Observer
-from stream_match.match.version import Version
 from stream_match.match.versions import calibration
 from stream_match.match.versions.coarse import CoarseChroma
 from stream_match.match.versions.decision import Decision
@@ -58,9 +57,9 @@ class VersionMatcher:
         self._begin(0.0)
 
     @property
-    def sounding(self) -> Version | None:
-        """What sounds, if anything does."""
-        return self._decision.sounding
+    def sounding(self) -> int | None:
+        """Number of the track of which a version sounds, if any does."""
+        return self._decision.track
 
     def feed(
         self, chroma: Float32, *, muted: bool = False, explaining: bool = False, explained: bool = False
