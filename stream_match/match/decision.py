@@ -364,16 +364,7 @@ class Decision:
         elsewhere, along = self._reader.peak(newest.words, newest.audible, rival.line.followed_by(line))
         if elsewhere < along + _better(newest):
             return match
-        return replace(
-            match,
-            head=rival.head,
-            speed=rival.speed,
-            shift=rival.shift,
-            now=query.now,
-            here_since=query.now - rival.window_positions,
-            place_again=query.now + _PLACE_AGAIN_POSITIONS,
-            trail=match.trail.from_here(),
-        )
+        return _moved(match, rival, query.now)
 
     def _found_again(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
         """Return the match on the line of a candidate of its track that could be claimed anew, if any.
@@ -384,16 +375,9 @@ class Decision:
             claimable = candidate.score >= self._threshold and candidate.directed
             if candidate.track == match.best.track and claimable and self._sounds(query, candidate):
                 return replace(
-                    match,
+                    _moved(match, candidate, query.now),
                     best=candidate if candidate.score > match.best.score else match.best,
-                    head=candidate.head,
-                    speed=candidate.speed,
-                    shift=candidate.shift,
-                    now=query.now,
-                    here_since=query.now - candidate.window_positions,
-                    place_again=query.now + _PLACE_AGAIN_POSITIONS,
                     heard=query.now,
-                    trail=match.trail.from_here(),
                     similarity=candidate.similarity,
                 )
         return match
@@ -432,6 +416,20 @@ class Decision:
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
+
+
+def _moved(match: Match, candidate: Candidate, now: float) -> Match:
+    """Return the match on the line of a candidate, to be looked for in all of its track again soon."""
+    return replace(
+        match,
+        head=candidate.head,
+        speed=candidate.speed,
+        shift=candidate.shift,
+        now=now,
+        here_since=now - candidate.window_positions,
+        place_again=now + _PLACE_AGAIN_POSITIONS,
+        trail=match.trail.from_here(),
+    )
 
 
 def _better(query: Query) -> float:
