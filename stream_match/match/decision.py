@@ -19,9 +19,9 @@ from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate, Rivals
 from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
+from stream_match.match.objections import NEWEST_POSITIONS, SOUNDING_SCORE, Objections, is_no_performance
 from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
-from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
 
@@ -42,20 +42,12 @@ of broadcast with truth."""
 
 _CORRECTION_S = 0.2
 
-_KEEP_POSITIONS = 8
 _KEEP_SHARE = 0.4
 """A match lives on two fifths of the agreement that it had, over 1.5 s."""
 
 _CHANCE = 0.625
-_KEEP_SCORE = 2.5
-"""But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or this far above the rivals, if that
-is less."""
-
-_AFTER_SILENCE = 0.5
-_AFTER_SILENCE_POSITIONS = 24
-"""What begins within 4.5 s that were mostly silent must agree over the newest `n` positions by 0.5 / sqrt(n),
-which chance gives once enough was heard: the rivals, found by what sounded before the silence, agree with
-nothing."""
+"""But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or `SOUNDING_SCORE` above the
+rivals, if that is less."""
 
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
@@ -66,13 +58,6 @@ _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
 _VERSION_SPEEDS = (0.75, 1.33)
 """Speeds at which what turned out to be a version is followed."""
-
-_NO_PERFORMANCE = 0.7
-_NO_PERFORMANCE_POSITIONS = 24
-"""Who plays what is in the catalogue, on its own instruments, agrees with it by less than this over 4.5 s."""
-
-_SAME_LINE_POSITIONS = 4.0
-"""What is no farther from the line of a match that has ended is that match going on."""
 
 _PLACE_AGAIN_POSITIONS = 8
 """A match that has just started is looked for again in all of its track after 1.5 s."""
@@ -97,10 +82,10 @@ class Decision:
     def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
         self._teller = Teller(reference)
         self._reader = reader
-        self._excess = reference.excess
         self._threshold = threshold
         self._matches: list[Match] = []
         self._ended: list[Match] = []
+        self._against = Objections(reference, reader, threshold)
         self._objections: list[Objection | None] = []
         self._performed: dict[int, float] = {}
         self._count = 0
@@ -174,11 +159,11 @@ class Decision:
         facts: list[MatchFacts] = []
         self._objections = []
         for candidate in candidates:
-            objection = self._objection(query, candidate, performed)
+            objection = self._against.objection(query, candidate, self._matches, self._ended, performed)
             if objection is None:
                 head = self._place(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, head=head)
-                objection = "past" if self._told_before(query, placed) else None
+                objection = "past" if self._against.told_before(query, placed, self._ended) else None
             self._objections.append(objection)
             if objection is not None:
                 continue
@@ -207,92 +192,11 @@ class Decision:
             for candidate, objection in zip(candidates, self._objections, strict=True)
         )
 
-    def _objection(self, query: Query, candidate: Candidate, performed: int | None) -> Objection | None:
-        """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
-        if candidate.score < self._threshold:
-            return "score"
-        if not candidate.directed:
-            return "both ways"
-        if candidate.track in self.settled_tracks():
-            return "known"
-        if candidate.track == performed and not _is_no_performance(candidate):
-            return "version"
-        if not self._leaves_room(query, candidate) or self._surplus(query, candidate) < self._threshold:
-            return "explained"
-        if self._told_before(query, candidate) or not self._sounds(query, candidate):
-            return "past"
-        return None
-
-    def _told_before(self, query: Query, candidate: Candidate) -> bool:
-        """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
-        return any(
-            candidate.track in match.settled_tracks()
-            and (candidate.track != match.best.track or self._goes_on(match, candidate, query))
-            and self._score_since(match.now, query, candidate) < self._threshold
-            for match in self._ended
-        )
-
-    def _score_since(self, moment: float, query: Query, candidate: Candidate) -> float:
-        """Return what a candidate scores over what was heard since a moment."""
-        newest = query.newest(int(query.now - moment))
-        if newest.positions >= candidate.window_positions:
-            return candidate.score
-        if newest.positions == 0:
-            return -math.inf
-        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
-        return candidate.rivals.score(float(similarity.mean()), newest.positions) - self._excess
-
-    def _goes_on(self, match: Match, candidate: Candidate, query: Query) -> bool:
-        """Return whether a candidate lies on the line of a match of its track."""
-        return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE_POSITIONS)
-
     def _runner_up(self, query: Query, candidates: list[Candidate], winner: Candidate) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""
         explained = {winner.track, *(track for track, _ in winner.same)} | self.settled_tracks()
-        others = (c for c in candidates if c.track not in explained and self._sounds(query, c))
+        others = (c for c in candidates if c.track not in explained and self._against.sounds(query, c))
         return next(others, None)
-
-    def _leaves_room(self, query: Query, candidate: Candidate) -> bool:
-        """Return whether what sounds can be a mixture of a candidate and any match that goes on.
-
-        Agreement of signs is a correlation (of its sine), and the squares of the correlations with two sounds
-        that are mixed sum up to no more than 1, if these have nothing in common. Measured on broadcasts: up
-        to 0.9 where one recording follows another or is faded into it, over 1.05 where a match shares
-        material with another track.
-        """
-        newest = query.newest(candidate.window_positions)
-        share = self._share(newest, candidate.line)
-        return all(share + self._share(newest, match.line_at(query.now)) <= 1 for match in self._matches)
-
-    def _share(self, query: Query, line: Lines) -> float:
-        """Return the mean share of what was heard that a line explains."""
-        similarity = self._reader.similarity(query.words, query.audible, line)
-        return float((np.sin(np.pi / 2 * similarity) ** 2).mean())
-
-    def _surplus(self, query: Query, candidate: Candidate) -> float:
-        """Return what is left of the score beside what going matches explain.
-
-        References that resemble each other at the places heard let one match pass for two.
-        """
-        n_frames = candidate.window_positions * query.stride
-        stretch, inside = self._reader.stretch(candidate.track, candidate.head, candidate.speed, n_frames)
-        explained = 0.0
-        for match in self._matches:
-            line = match.line_at(match.now).unshifted()
-            if self._reader.likeness(candidate.line, line)[0] > SAME_RECORDING:
-                return 0.0
-            alike = float(self._reader.similarity(stretch, inside, line).mean())
-            explained = max(explained, alike * match.similarity)
-        return candidate.score * (1 - explained / candidate.similarity)
-
-    def _sounds(self, query: Query, candidate: Candidate) -> bool:
-        """Return whether the newest audio agrees too, not only what went before it."""
-        newest = query.newest(_KEEP_POSITIONS)
-        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
-        chance = candidate.rivals.level(_KEEP_SCORE, newest.positions)
-        if query.newest(_AFTER_SILENCE_POSITIONS).audible.mean() < 0.5:
-            chance = max(chance, _AFTER_SILENCE / math.sqrt(newest.positions))
-        return float(similarity.mean()) > chance
 
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""
@@ -322,7 +226,7 @@ class Decision:
             told_kind="recording",
             told_s=0.0,
             told_offset_s=0.0,
-            trail=Trail(bent=candidate.track in self._performed and not _is_no_performance(candidate)),
+            trail=Trail(bent=candidate.track in self._performed and not is_no_performance(candidate)),
             similarity=candidate.similarity,
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
@@ -373,7 +277,7 @@ class Decision:
         """
         for candidate in candidates:
             claimable = candidate.score >= self._threshold and candidate.directed
-            if candidate.track == match.best.track and claimable and self._sounds(query, candidate):
+            if candidate.track == match.best.track and claimable and self._against.sounds(query, candidate):
                 return replace(
                     _moved(match, candidate, query.now),
                     best=candidate if candidate.score > match.best.score else match.best,
@@ -392,7 +296,7 @@ class Decision:
         best = int(similarity.mean(axis=1).argmax())
         keep = _kept_by(match)
         recent = similarity[best, :keep]
-        chance = min(_CHANCE / math.sqrt(keep), rivals.level(_KEEP_SCORE, keep))
+        chance = min(_CHANCE / math.sqrt(keep), rivals.level(SOUNDING_SCORE, keep))
         if _falls_silent(query) or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
@@ -439,19 +343,13 @@ def _better(query: Query) -> float:
 
 def _falls_silent(query: Query) -> bool:
     """Return whether most of the newest audio is silence."""
-    return bool(query.newest(_KEEP_POSITIONS).audible.mean() < 0.5)
-
-
-def _is_no_performance(candidate: Candidate) -> bool:
-    """Return whether a candidate agrees as only the recording itself does."""
-    long_enough = candidate.window_positions >= _NO_PERFORMANCE_POSITIONS
-    return long_enough and candidate.similarity > _NO_PERFORMANCE
+    return bool(query.newest(NEWEST_POSITIONS).audible.mean() < 0.5)
 
 
 def _is_lost(match: Match, query: Query, clock: Clock) -> bool:
     """Return whether a match was not heard for so long that it is over; silence may be a pause."""
     gap = query.now - match.heard
-    patience_s = MAX_GAP_S - (_kept_by(match) - _KEEP_POSITIONS) * clock.code_s
+    patience_s = MAX_GAP_S - (_kept_by(match) - NEWEST_POSITIONS) * clock.code_s
     audible_s = gap * clock.code_s * float(query.newest(max(1, math.ceil(gap))).audible.mean())
     returned = audible_s > _RETURN_S or _falls_silent(query)
     return audible_s > patience_s or (gap * clock.code_s > MAX_PAUSE_S and returned)
@@ -459,7 +357,7 @@ def _is_lost(match: Match, query: Query, clock: Clock) -> bool:
 
 def _kept_by(match: Match) -> int:
     """Return over how many positions a match must agree to be kept alive."""
-    return _KEEP_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
+    return NEWEST_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
 
 
 def _told(match: Match, facts: MatchFacts) -> Match:

@@ -1,0 +1,156 @@
+"""Why a candidate is not claimed, although it is the best there is."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_match.match.candidate import Candidate
+from stream_match.match.lines import LineReader, Lines
+from stream_match.match.look import Objection
+from stream_match.match.query import Query
+from stream_match.match.reference import Reference
+from stream_match.match.scoring import SAME_RECORDING
+from stream_match.match.telling import Match
+
+NEWEST_POSITIONS = 8
+"""What sounds now is judged by its newest 1.5 s."""
+
+SOUNDING_SCORE = 2.5
+"""How far above the rivals it is then."""
+
+_AFTER_SILENCE = 0.5
+_AFTER_SILENCE_POSITIONS = 24
+"""What begins within 4.5 s that were mostly silent must agree over the newest `n` positions by 0.5 / sqrt(n),
+which chance gives once enough was heard: the rivals, found by what sounded before the silence, agree with
+nothing."""
+
+_NO_PERFORMANCE = 0.7
+_NO_PERFORMANCE_POSITIONS = 24
+"""Who plays what is in the catalogue, on its own instruments, agrees with it by less than this over 4.5 s."""
+
+_SAME_LINE_POSITIONS = 4.0
+"""What is no farther from the line of a match that has ended is that match going on."""
+
+
+class Objections:
+    """Looks for what speaks against claiming a candidate.
+
+    Parameters
+    ----------
+    reference : Reference
+    reader : LineReader
+    threshold : float
+        Score from which a match is claimed.
+    """
+
+    def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
+        self._reader = reader
+        self._threshold = threshold
+        self._excess = reference.excess
+
+    def objection(
+        self,
+        query: Query,
+        candidate: Candidate,
+        going: Sequence[Match],
+        ended: Sequence[Match],
+        performed: int | None,
+    ) -> Objection | None:
+        """Return why a candidate is not to be claimed; what is cheap to find out comes first.
+
+        Parameters
+        ----------
+        query : Query
+        candidate : Candidate
+        going, ended : sequence of Match
+            Those that go on, and those that ended lately.
+        performed : int or None
+            Number of the track that the version lane hears.
+        """
+        if candidate.score < self._threshold:
+            return "score"
+        if not candidate.directed:
+            return "both ways"
+        if any(candidate.track in match.settled_tracks() for match in going):
+            return "known"
+        if candidate.track == performed and not is_no_performance(candidate):
+            return "version"
+        room = self._leaves_room(query, candidate, going)
+        if not room or self._surplus(query, candidate, going) < self._threshold:
+            return "explained"
+        if self.told_before(query, candidate, ended) or not self.sounds(query, candidate):
+            return "past"
+        return None
+
+    def told_before(self, query: Query, candidate: Candidate, ended: Sequence[Match]) -> bool:
+        """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
+        return any(
+            candidate.track in match.settled_tracks()
+            and (candidate.track != match.best.track or _goes_on(match, candidate, query))
+            and self._score_since(match.now, query, candidate) < self._threshold
+            for match in ended
+        )
+
+    def _score_since(self, moment: float, query: Query, candidate: Candidate) -> float:
+        """Return what a candidate scores over what was heard since a moment."""
+        newest = query.newest(int(query.now - moment))
+        if newest.positions >= candidate.window_positions:
+            return candidate.score
+        if newest.positions == 0:
+            return -math.inf
+        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
+        return candidate.rivals.score(float(similarity.mean()), newest.positions) - self._excess
+
+    def _leaves_room(self, query: Query, candidate: Candidate, going: Sequence[Match]) -> bool:
+        """Return whether what sounds can be a mixture of a candidate and any match that goes on.
+
+        Agreement of signs is a correlation (of its sine), and the squares of the correlations with two sounds
+        that are mixed sum up to no more than 1, if these have nothing in common. Measured on broadcasts: up
+        to 0.9 where one recording follows another or is faded into it, over 1.05 where a match shares
+        material with another track.
+        """
+        newest = query.newest(candidate.window_positions)
+        share = self._share(newest, candidate.line)
+        return all(share + self._share(newest, match.line_at(query.now)) <= 1 for match in going)
+
+    def _share(self, query: Query, line: Lines) -> float:
+        """Return the mean share of what was heard that a line explains."""
+        similarity = self._reader.similarity(query.words, query.audible, line)
+        return float((np.sin(np.pi / 2 * similarity) ** 2).mean())
+
+    def _surplus(self, query: Query, candidate: Candidate, going: Sequence[Match]) -> float:
+        """Return what is left of the score beside what going matches explain.
+
+        References that resemble each other at the places heard let one match pass for two.
+        """
+        n_frames = candidate.window_positions * query.stride
+        stretch, inside = self._reader.stretch(candidate.track, candidate.head, candidate.speed, n_frames)
+        explained = 0.0
+        for match in going:
+            line = match.line_at(match.now).unshifted()
+            if self._reader.likeness(candidate.line, line)[0] > SAME_RECORDING:
+                return 0.0
+            alike = float(self._reader.similarity(stretch, inside, line).mean())
+            explained = max(explained, alike * match.similarity)
+        return candidate.score * (1 - explained / candidate.similarity)
+
+    def sounds(self, query: Query, candidate: Candidate) -> bool:
+        """Return whether the newest audio agrees too, not only what went before it."""
+        newest = query.newest(NEWEST_POSITIONS)
+        similarity = self._reader.similarity(newest.words, newest.audible, candidate.line)
+        chance = candidate.rivals.level(SOUNDING_SCORE, newest.positions)
+        if query.newest(_AFTER_SILENCE_POSITIONS).audible.mean() < 0.5:
+            chance = max(chance, _AFTER_SILENCE / math.sqrt(newest.positions))
+        return float(similarity.mean()) > chance
+
+
+def is_no_performance(candidate: Candidate) -> bool:
+    """Return whether a candidate agrees as only the recording itself does."""
+    long_enough = candidate.window_positions >= _NO_PERFORMANCE_POSITIONS
+    return long_enough and candidate.similarity > _NO_PERFORMANCE
+
+
+def _goes_on(match: Match, candidate: Candidate, query: Query) -> bool:
+    """Return whether a candidate lies on the line of a match of its track."""
+    return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE_POSITIONS)
