@@ -65,8 +65,11 @@ class FeatureSettings(Settings):
     silence_dbfs: float = Field(
         default=-65.0, le=0, description="Frames whose RMS level is below this are silent: all zero"
     )
-    n_steps: int = Field(default=10, ge=1, le=64, description="Chroma frames stacked into one embedding")
+    n_steps: int = Field(default=9, ge=1, le=64, description="Chroma frames stacked into one embedding")
     delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked frames")
+    smooth_frames: int = Field(
+        default=5, ge=1, le=64, description="Hops whose mean each of the stacked frames is"
+    )
     code_stride_frames: int = Field(default=4, ge=1, le=16, description="Hops between two reference codes")
     shape_coefficients: int = Field(
         default=96, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"
@@ -95,8 +98,12 @@ class FeatureSettings(Settings):
     @property
     def span_s(self) -> float:
         """Seconds of audio that one embedding has heard."""
-        past_frames = (self.n_steps - 1) * self.delay_frames
-        return (past_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
+        return (self.past_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
+
+    @property
+    def past_frames(self) -> int:
+        """Frames before the newest one that an embedding has heard."""
+        return (self.n_steps - 1) * self.delay_frames + self.smooth_frames - 1
 
     def listening(self) -> Self:
         """Return the settings for what is heard: the same features, more often.
@@ -109,6 +116,7 @@ class FeatureSettings(Settings):
             update={
                 "hop_samples": self.hop_samples // dense,
                 "delay_frames": self.delay_frames * dense,
+                "smooth_frames": (self.smooth_frames - 1) * dense + 1,
                 "code_stride_frames": self.code_stride_frames * dense,
                 "version_hop_frames": self.version_hop_frames * dense,
             }
@@ -120,7 +128,7 @@ class FeatureSettings(Settings):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-FEATURE_CODE_VERSION = 2
+FEATURE_CODE_VERSION = 3
 """Raised whenever the feature code computes something else from the same settings."""
 
 

@@ -121,6 +121,15 @@ def embedding(frames, row, n_steps, delay):
     return [float(value) for step in range(n_steps) for value in frames[present - step * delay]]
 
 
+def running_mean(frames, n_frames):
+    """Means of every `n_frames` frames in a row."""
+    rows = frames.tolist()
+    return [
+        [sum(values) / n_frames for values in zip(*rows[first : first + n_frames], strict=True)]
+        for first in range(len(rows) - n_frames + 1)
+    ]
+
+
 def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track):
     """The heaviest cells of votes, which are tuples (time, position, track, shift, weight, by_lsh).
 

@@ -122,9 +122,9 @@ def test_every_start_has_its_end(reference):
 @pytest.mark.parametrize(
     "stretches",
     [
-        [({"p4": 3}, 5), ({"p3": 7, "p4": 7}, 4)],
-        [({"p7": 7, "p3": 7}, 6.94), ({"p0": 7, "p7": 7}, 4)],
-        [({"p0": 7}, 5.78), ({"p0": 7}, 4), ({"p0": 7}, 7.08), ({"p0": 7}, 4), ({"p1": 7, "p0": 7}, 4.01)],
+        [({"p2": 7}, 4.61), ({"p6": 7, "p2": 7}, 6.8)],
+        [({"p5": 3, "p0": 3}, 7.22), ({"p3": 3, "p5": 3}, 5.32)],
+        [({"p6": 7}, 5.43), ({"p6": 7}, 4), ({"p6": 7}, 6.31), ({"p4": 7, "p6": 7}, 4.01)],
     ],
 )
 def test_what_comes_back_under_something_else_begins_after_it_ended(reference, stretches):

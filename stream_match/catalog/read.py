@@ -74,7 +74,7 @@ class Stretches(Sequence[Float32]):
 
     def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
         self._width = N_CHROMA + settings.shape_coefficients
-        past = (settings.n_steps - 1) * settings.delay_frames
+        past = settings.past_frames
         step = _STRETCH_HASHED * HASHED_STRIDE * settings.code_stride_frames
         self._stretches: list[tuple[Path, int, int]] = []
         for path in paths:

@@ -62,10 +62,10 @@ _VERSION_SPEEDS = (0.75, 1.33)
 _PLACE_AGAIN_POSITIONS = 8
 """A match that has just started is looked for again in all of its track after 1.5 s."""
 
-_BETTER = 0.12
-_LEAST_BETTER = 0.025
-"""Another place in the track must agree better over `n` positions by 0.12 / sqrt(n) to be believed over the
-line followed, which is more than chance gives, and by this at least."""
+_BETTER = 0.03
+_LEAST_BETTER = 0.006
+"""Another place in the track must agree better over `n` positions by 0.03 / sqrt(n) to be believed over the
+line followed, and by this at least: no more than keeps a match from wandering between exact repeats."""
 
 
 class Decision:

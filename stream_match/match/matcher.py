@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
-from stream_match.features.chroma import N_CHROMA
+from stream_match.features.chroma import N_CHROMA, unit_rows
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import CHROMA, SHAPE
+from stream_match.features.smoothing import RunningMean
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
@@ -52,6 +53,7 @@ class Matcher:
         self._reference = reference
         self._observe = observe
         self._features = reference.settings.listening()
+        self._means = RunningMean(self._features.smooth_frames)
         self._shapes = [
             MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
         ]
@@ -95,9 +97,10 @@ class Matcher:
             Number of the track that the version lane hears.
         """
         self._performed = performed
-        sets = np.split(frames[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
+        means = self._means.feed(frames)
+        sets = np.split(means[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
         shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
-        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(frames[:, CHROMA]))
+        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(unit_rows(means[:, CHROMA])))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= DECISION_FRAMES:
@@ -126,6 +129,7 @@ class Matcher:
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
         settings = self._features
+        self._means.reset()
         for stack in self._shapes:
             stack.reset()
         self._chromas.reset()

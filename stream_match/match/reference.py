@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
-from stream_match.features.chroma import N_CHROMA
+from stream_match.features.chroma import N_CHROMA, unit_rows
 from stream_match.features.embedding import embed
 from stream_match.features.rolling import CHROMA, SHAPE
+from stream_match.features.smoothing import smooth
 from stream_match.match.lsh import LshTables, build_lsh
 from stream_match.match.neighbours import Codes, NeighbourIndex
 from stream_match.match.projection import Projection, fit_projection
@@ -81,7 +82,7 @@ class Embeddings:
     def audible(self) -> npt.NDArray[np.bool_]:
         """Return which rows have heard more sound than silence.
 
-        Chroma frames have unit norm or are all zero, so the squared norm counts the audible ones.
+        Stacked chroma frames have unit norm or are all zero, so the squared norm counts the audible ones.
         """
         heard = np.einsum("ij,ij->i", self.chroma, self.chroma)
         audible: npt.NDArray[np.bool_] = heard > self.chroma.shape[1] / N_CHROMA / 2
@@ -177,9 +178,10 @@ def embeddings_of(frames: Float32, settings: FeatureSettings) -> Embeddings:
     Embeddings
         Empty for a track shorter than ``settings.span_s``.
     """
+    means = smooth(frames, settings.smooth_frames)
     return Embeddings(
-        embed(frames[:, SHAPE], n_steps=settings.n_steps, delay=settings.delay_frames),
-        embed(frames[:, CHROMA], n_steps=settings.n_steps, delay=settings.delay_frames),
+        embed(means[:, SHAPE], n_steps=settings.n_steps, delay=settings.delay_frames),
+        embed(unit_rows(means[:, CHROMA]), n_steps=settings.n_steps, delay=settings.delay_frames),
     )
 
 

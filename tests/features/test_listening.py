@@ -13,9 +13,12 @@ def test_listening_is_the_same_in_seconds(settings):
     dense = settings.listening()
     assert dense.frame_s == settings.frame_s / LISTENING_DENSITY
     assert (dense.code_s, dense.span_s) == (settings.code_s, settings.span_s)
+    # The first and the last of the frames in a mean are as far apart.
+    assert (dense.smooth_frames - 1) * dense.frame_s == (settings.smooth_frames - 1) * settings.frame_s
     same = set(FeatureSettings.model_fields) - {
         "hop_samples",
         "delay_frames",
+        "smooth_frames",
         "code_stride_frames",
         "version_hop_frames",
     }

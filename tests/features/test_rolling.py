@@ -92,7 +92,11 @@ def test_listening_hears_every_frame_of_a_reference_and_others_between():
     np.testing.assert_array_equal(dense[::density][: len(sparse)], sparse)
     heard, known = embeddings_of(dense, listening), embeddings_of(sparse, SETTINGS)
     for one, other in ((heard.shape, known.shape), (heard.chroma, known.chroma)):
-        np.testing.assert_array_equal(one[::density][: len(other)], other)
+        same_time = one[::density][: len(other)]
+        assert same_time.shape == other.shape
+        # Their means are over the same sound, of nine frames and of five.
+        alike = [float(unit(row) @ unit(known_row)) for row, known_row in zip(same_time, other, strict=True)]
+        assert min(alike) > 0.99
 
 
 @pytest.mark.parametrize("chroma", CHROMAS)

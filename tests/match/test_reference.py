@@ -61,7 +61,7 @@ def test_codes_of_a_track_stand_a_stride_apart():
     frames = frames_of(piece(1, 6))
     planes = fit_to_tracks([frames], SETTINGS)
     assert (planes.shape.n_bits, planes.chroma.n_bits) == (SETTINGS.n_bits, SETTINGS.chroma_bits)
-    rows, n = embeddings_of(frames, SETTINGS), len(frames) - (SETTINGS.n_steps - 1) * SETTINGS.delay_frames
+    rows, n = embeddings_of(frames, SETTINGS), len(frames) - SETTINGS.past_frames
     assert rows.shape.shape == (n, SETTINGS.shape_coefficients * SETTINGS.n_steps)
     assert rows.chroma.shape == (n, 12 * SETTINGS.n_steps)
     track, stride = code_track(frames, planes, SETTINGS), SETTINGS.code_stride_frames
