@@ -222,7 +222,7 @@ class LineReader:
         """Return how well the reference agrees with itself, about the heads of two lines.
 
         Codes of two copies of a recording lie on grids that are up to half a position apart, and then agree
-        by a quarter only; but they do so for as long as one looks, which chords held alike do not.
+        by half only; but they do so for as long as one looks, which chords held alike do not.
 
         Parameters
         ----------
