@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.errors import ParameterError
+from stream_match.features.history import History
 
 Float32 = npt.NDArray[np.float32]
 
@@ -53,7 +54,7 @@ class MemoryStack:
     def __init__(self, n_steps: int, delay: int) -> None:
         self.n_steps = n_steps
         self.delay = delay
-        self._past: Float32 | None = None
+        self._history = History((n_steps - 1) * delay)
 
     def feed(self, frames: Float32) -> Float32:
         """Take the frames that follow and return the embeddings that they complete.
@@ -67,11 +68,8 @@ class MemoryStack:
         np.ndarray [shape=(m, d * n_steps), dtype=float32]
             ``m`` is `n` once the history is full, fewer before.
         """
-        history = frames if self._past is None else np.concatenate([self._past, frames])
-        span = (self.n_steps - 1) * self.delay
-        self._past = history[max(0, len(history) - span) :].copy()
-        return embed(history, n_steps=self.n_steps, delay=self.delay)
+        return embed(self._history.followed_by(frames), n_steps=self.n_steps, delay=self.delay)
 
     def reset(self) -> None:
         """Forget the history, as at a gap."""
-        self._past = None
+        self._history.reset()

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.errors import ParameterError
+from stream_match.features.history import History
 
 Float32 = npt.NDArray[np.float32]
 
@@ -50,7 +51,7 @@ class RunningMean:
 
     def __init__(self, n_frames: int) -> None:
         self.n_frames = n_frames
-        self._past: Float32 | None = None
+        self._history = History(n_frames - 1)
 
     def feed(self, frames: Float32) -> Float32:
         """Take the frames that follow and return the means that they complete.
@@ -64,10 +65,8 @@ class RunningMean:
         np.ndarray [shape=(m, d), dtype=float32]
             ``m`` is `n` once there are enough frames, fewer before.
         """
-        history = frames if self._past is None else np.concatenate([self._past, frames])
-        self._past = history[max(0, len(history) - self.n_frames + 1) :].copy()
-        return smooth(history, self.n_frames)
+        return smooth(self._history.followed_by(frames), self.n_frames)
 
     def reset(self) -> None:
         """Forget the frames, as at a gap."""
-        self._past = None
+        self._history.reset()

@@ -46,7 +46,7 @@ def test_a_stream_in_any_portions_has_the_same_embeddings(n, d, n_steps, delay, 
     parts = [stack.feed(part) for part in portions(frames, lengths)]
     assert all(part.shape[1] == d * n_steps for part in parts)
     np.testing.assert_array_equal(np.concatenate(parts), embed(frames, n_steps=n_steps, delay=delay))
-    assert len(stack._past) <= (n_steps - 1) * delay
+    assert len(stack._history) <= (n_steps - 1) * delay
 
 
 def test_the_stack_keeps_nothing_of_what_was_given():

@@ -35,7 +35,7 @@ def test_a_stream_in_any_portions_has_the_same_means(n, d, n_frames, lengths):
     running = RunningMean(n_frames)
     parts = [running.feed(part) for part in portions(frames, lengths)]
     np.testing.assert_array_equal(np.concatenate(parts), smooth(frames, n_frames))
-    assert len(running._past) <= n_frames - 1
+    assert len(running._history) <= n_frames - 1
 
 
 def test_what_was_loud_leaves_nothing_behind():
