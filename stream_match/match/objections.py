@@ -25,7 +25,7 @@ _AFTER_SILENCE_POSITIONS = 24
 which chance gives once enough was heard: the rivals, found by what sounded before the silence, agree with
 nothing."""
 
-_NO_PERFORMANCE = 0.7
+_NO_PERFORMANCE = 0.75
 _NO_PERFORMANCE_POSITIONS = 24
 """Who plays what is in the catalogue, on its own instruments, agrees with it by less than this over 4.5 s."""
 
