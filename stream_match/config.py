@@ -65,11 +65,9 @@ class FeatureSettings(Settings):
     silence_dbfs: float = Field(
         default=-65.0, le=0, description="Frames whose RMS level is below this are silent: all zero"
     )
-    n_steps: int = Field(default=9, ge=1, le=64, description="Chroma frames stacked into one embedding")
-    delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked frames")
-    smooth_frames: int = Field(
-        default=5, ge=1, le=64, description="Hops whose mean each of the stacked frames is"
-    )
+    n_steps: int = Field(default=9, ge=1, le=64, description="Means of frames stacked into one embedding")
+    delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked means")
+    smooth_frames: int = Field(default=5, ge=1, le=64, description="Frames in each of the means")
     code_stride_frames: int = Field(default=4, ge=1, le=16, description="Hops between two reference codes")
     shape_coefficients: int = Field(
         default=96, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts
-from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
-from stream_match.features.rolling import CHROMA, SHAPE
+from stream_match.features.rolling import SHAPE
 from stream_match.features.smoothing import RunningMean
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
@@ -18,7 +18,7 @@ from stream_match.match.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
-from stream_match.match.reference import Embeddings, Reference
+from stream_match.match.reference import Embeddings, Reference, stacked_chroma
 from stream_match.match.scoring import Scorer
 from stream_match.match.telling import Clock, Match
 
@@ -100,7 +100,7 @@ class Matcher:
         means = self._means.feed(frames)
         sets = np.split(means[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
         shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
-        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(unit_rows(means[:, CHROMA])))
+        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(stacked_chroma(means)))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= DECISION_FRAMES:

@@ -39,6 +39,8 @@ HASHED_STRIDE = 2
 _FIT_ROWS = 24_000
 """Embeddings that the hyperplanes are fitted to at most; more change nothing and cost memory."""
 
+_HALF_AUDIBLE = 0.5
+
 _FIT_SEED = 20_261_120
 _SILENCE_SEED = 20_261_121
 
@@ -181,8 +183,30 @@ def embeddings_of(frames: Float32, settings: FeatureSettings) -> Embeddings:
     means = smooth(frames, settings.smooth_frames)
     return Embeddings(
         embed(means[:, SHAPE], n_steps=settings.n_steps, delay=settings.delay_frames),
-        embed(unit_rows(means[:, CHROMA]), n_steps=settings.n_steps, delay=settings.delay_frames),
+        embed(stacked_chroma(means), n_steps=settings.n_steps, delay=settings.delay_frames),
     )
+
+
+def stacked_chroma(means: Float32) -> Float32:
+    """Return the chroma of means as it is stacked: each of unit norm again, or all zero if mostly silent.
+
+    Chroma is not negative, and its frames have unit norm or are all zero: where less than half of them are
+    audible, their mean is shorter than a half.
+
+    Parameters
+    ----------
+    means : np.ndarray [shape=(n, >= 12), dtype=float32]
+        Of feature frames.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, 12), dtype=float32]
+    """
+    chroma = means[:, CHROMA]
+    mostly_silent = np.einsum("ij,ij->i", chroma, chroma) <= _HALF_AUDIBLE**2
+    chroma = unit_rows(chroma)
+    chroma[mostly_silent] = 0
+    return chroma
 
 
 def fit_to_tracks(tracks_frames: Sequence[Float32], settings: FeatureSettings) -> Hyperplanes:

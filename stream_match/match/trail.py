@@ -42,7 +42,7 @@ class Trail:
     bent : bool
         Whether it turned out to be no recording's.
     proved : bool
-        Whether it was long enough once to tell, and is a recording's.
+        Whether it was long enough once to tell, and ran as a recording does.
     """
 
     points: tuple[tuple[float, float], ...] = ()
@@ -63,11 +63,14 @@ class Trail:
         """Return the trail with another point, judged anew."""
         longer = replace(self, points=(*self.points, (now, head))[-_LOOKS:])
         bent = longer._is_bent() if longer.long_enough else self.bent
-        return replace(longer, bent=bent, proved=not bent and (self.proved or longer.long_enough))
+        return replace(longer, bent=bent, proved=not bent and (self.proved or longer._is_straight()))
 
     def from_here(self) -> "Trail":
         """Return the trail of the same match when it goes on at another place."""
         return replace(self, points=())
+
+    def _is_straight(self) -> bool:
+        return self.long_enough and abs(self.speed - 1) <= _LEAST_TOO_FAST
 
     def _is_bent(self) -> bool:
         speed, error, stray = self._fit()

@@ -98,6 +98,15 @@ def test_what_has_heard_mostly_silence_is_not_audible():
     assert rows.audible().tolist() == [n_heard > 5 for n_heard in range(11)]
 
 
+@pytest.mark.parametrize(("every_s", "heard"), [(0.3, True), (0.5, False), (0.8, False)])
+def test_clicks_in_silence_are_audible_if_they_fill_more_than_half_of_it(every_s, heard):
+    y = silence(8)
+    y[:: int(every_s * SETTINGS.sample_rate_hz)] = 0.9
+    frames = frames_of(y)
+    assert (frames.any(axis=1).mean() > 0.5) == heard
+    assert embeddings_of(frames, SETTINGS).audible().mean() == pytest.approx(float(heard), abs=0.1)
+
+
 def test_equal_tracks_give_equal_bytes():
     one, other = (catalogue({"a": piece(1, 6), "b": piece(2, 6)}) for _ in range(2))
     assert one.codes.tobytes() == other.codes.tobytes()

@@ -44,9 +44,8 @@ def test_of_a_recording_in_noise_it_is_straight(speed, seed, looks):
 @pytest.mark.parametrize("speed", [0.8, 0.9, 0.925, 1.075, 1.1, 1.25])
 def test_another_pace_is_no_recordings(speed):
     assert not walked([speed * LOOK] * 15).bent
-    assert walked([speed * LOOK] * 15).proved
     assert walked([speed * LOOK] * 16).bent
-    assert not walked([speed * LOOK] * 16).proved
+    assert not any(walked([speed * LOOK] * looks).proved for looks in (7, 8, 15, 16, 40))
 
 
 @pytest.mark.parametrize("speed", [0.94, 0.96, 1.0, 1.04, 1.06])
@@ -57,7 +56,7 @@ def test_a_turntable_plays_recordings(speed):
     for looks in range(8, 41):
         trail = walked(np.diff(heads[:looks], prepend=0.0))
         assert not trail.bent
-        assert trail.proved
+        assert trail.proved or looks < 16
 
 
 def test_what_was_proved_is_so_at_another_place_too():
