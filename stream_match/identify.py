@@ -18,7 +18,7 @@ from stream_match.events import Evidence, MatchFacts, Payload, Track
 from stream_match.match.look import Observer
 from stream_match.match.reference import Reference
 
-FALSE_FILES = 0.005
+FALSE_FILES = 0.0025
 """Share of files of unknown audio that get a name, unless told otherwise."""
 
 MOST_ALARMS_PER_HOUR = 10.0
@@ -93,10 +93,10 @@ def identify_files(
 
 
 def settings_for(path: str | Path) -> MatchSettings:
-    """Return settings with which one unknown file in two hundred, as long as this one, gets a name.
+    """Return settings with which one unknown file in four hundred, as long as this one, gets a name.
 
-    Of what is longer than three minutes, no more is asked than of a daemon; who asks about a few seconds has
-    a reason to believe that they are known.
+    Of what is longer than a minute and a half, no more is asked than of a daemon; who asks about a few
+    seconds has a reason to believe that they are known.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from stream_match.identify import settings_for
 
 
 @pytest.mark.parametrize(
-    ("seconds", "alarms_per_hour"), [(0.1, 10), (3, 6), (5, 3.6), (20, 0.9), (180, 0.1), (720, 0.1)]
+    ("seconds", "alarms_per_hour"), [(0.1, 10), (3, 3), (5, 1.8), (20, 0.45), (90, 0.1), (720, 0.1)]
 )
 def test_one_unknown_file_in_two_hundred_may_get_a_name(tmp_path, seconds, alarms_per_hour):
     path = tmp_path / "some.wav"

@@ -119,7 +119,7 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
     parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
-    _alarms(parser, "so many that one unknown file in two hundred gets a name")
+    _alarms(parser, "so many that one unknown file in four hundred gets a name")
 
 
 def _explain(commands: "Subparsers[Parser]") -> None:
