@@ -63,13 +63,13 @@ class Trail:
         """Return the trail with another point, judged anew."""
         longer = replace(self, points=(*self.points, (now, head))[-_LOOKS:])
         bent = longer._is_bent() if longer.long_enough else self.bent
-        return replace(longer, bent=bent, proved=not bent and (self.proved or longer._is_straight()))
+        return replace(longer, bent=bent, proved=not bent and (self.proved or longer._keeps_pace()))
 
     def from_here(self) -> "Trail":
         """Return the trail of the same match when it goes on at another place."""
         return replace(self, points=())
 
-    def _is_straight(self) -> bool:
+    def _keeps_pace(self) -> bool:
         return self.long_enough and abs(self.speed - 1) <= _LEAST_TOO_FAST
 
     def _is_bent(self) -> bool:
