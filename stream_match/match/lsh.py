@@ -42,7 +42,9 @@ class LshTables:
         """Bits in a table's key."""
         return int(self.starts.shape[1] - 1).bit_length() - 1
 
-    def lookup(self, codes: Codes, *, largest_bucket: int) -> tuple[npt.NDArray[np.int64], ...]:
+    def lookup(
+        self, codes: Codes, *, largest_bucket: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return what stands in the buckets of the given codes.
 
         Parameters

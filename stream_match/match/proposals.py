@@ -31,6 +31,7 @@ _LSH_VOTE = 0.25
 
 _WINDOW_S = 15.0
 _HALF_LIFE_S = 6.0
+_LEAST_WEIGHT = 0.15
 _CELLS = (24, *(8 for _ in SHIFTS_SEMITONES[1:]))
 _CELLS_PER_TRACK = 3
 
@@ -48,7 +49,7 @@ class Proposals:
         self._largest_bucket = max(_SMALLEST_CAP, int(len(reference.chroma_codes) * LARGEST_BUCKET_SHARE))
         listening = reference.settings.listening()
         self._stride, frame_s = listening.code_stride_frames, listening.frame_s
-        self._votes = VoteWindow(int(_WINDOW_S / frame_s), _HALF_LIFE_S / frame_s)
+        self._votes = VoteWindow(int(_WINDOW_S / frame_s), _HALF_LIFE_S / frame_s, _LEAST_WEIGHT)
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
@@ -73,14 +74,24 @@ class Proposals:
         """
         if len(codes) == 0 or len(self._reference.audible) == 0:
             return
-        often = times % SEARCHED_STRIDE == 0
-        self._ask_faiss(codes[often, 0], times[often], np.zeros_like(times[often]))
-        self._ask_lsh(chroma_codes[often], times[often])
-        seldom = times % SHIFTED_STRIDE == 0
+        often, seldom = times % SEARCHED_STRIDE == 0, times % SHIFTED_STRIDE == 0
         n_shifted = codes.shape[1] - 1
-        shifted = codes[seldom, 1:].reshape(-1, codes.shape[2])
-        shifts = np.tile(np.arange(1, n_shifted + 1), seldom.sum())
-        self._ask_faiss(shifted, np.repeat(times[seldom], n_shifted), shifts)
+        shifts = np.concatenate(
+            [np.zeros(often.sum(), np.int64), np.tile(np.arange(1, n_shifted + 1), seldom.sum())]
+        )
+        asked = np.concatenate([codes[often, 0], codes[seldom, 1:].reshape(-1, codes.shape[2])])
+        when = np.concatenate([times[often], np.repeat(times[seldom], n_shifted)])
+        rows, neighbours, agreement = self._ask_faiss(asked)
+        hashed, in_buckets = self._ask_lsh(chroma_codes[often])
+        positions = np.concatenate([neighbours, in_buckets])
+        self._votes.add(
+            np.concatenate([when[rows], times[often][hashed]]),
+            positions * self._stride,
+            self._reference.track_of(positions),
+            np.concatenate([shifts[rows], np.zeros_like(hashed)]),
+            np.concatenate([agreement, np.full(len(hashed), _LSH_VOTE, np.float32)]),
+            np.arange(len(positions)) >= len(neighbours),
+        )
 
     def cells(self, now: int) -> tuple[Cells, Cells]:
         """Return the places proposed at the moment `now`, and the decoys."""
@@ -90,33 +101,16 @@ class Proposals:
             self._votes.cells(now, -1, at_most=_CELLS, per_track=_CELLS_PER_TRACK),
         )
 
-    def _ask_faiss(self, codes: npt.NDArray[np.uint8], times: Int64, shifts: Int64) -> None:
-        """Vote for the nearest neighbours, the more the better they agree."""
-        if len(codes) == 0:
-            return
+    def _ask_faiss(self, codes: npt.NDArray[np.uint8]) -> tuple[Int64, Int64, npt.NDArray[np.float32]]:
+        """Return rows of codes, positions that are among their nearest, and how well these agree."""
         reference = self._reference
-        k = min(FAISS_NEIGHBOURS, len(reference.audible))
-        distances, positions = reference.neighbours.search(codes, k)
-        found = positions >= 0
-        agreement = 1 - 2 * distances[found] / reference.settings.n_bits
-        weight = np.maximum(agreement, 0).astype(np.float32)
-        counts = found.sum(axis=1)
-        self._add(np.repeat(times, counts), positions[found], np.repeat(shifts, counts), weight, by_lsh=False)
+        distances, positions = reference.neighbours.search(
+            codes, min(FAISS_NEIGHBOURS, len(reference.audible))
+        )
+        rows, columns = np.nonzero(positions >= 0)
+        agreement = 1 - 2 * distances[rows, columns] / reference.settings.n_bits
+        return rows, positions[rows, columns], np.maximum(agreement, 0).astype(np.float32)
 
-    def _ask_lsh(self, codes: npt.NDArray[np.uint8], times: npt.NDArray[np.int64]) -> None:
-        """Vote for everything in the codes' buckets."""
-        rows, positions = self._reference.lsh.lookup(codes, largest_bucket=self._largest_bucket)
-        weight = np.full(len(rows), _LSH_VOTE, np.float32)
-        self._add(times[rows], positions, np.zeros_like(positions), weight, by_lsh=True)
-
-    def _add(
-        self,
-        times: Int64,
-        positions: Int64,
-        shifts: Int64,
-        weight: npt.NDArray[np.float32],
-        *,
-        by_lsh: bool,
-    ) -> None:
-        tracks = self._reference.track_of(positions)
-        self._votes.add(times, positions * self._stride, tracks, shifts, weight, by_lsh=by_lsh)
+    def _ask_lsh(self, codes: npt.NDArray[np.uint8]) -> tuple[Int64, Int64]:
+        """Return rows of codes, and positions that are in one bucket with them."""
+        return self._reference.lsh.lookup(codes, largest_bucket=self._largest_bucket)

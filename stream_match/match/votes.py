@@ -6,6 +6,7 @@ Grouped by position *plus* time they lie on lines read backwards, on which nothi
 what is found there shows what chance gives (decoys).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 CELL_FRAMES = 8
@@ -59,37 +61,56 @@ class Cells:
         return len(self.track)
 
 
+_WEIGHT, _MOMENT, _FAISS, _LSH = range(4)
+"""Rows of what is summed up of a cell: faded weights, the same times offsets, votes of each voter."""
+
+
 @dataclass
 class _Gathered:
-    """Votes in the order of their cells.
+    """What stands in the cells, in their order.
 
-    `key` tells the cell, `offset` the exact line; the other arrays are as they were given.
+    `key` tells the cell, `sums` has a column for each, `latest` is the moment of its newest vote.
     """
 
     key: Int64
-    offset: Int64
-    time: Int64
-    weight: Float32
-    by_lsh: Bools
+    sums: Float64
+    latest: Int64
 
     @classmethod
     def nothing(cls) -> "_Gathered":
-        none = np.empty(0, np.int64)
-        return cls(none, none, none, np.empty(0, np.float32), np.empty(0, np.bool_))
+        return cls(np.empty(0, np.int64), np.empty((4, 0)), np.empty(0, np.int64))
+
+    @classmethod
+    def of_votes(cls, key: Int64, summands: Float64, time: Int64) -> "_Gathered":
+        """Sum up votes, in any order, that have a column each."""
+        order = np.argsort(key, kind="stable")
+        ordered = key[order]
+        firsts = np.flatnonzero(np.diff(ordered, prepend=ordered[0] - 1))
+        latest = np.maximum.reduceat(time[order], firsts)
+        return cls(ordered[firsts], np.add.reduceat(summands[:, order], firsts, axis=1), latest)
 
     def merge(self, others: "_Gathered") -> None:
-        """Put others, in any order, where they belong: much cheaper than to sort all votes again."""
-        order = np.argsort(others.key, kind="stable")
-        place = np.searchsorted(self.key, others.key[order], side="right")
-        self.key = np.insert(self.key, place, others.key[order])
-        self.offset = np.insert(self.offset, place, others.offset[order])
-        self.time = np.insert(self.time, place, others.time[order])
-        self.weight = np.insert(self.weight, place, others.weight[order])
-        self.by_lsh = np.insert(self.by_lsh, place, others.by_lsh[order])
+        """Add others: much cheaper than to sort all anew."""
+        place = np.searchsorted(self.key, others.key)
+        known = place < len(self.key)
+        known[known] = self.key[place[known]] == others.key[known]
+        self.sums[:, place[known]] += others.sums[:, known]
+        self.latest[place[known]] = np.maximum(self.latest[place[known]], others.latest[known])
+        place, new = place[~known], np.flatnonzero(~known)
+        self.key = np.insert(self.key, place, others.key[new])
+        self.sums = np.insert(self.sums, place, others.sums[:, new], axis=1)
+        self.latest = np.insert(self.latest, place, others.latest[new])
 
     def keep(self, kept: Bools) -> None:
-        self.key, self.offset, self.time = self.key[kept], self.offset[kept], self.time[kept]
-        self.weight, self.by_lsh = self.weight[kept], self.by_lsh[kept]
+        self.key, self.sums, self.latest = self.key[kept], self.sums[:, kept], self.latest[kept]
+
+    def with_neighbours(self, rows: Int64) -> Float64:
+        """Return the sums of some cells, with those of the cells just before and after each."""
+        total = self.sums[:, rows]
+        for step in (-1, 1):
+            beside = np.clip(rows + step, 0, max(0, len(self.key) - 1))
+            total += self.sums[:, beside] * (self.key[beside] == self.key[rows] + step)
+        return total
 
 
 class VoteWindow:
@@ -98,22 +119,26 @@ class VoteWindow:
     Parameters
     ----------
     window_frames : int
-        Votes older than this are forgotten, which bounds the memory.
+        Cells that got no vote for so long are forgotten, which bounds the memory.
     half_life_frames : float
         Time in which a vote fades to half.
+    least_weight : float
+        Cells that have faded to less are forgotten, too: most hold the one vote that chance gave them.
     """
 
-    def __init__(self, window_frames: int, half_life_frames: float) -> None:
+    def __init__(self, window_frames: int, half_life_frames: float, least_weight: float = 0.0) -> None:
         self._window = window_frames
         self._half_life = half_life_frames
+        self._least_weight = least_weight
         self.reset()
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
         self._gathered: dict[Literal[1, -1], _Gathered] = {1: _Gathered.nothing(), -1: _Gathered.nothing()}
+        self._now = 0
 
     def add(
-        self, time: Int64, position: Int64, track: Int64, shift: Int64, weight: Float32, *, by_lsh: bool
+        self, time: Int64, position: Int64, track: Int64, shift: Int64, weight: Float32, by_lsh: Bools
     ) -> None:
         """Take votes.
 
@@ -126,20 +151,33 @@ class VoteWindow:
         shift : np.ndarray [shape=(n,), dtype=int64]
             Number of the shift that the vote supposes, in [0, 8).
         weight : np.ndarray [shape=(n,), dtype=float32]
-        by_lsh : bool
+        by_lsh : np.ndarray [shape=(n,), dtype=bool]
             Which voter: the LSH tables or FAISS.
         """
-        voter = np.full(len(time), by_lsh)
+        if len(time) == 0:
+            return
+        self._fade(max(self._now, int(time.max())))
+        faded = weight * np.exp2((time - self._now) / self._half_life)
         for direction, gathered in self._gathered.items():
             offset = position - direction * time
             # Offsets turn negative once the stream is longer than the references before the track.
             key = shift * _SHIFT_STEP + track * _TRACK_STEP + _TRACK_STEP // 2 + offset // CELL_FRAMES
-            gathered.merge(_Gathered(key, offset, time, weight, voter))
+            summands = np.stack([faded, faded * offset, ~by_lsh, by_lsh])
+            gathered.merge(_Gathered.of_votes(key, summands, time))
 
     def forget(self, now: int) -> None:
-        """Drop the votes that are too old at the moment `now`."""
+        """Drop the cells that are too old or too light at the moment `now`."""
+        self._fade(now)
         for gathered in self._gathered.values():
-            gathered.keep(gathered.time > now - self._window)
+            young = gathered.latest > now - self._window
+            gathered.keep(young & (gathered.sums[_WEIGHT] >= self._least_weight))
+
+    def _fade(self, now: int) -> None:
+        """Let all weights fade until a moment."""
+        factor = math.exp2((self._now - now) / self._half_life)
+        for gathered in self._gathered.values():
+            gathered.sums[[_WEIGHT, _MOMENT]] *= factor
+        self._now = now
 
     def cells(self, now: int, direction: Literal[1, -1], *, at_most: Sequence[int], per_track: int) -> Cells:
         """Return the heaviest cells.
@@ -156,34 +194,28 @@ class VoteWindow:
         per_track : int
             How many cells of one track, at one shift.
         """
-        votes = self._gathered[direction]
-        firsts = np.flatnonzero(np.diff(votes.key, prepend=-1))
-        cells = votes.key[firsts]
-        faded = votes.weight * np.exp2((votes.time - now) / self._half_life)
-        summands = np.stack([faded, ~votes.by_lsh, votes.by_lsh, faded * votes.offset])
-        sums = np.add.reduceat(summands, firsts, axis=1) if len(firsts) else summands
-        sums = _with_neighbours(cells, sums)
-        peaks = np.flatnonzero(_peaks(cells, sums[0]))
-        of_shift = np.searchsorted(cells[peaks], np.arange(len(at_most) + 1) * _SHIFT_STEP)
+        gathered = self._gathered[direction]
+        weight = _with_neighbours(gathered.key, gathered.sums[_WEIGHT])
+        peaks = np.flatnonzero(_peaks(gathered.key, weight))
+        of_shift = np.searchsorted(gathered.key[peaks], np.arange(len(at_most) + 1) * _SHIFT_STEP)
         chosen = [
-            _heaviest(peaks[first:last], cells // _TRACK_STEP, sums[0], count, per_track)
+            _heaviest(peaks[first:last], gathered.key // _TRACK_STEP, weight, count, per_track)
             for first, last, count in zip(of_shift[:-1], of_shift[1:], at_most, strict=True)
         ]
         order = np.concatenate(chosen)
-        weight, faiss_votes, lsh_votes, moment = sums[:, order]
+        sums = gathered.with_neighbours(order)
+        faded = np.exp2((self._now - now) / self._half_life)
         return Cells(
-            track=cells[order] % _SHIFT_STEP // _TRACK_STEP,
-            shift=cells[order] // _SHIFT_STEP,
-            head_frames=moment / np.maximum(weight, 1e-9) + direction * now,
-            weight=weight.astype(np.float32),
-            faiss_votes=faiss_votes.astype(np.int64),
-            lsh_votes=lsh_votes.astype(np.int64),
+            track=gathered.key[order] % _SHIFT_STEP // _TRACK_STEP,
+            shift=gathered.key[order] // _SHIFT_STEP,
+            head_frames=sums[_MOMENT] / np.maximum(sums[_WEIGHT], 1e-9) + direction * now,
+            weight=(sums[_WEIGHT] * faded).astype(np.float32),
+            faiss_votes=sums[_FAISS].astype(np.int64),
+            lsh_votes=sums[_LSH].astype(np.int64),
         )
 
 
-def _heaviest(
-    rows: Int64, label: Int64, weight: npt.NDArray[np.float64], count: int, per_label: int
-) -> Int64:
+def _heaviest(rows: Int64, label: Int64, weight: Float64, count: int, per_label: int) -> Int64:
     """Return the `count` heaviest of some rows, heaviest first, at most `per_label` of a label.
 
     Only some hundred of the heaviest are looked at: were they all of a few labels, fewer than `count` are
@@ -196,16 +228,16 @@ def _heaviest(
     return rows[first_of_each(label[rows], per_label)][:count]
 
 
-def _with_neighbours(cells: Int64, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Add to each cell what stands in the cells just before and after it."""
-    total = sums.copy()
+def _with_neighbours(cells: Int64, weight: Float64) -> Float64:
+    """Add to the weight of each cell those of the cells just before and after it."""
+    total = weight.copy()
     follows = np.flatnonzero(np.diff(cells) == 1)
-    total[:, follows] += sums[:, follows + 1]
-    total[:, follows + 1] += sums[:, follows]
+    total[follows] += weight[follows + 1]
+    total[follows + 1] += weight[follows]
     return total
 
 
-def _peaks(cells: Int64, weight: npt.NDArray[np.float64]) -> Bools:
+def _peaks(cells: Int64, weight: Float64) -> Bools:
     """Return which cells are not outweighed by the one just before or after: the rest are their echoes."""
     follows = np.flatnonzero(np.diff(cells) == 1)
     peak = np.ones(len(cells), np.bool_)

@@ -26,14 +26,13 @@ def random_votes(n, seed, n_tracks, latest, n_shifts=1):
 
 def window_of(votes, window_frames=10**12, portions=1):
     window = VoteWindow(window_frames, HALF_LIFE)
-    for by_lsh in (False, True):
-        for portion in range(portions):
-            mine = [vote for vote in votes if vote[5] == by_lsh][portion::portions]
-            window.add(
-                *(np.array([vote[i] for vote in mine], np.int64) for i in range(4)),
-                np.array([vote[4] for vote in mine], np.float32),
-                by_lsh=by_lsh,
-            )
+    for portion in range(portions):
+        mine = votes[portion::portions]
+        window.add(
+            *(np.array([vote[i] for vote in mine], np.int64) for i in range(4)),
+            np.array([vote[4] for vote in mine], np.float32),
+            np.array([vote[5] for vote in mine], np.bool_),
+        )
     return window
 
 
@@ -75,7 +74,8 @@ def add(window, time, position, track, shift=0, weight=1.0, *, by_lsh=False):
     time, position, track, shift = (
         column.astype(np.int64) for column in np.broadcast_arrays(time, position, track, shift)
     )
-    window.add(time, position, track, shift, np.full(len(time), weight, np.float32), by_lsh=by_lsh)
+    weight, by_lsh = np.full(len(time), weight, np.float32), np.full(len(time), by_lsh)
+    window.add(time, position, track, shift, weight, by_lsh)
 
 
 def line_of(n, first, direction=1, at=0):
@@ -164,7 +164,7 @@ def test_of_very_many_places_the_heaviest_are_found():
     place, track = 100 * rng.permutation(5000), rng.integers(0, 50, 5000)
     weight = rng.permutation(np.arange(1, 5001)).astype(np.float32)
     zero = np.zeros(5000, np.int64)
-    window.add(zero, place, track, zero, weight, by_lsh=False)
+    window.add(zero, place, track, zero, weight, np.zeros(5000, np.bool_))
     cells = window.cells(0, 1, at_most=[10], per_track=10)
     assert cells.weight.tolist() == [5000.0 - number for number in range(10)]
 
@@ -185,22 +185,36 @@ def test_nothing_has_no_cells():
     assert (cells.head_frames.dtype, cells.weight.dtype) == (np.float64, np.float32)
 
 
-def columns(gathered):
-    return (gathered.key, gathered.offset, gathered.time, gathered.weight, gathered.by_lsh)
-
-
-def test_what_is_too_old_is_forgotten_and_the_memory_bounded():
+def test_cells_that_got_no_vote_for_long_are_forgotten_and_the_memory_is_bounded():
     window, most = VoteWindow(50, HALF_LIFE), 0
     for now in range(0, 2000, 8):
         time = np.repeat(np.arange(now - 7, now + 1), 10)
-        add(window, time, time, 0, by_lsh=now % 16 == 0)
+        add(window, time, 3 * time, 0, by_lsh=now % 16 == 0)
         window.forget(now)
         for gathered in window._gathered.values():
-            assert (gathered.time > now - 50).all()
-            assert (np.diff(gathered.key) >= 0).all()
-            assert len({len(column) for column in columns(gathered)}) == 1
-            most = max(most, len(gathered.time))
-    assert most == 500
+            assert (gathered.latest > now - 50).all()
+            assert (np.diff(gathered.key) > 0).all()
+            assert gathered.sums.shape == (4, len(gathered.key))
+            assert len(gathered.latest) == len(gathered.key)
+            most = max(most, len(gathered.key))
+    assert 0 < most <= 50
     window.reset()
     assert len(window.cells(2000, 1, at_most=[9], per_track=9)) == 0
-    assert not any(column.size for gathered in window._gathered.values() for column in columns(gathered))
+    assert not any(len(gathered.key) for gathered in window._gathered.values())
+
+
+def test_cells_that_have_faded_are_forgotten():
+    window = VoteWindow(10**12, HALF_LIFE, least_weight=0.3)
+    add(window, [0], [800], 0, weight=0.5)
+    add(window, [0], [0], 0, weight=0.9)
+    heads = []
+    for now in (0, 80, 100, 180, 200):
+        window.forget(now)
+        heads.append(sorted(window.cells(now, 1, at_most=[9], per_track=9).head_frames - now))
+    assert heads == [[0, 800], [0, 800], [0], [0], []]
+
+
+def test_nothing_adds_nothing():
+    window = VoteWindow(50, HALF_LIFE)
+    add(window, [], [], 0)
+    assert len(window.cells(0, 1, at_most=[9], per_track=9)) == 0
