@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from stream_match.match.candidate import Candidate
 from stream_match.match.lines import Lines, as_words
+from stream_match.match.objections import reads_both_ways
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
@@ -96,7 +97,7 @@ class _Cohort:
             forward, backward = self._proposals.cells((now - first) * self._stride)
             candidates, _ = self._scorer.rank(query, forward, backward, {track})
             itself = Lines.single(track, float(now), 1.0, 0)
-            false = (c.score for c in candidates if c.track != track and self._is_false(c, itself))
+            false = (c.score for c in candidates if c.track != track and self._is_false(query, c, itself))
             highest = max([highest, *false])
         return highest
 
@@ -115,11 +116,12 @@ class _Cohort:
         words = as_words(self._codes[each])[np.newaxis]
         return Query(words, self._reference.audible[each], float(now), self._stride)
 
-    def _is_false(self, candidate: Candidate, itself: Lines) -> bool:
+    def _is_false(self, query: Query, candidate: Candidate, itself: Lines) -> bool:
         """Return whether a candidate is something else, and reads forward only, as what is claimed must."""
-        if candidate.score >= _RELATED or not candidate.directed:
+        reader = self._scorer.reader
+        if candidate.score >= _RELATED or reads_both_ways(reader, query, candidate):
             return False
-        return bool(self._scorer.reader.likeness(candidate.line, itself)[0] <= SAME_RECORDING)
+        return bool(reader.likeness(candidate.line, itself)[0] <= SAME_RECORDING)
 
 
 def _stretches(reference: Reference) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """The second look: bit agreement along a line through query and reference."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +12,25 @@ from stream_match.match.reference import Reference
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Bits = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 _LIKENESS_POSITIONS = 160
 _LIKENESS_OFFSETS = np.arange(-0.75, 1, 0.25, dtype=np.float32)
 
 _FRAMES_BESIDE = np.arange(-2, 3, dtype=np.float32)
 
+_LONGEST_RUN = _LIKENESS_POSITIONS
+"""No line is read over more positions than this."""
+
 _PLACES_APART = 0.25
-_LINES_AT_ONCE = 2048
 _PLACES = 12
 """A track is looked through in steps of a quarter of a position, and the best places once more."""
+
+_HALF_OF_A_WORD = 32
+
+_CODES_AT_ONCE = 40_960
+"""Codes that are compared at a time: what they take fits into a cache."""
 
 
 @dataclass(frozen=True)
@@ -112,19 +123,24 @@ class LineReader:
     """
 
     def __init__(self, reference: Reference) -> None:
-        self._words = np.asfortranarray(as_words(reference.codes))
+        words = as_words(reference.codes)
+        beyond = np.zeros((_LONGEST_RUN, words.shape[1]), np.uint64)
+        padded = np.concatenate([beyond, words, beyond])
+        self._padded = padded.reshape(-1)
+        self._words = padded[_LONGEST_RUN : _LONGEST_RUN + len(words)]
         self._starts = reference.starts
         self._n_bits = reference.settings.n_bits
         self._stride = reference.settings.listening().code_stride_frames
 
-    def similarity(self, query: Words, audible: npt.NDArray[np.bool_], lines: Lines) -> Float32:
+    def similarity(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference agree at each position back along each line.
 
         Parameters
         ----------
         query : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
-            Query codes at each shift, one frame apart, newest first; from `as_words`.
-        audible : np.ndarray [shape=(n_frames,), dtype=bool]
+            Query codes at each shift, one frame apart, newest first; from `as_words`. No more frames than
+            160 positions have.
+        audible : np.ndarray [shape=(n_frames,) or (n_shifts, n_frames), dtype=bool]
         lines : Lines
 
         Returns
@@ -134,29 +150,105 @@ class LineReader:
             decides, -1 where none does; exactly 0 where the query is silent or too short, or the line
             outside its track.
         """
-        stride = self._stride
-        forward = np.sign(lines.speed)[:, np.newaxis].astype(np.int64)
-        head, speed = lines.head[:, np.newaxis], lines.speed[:, np.newaxis].astype(np.float64)
-        # Each position is read at the frame nearest to when it sounded: at another speed, frames at a fixed
-        # distance would drift between two positions.
-        newest = forward * np.floor(forward * head + 0.5 / stride).astype(np.int64)
-        positions = newest - forward * np.arange(len(audible) // stride)
-        back = np.rint(np.maximum((head - positions) / speed, 0) * stride).astype(np.int64)
-        heard = back < len(audible)
-        back[~heard] = 0
-        first, last = self._starts[lines.track][:, None], self._starts[lines.track + 1][:, None] - 1
-        inside = (positions >= first) & (positions <= last) & heard & audible[back]
-        positions[~inside] = 0
-        differing = np.zeros(positions.shape, np.uint16)
-        back += (lines.shift * len(audible))[:, np.newaxis]
-        query_words = query.reshape(-1, query.shape[2])
-        for reference_word, query_word in zip(self._words.T, query_words.T, strict=True):
-            differing += np.bitwise_count(reference_word[positions] ^ query_word[back])
-        agreement = np.float32(1) - differing * np.float32(2 / self._n_bits)
-        agreement[~inside] = 0
+        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
+        agreement = np.empty((len(lines), n_positions), np.float32)
+        for rows, order in self._portions(lines, n_positions):
+            bits = self._differing(query, audible, lines[rows], order).reshape(len(rows), -1, n_words)
+            count = bits.sum(axis=2, dtype=np.uint16)
+            agreement[rows] = np.float32(1) - count[:, ::order] * np.float32(2 / self._n_bits)
         return agreement
 
-    def peak(self, query: Words, audible: npt.NDArray[np.bool_], lines: Lines) -> Float32:
+    def means(self, query: Words, audible: Bools, lines: Lines, windows: Int64) -> Float32:
+        """Return the means of `similarity` over the newest positions, for several lengths.
+
+        Parameters
+        ----------
+        query, audible, lines
+            As in `similarity`.
+        windows : np.ndarray [shape=(n_windows,), dtype=int64]
+            Ascending lengths in [1, n_frames // stride].
+
+        Returns
+        -------
+        np.ndarray [shape=(n_lines, n_windows), dtype=float32]
+        """
+        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
+        count = np.empty((len(lines), len(windows)), np.int64)
+        for rows, order in self._portions(lines, n_positions):
+            bits = self._differing(query, audible, lines[rows], order)
+            bounds = np.append(0, windows) if order > 0 else n_positions - np.append(0, windows)[::-1]
+            bits = bits[:, bounds[0] * n_words : bounds[-1] * n_words]
+            parts = np.add.reduceat(bits, (bounds[:-1] - bounds[0]) * n_words, axis=1, dtype=np.uint32)
+            count[rows] = parts[:, ::order].cumsum(axis=1)
+        means: Float32 = (1 - count * (2 / self._n_bits / windows)).astype(np.float32)
+        return means
+
+    def mean(self, query: Words, audible: Bools, lines: Lines) -> Float32:
+        """Return the means of `similarity` over all positions [shape=(n_lines,), dtype=float32].
+
+        Parameters
+        ----------
+        query, audible, lines
+            As in `similarity`, but of one position at least.
+        """
+        return self.means(query, audible, lines, np.array([query.shape[1] // self._stride]))[:, 0]
+
+    def _portions(self, lines: Lines, n_positions: int) -> Iterator[tuple[Int64, Literal[1, -1]]]:
+        """Yield the lines that are read at once, and how their positions lie in memory, newest first."""
+        at_once = max(1, _CODES_AT_ONCE // max(1, n_positions))
+        orders: tuple[Literal[1, -1], ...] = (1, -1)
+        for order in orders:
+            rows = np.flatnonzero(order * lines.speed < 0)
+            for first in range(0, len(rows), at_once):
+                yield rows[first : first + at_once], order
+
+    def _differing(self, query: Words, audible: Bools, lines: Lines, order: Literal[1, -1]) -> Bits:
+        """Return how many bits of each word differ, at positions as they lie in memory.
+
+        Parameters
+        ----------
+        order : {1, -1}
+            1 if the first of them is the newest, else the last is.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_lines, n_positions * n_words), dtype=uint8]
+            Half of the bits where nothing can be compared.
+        """
+        n_frames, n_words = query.shape[1:]
+        n_positions = n_frames // self._stride
+        newest = -order * np.floor(-order * lines.head + 0.5 / self._stride)
+        lowest = newest if order > 0 else newest - (n_positions - 1)
+        number = np.arange(n_positions)
+        # Each position is read at the frame nearest to when it sounded: at another speed, frames at a fixed
+        # distance would drift between two positions.
+        frame = (lowest - lines.head)[:, np.newaxis] + number
+        frame *= (-self._stride / lines.speed.astype(np.float64))[:, np.newaxis]
+        frame = np.rint(np.maximum(frame, 0, out=frame), out=frame)
+        compared = frame < n_frames
+        place = frame.astype(np.int64) + (lines.shift * n_frames)[:, np.newaxis]
+        if not audible.all():
+            heard = np.broadcast_to(audible, query.shape[:2]).reshape(-1)
+            compared &= heard.take(place, mode="clip")
+        first = lowest.astype(np.int64)
+        before, beyond = self._starts[lines.track] - first, self._starts[lines.track + 1] - first
+        if (before > 0).any() or (beyond < n_positions).any():
+            compared &= (number >= before[:, np.newaxis]) & (number < beyond[:, np.newaxis])
+        words = query.reshape(-1, n_words).take(place.reshape(-1), axis=0, mode="clip")
+        words ^= self._runs(first, n_positions)
+        differing: Bits = np.bitwise_count(words)
+        differing[~compared.reshape(-1)] = _HALF_OF_A_WORD
+        return differing.reshape(len(lines), -1)
+
+    def _runs(self, first: Int64, n_positions: int) -> Words:
+        """Return the codes of runs of positions, one after the other; what lies beyond the ends is zero."""
+        n_words = self._words.shape[1]
+        n_runs = len(self._padded) // n_words - n_positions + 1
+        shape, word = (n_runs, n_positions * n_words), self._padded.itemsize
+        runs: Words = np.ndarray(shape, np.uint64, self._padded.data, strides=(n_words * word, word))
+        return runs[np.clip(first + _LONGEST_RUN, 0, n_runs - 1)].reshape(-1, n_words)
+
+    def peak(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference would agree along each line if no frame lay between theirs.
 
         Moved by a time, a code loses bits in proportion: about its best line, which is among these or a frame
@@ -176,15 +268,13 @@ class LineReader:
             Mean agreement; a little more than 1 where noise lifts it.
         """
         fan = lines.fan(_FRAMES_BESIDE / np.float32(self._stride), np.ones(1, np.float32))
-        means = self.similarity(query, audible, fan).mean(axis=1).reshape(len(lines), -1)
+        means = self.mean(query, audible, fan).reshape(len(lines), -1)
         best = 1 + means[:, 1:-1].argmax(axis=1)[:, np.newaxis]
         before, ridge, after = (np.take_along_axis(means, best + at, axis=1)[:, 0] for at in (-1, 0, 1))
         peak: Float32 = ridge + np.abs(before - after) / 2
         return peak
 
-    def place_in_track(
-        self, query: Words, audible: npt.NDArray[np.bool_], line: Lines
-    ) -> tuple[float, float]:
+    def place_in_track(self, query: Words, audible: Bools, line: Lines) -> tuple[float, float]:
         """Look for what was heard in the whole track of a line, at its speed and shift.
 
         Parameters
@@ -203,12 +293,7 @@ class LineReader:
         track = int(line.track[0])
         n_heads = int((self._starts[track + 1] - self._starts[track]) / _PLACES_APART)
         heads = self._starts[track] + _PLACES_APART * np.arange(n_heads)
-        means = np.concatenate(
-            [
-                self.similarity(query, audible, line.at(heads[first : first + _LINES_AT_ONCE])).mean(axis=1)
-                for first in range(0, len(heads), _LINES_AT_ONCE)
-            ]
-        )
+        means = self.mean(query, audible, line.at(heads))
         ridges = means >= np.maximum(np.append(means[1:], -1), np.insert(means[:-1], 0, -1))
         ridges = np.flatnonzero(ridges)
         best = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
@@ -236,12 +321,8 @@ class LineReader:
             Mean agreement over half a minute; 0 where less than half of that lies in both tracks.
         """
         ahead = _LIKENESS_POSITIONS // 2
-        words, inside = self.stretch(
-            int(line.track[0]),
-            float(line.head[0]) + ahead * float(line.speed[0]),
-            float(line.speed[0]),
-            _LIKENESS_POSITIONS * self._stride,
-        )
+        middle = replace(line, head=line.head + ahead * line.speed)
+        words, inside = self.stretch(middle, _LIKENESS_POSITIONS * self._stride)
         moved = replace(others, head=others.head + ahead * others.speed).unshifted()
         fan = moved.fan(_LIKENESS_OFFSETS, np.ones(1, np.float32))
         agreement = self.similarity(words, inside, fan)
@@ -250,28 +331,25 @@ class LineReader:
         best: Float32 = mean.reshape(len(others), len(_LIKENESS_OFFSETS)).max(axis=1).astype(np.float32)
         return best
 
-    def stretch(
-        self, track: int, head: float, speed: float, n_frames: int
-    ) -> tuple[Words, npt.NDArray[np.bool_]]:
-        """Return the reference codes along a line, as if they were a query.
+    def stretch(self, lines: Lines, n_frames: int) -> tuple[Words, Bools]:
+        """Return the reference codes along lines, as if each were a query at a shift of its own.
 
         Parameters
         ----------
-        track : int
-        head, speed : float
-            See `Lines`.
+        lines : Lines
         n_frames : int
 
         Returns
         -------
-        words : np.ndarray [shape=(1, n_frames, n_words), dtype=uint64]
-        inside : np.ndarray [shape=(n_frames,), dtype=bool]
+        words : np.ndarray [shape=(n_lines, n_frames, n_words), dtype=uint64]
+        inside : np.ndarray [shape=(n_lines, n_frames), dtype=bool]
             Where the line runs inside its track.
         """
-        positions = np.rint(head - speed * np.arange(n_frames) / self._stride).astype(np.int64)
-        first, last = self._starts[track], self._starts[track + 1] - 1
-        words = self._words[np.clip(positions, first, last)][np.newaxis]
-        return words, (positions >= first) & (positions <= last)
+        back = np.arange(n_frames) / self._stride
+        positions = np.rint(lines.head[:, np.newaxis] - lines.speed[:, np.newaxis] * back).astype(np.int64)
+        first, beyond = self._starts[lines.track], self._starts[lines.track + 1]
+        inside = (positions >= first[:, np.newaxis]) & (positions < beyond[:, np.newaxis])
+        return self._words.take(positions, axis=0, mode="clip"), inside
 
 
 def as_words(codes: npt.NDArray[np.uint8]) -> Words:
@@ -289,21 +367,3 @@ def as_words(codes: npt.NDArray[np.uint8]) -> Words:
     if n_bytes % 8:
         codes = np.pad(codes, ((0, 0), (0, 8 - n_bytes % 8)))
     return np.ascontiguousarray(codes).view(np.uint64)
-
-
-def window_means(similarity: Float32, windows: npt.NDArray[np.int64]) -> Float32:
-    """Return the mean similarity over the newest steps, for several lengths.
-
-    Parameters
-    ----------
-    similarity : np.ndarray [shape=(n_lines, n_steps), dtype=float32]
-    windows : np.ndarray [shape=(n_windows,), dtype=int64]
-        Lengths in [1, n_steps].
-
-    Returns
-    -------
-    np.ndarray [shape=(n_lines, n_windows), dtype=float32]
-    """
-    sums = np.cumsum(similarity, axis=1, dtype=np.float64)
-    means: Float32 = (sums[:, windows - 1] / windows).astype(np.float32)
-    return means

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.candidate import Candidate, Rivals, strength
-from stream_match.match.lines import LineReader, Lines, window_means
+from stream_match.match.candidate import Candidate
+from stream_match.match.lines import LineReader, Lines
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
+from stream_match.match.rivals import Rivalry, Rivals
 from stream_match.match.votes import Cells, first_of_each
 
 Float32 = npt.NDArray[np.float32]
@@ -33,7 +34,6 @@ _STRANGE_SHIFT = 1.5
 thirty does, and four of the five hypotheses say so."""
 
 _COARSE_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
-_BACKWARD_OFFSETS = np.arange(-4, 4.25, 0.25, dtype=np.float32)
 _FINE_OFFSETS = np.arange(-0.375, 0.5, 0.125, dtype=np.float32)
 _COARSE_POSITIONS = 24
 _AS_IS = np.ones(1, np.float32)
@@ -50,15 +50,6 @@ _CANDIDATES_PER_TRACK = 2
 
 _UNITS = 24
 """A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
-
-_PRIOR_MEAN = 0.5
-_PRIOR_DEVIATION = 0.08
-_PRIOR_WEIGHT = 4.0
-_ENOUGH_RIVALS = 48
-"""What is taken for granted of rivals before any is seen: their best similarity over `n` steps is
-0.5 / sqrt(n), as if one had been seen, give or take 0.08 / sqrt(n), as if four had, or as many as there are
-too few. In a large catalogue the best lines of wrong tracks have just that mean; their deviation is between
-0.03 / sqrt(n) in noise and 0.08 / sqrt(n). It keeps a small catalogue from claiming lightly."""
 
 _SAME_SOUND = 0.5
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
@@ -162,14 +153,21 @@ class Scorer:
         """
         windows = query.windows()
         field = self._look(query, forward, backward, windows)
+        rivalry = Rivalry(windows, field.best, self._units(field))
         known = np.isin(field.track, list(settled))
         if query.silent:
-            return [], self._rivals(field, known)
+            return [], rivalry.without(known)
         places = self._refine(query, field, windows)
         rows = _first(np.arange(len(places)), places.track, _CANDIDATES, _CANDIDATES_PER_TRACK)
-        candidates = [self._candidate(query, places, int(row), field, known) for row in rows]
+        twins = self._same_sound(query, places[rows], places)
+        no_rivals = known | self._same_sound(query, places[rows], field)
+        candidates = []
+        for row, same, excluded in zip(rows, twins, no_rivals, strict=True):
+            # What holds the same sound is no rival, and as little what stands near it.
+            around = self._around(field, places, np.append(row, np.flatnonzero(same)))
+            candidates.append(self._candidate(places, int(row), same, rivalry.without(excluded | around)))
         candidates.sort(key=lambda candidate: -candidate.score)
-        return candidates, self._rivals(field, known)
+        return candidates, rivalry.without(known)
 
     def _look(self, query: Query, forward: Cells, backward: Cells, windows: Int64) -> _Places:
         """Look at all proposed places and at all decoys, at the speed of the recording."""
@@ -197,20 +195,15 @@ class Scorer:
     ) -> _Places:
         """Fan out each line and find the best of its fan for each window."""
         fan = lines.fan(offsets, speeds)
-        means = window_means(self.reader.similarity(query.words, query.audible, fan), windows)
+        means = self.reader.means(query.words, query.audible, fan, windows)
         each = len(offsets) * len(speeds)
         grouped = means.reshape(len(lines), each, len(windows))
         within = (grouped - _strangeness(speeds, len(offsets), windows)).argmax(axis=1)
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
         return _Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
 
-    def _candidate(self, query: Query, places: _Places, row: int, field: _Places, known: Bools) -> Candidate:
+    def _candidate(self, places: _Places, row: int, same: Bools, rivals: Rivals) -> Candidate:
         """Score one place over the window in which it stands out most."""
-        same = self._same_sound(query, places, row, places)
-        # What holds the same sound is no rival, and as little what stands near it.
-        around = [self._around(field, places, int(twin)) for twin in (row, *np.flatnonzero(same))]
-        around.append(self._same_sound(query, places, row, field))
-        rivals = self._rivals(field, known | np.any(around, axis=0))
         scores = rivals.scores(places.best[row]) * _evened(rivals.windows)
         lines = places.lines[places.line[row]]
         scores -= self._excess + np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
@@ -225,7 +218,6 @@ class Scorer:
             window_positions=window,
             similarity=float(places.best[row, column]),
             score=float(scores[column]),
-            backward=self._backward(query.newest(window), line),
             faiss_votes=int(places.votes[row, 0]),
             lsh_votes=int(places.votes[row, 1]),
             same=_distinct(
@@ -235,51 +227,42 @@ class Scorer:
             rivals=rivals,
         )
 
-    def _around(self, field: _Places, places: _Places, row: int) -> Bools:
-        """Return what of the field is near a place: in its track, or its part of it if tracks are few."""
-        near: Bools = np.abs(field.head - places.head[row]) < self._unit_positions
-        near &= field.track == places.track[row]
-        return near
+    def _units(self, field: _Places) -> Int64:
+        """Return in which unit and direction each place of the field lies."""
+        units = field.track * (1 << 32) + field.head.astype(np.int64) // self._unit_positions
+        return units * 2 + field.forward
 
-    def _same_sound(self, query: Query, places: _Places, row: int, others: _Places) -> Bools:
-        """Return which other places hold the same stretch of sound as one place."""
-        lines = others.lines[others.line[:, -1]].unshifted()
-        n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
-        line = places.lines[places.line[[row], -1]]
-        stretch, inside = self.reader.stretch(
-            int(line.track[0]), float(line.head[0]), float(line.speed[0]), n_frames
-        )
-        agreement = self.reader.similarity(stretch, inside, lines).sum(axis=1)
-        agreement /= max(1, inside.sum() // query.stride)
-        same: Bools = agreement > _SAME_SOUND
-        copies = np.flatnonzero(~same & (agreement > _WORTH_A_LONGER_LOOK) & (lines.track != line.track))
-        if len(copies):
-            same[copies] = self.reader.likeness(line, lines[copies]) > SAME_RECORDING
-        itself = (lines.track == line.track) & (np.abs(lines.head - line.head) <= _ONE_PLACE)
-        same &= others.forward & ~itself
-        return same
+    def _around(self, field: _Places, places: _Places, rows: Int64) -> Bools:
+        """Return what of the field is in the tracks of some places, or near these if tracks are few."""
+        near = np.abs(field.head - places.head[rows, np.newaxis]) < self._unit_positions
+        around: Bools = np.any(near & (field.track == places.track[rows, np.newaxis]), axis=0)
+        return around
 
-    def _rivals(self, field: _Places, excluded: Bools) -> Rivals:
-        """Return what the best places reach that are not excluded: one of each unit and direction."""
-        rows = np.flatnonzero(~excluded)
-        rows = rows[np.argsort(-field.best[rows].mean(axis=1), kind="stable")]
-        units = field.track[rows] * (1 << 32) + field.head[rows].astype(np.int64) // self._unit_positions
-        rows = rows[np.unique(units * 2 + field.forward[rows], return_index=True)[1]]
-        best, root = strength(field.best[rows]), np.sqrt(field.windows)
-        mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
-        supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
-        squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2
-        deviation = np.sqrt(squares / (len(rows) + supposed))
-        return Rivals(field.windows, mean.astype(np.float32), deviation.astype(np.float32))
+    def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
+        """Return which other places hold the same stretch of sound as each place.
 
-    def _backward(self, query: Query, line: Lines) -> float:
-        """Return the best mean agreement with the same stretch of reference read backwards.
-
-        A chord that beats is periodic: backwards it agrees as well, if not at the same place.
+        Returns
+        -------
+        np.ndarray [shape=(n_places, n_others), dtype=bool]
         """
-        tail = line.head - line.speed * (query.positions - 1)
-        lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, _AS_IS)
-        return float(self.reader.similarity(query.words, query.audible, lines).mean(axis=1).max())
+        lines = places.lines[places.line[:, -1]]
+        candidates = others.lines[others.line[:, -1]]
+        each, number = len(candidates), np.arange(len(lines))
+        n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
+        stretches, inside = self.reader.stretch(lines, n_frames)
+        paired = candidates[np.tile(np.arange(each), len(lines))]
+        paired = replace(paired, shift=np.repeat(number, each))
+        agreement = self.reader.mean(stretches, inside, paired).reshape(len(lines), each)
+        agreement *= n_frames / np.maximum(query.stride, inside.sum(axis=1))[:, np.newaxis]
+        same: Bools = agreement > _SAME_SOUND
+        elsewhere = lines.track[:, np.newaxis] != candidates.track
+        copies = ~same & (agreement > _WORTH_A_LONGER_LOOK) & elsewhere
+        for row in np.flatnonzero(copies.any(axis=1)):
+            alike = self.reader.likeness(lines[np.array([row])], candidates[np.flatnonzero(copies[row])])
+            same[row, copies[row]] = alike > SAME_RECORDING
+        itself = np.abs(lines.head[:, np.newaxis] - candidates.head) <= _ONE_PLACE
+        same &= others.forward & (elsewhere | ~itself)
+        return same
 
 
 def _first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:

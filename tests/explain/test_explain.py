@@ -157,8 +157,8 @@ def test_of_another_track_it_is_said_what_is_claimed_instead(explain):
 
 
 def test_a_steady_tone_reads_the_same_both_ways(explain):
-    reference = catalogue({**PIECES, "drone": tones([220, 277.2, 329.6], 30, harmonics=4)})
-    heard = tones([220, 277.2, 329.6], 8, harmonics=4, seed=1)
+    reference = catalogue({**PIECES, "drone": tones([220], 30, harmonics=4)})
+    heard = tones([220], 8, harmonics=4, seed=1)
     why = explain(heard, "drone", reference=reference, max_false_alarms_per_hour=1e3)
     assert not why.found.claimed
     assert "read backwards" in why.reason

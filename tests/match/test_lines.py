@@ -1,5 +1,7 @@
 """Agreement along lines, bit by bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from match_samples import flipped, random_codes, reference_of
 from naive import agreement_along
 
-from stream_match.match.lines import LineReader, Lines, as_words, window_means
+from stream_match.match import lines as lines_module
+from stream_match.match.lines import LineReader, Lines, as_words
 
 LENGTHS = (30, 1, 0, 50)
 
@@ -134,14 +137,15 @@ def test_likeness_is_of_what_is_ahead_and_behind():
 def test_a_stretch_is_a_query_that_agrees_with_its_line(stride):
     reference = reference_of([random_codes(40, 4), random_codes(40, 5)], stride=stride)
     reader, stride = LineReader(reference), stride_of(reference)
-    words, inside = reader.stretch(1, 50.0, 1.0, 30 * stride)
-    assert (words.shape, words.dtype) == ((1, 30 * stride, 2), np.uint64)
-    assert (inside.shape, inside.dtype) == ((30 * stride,), np.bool_)
-    # Eleven positions back it leaves its track; np.rint may give half a position to either side.
-    assert abs(int(inside.sum()) - 10.5 * stride) <= 1
-    line = Lines.single(1, 50.0, 1.0, 3).unshifted()
-    similarity = reader.similarity(words, inside, line)[0]
-    assert similarity.tolist() == [1] * 11 + [0] * 19
+    lines = Lines.single(1, 50.0, 1.0, 3).followed_by(Lines.single(0, 35.0, 1.0, 2))
+    words, inside = reader.stretch(lines, 30 * stride)
+    assert (words.shape, words.dtype) == ((2, 30 * stride, 2), np.uint64)
+    assert (inside.shape, inside.dtype) == ((2, 30 * stride), np.bool_)
+    # Eleven positions back the first leaves its track; np.rint may give half a position to either side.
+    assert abs(int(inside[0].sum()) - 10.5 * stride) <= 1
+    assert inside[1].all()
+    similarity = reader.similarity(words, inside, replace(lines, shift=np.arange(2)))
+    assert similarity.tolist() == [[1] * 11 + [0] * 19, [1] * 30]
 
 
 @settings(max_examples=30, deadline=None)
@@ -189,16 +193,45 @@ def test_words_keep_all_bits(n_bytes):
         assert apart.tolist() == np.abs(bits[one] - bits).sum(axis=1).tolist()
 
 
-@settings(max_examples=40, deadline=None)
-@given(n_lines=st.integers(0, 5), n_steps=st.integers(1, 30), data=st.data())
-def test_window_means_are_means(n_lines, n_steps, data):
-    similarity = np.random.default_rng(n_steps).uniform(-1, 1, (n_lines, n_steps)).astype(np.float32)
-    windows = np.array(data.draw(st.lists(st.integers(1, n_steps), max_size=5)), np.int64)
-    means = window_means(similarity, windows)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_lines=st.integers(0, 12),
+    n_positions=st.integers(1, 30),
+    at_once=st.sampled_from([1, 50, 40_960]),
+    data=st.data(),
+)
+def test_means_are_those_of_similarities(seed, n_lines, n_positions, at_once, data):
+    rng = np.random.default_rng(seed)
+    reference = reference_of([random_codes(n, seed + i) for i, n in enumerate(LENGTHS)], stride=2)
+    n_frames = n_positions * stride_of(reference)
+    query = heard(*(random_codes(n_frames, seed + 9 + shift) for shift in range(N_SHIFTS)))
+    audible = rng.random((N_SHIFTS, n_frames)) < 0.8
+    lines = random_lines(reference, n_lines, rng)
+    lengths = st.lists(st.integers(1, n_positions), min_size=1, max_size=5, unique=True)
+    windows = np.array(sorted(data.draw(lengths)), np.int64)
+    reader = LineReader(reference)
+    similarity = reader.similarity(query, audible, lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "_CODES_AT_ONCE", at_once)
+        np.testing.assert_array_equal(reader.similarity(query, audible, lines), similarity)
+        means = reader.means(query, audible, lines, windows)
     assert (means.shape, means.dtype) == ((n_lines, len(windows)), np.float32)
     for row, line in zip(means, similarity, strict=True):
         for mean, window in zip(row, windows, strict=True):
             assert mean == pytest.approx(sum(map(float, line[:window])) / window, abs=1e-6)
+    np.testing.assert_allclose(reader.mean(query, audible, lines), similarity.mean(axis=1), atol=1e-6)
+
+
+def test_of_what_was_heard_each_set_may_be_audible_elsewhere():
+    reference = reference_of([random_codes(40, 4)], stride=1)
+    stride, reader = stride_of(reference), LineReader(reference)
+    words, _ = reader.stretch(Lines.single(0, 30.0, 1.0, 0), 10 * stride)
+    sets = np.repeat(words, 2, axis=0)
+    audible = np.ones((2, 10 * stride), bool)
+    audible[1, : 4 * stride] = False
+    lines = Lines(np.zeros(2, np.int64), np.full(2, 30.0), np.ones(2, np.float32), np.arange(2))
+    assert reader.similarity(sets, audible, lines).tolist() == [[1] * 10, [0] * 4 + [1] * 6]
 
 
 STEPS_PER_FRAME = 8
