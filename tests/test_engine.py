@@ -280,6 +280,25 @@ def test_a_pause_is_no_end(reference, pause_s):
     assert facts[-1].ended_s == pytest.approx(40, abs=0.1)
 
 
+def test_a_silence_that_its_track_holds_is_no_end_however_long():
+    gapped = np.concatenate([cut(PIECES["p1"], 0, 12), silence(15), cut(PIECES["p1"], 12, 14)])
+    facts = hear(catalogue({**PIECES, "p1": gapped}), gapped)
+    check_lives(facts)
+    assert {(one.match_id, one.track.id) for one in facts} == {("1", "p1")}
+    assert facts[-1].ended_s == pytest.approx(41, abs=0.1)
+
+
+def test_what_is_drowned_just_after_its_start_goes_on_when_heard_again(reference):
+    played = PIECES["p2"][5 * RATE_HZ :].copy()
+    cut(played, 4, 3)[:] = 0
+    heard = (played + noise(4, len(played) / RATE_HZ, 0.4))[: 19 * RATE_HZ]
+    cut(heard, 4, 3)[:] *= 3
+    facts = hear(reference, heard)
+    check_lives(facts)
+    assert {(one.match_id, one.track.id) for one in facts} == {("1", "p2")}
+    assert facts[0].stream_s < 5
+
+
 def test_what_comes_back_after_its_end_is_told_as_soon_as_anything(reference):
     facts = hear(reference, cut(PIECES["p2"], 0, 15), silence(6), cut(PIECES["p2"], 21, 10))
     check_lives(facts)

@@ -97,6 +97,16 @@ def test_the_recording_is_told_again_after_another_performance(reference):
     assert again[-1].reference_s == pytest.approx(again[-1].stream_s - 45, abs=0.1)
 
 
+def test_a_version_that_gives_way_to_the_recording_goes_on_as_one_match(reference):
+    performed, recorded = played(3, 25, speed=1.1), played(3, 60)[30 * RATE_HZ :]
+    facts = hear(reference, performed, recorded, max_false_alarms_per_hour=0.1)
+    check_lives(facts)
+    assert {(one.match_id, one.track.id) for one in facts} == {("1", "s3")}
+    assert any(one.kind == "version" and 15 < one.stream_s < 25 for one in facts)
+    assert {one.kind for one in facts if one.stream_s > 35} == {"recording"}
+    assert facts[-1].reference_s == pytest.approx(60, abs=0.1)
+
+
 def test_of_a_file_the_version_is_told_not_what_it_was_taken_for(reference):
     settings = MatchSettings(max_false_alarms_per_hour=0.1)
     blocks = [played(3, 40, speed=1.08)]

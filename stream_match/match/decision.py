@@ -16,12 +16,13 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts
-from stream_match.match.candidate import Candidate, Rivals
+from stream_match.match.candidate import Candidate
 from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import NEWEST_POSITIONS, SOUNDING_SCORE, Objections, is_no_performance
 from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
+from stream_match.match.rivals import Rivals
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
 
@@ -31,7 +32,7 @@ MAX_GAP_S = 2.5
 MAX_PAUSE_S = 3.0
 _RETURN_S = 1.5
 """As long as nothing sounds at all, it may be a pause in it, and the match waits longer; then it has so long
-to be heard again."""
+to be heard again. Where its track is silent too, it waits as long as that lasts."""
 
 UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place or its kind was corrected."""
@@ -52,6 +53,10 @@ rivals, if that is less."""
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
 """Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
+
+_DROWNED = 0.3
+"""Where it is less than this, what sounds is nearly drowned. What has only just begun to be told, and was not
+followed for 3 s yet, has hardly ended: it may be lost for as long as a pause."""
 
 _FOLLOW_POSITIONS = 64
 _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
@@ -80,6 +85,7 @@ class Decision:
     """
 
     def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
+        self._reference = reference
         self._teller = Teller(reference)
         self._reader = reader
         self._threshold = threshold
@@ -276,8 +282,7 @@ class Decision:
         Where its own line was lost, as at a repeat or when the speed was misjudged, it has not ended.
         """
         for candidate in candidates:
-            claimable = candidate.score >= self._threshold and candidate.directed
-            if candidate.track == match.best.track and claimable and self._against.sounds(query, candidate):
+            if candidate.track == match.best.track and self._against.is_claimable(query, candidate):
                 return replace(
                     _moved(match, candidate, query.now),
                     best=candidate if candidate.score > match.best.score else match.best,
@@ -297,8 +302,11 @@ class Decision:
         keep = _kept_by(match)
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(keep), rivals.level(SOUNDING_SCORE, keep))
-        if _falls_silent(query) or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
-            return replace(match, head=float(line.head[0]), now=query.now)
+        silent = _falls_silent(query)
+        if silent or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
+            paused = silent and self._is_silent(line)
+            heard = query.now if paused else match.heard
+            return replace(match, head=float(line.head[0]), now=query.now, heard=heard)
         level = float(similarity[best].mean())
         trail = match.trail.followed_by(query.now, float(lines.head[best]))
         slowest, fastest = _VERSION_SPEEDS if trail.bent else (1 - MOST_OFF_SPEED, 1 + MOST_OFF_SPEED)
@@ -312,6 +320,13 @@ class Decision:
             similarity=level,
             coverage=float((similarity[best] > 0.5 * level).mean()),
         )
+
+    def _is_silent(self, line: Lines) -> bool:
+        """Return whether a line runs through silence of its track, so that silence is what it foretells."""
+        positions = np.rint(line.head[0] - np.arange(NEWEST_POSITIONS)).astype(np.int64)
+        first, beyond = self._reference.starts[[line.track[0], line.track[0] + 1]]
+        inside = positions[(positions >= first) & (positions < beyond)]
+        return bool(2 * np.count_nonzero(~self._reference.audible[inside]) > NEWEST_POSITIONS)
 
     def _newsworthy(self, match: Match, clock: Clock) -> bool:
         """Return whether the match should be told again."""
@@ -350,6 +365,8 @@ def _is_lost(match: Match, query: Query, clock: Clock) -> bool:
     """Return whether a match was not heard for so long that it is over; silence may be a pause."""
     gap = query.now - match.heard
     patience_s = MAX_GAP_S - (_kept_by(match) - NEWEST_POSITIONS) * clock.code_s
+    if match.similarity < _DROWNED and not match.trail.proved:
+        patience_s = MAX_PAUSE_S
     audible_s = gap * clock.code_s * float(query.newest(max(1, math.ceil(gap))).audible.mean())
     returned = audible_s > _RETURN_S or _falls_silent(query)
     return audible_s > patience_s or (gap * clock.code_s > MAX_PAUSE_S and returned)

@@ -12,6 +12,7 @@ from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 from stream_match.match.telling import Match
 from stream_match.match.versions.matcher import VersionMatcher
+from stream_match.match.versions.telling import Match as Version
 
 
 class Recogniser:
@@ -33,7 +34,8 @@ class Recogniser:
         self._recordings = Matcher(reference, settings, observe)
         versions = reference.versions
         self._versions = VersionMatcher(versions, settings, observe) if versions else None
-        self._adopted: dict[str, Match] = {}
+        self._numbers = {track.id: number for number, track in enumerate(reference.tracks)}
+        self._names: dict[str, Match | Version] = {}
         self._begin()
 
     def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:
@@ -54,16 +56,18 @@ class Recogniser:
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
             over = self._recordings.recordings_over
-            facts += self._recordings.feed(portion, self._versions.sounding if self._versions else None)
+            sounding = self._versions.sounding if self._versions else None
+            facts += self._named(self._recordings.feed(portion, sounding), self._versions)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                facts += self._handed_over(
+                facts += self._named(
                     self._versions.feed(
                         chroma,
                         muted=self._recordings.sounding,
                         explaining=self._recordings.explaining,
                         explained=self._recordings.recordings_over > over,
-                    )
+                    ),
+                    self._recordings,
                 )
             self._frames += len(portion)
         return facts
@@ -77,30 +81,32 @@ class Recogniser:
             Stream time at which the next stretch begins.
         """
         self._begin()
-        facts = self._recordings.finish(next_begin_s)
-        return facts + (self._handed_over(self._versions.finish(next_begin_s)) if self._versions else [])
+        facts = self._named(self._recordings.finish(next_begin_s), self._versions)
+        if self._versions is not None:
+            facts += self._named(self._versions.finish(next_begin_s), self._recordings)
+        return facts
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
 
-    def _handed_over(self, facts: list[MatchFacts]) -> list[MatchFacts]:
-        """Return facts of the version lane; what it takes over from the other goes on under its name."""
-        told = []
+    def _named(self, facts: list[MatchFacts], other: Matcher | VersionMatcher | None) -> list[MatchFacts]:
+        """Return facts of a lane; what it takes over from the other one goes on under its name."""
+        named = []
         for one in facts:
-            if one.phase == "started" and self._versions is not None and self._versions.sounding is not None:
-                given = self._recordings.hand_over(self._versions.sounding)
+            if one.phase == "started" and other is not None:
+                given = other.hand_over(self._numbers[one.track.id])
                 if given is not None:
-                    self._adopted[one.match_id] = given
-            match = self._adopted.get(one.match_id)
+                    self._names[one.match_id] = self._names.pop(given.match_id, given)
+            match = self._names.get(one.match_id)
             if one.phase == "ended":
-                self._adopted.pop(one.match_id, None)
+                self._names.pop(one.match_id, None)
             if match is not None:
                 phase = "updated" if one.phase == "started" else one.phase
                 name = {"match_id": match.match_id, "started_s": round(match.started_s, 3), "phase": phase}
                 one = one.model_copy(update=name)
-            told.append(one)
-        return told
+            named.append(one)
+        return named
 
     def _begin(self) -> None:
         self._features = RollingFeatures(self._settings, SHIFTS_SEMITONES)

@@ -82,6 +82,13 @@ class Decision:
             facts += self._start(candidates, now, stream_s, clock)
         return facts
 
+    def hand_over(self, track: int) -> Match | None:
+        """Give up what sounds, if it is of a track, and return it."""
+        if self.track != track:
+            return None
+        given, self._match = self._match, None
+        return given
+
     def end(self, stream_s: float, clock: Clock) -> list[MatchFacts]:
         """End what sounds, as at the end of the stream or when a recording explains it."""
         if self._match is None:

@@ -13,7 +13,7 @@ from stream_match.match.versions.decision import Decision
 from stream_match.match.versions.proposals import Proposals
 from stream_match.match.versions.reference import VersionReference
 from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
-from stream_match.match.versions.telling import Clock
+from stream_match.match.versions.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
 
@@ -60,6 +60,10 @@ class VersionMatcher:
     def sounding(self) -> int | None:
         """Number of the track of which a version sounds, if any does."""
         return self._decision.track
+
+    def hand_over(self, track: int) -> Match | None:
+        """Give up a version that turned out to be the recording, if one of a track sounds, and return it."""
+        return self._decision.hand_over(track)
 
     def feed(
         self, chroma: Float32, *, muted: bool = False, explaining: bool = False, explained: bool = False
