@@ -63,7 +63,7 @@ class FeatureSettings(Settings):
         "or the local contrast of the log-frequency spectrum",
     )
     silence_dbfs: float = Field(
-        default=-65.0, le=0, description="Frames whose RMS level is below this are silent: all zero"
+        default=-80.0, le=0, description="Frames whose RMS level is below this are silent: all zero"
     )
     n_steps: int = Field(default=9, ge=1, le=64, description="Means of frames stacked into one embedding")
     delay_frames: int = Field(default=4, ge=1, le=64, description="Hops between stacked means")
