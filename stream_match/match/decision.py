@@ -169,7 +169,7 @@ class Decision:
             if objection is None:
                 head = self._place(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, head=head)
-                objection = "past" if self._against.told_before(query, placed, self._ended) else None
+                objection = self._against.objection_here(query, placed, self._ended)
             self._objections.append(objection)
             if objection is not None:
                 continue

@@ -290,18 +290,33 @@ class LineReader:
             Of the place with the best `peak`, that of the line among them.
         peak : float
         """
-        track = int(line.track[0])
-        n_heads = int((self._starts[track + 1] - self._starts[track]) / _PLACES_APART)
-        heads = self._starts[track] + _PLACES_APART * np.arange(n_heads)
-        means = self.mean(query, audible, line.at(heads))
-        ridges = means >= np.maximum(np.append(means[1:], -1), np.insert(means[:-1], 0, -1))
-        ridges = np.flatnonzero(ridges)
-        best = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
+        best = self.ridges(query, audible, line)
         beside = (best[:, np.newaxis] + np.float32(1 / self._stride) * np.array([-1, 0, 1])).reshape(-1)
         candidates = np.append(line.head, beside)
         peaks = self.peak(query, audible, line.at(candidates))
         chosen = int(peaks.argmax())
         return float(candidates[chosen]), float(peaks[chosen])
+
+    def ridges(self, query: Words, audible: Bools, line: Lines) -> npt.NDArray[np.float64]:
+        """Return the heads, in all of the track of a line, at which it agrees better than just beside.
+
+        Parameters
+        ----------
+        query, audible, line
+            As in `place_in_track`.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,), dtype=float64]
+            Of the best twelve, to a quarter of a position, best first.
+        """
+        first, beyond = self._starts[line.track[0]], self._starts[line.track[0] + 1]
+        heads = first + _PLACES_APART * np.arange(int((beyond - first) / _PLACES_APART))
+        means = self.mean(query, audible, line.at(heads))
+        ridges = means >= np.maximum(np.append(means[1:], -1), np.insert(means[:-1], 0, -1))
+        ridges = np.flatnonzero(ridges)
+        best: npt.NDArray[np.float64] = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
+        return best
 
     def likeness(self, line: Lines, others: Lines) -> Float32:
         """Return how well the reference agrees with itself, about the heads of two lines.

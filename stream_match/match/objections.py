@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_match.match.candidate import Candidate
 from stream_match.match.lines import LineReader, Lines
@@ -13,6 +14,8 @@ from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
 from stream_match.match.telling import Match
+
+Float32 = npt.NDArray[np.float32]
 
 NEWEST_POSITIONS = 8
 """What sounds now is judged by its newest 1.5 s."""
@@ -32,6 +35,12 @@ stand above it by 0, chords whose partials beat by up to 2.9; of true lines, mea
 those of drones by 2 to 10, 99 % by more than 8."""
 
 _BACKWARD_OFFSETS = np.arange(-4, 4.25, 0.25, dtype=np.float32)
+
+_ELSEWHERE = 0.5
+_REPEAT = 0.45
+"""Other places of the track, repeats apart, may stand above what their likeness with the place claimed
+explains, by this share of its score. Of 408 true beginnings in 8 hours of broadcast 3 have more, all but one
+in the first second; of 65 false ones in unknown music 33, of 10 that would be claimed at the default 2."""
 
 _NO_PERFORMANCE = 0.75
 _NO_PERFORMANCE_POSITIONS = 24
@@ -91,11 +100,36 @@ class Objections:
             return "past"
         return None
 
+    def objection_here(self, query: Query, placed: Candidate, ended: Sequence[Match]) -> Objection | None:
+        """Return why a candidate is not to be claimed at the place in its track where it agrees best."""
+        if self.told_before(query, placed, ended):
+            return "past"
+        return "elsewhere" if self.fits_elsewhere(query, placed) else None
+
     def is_claimable(self, query: Query, candidate: Candidate) -> bool:
         """Return whether a candidate could be claimed if nothing else was known."""
         if candidate.score < self._threshold or reads_both_ways(self._reader, query, candidate):
             return False
         return self.sounds(query, candidate)
+
+    def fits_elsewhere(self, query: Query, candidate: Candidate) -> bool:
+        """Return whether a track agrees at other places too, more than they resemble the one claimed.
+
+        What was heard is that place and something else; with another place it has in common what these two
+        have. If it has more, it is made of what is common to the track: a loop, an instrument, a chord.
+        """
+        newest = query.newest(candidate.window_positions)
+        heads = self._reader.ridges(newest.words, newest.audible, candidate.line)
+        elsewhere = candidate.line.at(heads[np.abs(heads - candidate.head) > _SAME_LINE_POSITIONS])
+        if len(elsewhere) == 0:
+            return False
+        stretch, inside = self._reader.stretch(candidate.line, newest.positions * newest.stride)
+        alike = self._reader.peak(stretch, inside[0], elsewhere.unshifted())
+        here = self._reader.peak(newest.words, newest.audible, candidate.line)
+        there = self._reader.peak(newest.words, newest.audible, elsewhere)
+        explained = _agreement(_correlation(here) * _correlation(alike))
+        surplus = candidate.rivals.difference(there, explained, newest.positions)[alike < _REPEAT]
+        return bool((surplus > _ELSEWHERE * candidate.score).any())
 
     def told_before(self, query: Query, candidate: Candidate, ended: Sequence[Match]) -> bool:
         """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
@@ -159,6 +193,23 @@ class Objections:
         return float(similarity[0]) > chance
 
 
+def _correlation(agreement: Float32) -> Float32:
+    """Return the correlation of two vectors of whose signs so many agree.
+
+    References
+    ----------
+    Charikar, M. S. (2002), Similarity estimation techniques from rounding algorithms.
+    """
+    correlation: Float32 = np.sin(np.pi / 2 * np.clip(agreement, 0, 1)).astype(np.float32)
+    return correlation
+
+
+def _agreement(correlation: Float32) -> Float32:
+    """Return the agreement of the signs of two vectors, the inverse of `_correlation`."""
+    agreement: Float32 = (2 / np.pi * np.arcsin(correlation)).astype(np.float32)
+    return agreement
+
+
 def reads_both_ways(reader: LineReader, query: Query, candidate: Candidate) -> bool:
     """Return whether it hardly matters which way the reference of a candidate runs, as with a steady tone.
 
@@ -168,11 +219,8 @@ def reads_both_ways(reader: LineReader, query: Query, candidate: Candidate) -> b
     tail = line.head - line.speed * (newest.positions - 1)
     lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, np.ones(1, np.float32))
     backward = float(reader.mean(newest.words, newest.audible, lines).max())
-    forward, backward = (
-        candidate.rivals.score(similarity, newest.positions)
-        for similarity in (candidate.similarity, backward)
-    )
-    return forward - backward < _LEAST_DIRECTED
+    directed = candidate.rivals.difference(candidate.similarity, backward, newest.positions)
+    return bool(directed < _LEAST_DIRECTED)
 
 
 def is_no_performance(candidate: Candidate) -> bool:

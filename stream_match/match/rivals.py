@@ -51,6 +51,12 @@ class Rivals:
         nearest = int(np.argmin(np.abs(self.windows - window)))
         return float((strength(similarity) - self.mean[nearest]) / self.deviation[nearest])
 
+    def difference(self, one: npt.ArrayLike, other: npt.ArrayLike, window: int) -> Float32:
+        """Return how far a similarity over `window` steps stands above another, in deviations."""
+        nearest = int(np.argmin(np.abs(self.windows - window)))
+        difference: Float32 = (strength(one) - strength(other)) / self.deviation[nearest]
+        return difference
+
     def level(self, score: float, window: int) -> float:
         """Return the similarity over `window` steps that has a score."""
         nearest = int(np.argmin(np.abs(self.windows - window)))

@@ -1,0 +1,53 @@
+"""What speaks against a claim, on codes of chance in which a loop was planted."""
+
+import numpy as np
+import pytest
+from match_samples import cells_at, flipped, query_along, random_codes, reference_of
+
+from stream_match.match.lines import LineReader
+from stream_match.match.objections import Objections
+from stream_match.match.scoring import Scorer
+
+LOOP, TIMES = 40, 6
+HEAD = LOOP * (TIMES // 2) + 20.0
+
+
+@pytest.fixture(scope="module")
+def loop():
+    return random_codes(LOOP, 77)
+
+
+@pytest.fixture(scope="module")
+def reference(loop):
+    """A track that repeats a loop under something that does not, among others."""
+    looped = [flipped(loop, 0.3, number) for number in range(TIMES)]
+    return reference_of([np.concatenate(looped), *(random_codes(300, number) for number in range(9))])
+
+
+def fits_elsewhere(reference, query, head=HEAD):
+    best = Scorer(reference).rank(query, cells_at(reference, [head]), cells_at(reference, [], seed=1), set())
+    candidate = best[0][0]
+    assert candidate.track == 0
+    assert abs((candidate.head - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
+    return Objections(reference, LineReader(reference), 8.0).fits_elsewhere(query, candidate)
+
+
+def test_a_loop_under_something_else_fits_elsewhere(reference, loop):
+    alone = reference_of([np.tile(loop, (TIMES, 1))])
+    assert fits_elsewhere(reference, query_along(alone, HEAD, positions=30, wrong=0.1))
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.1, 0.3])
+def test_the_track_itself_does_not(reference, wrong):
+    assert not fits_elsewhere(reference, query_along(reference, HEAD, positions=30, wrong=wrong))
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.3])
+def test_nor_does_a_track_that_repeats_exactly(loop, wrong):
+    exact = reference_of([np.tile(loop, (TIMES, 1)), *(random_codes(300, number) for number in range(9))])
+    assert not fits_elsewhere(exact, query_along(exact, HEAD, positions=30, wrong=wrong))
+
+
+def test_a_track_with_no_other_place_does_not():
+    short = reference_of([random_codes(9, 5), *(random_codes(300, number) for number in range(9))])
+    assert not fits_elsewhere(short, query_along(short, 8.0, positions=9), head=8.0)
