@@ -27,6 +27,7 @@ STEP_FRAMES = 1024  # up to so many are lost before a place where a file is dama
 FFMPEG_BLOCK_S = 10.0
 FFMPEG_OPTIONS = {"protocol_whitelist": "file,crypto,data"}  # a playlist on disk opens no connection
 UNKNOWN_LENGTH = 1 << 62  # libsndfile's way of saying that the header does not tell
+END_SLACK_S = 0.05  # some Ogg files promise a little more than libsndfile makes of them
 RIFF_BYTES = 8  # before what the size in the header counts
 RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
 LARGEST_RIFF_BYTES = 0x7FF0_0000  # beyond, it is what programs write into a pipe, not knowing the length
@@ -219,7 +220,7 @@ def _sndfile_blocks(handle: Any, path: Path) -> Iterator[npt.NDArray[np.float32]
             read += len(y)
             yield from _not_empty(resampler.feed(y))
         yield from _not_empty(resampler.flush())
-        if read < promised < UNKNOWN_LENGTH:
+        if read + END_SLACK_S * handle.samplerate < promised < UNKNOWN_LENGTH:
             _warn_broken(path, read / handle.samplerate, promised / handle.samplerate)
         _warn_cut_off(path)
         _warn_damaged(path, resampler.damaged)

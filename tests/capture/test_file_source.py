@@ -94,6 +94,18 @@ def test_one_that_breaks_off_gives_what_there_is_and_a_warning(tmp_path, caplog,
     assert "broken off" in caplog.text
 
 
+@pytest.mark.parametrize(("samples", "told"), [(0, False), (300, False), (11_025, True)])
+def test_a_promise_of_a_little_more_is_no_break(tmp_path, caplog, monkeypatch, samples, told):
+    """What libsndfile says of some Ogg files, before it decodes them."""
+    path = tmp_path / "promised.ogg"
+    path.write_bytes(encoded(sweep(2.0), SAMPLE_RATE_HZ, "OGG"))
+    promised = 2 * SAMPLE_RATE_HZ + samples
+    monkeypatch.setattr(soundfile.SoundFile, "frames", promised)
+    with caplog.at_level(logging.WARNING):
+        assert read(path).size == 2 * SAMPLE_RATE_HZ
+    assert ("broken off" in caplog.text) == told
+
+
 def test_nan_in_a_file_becomes_silence(tmp_path, caplog):
     y = sweep(1.0)
     y[100:200] = np.nan
