@@ -37,7 +37,9 @@ class Rival(Payload):
 class Evidence(Payload):
     """Why a match is claimed."""
 
-    faiss_votes: int = Field(ge=0, description="Neighbours found by FAISS that agree with this place")
+    faiss_votes: int = Field(
+        ge=0, description="Neighbours found by FAISS that agree with this place, the older ones fading"
+    )
     lsh_votes: int = Field(ge=0, description="Bucket hits of the LSH voter that agree with this place")
     similarity: float = Field(
         ge=-1, le=1, description="Agreement along the line; about 0 for unrelated audio"

@@ -288,6 +288,36 @@ def test_a_silence_that_its_track_holds_is_no_end_however_long():
     assert facts[-1].ended_s == pytest.approx(41, abs=0.1)
 
 
+JINGLE = np.concatenate([cut(PIECES["p1"], 0, 6), silence(60), cut(PIECES["p1"], 6, 4)])
+
+
+def test_what_is_played_again_in_a_silence_of_its_track_is_another_match():
+    jingle = cut(JINGLE, 0, 6)
+    facts = hear(catalogue({**PIECES, "p1": JINGLE}), jingle, silence(10), jingle, silence(20), jingle)
+    check_lives(facts)
+    ended = [one for one in facts if one.phase == "ended"]
+    assert [one.track.id for one in ended] == ["p1", "p1", "p1"]
+    for one, begin_s in zip(ended, (0, 16, 42), strict=True):
+        assert one.started_s == pytest.approx(begin_s, abs=1)
+        assert one.ended_s == pytest.approx(begin_s + 6, abs=1)
+
+
+def test_what_is_not_heard_again_after_a_silence_of_its_track_had_ended_before_it():
+    facts = hear(catalogue({**PIECES, "p1": JINGLE}), cut(JINGLE, 0, 14), cut(PIECES["p2"], 0, 10))
+    check_lives(facts)
+    first, other = [one for one in facts if one.phase == "ended"]
+    assert (first.track.id, other.track.id) == ("p1", "p2")
+    assert first.ended_s == pytest.approx(6, abs=1)
+
+
+def test_a_silence_to_the_end_of_its_track_keeps_no_match():
+    silent_end = np.concatenate([cut(PIECES["p1"], 0, 12), silence(60)])
+    facts = hear(catalogue({**PIECES, "p1": silent_end}), cut(silent_end, 0, 30))
+    check_lives(facts)
+    assert facts[-1].ended_s == pytest.approx(12, abs=1)
+    assert facts[-1].stream_s < 12 + 6
+
+
 def test_what_is_drowned_just_after_its_start_goes_on_when_heard_again(reference):
     played = PIECES["p2"][5 * RATE_HZ :].copy()
     cut(played, 4, 3)[:] = 0

@@ -8,7 +8,7 @@ _CARD = """\
 {tracks} tracks, {hours:.2f} hours of audio, for stream-match (index format {version}).
 
 **What it is.** Sign codes of {bits} bits, one every {code_ms:.0f} ms, each of the spectral shape
-of {span_s:.1f} s of audio, in a FAISS index ({neighbours});
+of {span_s:.1f} s of audio, in a FAISS index, which is searched {searched};
 {lsh_tables} LSH tables of {key_bits}-bit keys over the chroma of every second of these moments;
 the hyperplanes of both, fitted to this catalogue. Listening computes the same codes of what it hears
 and looks for them here.
@@ -54,7 +54,7 @@ def card(manifest: Manifest, occupancy: float) -> str:
         bits=settings.n_bits,
         code_ms=1000 * settings.code_s,
         span_s=settings.span_s,
-        neighbours=manifest.neighbours,
+        searched={"flat": "exhaustively", "ivf": "by inverted lists"}[manifest.neighbours],
         lsh_tables=manifest.lsh.tables,
         key_bits=manifest.lsh.key_bits,
         bytes_per_second=settings.n_bits / 8 / settings.code_s,

@@ -76,7 +76,9 @@ class Manifest(Settings):
     fingerprint: str
     settings: FeatureSettings
     counts: Counts
-    neighbours: Literal["flat", "ivf"]
+    neighbours: Literal["flat", "ivf"] = Field(
+        description="How the codes are searched once loaded; their file is flat"
+    )
     lsh: LshShape
     excess: float = Field(
         default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"

@@ -13,7 +13,7 @@ _OBJECTIONS: dict[Objection, str] = {
     "version": "a version of it sounds, and it agrees less than the recording itself would",
     "explained": "{other}, which is claimed, resembles it enough to explain the agreement",
     "past": "it agrees with what was heard, but not with the newest of it: it does not sound now",
-    "elsewhere": "other places of it, which sound different, agree as well: it may be a loop that they share",
+    "elsewhere": "other places of it, which sound different, agree nearly as well: a loop, perhaps",
     "faint": "it stands out of poor rivals, but agrees poorly itself",
     "behind": "another piece agrees better",
     "sounding": "{other} sounds already, and versions are told one at a time",

@@ -4,7 +4,9 @@
     STARTED  --[agreement along its line]----------------------->  STARTED, told again now and then
     STARTED  --[its line is no recording's]--------------------->  STARTED, told again as a version
     STARTED as a version  --[the version lane hears it]---------->  goes on there
+    STARTED in the version lane  --[the recording is claimed]---->  goes on here
     STARTED  --[no agreement for MAX_GAP_S]--------------------->  ENDED
+    STARTED  --[silence for MAX_PAUSE_S, which its track lacks]->  ENDED
     STARTED  --[the stream ends, or has a gap]------------------>  ENDED
 
 A match follows its own line with a threshold far below that of its start. Every start has its end.
@@ -19,7 +21,13 @@ from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate
 from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
-from stream_match.match.objections import NEWEST_POSITIONS, SOUNDING_SCORE, Objections, is_no_performance
+from stream_match.match.objections import (
+    NEWEST_POSITIONS,
+    SOUNDING_SCORE,
+    Objections,
+    goes_on,
+    is_no_performance,
+)
 from stream_match.match.query import LONGEST_POSITIONS, Query
 from stream_match.match.reference import Reference
 from stream_match.match.rivals import Rivals
@@ -135,12 +143,12 @@ class Decision:
         if performed is not None:
             self._performed[performed] = query.now
         for match in self._matches:
-            seen = self._see(self._reconsidered(match, candidates, query), query, rivals)
+            seen = self._see(self._reconsidered(match, candidates, query, clock), query, rivals)
             if seen.trail.bent:
                 self._performed[seen.best.track] = query.now
-            if _is_lost(seen, query, clock):
-                seen = self._found_again(seen, candidates, query)
-            if _is_lost(seen, query, clock):
+            if self._is_lost(seen, query, clock):
+                seen = self._found_again(seen, candidates, query, clock)
+            if self._is_lost(seen, query, clock):
                 facts.append(self._teller.tell(seen, "ended", clock))
                 self._ended.append(seen)
                 self.recordings_over += seen.trail.proved
@@ -179,9 +187,10 @@ class Decision:
             self._count += 1
         return facts
 
-    def end_all(self, clock: Clock) -> list[MatchFacts]:
-        """End every match, as at the end of the stream or at a gap."""
-        facts = [self._teller.tell(match, "ended", clock) for match in self._matches]
+    def end_all(self, query: Query, clock: Clock) -> list[MatchFacts]:
+        """End every match, as at the end of the stream or at a gap; place it by all that was heard of it."""
+        placed = (self._placed_again(m, query) if m.heard == query.now else m for m in self._matches)
+        facts = [self._teller.tell(match, "ended", clock) for match in placed]
         self._matches = []
         self._ended = []
         self._performed = {}
@@ -255,7 +264,7 @@ class Decision:
         itself = abs(head - line.head[0]) <= _FOLLOW_OFFSETS[-1]
         return float(line.head[0]) if itself or peak <= here + _better(query) else head
 
-    def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
+    def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query, clock: Clock) -> Match:
         """Take in what the votes say of the match's track by now.
 
         On its line, more evidence makes it surer. At another place that explains clearly better what was
@@ -270,19 +279,24 @@ class Decision:
         if abs(rival.head - line.head[0]) <= _FOLLOW_OFFSETS[-1]:
             surer = rival.score > match.best.score
             return replace(match, best=rival, shift=rival.shift) if surer else match
+        if _long_unheard(match, query, clock):
+            return match
         newest = query.newest(rival.window_positions)
         elsewhere, along = self._reader.peak(newest.words, newest.audible, rival.line.followed_by(line))
         if elsewhere < along + _better(newest):
             return match
         return _moved(match, rival, query.now)
 
-    def _found_again(self, match: Match, candidates: list[Candidate], query: Query) -> Match:
+    def _found_again(self, match: Match, candidates: list[Candidate], query: Query, clock: Clock) -> Match:
         """Return the match on the line of a candidate of its track that could be claimed anew, if any.
 
-        Where its own line was lost, as at a repeat or when the speed was misjudged, it has not ended.
+        Where its own line was lost, as at a repeat or when the speed was misjudged, it has not ended; but
+        what begins anew in a silence of its track is another playing of it.
         """
+        anywhere = not _long_unheard(match, query, clock)
         for candidate in candidates:
-            if candidate.track == match.best.track and self._against.is_claimable(query, candidate):
+            here = anywhere or goes_on(match, candidate, query)
+            if candidate.track == match.best.track and here and self._against.is_claimable(query, candidate):
                 return replace(
                     _moved(match, candidate, query.now),
                     best=candidate if candidate.score > match.best.score else match.best,
@@ -302,11 +316,8 @@ class Decision:
         keep = _kept_by(match)
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(keep), rivals.level(SOUNDING_SCORE, keep))
-        silent = _falls_silent(query)
-        if silent or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
-            paused = silent and self._is_silent(line)
-            heard = query.now if paused else match.heard
-            return replace(match, head=float(line.head[0]), now=query.now, heard=heard)
+        if _falls_silent(query) or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
+            return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
         trail = match.trail.followed_by(query.now, float(lines.head[best]))
         slowest, fastest = _VERSION_SPEEDS if trail.bent else (1 - MOST_OFF_SPEED, 1 + MOST_OFF_SPEED)
@@ -321,12 +332,24 @@ class Decision:
             coverage=float((similarity[best] > 0.5 * level).mean()),
         )
 
-    def _is_silent(self, line: Lines) -> bool:
-        """Return whether a line runs through silence of its track, so that silence is what it foretells."""
-        positions = np.rint(line.head[0] - np.arange(NEWEST_POSITIONS)).astype(np.int64)
-        first, beyond = self._reference.starts[[line.track[0], line.track[0] + 1]]
-        inside = positions[(positions >= first) & (positions < beyond)]
-        return bool(2 * np.count_nonzero(~self._reference.audible[inside]) > NEWEST_POSITIONS)
+    def _is_lost(self, match: Match, query: Query, clock: Clock) -> bool:
+        """Return whether a match was not heard for so long that it is over; silence may be a pause."""
+        gap = query.now - match.heard
+        patience_s = MAX_GAP_S - (_kept_by(match) - NEWEST_POSITIONS) * clock.code_s
+        if match.similarity < _DROWNED and not match.trail.proved:
+            patience_s = MAX_PAUSE_S
+        since = query.newest(max(1, math.ceil(gap)))
+        audible_s = min(gap, since.positions) * clock.code_s * float(since.audible.mean())
+        returned = audible_s > _RETURN_S or (_falls_silent(query) and not self._pauses(match))
+        return audible_s > patience_s or (_long_unheard(match, query, clock) and returned)
+
+    def _pauses(self, match: Match) -> bool:
+        """Return whether the line of a match foretells silence: its track is silent there, and goes on."""
+        first, beyond = self._reference.starts[[match.best.track, match.best.track + 1]]
+        audible, head = self._reference.audible[first:beyond], round(match.head) - int(first)
+        newest = audible[max(0, head + 1 - NEWEST_POSITIONS) : max(0, head + 1)]
+        silent = 2 * np.count_nonzero(~newest) > NEWEST_POSITIONS
+        return bool(silent and audible[max(0, head + 1) :].any())
 
     def _newsworthy(self, match: Match, clock: Clock) -> bool:
         """Return whether the match should be told again."""
@@ -361,15 +384,9 @@ def _falls_silent(query: Query) -> bool:
     return bool(query.newest(NEWEST_POSITIONS).audible.mean() < 0.5)
 
 
-def _is_lost(match: Match, query: Query, clock: Clock) -> bool:
-    """Return whether a match was not heard for so long that it is over; silence may be a pause."""
-    gap = query.now - match.heard
-    patience_s = MAX_GAP_S - (_kept_by(match) - NEWEST_POSITIONS) * clock.code_s
-    if match.similarity < _DROWNED and not match.trail.proved:
-        patience_s = MAX_PAUSE_S
-    audible_s = gap * clock.code_s * float(query.newest(max(1, math.ceil(gap))).audible.mean())
-    returned = audible_s > _RETURN_S or _falls_silent(query)
-    return audible_s > patience_s or (gap * clock.code_s > MAX_PAUSE_S and returned)
+def _long_unheard(match: Match, query: Query, clock: Clock) -> bool:
+    """Return whether a match was not heard for longer than a pause: in a silence that its track holds."""
+    return (query.now - match.heard) * clock.code_s > MAX_PAUSE_S
 
 
 def _kept_by(match: Match) -> int:

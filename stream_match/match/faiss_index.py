@@ -19,7 +19,9 @@ as often as by comparing everything (`docs/recordings.md`). Lists about means of
 and take seconds to train."""
 
 _LISTS_PER_ROOT = 2
-"""Lists per square root of the number of codes; more take longer to find than they save."""
+_MOST_LISTS = 1024
+"""Lists per square root of the number of codes, and at most, so that the time to make them grows with the
+codes only."""
 
 _PROBED_SHARE = 8
 """One list in this many is searched."""
@@ -115,7 +117,7 @@ def _lists(codes: Codes) -> Any:
     """Return inverted lists about some of the codes."""
     import faiss
 
-    n_lists = int(_LISTS_PER_ROOT * np.sqrt(len(codes)))
+    n_lists = min(int(_LISTS_PER_ROOT * np.sqrt(len(codes))), _MOST_LISTS)
     chosen = np.random.default_rng(_SEED).choice(len(codes), n_lists, replace=False)
     centres = _flat(codes[np.sort(chosen)])
     index = faiss.IndexBinaryIVF(centres, codes.shape[1] * 8, n_lists)

@@ -19,7 +19,7 @@ Objection = Literal[
 - ``version``: a version of its track sounds, and it agrees less than the recording itself would.
 - ``explained``: a match that goes on resembles it so much that it explains the agreement.
 - ``past``: it agrees with what was heard, but not with the newest of it.
-- ``elsewhere``: other places of its track, which sound different, agree as well.
+- ``elsewhere``: other places of its track, which sound different, agree nearly as well.
 - ``faint``: a version that stands out of poor rivals, and agrees poorly itself.
 - ``behind``: a version, and another piece agrees better.
 - ``sounding``: a version, and one sounds already.

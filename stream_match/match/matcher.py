@@ -117,7 +117,7 @@ class Matcher:
             Stream time at which the next stretch begins.
         """
         facts = self._step(self._waiting) if len(self._waiting) else []
-        facts += self._decision.end_all(self._clock)
+        facts += self._decision.end_all(self._query(), self._clock)
         self._begin(next_begin_s)
         return facts
 
@@ -161,8 +161,7 @@ class Matcher:
 
     def _decide(self) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
-        stride = self._features.code_stride_frames
-        query = Query(self._words, self._audible, self._now / stride, stride)
+        query = self._query()
         if query.positions == 0:
             return []
         forward, backward = self._proposals.cells(self._now)
@@ -174,6 +173,11 @@ class Matcher:
             standings = self._decision.standings(query, candidates, self._clock)
             self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, forward))
         return facts
+
+    def _query(self) -> Query:
+        """Return what was heard last."""
+        stride = self._features.code_stride_frames
+        return Query(self._words, self._audible, self._now / stride, stride)
 
     def _remember(self, query: Query, candidates: list[Candidate]) -> None:
         """Keep what was not claimed: the best score of each track, and its most promising line."""

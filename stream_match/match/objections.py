@@ -138,7 +138,7 @@ class Objections:
         """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
         return any(
             candidate.track in match.settled_tracks()
-            and (candidate.track != match.best.track or _goes_on(match, candidate, query))
+            and (candidate.track != match.best.track or goes_on(match, candidate, query))
             and self._score_since(match.now, query, candidate) < self._threshold
             for match in ended
         )
@@ -232,6 +232,6 @@ def is_no_performance(candidate: Candidate) -> bool:
     return long_enough and candidate.similarity > _NO_PERFORMANCE
 
 
-def _goes_on(match: Match, candidate: Candidate, query: Query) -> bool:
+def goes_on(match: Match, candidate: Candidate, query: Query) -> bool:
     """Return whether a candidate lies on the line of a match of its track."""
     return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE_POSITIONS)

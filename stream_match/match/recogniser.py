@@ -91,7 +91,10 @@ class Recogniser:
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
 
     def _named(self, facts: list[MatchFacts], other: Matcher | VersionMatcher | None) -> list[MatchFacts]:
-        """Return facts of a lane; what it takes over from the other one goes on under its name."""
+        """Return facts of a lane; what it takes over from the other one goes on under its name.
+
+        The id and the beginning stay; place, score and evidence are those of the lane that tells it now.
+        """
         named = []
         for one in facts:
             if one.phase == "started" and other is not None:

@@ -1,8 +1,8 @@
 """From proposed places to scored candidates: how far the best line stands out of what chance gives.
 
 A similarity as such separates badly: a loop, a drone or sparse music agrees with much that it is not.
-What can be trusted is the distance of a line to its rivals, the best lines of *other* places in the
-catalogue and the best lines read *backwards* (decoys), in their standard deviations. The rivals come
+What can be trusted is the distance of a line to its rivals, the best lines of *other* tracks and the best
+lines read *backwards* (decoys), in their standard deviations; `rivals` has how they are counted. They come
 from the same votes, so they have been sought out as hard as the candidate itself.
 """
 

@@ -46,7 +46,7 @@ class Cells:
     weight : np.ndarray [shape=(n,), dtype=float32]
         Faded sum of the votes.
     faiss_votes, lsh_votes : np.ndarray [shape=(n,), dtype=int64]
-        Number of votes, unfaded.
+        Number of votes; they fade as weights do.
     """
 
     track: Int64
@@ -62,7 +62,7 @@ class Cells:
 
 
 _WEIGHT, _MOMENT, _FAISS, _LSH = range(4)
-"""Rows of what is summed up of a cell: faded weights, the same times offsets, votes of each voter."""
+"""Rows of what is summed up of a cell, all fading: weights, the same times offsets, votes of each voter."""
 
 
 @dataclass
@@ -176,7 +176,7 @@ class VoteWindow:
         """Let all weights fade until a moment."""
         factor = math.exp2((self._now - now) / self._half_life)
         for gathered in self._gathered.values():
-            gathered.sums[[_WEIGHT, _MOMENT]] *= factor
+            gathered.sums *= factor
         self._now = now
 
     def cells(self, now: int, direction: Literal[1, -1], *, at_most: Sequence[int], per_track: int) -> Cells:
@@ -195,7 +195,7 @@ class VoteWindow:
             How many cells of one track, at one shift.
         """
         gathered = self._gathered[direction]
-        weight = _with_neighbours(gathered.key, gathered.sums[_WEIGHT])
+        weight = _spread(gathered.key, gathered.sums[_WEIGHT])
         peaks = np.flatnonzero(_peaks(gathered.key, weight))
         of_shift = np.searchsorted(gathered.key[peaks], np.arange(len(at_most) + 1) * _SHIFT_STEP)
         chosen = [
@@ -204,14 +204,14 @@ class VoteWindow:
         ]
         order = np.concatenate(chosen)
         sums = gathered.with_neighbours(order)
-        faded = np.exp2((self._now - now) / self._half_life)
+        sums *= np.exp2((self._now - now) / self._half_life)
         return Cells(
             track=gathered.key[order] % _SHIFT_STEP // _TRACK_STEP,
             shift=gathered.key[order] // _SHIFT_STEP,
             head_frames=sums[_MOMENT] / np.maximum(sums[_WEIGHT], 1e-9) + direction * now,
-            weight=(sums[_WEIGHT] * faded).astype(np.float32),
-            faiss_votes=sums[_FAISS].astype(np.int64),
-            lsh_votes=sums[_LSH].astype(np.int64),
+            weight=sums[_WEIGHT].astype(np.float32),
+            faiss_votes=np.rint(sums[_FAISS]).astype(np.int64),
+            lsh_votes=np.rint(sums[_LSH]).astype(np.int64),
         )
 
 
@@ -228,7 +228,7 @@ def _heaviest(rows: Int64, label: Int64, weight: Float64, count: int, per_label:
     return rows[first_of_each(label[rows], per_label)][:count]
 
 
-def _with_neighbours(cells: Int64, weight: Float64) -> Float64:
+def _spread(cells: Int64, weight: Float64) -> Float64:
     """Add to the weight of each cell those of the cells just before and after it."""
     total = weight.copy()
     follows = np.flatnonzero(np.diff(cells) == 1)

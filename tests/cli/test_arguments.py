@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -30,6 +31,26 @@ def test_every_help_has_an_example(command, capsys):
     assert left.value.code == 0
     told = capsys.readouterr().out
     assert f"example: stream-match {' '.join(command)}" in told
+
+
+THREADS = """
+import json, sys
+import stream_match.cli
+import numpy
+from threadpoolctl import threadpool_info
+json.dump([library["num_threads"] for library in threadpool_info()], sys.stdout)
+"""
+
+
+@pytest.mark.parametrize("asked", [None, "2"])
+def test_products_take_one_thread_unless_told_otherwise(asked):
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment |= {} if asked is None else {"OPENBLAS_NUM_THREADS": asked}
+    args = [sys.executable, "-c", THREADS]
+    done = subprocess.run(args, capture_output=True, text=True, check=True, env=environment)
+    threads = json.loads(done.stdout)
+    assert threads
+    assert set(threads) <= {1, min(int(asked or 1), os.cpu_count())}
 
 
 HELP = """
