@@ -149,16 +149,16 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
     own = {}
     for time, position, track, weight, by_lsh in votes:
         offset = position - direction * time
-        faded = weight * 2.0 ** ((time - now) / half_life)
-        cell = own.setdefault((track, offset // cell_frames), [0.0, 0, 0, 0.0])
-        cell[0] += faded
-        cell[2 if by_lsh else 1] += 1
-        cell[3] += faded * offset
+        left = 2.0 ** ((time - now) / half_life)
+        cell = own.setdefault((track, offset // cell_frames), [0.0, 0.0, 0.0, 0.0])
+        cell[0] += left * weight
+        cell[2 if by_lsh else 1] += left
+        cell[3] += left * weight * offset
     total = {}
     for track, place in own:
         near = [own[near] for step in (0, 1, -1) if (near := (track, place + step)) in own]
         total[track, place] = [sum(column) for column in zip(*near, strict=True)]
-    left = {}
+    room = {}
     found = []
     for (track, place), (weight, faiss, lsh, moment) in sorted(
         total.items(), key=lambda item: (-item[1][0], item[0])
@@ -167,8 +167,8 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
         after = total.get((track, place + 1), [-1.0])[0]
         if before >= weight or after > weight:
             continue
-        left[track] = left.get(track, per_track) - 1
-        if left[track] >= 0:
+        room[track] = room.get(track, per_track) - 1
+        if room[track] >= 0:
             found.append((track, moment / weight + direction * now, weight, faiss, lsh))
     return found[:at_most]
 

@@ -124,7 +124,7 @@ def test_every_start_has_its_end(reference):
     [
         [({"p2": 7}, 4.61), ({"p6": 7, "p2": 7}, 6.8)],
         [({"p5": 3, "p0": 3}, 7.22), ({"p3": 3, "p5": 3}, 5.32)],
-        [({"p6": 7}, 5.43), ({"p6": 7}, 4), ({"p6": 7}, 6.31), ({"p4": 7, "p6": 7}, 4.01)],
+        [({"p6": 7}, 5.43), ({"p6": 7}, 4), ({"p6": 7}, 6.31), ({"p4": 7, "p6": 7}, 6.01)],
     ],
 )
 def test_what_comes_back_under_something_else_begins_after_it_ended(reference, stretches):

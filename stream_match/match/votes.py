@@ -157,12 +157,12 @@ class VoteWindow:
         if len(time) == 0:
             return
         self._fade(max(self._now, int(time.max())))
-        faded = weight * np.exp2((time - self._now) / self._half_life)
+        left = np.exp2((time - self._now) / self._half_life)
         for direction, gathered in self._gathered.items():
             offset = position - direction * time
             # Offsets turn negative once the stream is longer than the references before the track.
             key = shift * _SHIFT_STEP + track * _TRACK_STEP + _TRACK_STEP // 2 + offset // CELL_FRAMES
-            summands = np.stack([faded, faded * offset, ~by_lsh, by_lsh])
+            summands = left * np.stack([weight, weight * offset, ~by_lsh, by_lsh])
             gathered.merge(_Gathered.of_votes(key, summands, time))
 
     def forget(self, now: int) -> None:
