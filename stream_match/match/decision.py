@@ -175,8 +175,7 @@ class Decision:
         for candidate in candidates:
             objection = self._against.objection(query, candidate, self._matches, self._ended, performed)
             if objection is None:
-                newest = query.newest(candidate.window_positions)
-                head = self._place(newest, candidate.line, _better(newest))
+                head = self._place(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, head=head)
                 objection = self._against.objection_here(query, placed, self._ended)
             self._objections.append(objection)
@@ -252,29 +251,26 @@ class Decision:
         """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
         age = query.now - match.here_since
         match = replace(match, place_again=query.now + max(age, _PLACE_AGAIN_POSITIONS))
-        line, newest = match.line_at(query.now), query.newest(max(1, int(age)))
-        head = self._place(newest, line, _better(newest))
+        line = match.line_at(query.now)
+        head = self._place(query.newest(max(1, int(age))), line)
         if head == line.head[0]:
             return match
         return replace(match, head=head, now=query.now, trail=match.trail.from_here())
 
     def _placed_at_last(self, match: Match, query: Query) -> Match:
-        """Look for a match by all that was heard of it; by what is left of that, it stays if in doubt."""
+        """Look for a match by all that was heard of it, if that is still at hand."""
         heard = query.now - match.began
         if heard > query.positions:
             return self._placed_again(match, query)
         newest = query.newest(max(1, int(heard)))
-        return replace(match, head=self._place(newest, match.line_at(query.now), 0.0))
+        return replace(match, head=self._place(newest, match.line_at(query.now)))
 
-    def _place(self, query: Query, line: Lines, better: float) -> float:
-        """Return the head of a line, or of another in its track that agrees better by so much.
-
-        Votes find any repeat.
-        """
+    def _place(self, query: Query, line: Lines) -> float:
+        """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""
         head, peak = self._reader.place_in_track(query.words, query.audible, line)
         here = float(self._reader.peak(query.words, query.audible, line)[0])
         itself = abs(head - line.head[0]) <= _FOLLOW_OFFSETS[-1]
-        return float(line.head[0]) if itself or peak <= here + better else head
+        return float(line.head[0]) if itself or peak <= here + _better(query) else head
 
     def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query, clock: Clock) -> Match:
         """Take in what the votes say of the match's track by now.
