@@ -5,7 +5,7 @@ import pytest
 from match_samples import cells_at, flipped, query_along, random_codes, reference_of
 
 from stream_match.match.lines import LineReader
-from stream_match.match.objections import Objections
+from stream_match.match.objections import Objections, reads_both_ways
 from stream_match.match.scoring import Scorer
 
 LOOP, TIMES = 40, 6
@@ -51,3 +51,16 @@ def test_nor_does_a_track_that_repeats_exactly(loop, wrong):
 def test_a_track_with_no_other_place_does_not():
     short = reference_of([random_codes(9, 5), *(random_codes(300, number) for number in range(9))])
     assert not fits_elsewhere(short, query_along(short, 8.0, positions=9), head=8.0)
+
+
+@pytest.mark.parametrize(("positions", "both_ways"), [(8, True), (40, False)])
+def test_what_changes_slowly_must_be_heard_for_longer(positions, both_ways):
+    slow = [random_codes(1, 5)]
+    for number in range(299):
+        slow.append(flipped(slow[-1], 0.04, number))
+    tracks = reference_of([np.concatenate(slow), *(random_codes(300, number) for number in range(30))])
+    query = query_along(tracks, 200.0, positions=positions, wrong=0.1)
+    best = Scorer(tracks).rank(query, cells_at(tracks, [200.0]), cells_at(tracks, [], seed=1), set())
+    candidate = best[0][0]
+    assert (candidate.track, candidate.score > 9) == (0, True)
+    assert reads_both_ways(LineReader(tracks), query, candidate) == both_ways
