@@ -31,8 +31,8 @@ nothing."""
 
 _LEAST_DIRECTED = 4.0
 """How far a line must stand above the same line read backwards, in deviations of the rivals. Steady tones
-stand above it by 0, chords whose partials beat by up to 2.9; of true lines, measured on 8 hours of broadcast,
-those of drones by 2 to 10, 99 % by more than 8."""
+stand above it by 0; of true lines, measured on 8 hours of broadcast, those of drones by 2 to 10, 99 % by more
+than 8. Chords whose partials beat stand anywhere, by 0 to 59: some that are held on are claimed."""
 
 _HELD_POSITIONS = 12
 _LEAST_LOST = 0.45
