@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.base import Block
 from stream_match.capture.resample import Resampler, to_float
 from stream_match.errors import SourceError
 
@@ -100,20 +100,23 @@ class Decoder:
         block_s: float,
         news: Callable[[int | None], Mapping[str, str]] = no_news,
     ) -> None:
+        import av
+
         if not container.streams.audio:
             raise SourceError(f"{shown} holds no audio")
         self._container = container
         self._shown = shown
-        self._enough = round(block_s * SAMPLE_RATE_HZ)
+        self._block_s = block_s
         self._news = news
         self._damaged = 0
         self._damaged_in_row = 0
         self._torn = False
-        self._format: tuple[int, int] | None = None
+        self._format: tuple[int, str, str] | None = None
         self._resampler: Resampler | None = None
         self._expected_s: float | None = None
-        self._pending: list[npt.NDArray[np.float32]] = []
-        self._pending_samples = 0
+        self._jumped_s = 0.0
+        self._enough = 0
+        self._held = av.AudioFifo()  # frames of one signal
         self._next = Block(np.empty(0, np.float32))  # what the next block will say besides its audio
 
     def blocks(self) -> Iterator[Block]:
@@ -138,11 +141,15 @@ class Decoder:
                     yield from self._emit()
                     self._next = replace(self._next, metadata={**self._next.metadata, **news})
                 for frame in self._frames(packet):
-                    yield from self._take(frame)
+                    if not self._goes_on(frame):
+                        yield from self._emit(last=True)
+                        self._begin(frame)
+                    if self._hold(frame) >= self._enough:
+                        yield from self._emit()
         except (av.error.FFmpegError, OSError):
-            yield from self._tail()  # it has been heard before the stream broke off
+            yield from self._emit(last=True)  # it has been heard before the stream broke off
             raise
-        yield from self._tail()
+        yield from self._emit(last=True)
 
     def _frames(self, packet: "Packet[AudioStream]") -> "list[AudioFrame]":
         import av
@@ -168,47 +175,58 @@ class Decoder:
                 retry=True,
             )
 
-    def _take(self, frame: "AudioFrame") -> Iterator[Block]:
-        channels = frame.layout.nb_channels
-        jump_s = self._jump_s(frame)
-        changed = self._format not in (None, (frame.sample_rate, channels))
-        if changed or self._torn or jump_s is not None:
-            self._torn = False
-            yield from self._tail()
-            gap_s = jump_s if jump_s is not None and 0.0 < jump_s <= MAX_GAP_S else 0.0
-            self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
-        if self._format != (frame.sample_rate, channels) or self._resampler is None:
-            self._format = (frame.sample_rate, channels)
-            self._resampler = Resampler(frame.sample_rate, channels)
-        self._pending.append(self._resampler.feed(_samples(frame, channels)))
-        self._pending_samples += self._pending[-1].size
-        if self._pending_samples >= self._enough:
-            yield from self._emit()
+    def _goes_on(self, frame: "AudioFrame") -> bool:
+        """Say whether a frame is what follows the last one; if not, what is held must go out first."""
+        form = (frame.sample_rate, frame.layout.name, frame.format.name)
+        self._jumped_s = self._jump_s(frame)
+        same = form == self._format and not self._torn and self._jumped_s == 0.0
+        self._format = form
+        return same
 
-    def _jump_s(self, frame: "AudioFrame") -> float | None:
+    def _jump_s(self, frame: "AudioFrame") -> float:
         """Say by how much a frame's time stamp is off, if it is too much."""
-        if frame.pts is None or frame.time_base is None:
-            return None
-        now_s = float(frame.pts * frame.time_base)
-        expected_s, self._expected_s = self._expected_s, now_s + frame.samples / frame.sample_rate
-        if expected_s is None or abs(now_s - expected_s) <= JUMP_S:
-            return None
-        return now_s - expected_s
+        now_s, expected_s = frame.time, self._expected_s
+        if now_s is None:
+            return 0.0
+        self._expected_s = now_s + frame.samples / frame.sample_rate
+        jump_s = 0.0 if expected_s is None else now_s - expected_s
+        return jump_s if abs(jump_s) > JUMP_S else 0.0
 
-    def _tail(self) -> Iterator[Block]:
+    def _begin(self, frame: "AudioFrame") -> None:
+        """Begin a signal with a frame that does not follow the last."""
+        import av
+
         if self._resampler is not None:
-            self._pending.append(self._resampler.flush())
-        yield from self._emit()
+            gap_s = self._jumped_s if 0.0 < self._jumped_s <= MAX_GAP_S else 0.0
+            self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
+        self._torn = False
+        self._held = av.AudioFifo()
+        self._resampler = Resampler(frame.sample_rate, frame.layout.nb_channels)
+        self._enough = round(self._block_s * frame.sample_rate)
 
-    def _emit(self) -> Iterator[Block]:
-        y = np.concatenate(self._pending) if self._pending else np.empty(0, np.float32)
-        self._pending = []
-        self._pending_samples = 0
+    def _hold(self, frame: "AudioFrame") -> int:
+        """Keep a frame for the next block, and return how many samples wait for it.
+
+        Frames last 20 ms: resampled one by one, they would cost several times what decoding does.
+        """
+        frame.pts = None  # the queue takes no time stamps that jump; they have been looked at
+        self._held.write(frame)
+        return self._held.samples
+
+    def _emit(self, *, last: bool = False) -> Iterator[Block]:
+        """Yield what is held, and if it is the last of its signal, what the resampler holds too."""
+        if self._resampler is None:
+            return
+        held = self._held.read()
+        parts = [] if held is None else [self._resampler.feed(_samples(held))]
+        if last:
+            parts.append(self._resampler.flush())
+        y = np.concatenate(parts) if parts else np.empty(0, np.float32)
         if y.size:
             yield replace(self._next, y=y)
             self._next = Block(np.empty(0, np.float32))
 
 
-def _samples(frame: "AudioFrame", channels: int) -> npt.NDArray[np.float32]:
+def _samples(frame: "AudioFrame") -> npt.NDArray[np.float32]:
     y = to_float(frame.to_ndarray())
-    return y.T if frame.format.is_planar else y.reshape(-1, channels)
+    return y.T if frame.format.is_planar else y.reshape(-1, frame.layout.nb_channels)

@@ -50,6 +50,29 @@ def test_formats_of_ffmpeg(tmp_path, suffix):
     assert duration_s(path) == pytest.approx(3.0, abs=0.5)
 
 
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_is_read_alike_with_and_without_ffmpeg(tmp_path, monkeypatch, subtype):
+    pytest.importorskip("av")
+    path = tmp_path / "song.ogg"
+    path.write_bytes(encoded(sweep(5.0, 48_000, 2), 48_000, "OGG", subtype))
+    faster = read(path)
+    monkeypatch.setitem(sys.modules, "av", None)
+    slower = read(path)
+    assert abs(faster.size - slower.size) < 0.02 * SAMPLE_RATE_HZ
+    shared = min(faster.size, slower.size) - 500
+    np.testing.assert_allclose(faster[500:shared], slower[500:shared], atol=0.02)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_damage_in_ogg_loses_what_is_near_it_only(tmp_path, subtype):
+    path = tmp_path / "song.ogg"
+    whole = bytearray(encoded(sweep(20.0, 48_000), 48_000, "OGG", subtype))
+    middle = len(whole) // 2
+    whole[middle : middle + 100] = bytes(100)
+    path.write_bytes(whole)
+    assert 15 < read(path).size / SAMPLE_RATE_HZ < 20.1
+
+
 def test_without_ffmpeg_the_message_says_what_to_install(tmp_path, monkeypatch):
     path = tmp_path / "song.m4a"
     path.write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
@@ -96,7 +119,8 @@ def test_one_that_breaks_off_gives_what_there_is_and_a_warning(tmp_path, caplog,
 
 @pytest.mark.parametrize(("samples", "told"), [(0, False), (300, False), (11_025, True)])
 def test_a_promise_of_a_little_more_is_no_break(tmp_path, caplog, monkeypatch, samples, told):
-    """What libsndfile says of some Ogg files, before it decodes them."""
+    """What libsndfile says of some Ogg files, before it decodes them, where there is no FFmpeg to do it."""
+    monkeypatch.setitem(sys.modules, "av", None)
     path = tmp_path / "promised.ogg"
     path.write_bytes(encoded(sweep(2.0), SAMPLE_RATE_HZ, "OGG"))
     promised = 2 * SAMPLE_RATE_HZ + samples
