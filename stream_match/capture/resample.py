@@ -12,8 +12,7 @@ MIN_RATE_HZ = 1_000
 MAX_RATE_HZ = 768_000
 
 QUALITY = "HQ"
-"""Preset of soxr. Measured on stereo Ogg Vorbis at 44.1 kHz, decoding included, one core: 870 times
-real time with HQ, 890 with LQ, 900 without any resampling: decoding costs all, so quality is free."""
+"""Preset of soxr. 13 hours at 44.1 and 48 kHz take it 7 s of a core, a tenth of what decoding takes."""
 
 MAX_SAMPLE = 1e9
 """Beyond it a number is not a sample but damage, and would overflow float32 in the filter. Files whose

@@ -32,7 +32,9 @@ class RollingFeatures:
     def __init__(self, settings: FeatureSettings, shifts_semitones: Sequence[float] = (0.0,)) -> None:
         self._frames = FrameBuffer(settings.n_fft_samples, settings.hop_samples)
         self._window = hann(settings.n_fft_samples)
-        self._bands_filter = log_frequency_filter(settings.sample_rate_hz, settings.n_fft_samples)
+        bands_filter = log_frequency_filter(settings.sample_rate_hz, settings.n_fft_samples)
+        self._n_bins = int(bands_filter.indices.max()) + 1 if settings.chroma == "contrast" else None
+        self._bands_filter = bands_filter[:, : self._n_bins]
         bases = [shape_basis(settings.shape_coefficients, shift) for shift in shifts_semitones]
         self._basis = np.concatenate(bases, axis=1)
         self._chroma = _chroma_of(settings)
@@ -54,7 +56,7 @@ class RollingFeatures:
             Columns `CHROMA` and `SHAPE`; rows are all zero where the frame is silent.
         """
         frames = self._frames.feed(y)
-        magnitude = magnitudes(frames, self._window)
+        magnitude = magnitudes(frames, self._window, self._n_bins)
         bands = contrast_bands(magnitude, self._bands_filter)
         features = np.concatenate(
             [self._chroma(magnitude, bands), np.einsum("ij,jk->ik", bands, self._basis)], axis=1

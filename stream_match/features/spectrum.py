@@ -7,6 +7,9 @@ import scipy.signal
 
 Float32 = npt.NDArray[np.float32]
 
+_FRAMES_AT_ONCE = 32
+"""Frames that are transformed at a time: what they take fits into a cache."""
+
 
 class FrameBuffer:
     """Cut a stream of samples into overlapping frames.
@@ -60,7 +63,7 @@ def hann(n_fft: int) -> Float32:
     return window
 
 
-def magnitudes(frames: Float32, window: Float32) -> Float32:
+def magnitudes(frames: Float32, window: Float32, n_bins: int | None = None) -> Float32:
     """Return the magnitude spectrum of each frame.
 
     Follows ``abs(librosa.stft(y, center=False))``, transposed. scipy transforms each row by
@@ -70,11 +73,17 @@ def magnitudes(frames: Float32, window: Float32) -> Float32:
     ----------
     frames : np.ndarray [shape=(n_frames, n_fft), dtype=float32]
     window : np.ndarray [shape=(n_fft,), dtype=float32]
+    n_bins : int or None
+        How many of the lowest bins are wanted; all by default.
 
     Returns
     -------
-    np.ndarray [shape=(n_frames, n_fft // 2 + 1), dtype=float32]
+    np.ndarray [shape=(n_frames, n_bins or n_fft // 2 + 1), dtype=float32]
         Magnitudes, >= 0.
     """
-    spectrum: Float32 = np.abs(scipy.fft.rfft(frames * window, axis=1))
-    return spectrum
+    n_bins = n_bins or frames.shape[1] // 2 + 1
+    spectra = np.empty((len(frames), n_bins), np.float32)
+    for first in range(0, len(frames), _FRAMES_AT_ONCE):
+        rows = slice(first, first + _FRAMES_AT_ONCE)
+        np.abs(scipy.fft.rfft(frames[rows] * window, axis=1)[:, :n_bins], out=spectra[rows])
+    return spectra

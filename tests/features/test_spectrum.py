@@ -55,6 +55,13 @@ def test_magnitudes_are_those_of_librosa(librosa, name, n_fft):
     np.testing.assert_allclose(ours, theirs, atol=1e-6 * max(1, theirs.max()))
 
 
+def test_fewer_bins_are_the_lowest_to_the_last_bit():
+    frames = FrameBuffer(256, 64).feed(np.random.default_rng(0).standard_normal(10_000).astype(np.float32))
+    fewer = magnitudes(frames, hann(256), 50)
+    assert fewer.shape == (len(frames), 50)
+    np.testing.assert_array_equal(fewer, magnitudes(frames, hann(256))[:, :50])
+
+
 def test_the_window_is_periodic():
     window = hann(8)
     assert (window.dtype, window.shape) == (np.float32, (8,))
