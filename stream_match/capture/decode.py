@@ -29,6 +29,10 @@ MAX_DAMAGED_IN_ROW = 500
 """Packets (10 s or more of audio) without one that can be decoded, after which we give up."""
 
 
+_KINDS = {"u": "u", "s": "i", "f": "f", "d": "f"}
+"""Kind of number by the first letter of FFmpeg's sample formats: u8, s16, s32, s64, flt, dbl."""
+
+
 def import_av(shown: str) -> ModuleType:
     """Import PyAV.
 
@@ -185,7 +189,8 @@ class Decoder:
 
     def _jump_s(self, frame: "AudioFrame") -> float:
         """Say by how much a frame's time stamp is off, if it is too much."""
-        now_s, expected_s = frame.time, self._expected_s
+        expected_s = self._expected_s
+        now_s = expected_s if frame.time is None else frame.time
         if now_s is None:
             return 0.0
         self._expected_s = now_s + frame.samples / frame.sample_rate
@@ -201,7 +206,7 @@ class Decoder:
             self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
         self._torn = False
         self._held = av.AudioFifo()
-        self._resampler = Resampler(frame.sample_rate, frame.layout.nb_channels)
+        self._resampler = Resampler(frame.sample_rate, frame.layout.nb_channels, self._shown)
         self._enough = round(self._block_s * frame.sample_rate)
 
     def _hold(self, frame: "AudioFrame") -> int:
@@ -228,5 +233,12 @@ class Decoder:
 
 
 def _samples(frame: "AudioFrame") -> npt.NDArray[np.float32]:
-    y = to_float(frame.to_ndarray())
-    return y.T if frame.format.is_planar else y.reshape(-1, frame.layout.nb_channels)
+    """Return the samples of a frame [shape=(n, channels), dtype=float32].
+
+    PyAV's own ``to_ndarray`` reads a ninth plane where there are eight, which is no memory of ours.
+    """
+    kind, channels = frame.format, frame.layout.nb_channels
+    dtype = f"{_KINDS[kind.name[0]]}{kind.bytes}"
+    if not kind.is_planar:
+        return to_float(np.frombuffer(frame.planes[0], dtype, frame.samples * channels).reshape(-1, channels))
+    return to_float(np.stack([np.frombuffer(p, dtype, frame.samples) for p in frame.planes[:channels]])).T

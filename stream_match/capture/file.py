@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.capture.base import Block
-from stream_match.capture.decode import Decoder, import_av
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.decode import MAX_GAP_S, Decoder, import_av
 from stream_match.capture.resample import Resampler
 from stream_match.capture.threaded import from_thread
 from stream_match.errors import SourceError
@@ -24,8 +24,9 @@ CHUNK_VALUES = 1 << 20
 
 STEP_FRAMES = 1024  # up to so many are lost before a place where a file is damaged
 FFMPEG_BLOCK_S = 10.0
-FASTER_IN_FFMPEG = ("OPUS", "VORBIS")
-"""What libsndfile reads too, but slower: 160 and 510 times real time on one core, FFmpeg 440 and 690."""
+FFMPEGS = ("OPUS", "VORBIS")
+"""What libsndfile reads too, but slower (160 and 510 times real time on one core, FFmpeg 440 and 690), of Ogg
+files that were joined only the first, and of some Opus files the beginning."""
 
 FFMPEG_OPTIONS = {"protocol_whitelist": "file,crypto,data"}  # a playlist on disk opens no connection
 UNKNOWN_LENGTH = 1 << 62  # libsndfile's way of saying that the header does not tell
@@ -76,7 +77,8 @@ class FileSource:
 def read_blocks(path: str | Path) -> Iterator[npt.NDArray[np.float32]]:
     """Decode a file, never holding more of it than some ten seconds.
 
-    A file that breaks off gives what can be decoded and a warning in the log.
+    A file that breaks off gives what can be decoded and a warning in the log; a part that is missing by the
+    time stamps, as FFmpeg tells them, is silence (a minute of it at most).
 
     Parameters
     ----------
@@ -214,11 +216,11 @@ def _open_ffmpeg(path: Path) -> Any:
 
 def _decoded(path: Path) -> Iterator[npt.NDArray[np.float32]]:
     handle = _open_sndfile(path)
-    if handle is not None and handle.subtype not in FASTER_IN_FFMPEG:
+    if handle is not None and handle.subtype not in FFMPEGS:
         return _sndfile_blocks(handle, path)
     try:
         container = _open_ffmpeg(path)
-    except SourceError:  # not installed, perhaps
+    except SourceError:  # FFmpeg is not installed, or more particular than libsndfile
         if handle is None:
             raise
         return _sndfile_blocks(handle, path)
@@ -231,13 +233,15 @@ def _sndfile_blocks(handle: Any, path: Path) -> Iterator[npt.NDArray[np.float32]
     read = 0
     with handle:
         promised = handle.frames
-        resampler = Resampler(handle.samplerate, handle.channels)
+        resampler = Resampler(handle.samplerate, handle.channels, repr(str(path)))
         for y in _raw(handle):
             read += len(y)
             yield from _not_empty(resampler.feed(y))
         yield from _not_empty(resampler.flush())
         if read + END_SLACK_S * handle.samplerate < promised < UNKNOWN_LENGTH:
             _warn_broken(path, read / handle.samplerate, promised / handle.samplerate)
+            if handle.subtype in FFMPEGS:
+                log.warning("%s: FFmpeg's decoders may read more of it: pip install av", path)
         _warn_cut_off(path)
         _warn_damaged(path, resampler.damaged)
 
@@ -265,15 +269,24 @@ def _ffmpeg_blocks(container: Any, path: Path) -> Iterator[npt.NDArray[np.float3
 
     with container:
         decoder = Decoder(container, repr(str(path)), FFMPEG_BLOCK_S)
+        heard_s = missing_s = 0.0
         try:
             for block in decoder.blocks():
+                # What follows a missing part keeps its time; but time stamps may be damaged too.
+                gap_s = min(block.gap_s, MAX_GAP_S - missing_s)
+                yield from _not_empty(np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32))
                 yield from _not_empty(block.y)
+                missing_s += gap_s
+                heard_s += gap_s + block.y.size / SAMPLE_RATE_HZ
         except (av.error.FFmpegError, SourceError) as error:
-            log.warning("%s: broken off: %s", path, getattr(error, "strerror", None) or error)
+            reason = getattr(error, "strerror", None) or error
+            log.warning("%s: broken off after %.1f s: %s", path, heard_s, reason)
+        if missing_s:
+            log.warning("%s: %.1f s of it are missing and became silence", path, missing_s)
 
 
 def _needs_ffmpeg(path: Path) -> str:
-    return f"{str(path)!r} is no audio that libsndfile reads; m4a, aac or video"
+    return f"{str(path)!r}, which libsndfile does not read,"
 
 
 def _not_empty(y: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:

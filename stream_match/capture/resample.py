@@ -52,6 +52,8 @@ class Resampler:
         Rate of the blocks that come in.
     channels : int, >= 1
         Number of their channels, which are averaged.
+    shown : str
+        What the signal is, as a message names it.
 
     Raises
     ------
@@ -59,14 +61,14 @@ class Resampler:
         If there are no channels or the rate is out of range.
     """
 
-    def __init__(self, rate_hz: int, channels: int) -> None:
+    def __init__(self, rate_hz: int, channels: int, shown: str = "the audio") -> None:
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise SourceError(
-                f"the audio has a sample rate of {rate_hz} Hz; "
+                f"{shown} has a sample rate of {rate_hz} Hz; "
                 f"expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz: convert it first"
             )
         if channels < 1:
-            raise SourceError(f"the audio has {channels} channels; expected at least one")
+            raise SourceError(f"{shown} has {channels} channels; expected at least one")
         self._rate_hz = rate_hz
         self._channels = channels
         self._damaged = 0

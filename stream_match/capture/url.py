@@ -1,6 +1,7 @@
 """Audio over the network: progressive files, Icecast with its titles, HLS, RTSP."""
 
 import http.client
+import math
 import socket
 import ssl
 import threading
@@ -40,7 +41,7 @@ OPTIONS = {
 class UrlSource:
     """A web address as a source.
 
-    Whether it is live shows when it has been opened: what has a duration is a file, which waits
+    Whether it is live shows when it has been opened: what has a duration or a size is a file, which waits
     for its reader and ends once. Until then, and for everything else, `live` is True.
 
     Parameters
@@ -113,7 +114,7 @@ class UrlSource:
         if icy is not None:
             opened.enter_context(closing(icy))
         container = opened.enter_context(self._container(av, icy))
-        self._live = icy is not None or container.duration is None
+        self._live = icy is not None or not _ends(container)
         about = _about(container, icy)
         heard = 0
         try:
@@ -124,7 +125,8 @@ class UrlSource:
                     return
         except (av.error.FFmpegError, OSError):
             # Where the server gives no length, FFmpeg takes every end for a fault.
-            if self._live or heard / SAMPLE_RATE_HZ < container.duration / 1_000_000 - END_SLACK_S:
+            promised_s = math.inf if container.duration is None else container.duration / 1_000_000
+            if self._live or heard / SAMPLE_RATE_HZ < promised_s - END_SLACK_S:
                 raise
 
     def _container(self, av: Any, icy: IcyStream | None) -> Any:
@@ -164,6 +166,11 @@ class _News:
     def __call__(self, position: int | None) -> Mapping[str, str]:
         about, self._about = self._about, {}
         return about | self._icy.news(position) if self._icy is not None else about
+
+
+def _ends(container: Any) -> bool:
+    """Say whether a container is that of a file: it has a duration, or a size that is not its playlist's."""
+    return container.duration is not None or (container.format.name != "hls" and container.size > 0)
 
 
 def _about(container: Any, icy: IcyStream | None) -> dict[str, str]:

@@ -23,8 +23,8 @@ def encoded(y, rate_hz, container, subtype=None):
     return buffer.getvalue()
 
 
-def write_aac(path, y, rate_hz, container=None, options=None):
-    """Encode mono audio with FFmpeg."""
+def write_aac(path, y, rate_hz, container=None, options=None, jump_s=0.0):
+    """Encode mono audio with FFmpeg; each second, time stamps jump."""
     import av
 
     with av.open(str(path), "w", format=container, options=options or {}) as output:
@@ -32,7 +32,7 @@ def write_aac(path, y, rate_hz, container=None, options=None):
         for start in range(0, len(y), 1024):
             frame = av.AudioFrame.from_ndarray(y[start : start + 1024].T.copy(), format="fltp", layout="mono")
             frame.sample_rate = rate_hz
-            frame.pts = start
+            frame.pts = start + round(start // rate_hz * jump_s * rate_hz)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 

@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile
 import soxr
 from capture_samples import encoded, read_all, sweep, write_aac
@@ -71,6 +72,48 @@ def test_damage_in_ogg_loses_what_is_near_it_only(tmp_path, subtype):
     whole[middle : middle + 100] = bytes(100)
     path.write_bytes(whole)
     assert 15 < read(path).size / SAMPLE_RATE_HZ < 20.1
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_what_is_missing_in_ogg_is_silence_and_a_warning(tmp_path, caplog, subtype):
+    pytest.importorskip("av")
+    path = tmp_path / "song.ogg"
+    whole = encoded(sweep(20.0, 48_000), 48_000, "OGG", subtype)
+    third = len(whole) // 3
+    path.write_bytes(whole[:third] + whole[2 * third :])
+    with caplog.at_level(logging.WARNING):
+        got = read(path)
+    assert got.size / SAMPLE_RATE_HZ == pytest.approx(20, abs=0.3)
+    assert "missing and became silence" in caplog.text
+    end = sweep(20.0)[-4 * SAMPLE_RATE_HZ : -2 * SAMPLE_RATE_HZ, 0]
+    correlation = scipy.signal.correlate(got[-5 * SAMPLE_RATE_HZ :], end, mode="valid")
+    assert abs(int(correlation.argmax()) - SAMPLE_RATE_HZ) < 0.3 * SAMPLE_RATE_HZ  # where it was
+
+
+def test_time_stamps_that_jump_on_and_on_make_no_endless_silence(tmp_path):
+    pytest.importorskip("av")
+    path = tmp_path / "jumps.m4a"
+    y = sweep(4.0, 44_100)
+    write_aac(path, y, 44_100, "ipod", jump_s=50.0)
+    seconds = read(path).size / SAMPLE_RATE_HZ
+    assert 50 < seconds < 66  # there are 4 s, and 3 jumps of 50 s
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6, 7, 8])
+def test_channels_are_averaged_however_many(tmp_path, channels):
+    """FFmpeg's planes are eight at the most, of which PyAV counts nine."""
+    path = tmp_path / "song.ogg"
+    path.write_bytes(encoded(sweep(2.0, 48_000, channels), 48_000, "OGG", "VORBIS"))
+    got = read(path)
+    assert got.size / SAMPLE_RATE_HZ == pytest.approx(2.0, abs=0.1)
+    assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.05)  # the sixth is for basses
+
+
+def test_a_rate_out_of_range_is_refused_with_the_name_of_the_file(tmp_path):
+    path = tmp_path / "slow.wav"
+    path.write_bytes(encoded(sweep(2.0, 900), 900, "WAV"))
+    with pytest.raises(SourceError, match=r"slow\.wav' has a sample rate of 900 Hz"):
+        read(path)
 
 
 def test_without_ffmpeg_the_message_says_what_to_install(tmp_path, monkeypatch):
