@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -239,6 +239,7 @@ def _samples(frame: "AudioFrame") -> npt.NDArray[np.float32]:
     """
     kind, channels = frame.format, frame.layout.nb_channels
     dtype = f"{_KINDS[kind.name[0]]}{kind.bytes}"
+    planes: Any = frame.planes  # buffers, which PyAV's types do not say
     if not kind.is_planar:
-        return to_float(np.frombuffer(frame.planes[0], dtype, frame.samples * channels).reshape(-1, channels))
-    return to_float(np.stack([np.frombuffer(p, dtype, frame.samples) for p in frame.planes[:channels]])).T
+        return to_float(np.frombuffer(planes[0], dtype, frame.samples * channels).reshape(-1, channels))
+    return to_float(np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes[:channels]])).T

@@ -255,15 +255,15 @@ class Decision:
         head = self._place(query.newest(max(1, int(age))), line)
         if head == line.head[0]:
             return match
-        return replace(match, head=head, now=query.now, trail=match.trail.from_here())
+        return replace(_at(match, head, line), now=query.now, trail=match.trail.from_here())
 
     def _placed_at_last(self, match: Match, query: Query) -> Match:
         """Look for a match by all that was heard of it, if that is still at hand."""
         heard = query.now - match.began
         if heard > query.positions:
             return self._placed_again(match, query)
-        newest = query.newest(max(1, int(heard)))
-        return replace(match, head=self._place(newest, match.line_at(query.now)))
+        line = match.line_at(query.now)
+        return _at(match, self._place(query.newest(max(1, int(heard))), line), line)
 
     def _place(self, query: Query, line: Lines) -> float:
         """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""
@@ -305,9 +305,10 @@ class Decision:
         for candidate in candidates:
             here = anywhere or goes_on(match, candidate, query)
             if candidate.track == match.best.track and here and self._against.is_claimable(query, candidate):
+                moved = _moved(match, candidate, query.now)
                 return replace(
-                    _moved(match, candidate, query.now),
-                    best=candidate if candidate.score > match.best.score else match.best,
+                    moved,
+                    best=candidate if candidate.score > match.best.score else moved.best,
                     heard=query.now,
                     similarity=candidate.similarity,
                 )
@@ -368,10 +369,19 @@ class Decision:
         return corrected or stream_s - match.told_s >= UPDATE_S
 
 
+def _at(match: Match, head: float, line: Lines) -> Match:
+    """Return the match at another place in its track than on its line."""
+    best = replace(match.best, head=match.best.head + head - float(line.head[0]))
+    return replace(match, best=best, head=head)
+
+
 def _moved(match: Match, candidate: Candidate, now: float) -> Match:
     """Return the match on the line of a candidate, to be looked for in all of its track again soon."""
+    copies = tuple((track, head) for track, head in match.best.same if track != candidate.track)
+    repeats = tuple((track, head) for track, head in candidate.same if track == candidate.track)
     return replace(
         match,
+        best=replace(match.best, head=candidate.head, same=copies + repeats),
         head=candidate.head,
         speed=candidate.speed,
         shift=candidate.shift,

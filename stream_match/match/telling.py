@@ -180,14 +180,9 @@ class Teller:
 
     def _evidence(self, match: Match, clock: Clock) -> Evidence:
         """Say why the match is claimed."""
-        tracks, starts, best = self._reference.tracks, self._reference.starts, match.best
+        tracks, best = self._reference.tracks, match.best
         rival = match.runner_up
         others = sorted({track for track, _ in best.same} - {best.track})
-        repeats = sorted(
-            _rounded(clock.reference_s(head - float(starts[track])))
-            for track, head in best.same
-            if track == best.track
-        )
         return Evidence(
             faiss_votes=best.faiss_votes,
             lsh_votes=best.lsh_votes,
@@ -195,8 +190,16 @@ class Teller:
             coverage=round(match.coverage, 3),
             runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
             same_recording=tuple(tracks[track] for track in others),
-            repeats_s=tuple(repeats),
+            repeats_s=self._repeats_s(match, clock),
         )
+
+    def _repeats_s(self, match: Match, clock: Clock) -> tuple[float, ...]:
+        """Return the repeats of the place that sounds now: they have gone on as it has."""
+        best = match.best
+        first, beyond = self._reference.starts[best.track : best.track + 2].tolist()
+        heads = [head + match.head - best.head for track, head in best.same if track == best.track]
+        inside = (head - first for head in heads if first <= head < beyond and abs(head - match.head) > 1)
+        return tuple(sorted(_rounded(clock.reference_s(position)) for position in inside))
 
 
 def _rounded(seconds: float) -> float:

@@ -101,12 +101,12 @@ def test_time_stamps_that_jump_on_and_on_make_no_endless_silence(tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 2, 6, 7, 8])
 def test_channels_are_averaged_however_many(tmp_path, channels):
-    """FFmpeg's planes are eight at the most, of which PyAV counts nine."""
+    """FFmpeg's planes are eight at the most, of which PyAV counts nine. The sixth channel is for basses."""
     path = tmp_path / "song.ogg"
     path.write_bytes(encoded(sweep(2.0, 48_000, channels), 48_000, "OGG", "VORBIS"))
     got = read(path)
     assert got.size / SAMPLE_RATE_HZ == pytest.approx(2.0, abs=0.1)
-    assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.05)  # the sixth is for basses
+    assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.05)
 
 
 def test_a_rate_out_of_range_is_refused_with_the_name_of_the_file(tmp_path):
