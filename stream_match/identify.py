@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from stream_match.capture.file import duration_s, read_blocks
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError
-from stream_match.events import Evidence, MatchFacts, Payload, Track
+from stream_match.events import Evidence, Facts, MatchFacts, Payload, Track
 from stream_match.match.look import Observer
 from stream_match.match.reference import Reference
 
@@ -25,6 +26,13 @@ MOST_ALARMS_PER_HOUR = 10.0
 
 SAME_PLACE_S = 3.0
 """A candidate this near to the line of a claimed match of its track is that match, told once more."""
+
+JUMP_S = 1.0
+"""A match that is told so far from where its line led has jumped, or was not where it was told before."""
+
+SETTLED_S = 15.0
+"""Until a match has lasted so long, its place is found by all that was heard of it. What turns up elsewhere
+in its track later than that may have jumped there, and is known to be there from then on only."""
 
 
 class Finding(Payload):
@@ -139,17 +147,38 @@ def identify_blocks(
         Is told what every decision saw.
     """
     engine = Engine(reference, settings, observe=observe)
-    last: dict[str, MatchFacts] = {}
     samples = 0
-    for y in blocks:
-        samples += y.size
-        last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
-    last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}
-    found = _ranked(_lasting(list(last.values())), claimed=True)
+
+    def hear() -> Iterator[Facts]:
+        nonlocal samples
+        for y in blocks:
+            samples += y.size
+            yield from engine.feed(y)
+        yield from engine.flush()
+
+    told: dict[str, list[MatchFacts]] = {}
+    for facts in hear():
+        if isinstance(facts, MatchFacts):
+            told.setdefault(facts.match_id, []).append(facts)
+    found = [
+        finding(last, claimed=True, since_s=_in_place_since_s(told[last.match_id]))
+        for last in _ranked(_lasting([life[-1] for life in told.values()]))
+    ]
     if unclaimed:
-        others = _ranked(engine.candidates(), claimed=False)
+        others = [finding(candidate, claimed=False) for candidate in _ranked(engine.candidates())]
         found += [other for other in others if not any(_same(other, match) for match in found)]
     return Identification(file=_name(path), seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
+
+
+def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
+    """Return the time from which on a match is known to be at the place that was told of it last."""
+    since_s = life[-1].started_s
+    for before, after in pairwise(life):
+        expected_s = before.reference_s + (after.stream_s - before.stream_s) * after.speed
+        jumped = abs(after.reference_s - expected_s) > JUMP_S
+        if jumped and after.stream_s - after.started_s > SETTLED_S:
+            since_s = after.stream_s
+    return since_s
 
 
 def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
@@ -170,31 +199,40 @@ def _seconds(ended: MatchFacts) -> float:
     return ended.ended_s - ended.started_s
 
 
-def _ranked(facts: Iterable[MatchFacts], *, claimed: bool) -> list[Finding]:
+def _ranked(facts: Iterable[MatchFacts]) -> list[MatchFacts]:
     # Scores of the two lanes are not alike; how rarely chance reaches them is.
-    ranked = sorted(facts, key=lambda one: (one.false_alarms_per_hour, -one.score))
-    return [finding(one, claimed=claimed) for one in ranked]
+    return sorted(facts, key=lambda one: (one.false_alarms_per_hour, -one.score))
 
 
 def _name(path: str | Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def finding(facts: MatchFacts, *, claimed: bool) -> Finding:
-    """Return what the engine says of a match as a match in a file."""
-    query_s = facts.started_s
+def finding(facts: MatchFacts, *, claimed: bool, since_s: float | None = None) -> Finding:
+    """Return what the engine says of a match as a match in a file, at the place where it was at a time.
+
+    Parameters
+    ----------
+    facts : MatchFacts
+    claimed : bool
+    since_s : float, optional
+        By default, when it started.
+    """
+    query_s = facts.started_s if since_s is None else since_s
+    # Back along the line from the place that the facts tell, which sounds at the decision.
+    ago_s = (facts.stream_s - query_s) * facts.speed
+    repeats_s = tuple(round(max(0.0, place_s - ago_s), 3) for place_s in facts.evidence.repeats_s)
     return Finding(
         track=facts.track,
         kind=facts.kind,
         query_s=round(query_s, 3),
-        # Back along the line from the place that the facts tell, which sounds at the decision.
-        reference_s=round(max(0.0, facts.reference_s - (facts.stream_s - query_s) * facts.speed), 3),
+        reference_s=round(max(0.0, facts.reference_s - ago_s), 3),
         speed=round(facts.speed, 5),
         semitones=round(facts.semitones, 3),
         score=facts.score,
         confidence=facts.confidence,
         claimed=claimed,
-        evidence=facts.evidence,
+        evidence=facts.evidence.model_copy(update={"repeats_s": repeats_s}),
     )
 
 

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 import soundfile
+from music import catalogue, cut, piece
 
-from stream_match.identify import settings_for
+from stream_match.config import MatchSettings
+from stream_match.identify import identify_blocks, settings_for
+
+PLACE_S = 0.2
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,26 @@ def test_a_file_that_does_not_tell_its_length_is_allowed_what_a_daemon_is(tmp_pa
     if content is not None:
         path.write_bytes(content)
     assert settings_for(path).max_false_alarms_per_hour == 0.1
+
+
+@pytest.mark.parametrize(("first_s", "after_s"), [(20, 28), (17, 24)])
+def test_what_is_told_of_a_match_that_jumps_is_true(first_s, after_s):
+    song = piece(7, 60)
+    jumping = np.concatenate([cut(song, 2, first_s), cut(song, after_s, 12)])
+    reference = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
+    matches = identify_blocks(reference, "jumping.wav", [jumping], MatchSettings()).matches
+    assert matches
+    for found in matches:
+        before = found.query_s < first_s
+        place_s = found.query_s + 2 if before else found.query_s - first_s + after_s
+        assert found.track.id == "song"
+        assert found.reference_s == pytest.approx(place_s, abs=PLACE_S)
+
+
+def test_repeats_are_told_at_the_time_of_the_place():
+    verse = piece(6, 14)
+    song = np.concatenate([verse, piece(201, 10), verse, piece(202, 10)])
+    reference = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
+    (found,) = identify_blocks(reference, "verse.wav", [cut(verse, 2, 9)], MatchSettings()).matches
+    places = sorted([found.reference_s, *found.evidence.repeats_s])
+    assert places == pytest.approx([found.query_s + 2, found.query_s + 26], abs=PLACE_S)
