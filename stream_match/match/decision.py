@@ -60,7 +60,8 @@ rivals, if that is less."""
 
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
-"""Where the similarity is less than this, as in noise, it fluctuates, and 3 s are looked at."""
+_KEEP_FAINT_SHARE = 1 / 3
+"""Where the similarity is less than this, as in noise, it fluctuates: 3 s are looked at, a third is enough."""
 
 _DROWNED = 0.3
 """Where it is less than this, what sounds is nearly drowned. What has only just begun to be told, and was not
@@ -322,10 +323,10 @@ class Decision:
         lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
-        keep = _kept_by(match)
+        keep, share = _kept_by(match)
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(keep), rivals.level(SOUNDING_SCORE, keep))
-        if _falls_silent(query) or float(recent.mean()) < max(_KEEP_SHARE * match.similarity, chance):
+        if _falls_silent(query) or float(recent.mean()) < max(share * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
         trail = match.trail.followed_by(query.now, float(lines.head[best]))
@@ -344,7 +345,7 @@ class Decision:
     def _is_lost(self, match: Match, query: Query, clock: Clock) -> bool:
         """Return whether a match was not heard for so long that it is over; silence may be a pause."""
         gap = query.now - match.heard
-        patience_s = MAX_GAP_S - (_kept_by(match) - NEWEST_POSITIONS) * clock.code_s
+        patience_s = MAX_GAP_S - (_kept_by(match)[0] - NEWEST_POSITIONS) * clock.code_s
         if match.similarity < _DROWNED and not match.trail.proved:
             patience_s = MAX_PAUSE_S
         since = query.newest(max(1, math.ceil(gap)))
@@ -407,9 +408,11 @@ def _long_unheard(match: Match, query: Query, clock: Clock) -> bool:
     return (query.now - match.heard) * clock.code_s > MAX_PAUSE_S
 
 
-def _kept_by(match: Match) -> int:
-    """Return over how many positions a match must agree to be kept alive."""
-    return NEWEST_POSITIONS if match.similarity >= _FAINT else _KEEP_FAINT_POSITIONS
+def _kept_by(match: Match) -> tuple[int, float]:
+    """Return over how many positions a match must agree to be kept alive, and by what share of itself."""
+    if match.similarity >= _FAINT:
+        return NEWEST_POSITIONS, _KEEP_SHARE
+    return _KEEP_FAINT_POSITIONS, _KEEP_FAINT_SHARE
 
 
 def _told(match: Match, facts: MatchFacts) -> Match:
