@@ -150,7 +150,7 @@ class Decoder:
                         self._begin(frame)
                     if self._hold(frame) >= self._enough:
                         yield from self._emit()
-        except (av.error.FFmpegError, OSError):
+        except (av.error.FFmpegError, OSError, SourceError):
             yield from self._emit(last=True)  # it has been heard before the stream broke off
             raise
         yield from self._emit(last=True)
