@@ -61,7 +61,7 @@ rivals, if that is less."""
 _FAINT = 0.6
 _KEEP_FAINT_POSITIONS = 16
 _KEEP_FAINT_SHARE = 1 / 3
-"""Where the similarity is less than this, as in noise, it fluctuates: 3 s are looked at, a third is enough."""
+"""Where the similarity is less than this, as in noise, it fluctuates: a third is enough, over 3 s."""
 
 _DROWNED = 0.3
 """Where it is less than this, what sounds is nearly drowned. What has only just begun to be told, and was not
