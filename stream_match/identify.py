@@ -30,7 +30,7 @@ SAME_PLACE_S = 3.0
 JUMP_S = 1.0
 """A match that is told so far from where its line led has jumped, or was not where it was told before."""
 
-SETTLED_S = 15.0
+SETTLED_S = 5.0
 """Until a match has lasted so long, its place is found by all that was heard of it. What turns up elsewhere
 in its track later than that may have jumped there, and is known to be there from then on only."""
 
@@ -172,13 +172,13 @@ def identify_blocks(
 
 def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
     """Return the time from which on a match is known to be at the place that was told of it last."""
-    since_s = life[-1].started_s
+    since_s, until_s = life[-1].started_s, life[-1].ended_s
     for before, after in pairwise(life):
         expected_s = before.reference_s + (after.stream_s - before.stream_s) * after.speed
         jumped = abs(after.reference_s - expected_s) > JUMP_S
         if jumped and after.stream_s - after.started_s > SETTLED_S:
             since_s = after.stream_s
-    return since_s
+    return since_s if until_s is None else min(since_s, until_s)
 
 
 def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
@@ -221,7 +221,7 @@ def finding(facts: MatchFacts, *, claimed: bool, since_s: float | None = None) -
     query_s = facts.started_s if since_s is None else since_s
     # Back along the line from the place that the facts tell, which sounds at the decision.
     ago_s = (facts.stream_s - query_s) * facts.speed
-    repeats_s = tuple(round(max(0.0, place_s - ago_s), 3) for place_s in facts.evidence.repeats_s)
+    repeats_s = tuple(round(place - ago_s, 3) for place in facts.evidence.repeats_s if place >= ago_s)
     return Finding(
         track=facts.track,
         kind=facts.kind,

@@ -145,7 +145,7 @@ class Decoder:
                     yield from self._emit()
                     self._next = replace(self._next, metadata={**self._next.metadata, **news})
                 for frame in self._frames(packet):
-                    if not self._goes_on(frame):
+                    if not self._examine(frame):
                         yield from self._emit(last=True)
                         self._begin(frame)
                     if self._hold(frame) >= self._enough:
@@ -179,8 +179,8 @@ class Decoder:
                 retry=True,
             )
 
-    def _goes_on(self, frame: "AudioFrame") -> bool:
-        """Say whether a frame is what follows the last one; if not, what is held must go out first."""
+    def _examine(self, frame: "AudioFrame") -> bool:
+        """Note format and time of a frame; return whether it is what follows the last one."""
         form = (frame.sample_rate, frame.layout.name, frame.format.name)
         self._jumped_s = self._jump_s(frame)
         same = form == self._format and not self._torn and self._jumped_s == 0.0

@@ -75,10 +75,10 @@ class FileSource:
 
 
 def read_blocks(path: str | Path) -> Iterator[npt.NDArray[np.float32]]:
-    """Decode a file, never holding more of it than some ten seconds.
+    """Decode a file, never holding more of it than some ten seconds, or a minute of silence.
 
-    A file that breaks off gives what can be decoded and a warning in the log; a part that is missing by the
-    time stamps, as FFmpeg tells them, is silence (a minute of it at most).
+    A file that breaks off gives what can be decoded and a warning in the log. Parts that are missing by the
+    time stamps, as FFmpeg tells them, are silence, but for what goes beyond a minute in all.
 
     Parameters
     ----------
@@ -269,20 +269,26 @@ def _ffmpeg_blocks(container: Any, path: Path) -> Iterator[npt.NDArray[np.float3
 
     with container:
         decoder = Decoder(container, repr(str(path)), FFMPEG_BLOCK_S)
-        heard_s = missing_s = 0.0
+        heard_s = filled_s = 0.0
+        jumps = False
         try:
             for block in decoder.blocks():
                 # What follows a missing part keeps its time; but time stamps may be damaged too.
-                gap_s = min(block.gap_s, MAX_GAP_S - missing_s)
+                gap_s = min(block.gap_s, MAX_GAP_S - filled_s)
+                jumps |= block.discontinuity and (gap_s == 0 or gap_s < block.gap_s)
                 yield from _not_empty(np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32))
                 yield from _not_empty(block.y)
-                missing_s += gap_s
+                filled_s += gap_s
                 heard_s += gap_s + block.y.size / SAMPLE_RATE_HZ
         except (av.error.FFmpegError, SourceError) as error:
+            if heard_s == 0 and isinstance(error, SourceError):
+                raise
             reason = getattr(error, "strerror", None) or error
             log.warning("%s: broken off after %.1f s: %s", path, heard_s, reason)
-        if missing_s:
-            log.warning("%s: %.1f s of it are missing and became silence", path, missing_s)
+        if filled_s:
+            log.warning("%s: %.1f s of it are missing and became silence", path, filled_s)
+        if jumps:
+            log.warning("%s: its time stamps jump: it is joined of parts, or parts are missing", path)
 
 
 def _needs_ffmpeg(path: Path) -> str:

@@ -25,6 +25,7 @@ READ_TIMEOUT_S = 20.0
 
 BLOCK_S = 0.25
 END_SLACK_S = 1.0  # durations of compressed files are estimates
+PLAYLISTS = ("hls", "dash")
 ICY_BUFFER_BYTES = 4096  # read ahead of the decoder: a quarter of a second at 128 kbit/s
 
 # No reconnecting inside FFmpeg: it would hide the gap.
@@ -170,7 +171,7 @@ class _News:
 
 def _ends(container: Any) -> bool:
     """Say whether a container is that of a file: it has a duration, or a size that is not its playlist's."""
-    return container.duration is not None or (container.format.name != "hls" and container.size > 0)
+    return container.duration is not None or (container.format.name not in PLAYLISTS and container.size > 0)
 
 
 def _about(container: Any, icy: IcyStream | None) -> dict[str, str]:

@@ -271,7 +271,19 @@ class Decision:
         head, peak = self._reader.place_in_track(query.words, query.audible, line)
         here = float(self._reader.peak(query.words, query.audible, line)[0])
         itself = abs(head - line.head[0]) <= _FOLLOW_OFFSETS[-1]
-        return float(line.head[0]) if itself or peak <= here + _better(query) else head
+        if itself or peak <= here + _better(query):
+            return float(line.head[0])
+        other = line.at(np.array([head]))
+        return head if self._is_heard(query, other, line) else float(line.head[0])
+
+    def _is_heard(self, query: Query, other: Lines, line: Lines) -> bool:
+        """Return whether another line agrees with what sounds now at least half as well as a line does.
+
+        Before a track jumped, what was heard agreed with where it was then.
+        """
+        newest = query.newest(NEWEST_POSITIONS)
+        there, here = self._reader.mean(newest.words, newest.audible, other.followed_by(line))
+        return bool(there > here / 2)
 
     def _reconsidered(self, match: Match, candidates: list[Candidate], query: Query, clock: Clock) -> Match:
         """Take in what the votes say of the match's track by now.
@@ -292,7 +304,7 @@ class Decision:
             return match
         newest = query.newest(rival.window_positions)
         elsewhere, along = self._reader.peak(newest.words, newest.audible, rival.line.followed_by(line))
-        if elsewhere < along + _better(newest):
+        if elsewhere < along + _better(newest) or not self._is_heard(query, rival.line, line):
             return match
         return _moved(match, rival, query.now)
 

@@ -149,8 +149,11 @@ class Teller:
         Codes of what is heard and of the reference fit where their middles meet: at another speed, their
         ends do not.
         """
+        return self._place_s(match, match.head, clock)
+
+    def _place_s(self, match: Match, head: float, clock: Clock) -> float:
         ends_apart_s = (match.speed - 1) * clock.span_s / 2
-        return clock.reference_s(match.head - float(self._reference.starts[match.best.track])) + ends_apart_s
+        return clock.reference_s(head - float(self._reference.starts[match.best.track])) + ends_apart_s
 
     def ended_s(self, match: Match, clock: Clock) -> float:
         """Return the stream time up to which a match is told to have sounded, should it be over."""
@@ -198,8 +201,8 @@ class Teller:
         best = match.best
         first, beyond = self._reference.starts[best.track : best.track + 2].tolist()
         heads = [head + match.head - best.head for track, head in best.same if track == best.track]
-        inside = (head - first for head in heads if first <= head < beyond and abs(head - match.head) > 1)
-        return tuple(sorted(_rounded(clock.reference_s(position)) for position in inside))
+        others = (head for head in heads if first <= head < beyond and abs(head - match.head) > 1)
+        return tuple(sorted(_rounded(self._place_s(match, head, clock)) for head in others))
 
 
 def _rounded(seconds: float) -> float:

@@ -109,11 +109,21 @@ def test_channels_are_averaged_however_many(tmp_path, channels):
     assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.05)
 
 
-def test_a_rate_out_of_range_is_refused_with_the_name_of_the_file(tmp_path):
-    path = tmp_path / "slow.wav"
-    path.write_bytes(encoded(sweep(2.0, 900), 900, "WAV"))
-    with pytest.raises(SourceError, match=r"slow\.wav' has a sample rate of 900 Hz"):
+@pytest.mark.parametrize("container", ["WAV", "OGG"])
+def test_a_rate_out_of_range_is_refused_with_the_name_of_the_file(tmp_path, container):
+    path = tmp_path / "slow"
+    path.write_bytes(encoded(sweep(20.0, 900), 900, container))
+    with pytest.raises(SourceError, match=r"slow' has a sample rate of 900 Hz"):
         read(path)
+
+
+def test_a_jump_of_more_than_a_minute_is_told(tmp_path, caplog):
+    pytest.importorskip("av")
+    path = tmp_path / "jumps.m4a"
+    write_aac(path, sweep(2.0, 44_100), 44_100, "ipod", jump_s=100.0)
+    with caplog.at_level(logging.WARNING):
+        assert read(path).size / SAMPLE_RATE_HZ == pytest.approx(2.0, abs=0.2)
+    assert "time stamps jump" in caplog.text
 
 
 def test_without_ffmpeg_the_message_says_what_to_install(tmp_path, monkeypatch):
