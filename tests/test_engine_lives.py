@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from music import PIECES, RATE_HZ, check_lives, cut, hear, noise, piece, reads, silence
+from music import PIECES, RATE_HZ, catalogue, check_lives, cut, hear, noise, piece, reads, silence
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
@@ -136,6 +136,19 @@ def test_what_comes_back_under_something_else_begins_after_it_ended(reference, s
     check_lives(facts)
     tracks = [one.track.id for one in facts if one.phase == "started"]
     assert len(tracks) > len(set(tracks))
+
+
+@pytest.mark.parametrize(("first_s", "after_s", "seconds"), [(40, 60, 5), (40, 70, 6), (25, 60, 4)])
+def test_what_jumps_in_its_track_jumps_once(first_s, after_s, seconds):
+    """Though most of what was heard lately agrees with where it was before."""
+    song = piece(7, 90)
+    known = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
+    facts = hear(known, np.concatenate([cut(song, 2, first_s), cut(song, after_s, seconds)]))
+    check_lives(facts)
+    places = [round(one.reference_s - one.stream_s) for one in facts]
+    jumped = places.index(after_s - first_s)
+    assert set(places[:jumped]) == {2}
+    assert set(places[jumped:]) == {after_s - first_s}
 
 
 def test_memory_does_not_grow(reference):
