@@ -64,8 +64,9 @@ _KEEP_FAINT_SHARE = 1 / 3
 """Where the similarity is less than this, as in noise, it fluctuates: a third is enough, over 3 s."""
 
 _DROWNED = 0.3
+_YOUNG_POSITIONS = 64
 """Where it is less than this, what sounds is nearly drowned. What has only just begun to be told, and was not
-followed for 3 s yet, has hardly ended: it may be lost for as long as a pause."""
+followed for 12 s yet, has hardly ended: it may be lost for as long as a pause."""
 
 _FOLLOW_POSITIONS = 64
 _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
@@ -358,7 +359,7 @@ class Decision:
         """Return whether a match was not heard for so long that it is over; silence may be a pause."""
         gap = query.now - match.heard
         patience_s = MAX_GAP_S - (_kept_by(match)[0] - NEWEST_POSITIONS) * clock.code_s
-        if match.similarity < _DROWNED and not match.trail.proved:
+        if match.similarity < _DROWNED and match.heard - match.began < _YOUNG_POSITIONS:
             patience_s = MAX_PAUSE_S
         since = query.newest(max(1, math.ceil(gap)))
         audible_s = min(gap, since.positions) * clock.code_s * float(since.audible.mean())
