@@ -14,7 +14,7 @@ PLACE_S = 0.2
 @pytest.mark.parametrize(
     ("seconds", "alarms_per_hour"), [(0.1, 10), (3, 3), (5, 1.8), (20, 0.45), (90, 0.1), (720, 0.1)]
 )
-def test_one_unknown_file_in_two_hundred_may_get_a_name(tmp_path, seconds, alarms_per_hour):
+def test_one_unknown_file_in_four_hundred_may_get_a_name(tmp_path, seconds, alarms_per_hour):
     path = tmp_path / "some.wav"
     soundfile.write(path, np.zeros(int(seconds * 8000), np.int16), 8000)
     assert settings_for(path).max_false_alarms_per_hour == pytest.approx(alarms_per_hour)
