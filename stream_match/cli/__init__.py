@@ -7,11 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from stream_match.cli.parser import build_parser
 from stream_match.cli.terminal import LogFormatter, complain
 from stream_match.errors import StreamMatchError, UsageError
+from stream_match.signals import end_in_order
 
 # Read when numpy is loaded. Products here are small: more threads only wait for each other, at fourteen times
 # the cost on a busy machine.
@@ -19,6 +21,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 DEBUG_VARIABLE = "STREAM_MATCH_DEBUG"
+
+_HEAR_SIGNALS = ("listen", "demo", "watch")
+"""Commands that go on until they are told to end, and handle the signals themselves."""
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -44,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         module, _, function = args.run.partition(":")
-        status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
+        with nullcontext() if module in _HEAR_SIGNALS else end_in_order():
+            status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
@@ -59,8 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: Exception) -> int:
-    if isinstance(error, StreamMatchError | OSError):
+    if isinstance(error, StreamMatchError):
         complain(error)
+    elif isinstance(error, OSError) and error.filename is not None:
+        complain(f"{os.fsdecode(error.filename)!r} cannot be used: {error.strerror}")
+    elif isinstance(error, OSError):
+        complain(error.strerror or error)
     else:
         complain(f"unexpected {type(error).__name__}: {error} (run it again with --debug for the details)")
     return 2 if isinstance(error, UsageError) else 1

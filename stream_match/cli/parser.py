@@ -240,6 +240,15 @@ def _index(commands: "Subparsers[Parser]") -> None:
     )
     remove.add_argument("index", type=Path, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
+    listing = _command(
+        actions,
+        "list",
+        "index:list_tracks",
+        help="list the tracks of an index: length, id, title, artist, album",
+        epilog="example: stream-match index list models/demo",
+    )
+    listing.add_argument("index", type=Path, metavar="DIR")
+    listing.add_argument("--json", action="store_true", help="print a line of JSON per track")
     info = _command(
         actions,
         "info",
@@ -259,7 +268,11 @@ def _index(commands: "Subparsers[Parser]") -> None:
     verify.add_argument("index", type=Path, metavar="DIR")
 
 
-_SKIPPED = "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+_SKIPPED = (
+    "Of files in one folder that differ in their suffix only, such as song.mp3 beside song.flac,\n"
+    "one is taken: a lossless one, or else the largest.\n\n"
+    "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+)
 
 
 def _index_build(actions: "Subparsers[Parser]") -> None:

@@ -28,6 +28,19 @@ def test_info_is_for_people_and_programs(run_cli, index):
     assert "tracks                     2\n" in run_cli("index", "info", index).stdout
 
 
+def test_list_tells_every_track_and_its_length(run_cli, index):
+    done = run_cli("index", "list", index, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["id"] for row in rows] == IDS
+    assert all(set(row) == {"id", "title", "artist", "album", "seconds"} for row in rows)
+    done = run_cli("index", "list", index)
+    lengths = [f"{round(row['seconds']) // 60}:{round(row['seconds']) % 60:02}" for row in rows]
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        list(pair) for pair in zip(lengths, IDS, strict=True)
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_verify_finds_what_is_altered(run_cli, index, tmp_path):
     done = run_cli("index", "verify", index)
     assert (done.returncode, done.stdout) == (0, "")
