@@ -32,8 +32,7 @@ FILE.toml, overridden by the command line:
   [match]
   max_false_alarms_per_hour = 0.1
   [onsets]
-  enabled = true
-  announce = false"""
+  enabled = true"""
 
 
 class Parser(argparse.ArgumentParser):
