@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 for a failure, 2 for a user's mistake.
     """
     args = build_parser().parse_args(argv)
-    debug = bool(getattr(args, "debug", False) or os.environ.get(DEBUG_VARIABLE))
+    debug = bool(getattr(args, "debug", False)) or wants_debugging(())
     _set_up_output(debug=debug)
     if args.run is None:  # neither a command nor a mistake: this is how one asks what there is
         args.asked.print_help()
@@ -62,6 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _tell(error)
     return int(status)
+
+
+def wants_debugging(argv: Sequence[str]) -> bool:
+    """Say whether arguments that are not understood yet, or the environment, ask for tracebacks."""
+    return "--debug" in argv or bool(os.environ.get(DEBUG_VARIABLE))
 
 
 def _tell(error: Exception) -> int:
