@@ -30,6 +30,7 @@ from stream_match.match.reference import (
 )
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
 from stream_match.match.versions.reference import join_tracks
+from stream_match.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def build_index(
     found = find_tracks(paths)
     table = read_metadata(metadata)
     warn_of_unknown(table, {track.id for track in found.tracks})
-    with replacing(out, lambda: check_place(out, replace=replace)) as staging:
+    with one_thread(), replacing(out, lambda: check_place(out, replace=replace)) as staging:
         read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
         frames = [track.frames for _, track in read]
         planes = fit_to_tracks(Stretches(frames, settings), settings)

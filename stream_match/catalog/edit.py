@@ -15,6 +15,7 @@ from stream_match.catalog.store import OpenIndex, check_place, open_index
 from stream_match.catalog.swap import replacing, settled
 from stream_match.errors import UsageError
 from stream_match.match.reference import HASHED_STRIDE, TrackCodes
+from stream_match.threads import one_thread
 
 
 def add_tracks(
@@ -47,7 +48,7 @@ def add_tracks(
     open_index(index)  # before a lock beside something that is no index
     found = find_tracks(paths)
     table = read_metadata(metadata)
-    with replacing(index, lambda: check_place(index, replace=True)) as staging:
+    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
         old = open_index(index)
         _refuse_known(found.tracks, old)
         warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
@@ -82,7 +83,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
     index = settled(index)
     open_index(index)
     leaving = {unicodedata.normalize("NFC", track_id) for track_id in track_ids}
-    with replacing(index, lambda: check_place(index, replace=True)) as staging:
+    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
         old = open_index(index)
         _refuse_unknown(leaving, old)
         left = [track for track in stored_tracks(old) if track.row.id not in leaving]

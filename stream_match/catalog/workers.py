@@ -19,6 +19,7 @@ from stream_match.catalog.read import ReadTrack, Unread, partial_file, read_trac
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import blocked, held
+from stream_match.threads import one_thread
 
 OnDone = Callable[[int, ReadTrack | Unread], None]
 Read = Callable[[Path, Path, FeatureSettings], ReadTrack | Unread]
@@ -140,7 +141,8 @@ def _work(pipe: Connection, read: Read, settings: FeatureSettings) -> None:
     while True:
         path, frames = pipe.recv()
         try:
-            pipe.send(read(path, frames, settings))
+            with one_thread():
+                pipe.send(read(path, frames, settings))
         except Exception as error:  # noqa: BLE001 - raised where it was asked for
             pipe.send(error)
 
