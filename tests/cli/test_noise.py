@@ -10,16 +10,18 @@ from cli_process import command, env
 # The command line, with a command that stands for what libraries do: it writes past Python, warns, and leaves
 # an object of a binding alive, which complains when everything else has ended.
 NOISY = """
-import os, sys, warnings
+import os, sys, threading, time, warnings
 from stream_match import __main__
 from stream_match.cli import devices, terminal
+
+def keep(resampler):
+    time.sleep(60)
 
 def run(args):
     import soxr
     os.write(2, b"[layer3.c:1771] error: dequantization failed!\\n")
     warnings.warn("deprecated")
-    sys.kept = soxr.ResampleStream(48_000, 22_050, 1)
-    sys.kept_too = sys.kept.__class__.__dict__, [sys.kept]
+    threading.Thread(target=keep, args=(soxr.ResampleStream(48_000, 22_050, 1),), daemon=True).start()
     terminal.complain("this is ours")
     terminal.say("and this")
     return 0
@@ -43,6 +45,7 @@ def test_who_debugs_hears_everything():
     done = run("devices", "--debug")
     assert "dequantization failed" in done.stderr
     assert "deprecated" in done.stderr
+    assert "nanobind: leaked" in done.stderr
     assert "this is ours" in done.stderr
 
 
