@@ -89,9 +89,17 @@ def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Staging]:
                 _sync(staging.new)
                 _swap(staging.new, folder)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else (error.strerror or str(error))
-        raise CatalogError(f"{str(folder)!r} cannot be written: {reason}; nothing was changed") from error
+        raise CatalogError(
+            f"{str(folder)!r} cannot be written: {_why(error)}; nothing was changed"
+        ) from error
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "a part of its path is a file"
+    return error.strerror or f"{error} (is the disk full?)"  # numpy says only what was not written
 
 
 def recover(folder: Path) -> None:
