@@ -145,6 +145,16 @@ def test_only_the_command_line_knows_the_command_line():
     assert users <= {"cli", "__main__"}
 
 
+# watch hands on what `describe` has made printable, or the payload itself.
+@pytest.mark.parametrize(
+    "name", sorted({*modules_in("cli")} - {"stream_match.cli.terminal", "stream_match.cli.watch"})
+)
+def test_commands_print_through_one_place(name):
+    text = FILES[name].read_text(encoding="utf-8")
+    assert "sys.stdout.write" not in text
+    assert "print(" not in text.replace("_print(", "")
+
+
 def test_no_module_imports_itself_in_a_circle():
     # A package's __init__ runs before what is in it, which may then use what the package has by then.
     graph = {

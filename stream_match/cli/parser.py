@@ -2,10 +2,10 @@
 
 import argparse
 import math
-import sys
 from pathlib import Path
 from typing import NoReturn
 
+from stream_match.cli.terminal import say
 from stream_match.text import printable
 
 SOURCES = (
@@ -53,9 +53,9 @@ class _Version(argparse.Action):
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            sys.stdout.write(f"stream-match {version('stream-match')}\n")
+            say(f"stream-match {version('stream-match')}")
         except PackageNotFoundError:  # a checkout that is run as it stands
-            sys.stdout.write("stream-match (not installed)\n")
+            say("stream-match (not installed)")
         parser.exit()
 
 
