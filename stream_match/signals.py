@@ -42,7 +42,7 @@ def end_in_order() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, and another program decides over it
         return
-    before = {number: signal.getsignal(number) for number in ENDING}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in ENDING}
     ours = [number for number in ENDING if before[number] is not signal.SIG_IGN]
     try:
         for number in ours:
