@@ -21,7 +21,6 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
 
     [onsets]                        # which sounds begin, and of which kind they are
     enabled = true
-    announce = false                # tell onsets at once, too, before their cluster is known
 
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
@@ -34,7 +33,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from stream_match.errors import UsageError
@@ -42,9 +41,9 @@ from stream_match.events import Name
 
 
 class Settings(BaseModel):
-    """Base of all settings."""
+    """Base of all settings: no text is taken for a number or for true or false."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 LISTENING_DENSITY = 2
@@ -174,15 +173,31 @@ class ListenSettings(Settings):
     """What the daemon does; the module's docstring shows the file."""
 
     node: Name | None = Field(default=None, description="Name of this listener; the host's name if absent")
-    index: Path | None = Field(default=None, description="Folder of the index")
+    # A path comes as text, and a tuple as a list: these alone may be converted.
+    index: Path | None = Field(default=None, strict=False, description="Folder of the index")
     pace: Literal["real", "fast"] = "real"
-    sources: tuple[SourceSettings, ...] = ()
-    sinks: tuple[str, ...] = ("console:",)
+    sources: tuple[SourceSettings, ...] = Field(default=(), strict=False, description="A single one, too")
+    sinks: tuple[str, ...] = Field(default=("console:",), strict=False, description="A single one, too")
     match: MatchSettings = MatchSettings()
     onsets: OnsetSettings = OnsetSettings()
     state: Path | None = Field(
-        default=None, description="Folder in which the clusters of each source are kept over restarts"
+        default=None,
+        strict=False,
+        description="Folder in which the clusters of each source are kept over restarts",
     )
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _text_is_a_uri(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return [{"uri": source} if isinstance(source, str) else source for source in value]
+
+    # Runs first: the last one written does.
+    @field_validator("sources", "sinks", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | dict) else value
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -247,6 +262,14 @@ def _sentence(model: type[Settings], errors: list[ErrorDetails]) -> str:
     told = {
         "string_pattern_mismatch": "only lower-case letters, digits, '_' and '-' may stand in a name",
         "string_too_short": "it is empty",
+        "bool_type": "write true or false, without quotes",
+        "int_type": "write a whole number, without quotes",
+        "int_from_float": "write a whole number",
+        "float_type": "write a number, without quotes",
+        "string_type": "write a text, in quotes",
+        "path_type": "write a text, in quotes",
+        "tuple_type": "write a list, in square brackets",
+        "model_type": "write a table of settings",
     }
     return f"{where!r}{shown}: {told.get(error['type'], error['msg'])}."
 

@@ -12,6 +12,7 @@ from stream_match.match.look import Observer
 from stream_match.match.recogniser import Recogniser
 from stream_match.match.reference import Reference
 from stream_match.onsets.lane import OnsetLane
+from stream_match.threads import one_thread
 
 _LARGEST_FEED_SAMPLES = 22_050 * 10
 """A longer block is taken in portions, so that memory does not grow with it."""
@@ -84,15 +85,17 @@ class Engine:
         if not 0 <= gap_s < math.inf:
             raise ParameterError(f"gap_s is {gap_s}, expected 0 or more seconds")
         facts: list[Facts] = []
-        if gap_s > 0 or discontinuity:
-            facts = self._break_off(gap_s)
-        for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
-            facts += self._hear(y[start : start + _LARGEST_FEED_SAMPLES])
+        with one_thread():
+            if gap_s > 0 or discontinuity:
+                facts = self._break_off(gap_s)
+            for start in range(0, len(y), _LARGEST_FEED_SAMPLES):
+                facts += self._hear(y[start : start + _LARGEST_FEED_SAMPLES])
         return facts
 
     def flush(self) -> list[Facts]:
         """Return what is left to tell at the end of the stream: every match that started ends."""
-        return self._break_off(0.0)
+        with one_thread():
+            return self._break_off(0.0)
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""

@@ -7,9 +7,41 @@ the service adds who heard it and when (`Envelope`), which makes the published e
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
+
+_SIGNIFICANT = 3
+
+
+def _to(digits: int) -> AfterValidator:
+    return AfterValidator(lambda value: round(float(value), digits))
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.{_SIGNIFICANT}g}")
+
+
+def _sure(chance: float) -> float:
+    """Round a chance so that what is left to certainty keeps its digits too: 0.99987 is not 1."""
+    return _significant(chance) if chance < 0.5 else round(1 - _significant(1 - chance), 15)
+
+
+# Numbers are rounded where an event is made, and only there, to what they can mean.
+Seconds = Annotated[float, _to(3)]
+"""Of a reference, to the millisecond: what is known of them is coarser."""
+
+StreamSeconds = Annotated[float, Field(ge=0), _to(3)]
+"""Since a stream began."""
+
+Score = Annotated[float, _to(3)]
+"""A score, a share or a distance."""
+
+Speed = Annotated[float, _to(5)]
+Semitones = Annotated[float, _to(2)]
+Decibels = Annotated[float, _to(1)]
+Rate = Annotated[float, AfterValidator(_significant)]
+Chance = Annotated[float, AfterValidator(_sure)]
 
 
 class Payload(BaseModel):
@@ -31,7 +63,7 @@ class Rival(Payload):
     """Another track that was considered."""
 
     track: Track
-    score: float
+    score: Score
 
 
 class Evidence(Payload):
@@ -41,10 +73,10 @@ class Evidence(Payload):
         ge=0, description="Neighbours found by FAISS that agree with this place, the older ones fading"
     )
     lsh_votes: int = Field(ge=0, description="Bucket hits of the LSH voter that agree with this place")
-    similarity: float = Field(
+    similarity: Score = Field(
         ge=-1, le=1, description="Agreement along the line; about 0 for unrelated audio"
     )
-    coverage: float = Field(ge=0, le=1, description="Share of the heard stretch that the match explains")
+    coverage: Score = Field(ge=0, le=1, description="Share of the heard stretch that the match explains")
     runner_up: Rival | None = Field(default=None, description="The best other track")
     same_recording: tuple[Track, ...] = Field(
         default=(), description="Tracks under other names that match just as well: the same recording"
@@ -52,7 +84,7 @@ class Evidence(Payload):
     same_work: tuple[Track, ...] = Field(
         default=(), description="Of a version: other tracks that hold the same music"
     )
-    repeats_s: tuple[float, ...] = Field(
+    repeats_s: tuple[Seconds, ...] = Field(
         default=(), description="Other places in this track that match just as well [seconds]"
     )
 
@@ -66,25 +98,25 @@ class MatchFacts(Payload):
 
     phase: Literal["started", "updated", "ended"]
     match_id: str
-    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
-    started_s: float = Field(ge=0, description="Stream time at which the match began to sound")
-    ended_s: float | None = Field(default=None, ge=0, description="Stream time at which it ceased to sound")
+    stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
+    started_s: StreamSeconds = Field(description="Stream time at which the match began to sound")
+    ended_s: StreamSeconds | None = Field(default=None, description="Stream time at which it ceased to sound")
     track: Track
     kind: Literal["recording", "version"] = Field(
         default="recording",
         description="As far as is known: what was told as a recording can turn out to be a version",
     )
-    reference_s: float
-    speed: float = Field(default=1.0, gt=0)
-    semitones: float = 0.0
-    score: float = Field(description="The best so far, in deviations above the rivals")
-    confidence: float = Field(
+    reference_s: Seconds
+    speed: Speed = Field(default=1.0, gt=0)
+    semitones: Semitones = 0.0
+    score: Score = Field(description="The best so far, in deviations above the rivals")
+    confidence: Chance = Field(
         ge=0,
         le=1,
         description="Chance that it is right, if ten known things sound in an hour and what else sounds "
         "shares nothing with them",
     )
-    false_alarms_per_hour: float = Field(ge=0, description="Expected of unknown audio at this score")
+    false_alarms_per_hour: Rate = Field(ge=0, description="Expected of unknown audio at this score")
     evidence: Evidence
 
 
@@ -92,24 +124,24 @@ class OnsetFacts(Payload):
     """What the engine says at once of a sound that begins."""
 
     onset_id: str
-    onset_s: float = Field(ge=0, description="Stream time at which the sound began")
-    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
-    strength: float = Field(ge=0, description="Rise above the last half second, in its median deviations")
+    onset_s: StreamSeconds = Field(description="Stream time at which the sound began")
+    stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
+    strength: Score = Field(ge=0, description="Rise above the last half second, in its median deviations")
 
 
 class OnsetClusterFacts(Payload):
     """What the engine says of a sound when its first 90 ms are heard."""
 
     onset_id: str
-    onset_s: float = Field(ge=0, description="Stream time at which the sound began")
-    stream_s: float = Field(ge=0, description="Seconds of audio since the stream began, at the decision")
-    strength: float = Field(ge=0, description="Rise above the last half second, in its median deviations")
+    onset_s: StreamSeconds = Field(description="Stream time at which the sound began")
+    stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
+    strength: Score = Field(ge=0, description="Rise above the last half second, in its median deviations")
     cluster_id: str = Field(description="Kind of sound; never given to another, over restarts too")
     cluster_size: int = Field(ge=1, description="Sounds of this cluster so far, this one included")
-    distance: float = Field(ge=0, description="From the cluster as it was before; 0 if it is a new one")
-    doubt: float = Field(ge=0, le=1, description="Share of what was described that sounded before already")
+    distance: Score = Field(ge=0, description="From the cluster as it was before; 0 if it is a new one")
+    doubt: Score = Field(ge=0, le=1, description="Share of what was described that sounded before already")
     new_cluster: bool = Field(description="Whether the cluster began with this sound")
-    features: dict[str, float] = Field(description="What it is like, each on a running scale from -1 to 1")
+    features: dict[str, Score] = Field(description="What it is like, each on a running scale from -1 to 1")
 
 
 class ClusterFacts(Payload):
@@ -121,7 +153,7 @@ class ClusterFacts(Payload):
     )
     from_: tuple[str, ...] = Field(default=(), alias="from", description="Clusters that it was made of")
     cluster_size: int = Field(ge=1, description="Sounds of this cluster so far")
-    stream_s: float = Field(ge=0)
+    stream_s: StreamSeconds
 
 
 Facts = MatchFacts | OnsetFacts | OnsetClusterFacts | ClusterFacts
@@ -135,7 +167,7 @@ class Envelope(Payload):
     source: Name
     source_name: str | None = Field(default=None, description="The source as a person would call it")
     time: datetime = Field(description="UTC: when that audio was heard")
-    stream_s: float = Field(ge=0)
+    stream_s: StreamSeconds
 
 
 class MatchEvent(Envelope, MatchFacts):

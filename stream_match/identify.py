@@ -15,7 +15,18 @@ from stream_match.capture.file import duration_s, read_blocks
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError
-from stream_match.events import Evidence, Facts, MatchFacts, Payload, Track
+from stream_match.events import (
+    Chance,
+    Evidence,
+    Facts,
+    MatchFacts,
+    Payload,
+    Score,
+    Seconds,
+    Semitones,
+    Speed,
+    Track,
+)
 from stream_match.match.look import Observer
 from stream_match.match.reference import Reference
 
@@ -43,12 +54,12 @@ class Finding(Payload):
 
     track: Track
     kind: Literal["recording", "version"]
-    query_s: float
-    reference_s: float
-    speed: float
-    semitones: float
-    score: float
-    confidence: float
+    query_s: Seconds
+    reference_s: Seconds
+    speed: Speed
+    semitones: Semitones
+    score: Score
+    confidence: Chance
     claimed: bool
     evidence: Evidence
 
@@ -57,7 +68,7 @@ class Identification(Payload):
     """What was found in a file; `error` says why it could not be read."""
 
     file: str
-    seconds: float
+    seconds: Seconds
     matches: tuple[Finding, ...]
     error: str | None = None
 
@@ -167,7 +178,7 @@ def identify_blocks(
     if unclaimed:
         others = [finding(candidate, claimed=False) for candidate in _ranked(engine.candidates())]
         found += [other for other in others if not any(_same(other, match) for match in found)]
-    return Identification(file=_name(path), seconds=round(samples / SAMPLE_RATE_HZ, 3), matches=tuple(found))
+    return Identification(file=_name(path), seconds=samples / SAMPLE_RATE_HZ, matches=tuple(found))
 
 
 def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
@@ -225,10 +236,10 @@ def finding(facts: MatchFacts, *, claimed: bool, since_s: float | None = None) -
     return Finding(
         track=facts.track,
         kind=facts.kind,
-        query_s=round(query_s, 3),
-        reference_s=round(max(0.0, facts.reference_s - ago_s), 3),
-        speed=round(facts.speed, 5),
-        semitones=round(facts.semitones, 3),
+        query_s=query_s,
+        reference_s=max(0.0, facts.reference_s - ago_s),
+        speed=facts.speed,
+        semitones=facts.semitones,
         score=facts.score,
         confidence=facts.confidence,
         claimed=claimed,

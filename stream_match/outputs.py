@@ -24,13 +24,15 @@ def check_place(option: str, path: Path, *, example: str, source: str | Path | N
     Raises
     ------
     UsageError
-        If it is a folder, in none, or the source.
+        If it is a folder, in none or in one that cannot be written, or the source.
     """
     shown = f"{option} {str(path)!r}"
     if path.is_dir():
         raise UsageError(f"{shown} is a folder; name a file in it, such as {str(path / example)!r}.")
     if not path.parent.is_dir():
         raise UsageError(f"{shown} is in a folder that is not there; make {str(path.parent)!r} first.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"{shown} is in a folder that you may not write to; name a file elsewhere.")
     if source is not None and path.exists() and Path(source).exists() and path.samefile(source):
         raise UsageError(f"{shown} is what is read, and would be lost; name another file, such as {example}.")
 

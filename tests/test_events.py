@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from stream_match.events import Rival, Track, from_json, json_schemas, to_json
+from stream_match.events import MatchFacts, Rival, Track, from_json, json_schemas, to_json
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "models" / "schema"
@@ -111,3 +111,37 @@ def test_the_payload_is_frozen_by_the_contract():
     merged = json.loads(to_json(samples.cluster(1, "merged", from_=("a", "b"))))
     assert set(merged) == common | {"event_type", "change", "cluster_id", "from", "cluster_size"}
     assert merged["from"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "told"),
+    [
+        ("stream_s", 1234.56789, 1234.568),
+        ("reference_s", -0.12345, -0.123),
+        ("speed", 1.0312345678, 1.03123),
+        ("semitones", 0.516789, 0.52),
+        ("score", 12.34567, 12.346),
+        ("confidence", 0.123456, 0.123),
+        ("confidence", 0.99987654, 0.999877),
+        ("confidence", 1.0, 1.0),
+        ("false_alarms_per_hour", 1.23456e-10, 1.23e-10),
+        ("false_alarms_per_hour", 12345.6, 12300.0),
+    ],
+)
+def test_numbers_are_rounded_to_what_they_mean(field, given, told):
+    fields = {name: getattr(samples.match(1), name) for name in MatchFacts.model_fields}
+    assert getattr(MatchFacts(**fields | {field: given}), field) == told
+
+
+@pytest.mark.parametrize("event", [samples.match(1), samples.sound(7), samples.onset(8), samples.cluster(9)])
+def test_no_number_of_any_lane_has_digits_that_mean_nothing(event):
+    """Each field of seconds and scores takes at most three decimals, whatever is given."""
+    fields = {name: getattr(event, name) for name in type(event).model_fields}
+    for name, value in fields.items():
+        if isinstance(value, float) and name not in ("speed", "confidence", "false_alarms_per_hour"):
+            told = getattr(type(event)(**fields | {name: value + 0.00012345}), name)
+            assert told == round(told, 3), name
+    features = getattr(event, "features", {})
+    given = {name: value + 0.00012345 for name, value in features.items()}
+    if features:
+        assert type(event)(**fields | {"features": given}).features == pytest.approx(features, abs=1e-9)

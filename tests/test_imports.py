@@ -105,13 +105,13 @@ def test_pure_code_opens_no_file_and_prints_nothing(name):
 def test_edges_never_import_the_core_nor_each_other(name):
     for module in imports(name):
         if module.startswith("stream_match."):
-            assert part_of(module) in (part_of(name), "events", "config", "errors"), module
+            assert part_of(module) in (part_of(name), "events", "config", "errors", "text"), module
 
 
 def test_the_engine_imports_no_edge_and_no_outside():
     for module in imports("stream_match.engine"):
         if module.startswith("stream_match."):
-            assert part_of(module) in (*PURE, "events", "config", "errors"), module
+            assert part_of(module) in (*PURE, "events", "config", "errors", "threads"), module
         else:
             assert module.partition(".")[0] in {"numpy", "collections", "dataclasses", "typing", "math"}, (
                 module
@@ -143,6 +143,16 @@ def test_only_the_command_line_knows_the_command_line():
         if any(part_of(m) == "cli" and m.startswith("stream_match.") for m in imports(name))
     }
     assert users <= {"cli", "__main__"}
+
+
+# watch hands on what `describe` has made printable, or the payload itself.
+@pytest.mark.parametrize(
+    "name", sorted({*modules_in("cli")} - {"stream_match.cli.terminal", "stream_match.cli.watch"})
+)
+def test_commands_print_through_one_place(name):
+    text = FILES[name].read_text(encoding="utf-8")
+    assert "sys.stdout.write" not in text
+    assert "print(" not in text.replace("_print(", "")
 
 
 def test_no_module_imports_itself_in_a_circle():

@@ -5,7 +5,14 @@ Found files → read (features, in parallel) → coded → assembled → written
 
 from stream_match.catalog.build import BuildReport, build_index
 from stream_match.catalog.edit import add_tracks, remove_tracks
-from stream_match.catalog.folder import IndexInfo, describe_index, load_index, save_index, verify_index
+from stream_match.catalog.folder import (
+    IndexInfo,
+    describe_index,
+    list_tracks,
+    load_index,
+    save_index,
+    verify_index,
+)
 
 __all__ = [
     "BuildReport",
@@ -13,6 +20,7 @@ __all__ = [
     "add_tracks",
     "build_index",
     "describe_index",
+    "list_tracks",
     "load_index",
     "remove_tracks",
     "save_index",

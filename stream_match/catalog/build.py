@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_match.catalog.find import FoundTrack, Skipped, find_tracks
+from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.manifest import TrackRow
 from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
@@ -30,6 +30,7 @@ from stream_match.match.reference import (
 )
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
 from stream_match.match.versions.reference import join_tracks
+from stream_match.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,15 @@ class BuildReport:
     tracks : int
         Tracks that were read and are now in the index.
     skipped : tuple of (Path, str)
-        What was passed over, with one sentence saying why.
+        What could not be taken, with one sentence saying why.
     audio_s : float
         Seconds of audio of those tracks.
     seconds : float
         How long it took.
     duplicates : tuple of tuple of str
         Ids of tracks in the index that were made from byte-identical files.
+    ignored : tuple of str
+        A sentence for each thing that was passed over although nothing is wrong with it.
     """
 
     tracks: int
@@ -55,6 +58,7 @@ class BuildReport:
     audio_s: float
     seconds: float
     duplicates: tuple[tuple[str, ...], ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,35 +110,33 @@ def build_index(
     Raises
     ------
     UsageError
-        If an argument is not what it should be, or two files would be one track.
+        If an argument is not what it should be, or files in two folders would be one track.
     CatalogError
         If no file could be read, or the index could not be written.
     """
     began = time.perf_counter()
     out = settled(out)
-    found, skipped = find_tracks(paths)
+    found = find_tracks(paths)
     table = read_metadata(metadata)
-    warn_of_unknown(table, {track.id for track in found})
-    with replacing(out, lambda: check_place(out, replace=replace)) as staging:
-        read, unread = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
-        skipped += unread
-        if not read:
-            raise CatalogError(f"no track could be read: {skipped[0][1]}")
+    warn_of_unknown(table, {track.id for track in found.tracks})
+    with one_thread(), replacing(out, lambda: check_place(out, replace=replace)) as staging:
+        read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
         frames = [track.frames for _, track in read]
         planes = fit_to_tracks(Stretches(frames, settings), settings)
-        coded = [code(found, track, table, planes, settings) for found, track in read]
+        coded = [code(track, heard, table, planes, settings) for track, heard in read]
         write_tracks(coded, planes, settings, staging.new)
-    return report(coded, coded, skipped, began)
+    return report(coded, coded, found, began)
 
 
 def read_tracks(
-    found: Sequence[FoundTrack], work: Path, settings: FeatureSettings, *, jobs: int | None, progress: bool
-) -> tuple[list[tuple[FoundTrack, ReadTrack]], list[Skipped]]:
+    found: Found, work: Path, settings: FeatureSettings, *, jobs: int | None, progress: bool
+) -> list[tuple[FoundTrack, ReadTrack]]:
     """Read audio files, and tell those that can become tracks from the others.
 
     Parameters
     ----------
-    found : sequence of FoundTrack
+    found : Found
+        Files that cannot become tracks are added to what it has skipped.
     work : Path
         An empty folder, which must outlive the results.
     settings : FeatureSettings
@@ -143,21 +145,26 @@ def read_tracks(
 
     Returns
     -------
-    read : list of (FoundTrack, ReadTrack)
-        In the order of `found`.
-    skipped : list of (Path, str)
+    list of (FoundTrack, ReadTrack)
+        In the order of `found`; at least one.
+
+    Raises
+    ------
+    CatalogError
+        If no file could be read.
     """
-    paths = [track.path for track in found]
+    paths = [track.path for track in found.tracks]
     with progress_bar(paths, shown=progress) as on_done:
         results = read_all(paths, work, settings, jobs=jobs, on_done=on_done)
     read: list[tuple[FoundTrack, ReadTrack]] = []
-    skipped: list[Skipped] = []
-    for track, result in zip(found, results, strict=True):
+    for track, result in zip(found.tracks, results, strict=True):
         if isinstance(result, ReadTrack):
             read.append((track, result))
         else:
-            skipped.append((track.path, result.reason))
-    return read, skipped
+            found.skipped.append((track.path, result.reason))
+    if not read:
+        raise CatalogError(f"no track could be read: {found.skipped[0][1]}")
+    return read
 
 
 def code(
@@ -218,7 +225,7 @@ def write_tracks(
 
 
 def report(
-    new: Sequence[CodedTrack], everything: Sequence[CodedTrack], skipped: Sequence[Skipped], began: float
+    new: Sequence[CodedTrack], everything: Sequence[CodedTrack], found: Found, began: float
 ) -> BuildReport:
     """Sum up.
 
@@ -226,16 +233,17 @@ def report(
     ----------
     new, everything : sequence of CodedTrack
         What was read now, and all that the index now holds.
-    skipped : sequence of (Path, str)
+    found : Found
     began : float
         ``time.perf_counter()`` at the beginning.
     """
     return BuildReport(
         tracks=len(new),
-        skipped=tuple(skipped),
+        skipped=tuple(found.skipped),
         audio_s=round(sum(track.row.seconds for track in new), 3),
         seconds=time.perf_counter() - began,
         duplicates=duplicates_among({track.row.id: track.row.sha256 for track in everything}),
+        ignored=tuple(found.ignored()),
     )
 
 

@@ -13,8 +13,9 @@ from stream_match.catalog.find import FoundTrack, find_tracks
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.store import OpenIndex, check_place, open_index
 from stream_match.catalog.swap import replacing, settled
-from stream_match.errors import CatalogError, UsageError
+from stream_match.errors import UsageError
 from stream_match.match.reference import HASHED_STRIDE, TrackCodes
+from stream_match.threads import one_thread
 
 
 def add_tracks(
@@ -45,21 +46,18 @@ def add_tracks(
     began = time.perf_counter()
     index = settled(index)
     open_index(index)  # before a lock beside something that is no index
-    found, skipped = find_tracks(paths)
+    found = find_tracks(paths)
     table = read_metadata(metadata)
-    with replacing(index, lambda: check_place(index, replace=True)) as staging:
+    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
         old = open_index(index)
-        _refuse_known(found, old)
-        warn_of_unknown(table, {track.id for track in found} | {row.id for row in old.rows})
+        _refuse_known(found.tracks, old)
+        warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
         settings, planes = old.reference.settings, old.reference.planes
-        read, unread = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
-        skipped += unread
-        if not read:
-            raise CatalogError(f"no track could be read: {skipped[0][1]}")
-        new = [code(found, track, table, planes, settings) for found, track in read]
+        read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
+        new = [code(track, heard, table, planes, settings) for track, heard in read]
         everything = [*stored_tracks(old), *new]
         write_tracks(everything, planes, settings, staging.new)
-    return report(new, everything, skipped, began)
+    return report(new, everything, found, began)
 
 
 def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
@@ -85,7 +83,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
     index = settled(index)
     open_index(index)
     leaving = {unicodedata.normalize("NFC", track_id) for track_id in track_ids}
-    with replacing(index, lambda: check_place(index, replace=True)) as staging:
+    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
         old = open_index(index)
         _refuse_unknown(leaving, old)
         left = [track for track in stored_tracks(old) if track.row.id not in leaving]

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_match.errors import UsageError
@@ -18,8 +18,25 @@ AUDIO_SUFFIXES = frozenset([
 """Taken from a folder: common formats of libsndfile and FFmpeg. A file given by name is always tried."""
 # fmt: on
 
+TAGGED_LOSSLESS = frozenset([".flac", ".wv", ".ape", ".tta"])
+LOSSLESS = TAGGED_LOSSLESS | {
+    ".wav",
+    ".aif",
+    ".aiff",
+    ".aifc",
+    ".alac",
+    ".au",
+    ".caf",
+    ".dsf",
+    ".snd",
+    ".w64",
+}
+
 Skipped = tuple[Path, str]
-"""A file or folder that was passed over, and one sentence saying why."""
+"""A file or folder that cannot be taken, and one sentence saying why."""
+
+_TWINS_NAMED = 20
+"""Files beside a better one that are named one by one; a whole collection may be there twice."""
 
 
 @dataclass(frozen=True)
@@ -37,49 +54,109 @@ class FoundTrack:
     path: Path
 
 
-def find_tracks(paths: Sequence[Path]) -> tuple[list[FoundTrack], list[Skipped]]:
+@dataclass
+class Found:
+    """What was found at the given places.
+
+    Parameters
+    ----------
+    tracks : list of FoundTrack
+        Ordered by id.
+    skipped : list of (Path, str)
+        Folders that cannot be read, files whose names are not text.
+    twins : list of (FoundTrack, Path)
+        Tracks, and files of the same name beside them that are not taken: `song.mp3` beside `song.flac`.
+    hidden : int
+        Files and folders with a hidden name.
+    other : int
+        Files in folders without a suffix of `AUDIO_SUFFIXES`.
+    """
+
+    tracks: list[FoundTrack] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    twins: list[tuple[FoundTrack, Path]] = field(default_factory=list)
+    hidden: int = 0
+    other: int = 0
+
+    def ignored(self) -> list[str]:
+        """Return a sentence for each thing that was passed over although nothing is wrong with it."""
+        told = [
+            f"{str(path)!r} is the track {track.id!r} that {str(track.path)!r} gives"
+            for track, path in self.twins[:_TWINS_NAMED]
+        ]
+        if len(self.twins) > _TWINS_NAMED:
+            told.append(
+                f"{_files(len(self.twins) - _TWINS_NAMED, 'more')} beside a better one of the same name"
+            )
+        return told + ([self.passed_over()] if self.hidden or self.other else [])
+
+    def passed_over(self) -> str:
+        """Say how many files were not even tried."""
+        return f"{_files(self.other)} without a suffix of audio, {self.hidden} hidden"
+
+
+def find_tracks(paths: Sequence[Path]) -> Found:
     """Find the audio files at the given places.
+
+    Of files in one folder that differ in their suffix only, one is taken: a lossless one if there is any,
+    of a format that holds tags if possible, and else the largest.
 
     Parameters
     ----------
     paths : sequence of Path
         Files, or folders that are searched to the bottom; hidden names are passed over.
 
-    Returns
-    -------
-    tracks : list of FoundTrack
-        Ordered by id.
-    skipped : list of (Path, str)
-        Folders that cannot be read, files whose names are not text.
-
     Raises
     ------
     UsageError
-        If a path does not exist, nothing is found, or two files would have one id.
+        If a path does not exist, nothing is found, or files in two folders would have one id.
     """
-    tracks: dict[str, FoundTrack] = {}
-    skipped: list[Skipped] = []
+    found = Found()
+    by_id: dict[str, list[FoundTrack]] = {}
     for given in paths:
-        for path, name in _files(given, skipped):
+        for path, name in _files_at(given, found):
             try:
                 track = FoundTrack(unicodedata.normalize("NFC", name.encode().decode()), path)
             except UnicodeEncodeError:
-                skipped.append((path, f"the name of {str(path)!r} is not UTF-8: rename it"))
+                found.skipped.append((path, f"the name of {str(path)!r} is not UTF-8: rename it"))
                 continue
-            _refuse_twin(tracks.setdefault(track.id, track), track)
-    if not tracks and not skipped:
+            _add(track, by_id.setdefault(track.id, []))
+    if not by_id and not found.skipped:
         shown = ", ".join(repr(str(path)) for path in paths)
-        raise UsageError(f"there is no audio in {shown or 'an empty list of paths'}; check the path")
-    return sorted(tracks.values(), key=lambda track: track.id), skipped
+        hint = f" ({found.passed_over()})" if found.hidden or found.other else ""
+        raise UsageError(f"there is no audio in {shown or 'an empty list of paths'}{hint}; check the path")
+    for _, alike in sorted(by_id.items()):
+        best, *others = sorted(alike, key=_preference)
+        found.tracks.append(best)
+        found.twins += [(best, other.path) for other in others]
+    return found
 
 
-def _refuse_twin(known: FoundTrack, new: FoundTrack) -> None:
-    if known.path != new.path and not _one_file(known.path, new.path):
-        apart = known.path.parent != new.path.parent
-        raise UsageError(
-            f"{str(known.path)!r} and {str(new.path)!r} would both be the track {new.id!r}: rename one, "
-            + ("or give the folder above them" if apart else "or move it elsewhere")
-        )
+def _add(new: FoundTrack, alike: list[FoundTrack]) -> None:
+    """Add a file to those of the same id, unless it is one of them."""
+    if any(known.path == new.path or _one_file(known.path, new.path) for known in alike):
+        return
+    for known in alike:
+        if not _one_file(known.path.parent, new.path.parent):
+            raise UsageError(
+                f"{str(known.path)!r} and {str(new.path)!r} would both be the track {new.id!r}: rename one, "
+                "or give the folder above them"
+            )
+    alike.append(new)
+
+
+def _preference(track: FoundTrack) -> tuple[bool, bool, int, str]:
+    """Return what orders files of one name, the best first."""
+    suffix = track.path.suffix.lower()
+    try:
+        size = track.path.stat().st_size
+    except OSError:
+        size = 0
+    return suffix not in LOSSLESS, suffix not in TAGGED_LOSSLESS, -size, track.path.name
+
+
+def _files(count: int, word: str = "") -> str:
+    return " ".join(filter(None, [str(count), word, "file" if count == 1 else "files"]))
 
 
 def _one_file(one: Path, other: Path) -> bool:
@@ -96,10 +173,10 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _files(given: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+def _files_at(given: Path, found: Found) -> Iterator[tuple[Path, str]]:
     """Yield each file at a place with its name below that place, without suffix, '/' between folders."""
     if _is_folder(given):
-        for path in _walk(given, frozenset(), skipped):
+        for path in _walk(given, frozenset(), found):
             yield path, path.relative_to(given).with_suffix("").as_posix()
         return
     try:
@@ -110,13 +187,13 @@ def _files(given: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
     yield given, given.stem
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]], skipped: list[Skipped]) -> Iterator[Path]:
+def _walk(folder: Path, above: frozenset[tuple[int, int]], found: Found) -> Iterator[Path]:
     """Yield audio files; `above` are the folders on the way here, so that links in a circle end."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        skipped.append((folder, f"{str(folder)!r} cannot be read: {error.strerror}"))
+        found.skipped.append((folder, f"{str(folder)!r} cannot be read: {error.strerror}"))
         return
     here = (status.st_dev, status.st_ino)
     if here in above:
@@ -124,8 +201,10 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]], skipped: list[Skipped
     for entry in entries:
         path = folder / entry.name
         if entry.name.startswith("."):
-            continue
-        if _is_folder(path):
-            yield from _walk(path, above | {here}, skipped)
+            found.hidden += 1
+        elif _is_folder(path):
+            yield from _walk(path, above | {here}, found)
         elif path.suffix.lower() in AUDIO_SUFFIXES:
             yield path
+        else:
+            found.other += 1

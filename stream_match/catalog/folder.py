@@ -113,6 +113,21 @@ def describe_index(path: Path) -> IndexInfo:
     )
 
 
+def list_tracks(path: Path) -> tuple[TrackRow, ...]:
+    """Return the tracks of an index, ordered by id.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    CatalogError
+        As `load_index`.
+    """
+    return open_index(path).rows
+
+
 def duplicates_among(sha256_by_id: dict[str, str]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of tracks that were made from byte-identical files."""
     groups: dict[str, list[str]] = {}

@@ -188,6 +188,8 @@ def lines_of(rows: tuple[TrackRow, ...]) -> bytes:
 
 def _read(folder: Path) -> bytes:
     path = folder / MANIFEST_FILE
+    if folder.exists() and not folder.is_dir():
+        raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
     if not folder.is_dir():
         raise CatalogError(
             f"there is no index folder {str(folder)!r}: make one with stream-match index build"
@@ -229,6 +231,8 @@ def _parse(model: type[_Model], text: bytes, folder: Path, name: str) -> _Model:
 
 def _damaged(error: ValidationError, folder: Path, name: str) -> CatalogError:
     first = error.errors(include_url=False, include_input=False)[0]
+    if first["loc"] == ("format",):
+        return CatalogError(f"{str(folder)!r} is not an index: its {name} belongs to something else")
     where = ".".join(str(part) for part in first["loc"])[:80]
     return CatalogError(
         f"{name} of the index {str(folder)!r} is damaged ({where + ': ' if where else ''}{first['msg']}): "

@@ -1,7 +1,7 @@
 """One audio file read: its feature frames into a file of its own, in constant memory."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -53,10 +53,6 @@ class Unread:
     """An audio file that cannot become a track, and why."""
 
     reason: str
-
-
-class Stopped(Exception):  # noqa: N818 - asked for, hence no error
-    """Reading was called off."""
 
 
 class Stretches(Sequence[Float32]):
@@ -120,9 +116,7 @@ def chroma_portions(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
         yield np.array(frames[first : first + _PORTION_FRAMES, CHROMA])
 
 
-def read_track(
-    path: Path, frames: Path, settings: FeatureSettings, stopped: Callable[[], bool]
-) -> ReadTrack | Unread:
+def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack | Unread:
     """Decode a file through the very feature code that listens.
 
     Parameters
@@ -132,8 +126,6 @@ def read_track(
     frames : Path
         Where the feature frames go; while they are being made, it has the suffix ``.part``.
     settings : FeatureSettings
-    stopped : callable () -> bool
-        Asked every few seconds of audio; if true, reading ends with `Stopped`.
 
     Returns
     -------
@@ -145,9 +137,9 @@ def read_track(
     OSError
         If the frames cannot be written.
     """
-    part = frames.with_suffix(".part")
+    part = partial_file(frames)
     try:
-        samples = _write_frames(_until(stopped, read_blocks(path)), part, settings)
+        samples = _write_frames(read_blocks(path), part, settings)
         sha256 = _sha256(path)
     except SourceError as error:
         part.unlink(missing_ok=True)
@@ -161,6 +153,11 @@ def read_track(
     return ReadTrack(frames, seconds, sha256, tags(path))
 
 
+def partial_file(frames: Path) -> Path:
+    """Return where the frames of a track stand while they are being made."""
+    return frames.with_suffix(".part")
+
+
 def _write_frames(blocks: Iterator[Float32], part: Path, settings: FeatureSettings) -> int:
     """Write the feature frames of a signal and return its number of samples."""
     rolling = RollingFeatures(settings)
@@ -170,13 +167,6 @@ def _write_frames(blocks: Iterator[Float32], part: Path, settings: FeatureSettin
             samples += len(y)
             handle.write(rolling.feed(y).tobytes())
     return samples
-
-
-def _until(stopped: Callable[[], bool], blocks: Iterator[Float32]) -> Iterator[Float32]:
-    for y in blocks:
-        if stopped():
-            raise Stopped
-        yield y
 
 
 def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:

@@ -7,8 +7,9 @@ With NAME the folder's name, all of these stand in the same parent:
     .NAME.replaced          the old folder, between the two renames of the swap
     .NAME.discarded-PID     the old folder, being deleted
 
-A process killed at any moment leaves NAME, or, between the two renames, `.NAME.replaced`, which
-the next one that comes puts back. What else it leaves is deleted by the next one that writes.
+A signal that ends the process in order leaves NAME alone. A process killed at any moment leaves NAME, or,
+between the two renames, `.NAME.replaced`, which the next one that comes puts back. What else it leaves is
+deleted by the next one that writes.
 """
 
 import errno
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_match.errors import CatalogError, UsageError
+from stream_match.signals import held, released
 
 _SWAP_TAKES_S = 5.0
 """How long a reader waits for a writer between its two renames; it needs milliseconds."""
@@ -77,18 +79,27 @@ def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Staging]:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with held(), _locked(folder):
             _put_back(folder)
             _clear(folder)
             check()
             with _building(folder) as staging:
-                yield staging
+                with released():
+                    yield staging
                 _sync(staging.new)
                 _swap(staging.new, folder)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else (error.strerror or str(error))
-        raise CatalogError(f"{str(folder)!r} cannot be written: {reason}; nothing was changed") from error
+        raise CatalogError(
+            f"{str(folder)!r} cannot be written: {_why(error)}; nothing was changed"
+        ) from error
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return "a part of its path is a file"
+    return error.strerror or f"{error} (is the disk full?)"  # numpy says only what was not written
 
 
 def recover(folder: Path) -> None:

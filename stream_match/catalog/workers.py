@@ -1,27 +1,28 @@
 """Many audio files read at once, a process per core.
 
-Processes are spawned, not forked: a daemon or a notebook that builds an index has threads.
+Processes are spawned, not forked: a daemon or a notebook that builds an index has threads. Each has a pipe of
+its own, through which it gets one file after the other. There is no lock, queue or semaphore that a killed
+process could hold or leave behind.
 """
 
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from stream_match.catalog.read import ReadTrack, Unread, read_track
+from stream_match.catalog.read import ReadTrack, Unread, partial_file, read_track
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
+from stream_match.signals import blocked, held
+from stream_match.threads import one_thread
 
 OnDone = Callable[[int, ReadTrack | Unread], None]
-
-_RUNNING = "running"
-"""A file that workers go on reading for as long as it is there. No event or pipe: a worker that is killed
-may hold the lock of those, and removing a file succeeds on a full disk too."""
+Read = Callable[[Path, Path, FeatureSettings], ReadTrack | Unread]
 
 
 def read_all(
@@ -53,10 +54,10 @@ def read_all(
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     count = min(jobs or os.cpu_count() or 1, len(paths))
     if count > 1:
-        return _read_in_pool(paths, work, settings, count, on_done)
+        return _read_in_processes(paths, work, settings, count, on_done)
     results = []
     for number, path in enumerate(paths):
-        results.append(read_track(path, _frames(work, number), settings, stopped=lambda: False))
+        results.append(read_track(path, _frames(work, number), settings))
         on_done(number, results[-1])
     return results
 
@@ -65,45 +66,89 @@ def _frames(work: Path, number: int) -> Path:
     return work / f"{number}.frames"
 
 
-def _read_in_pool(
+def _read_in_processes(
     paths: Sequence[Path], work: Path, settings: FeatureSettings, count: int, on_done: OnDone
 ) -> list[ReadTrack | Unread]:
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=_begin)
+    waiting = _largest_first(paths)
     results: dict[int, ReadTrack | Unread] = {}
-    running = work / _RUNNING
-    running.touch()
-    try:
-        futures = {
-            pool.submit(_read, paths[number], _frames(work, number), settings): number
-            for number in _largest_first(paths)
-        }
-        for future in as_completed(futures):
-            results[futures[future]] = future.result()
-            on_done(futures[future], results[futures[future]])
-    except BrokenProcessPool as error:
-        raise CatalogError(_obituary(paths, work)) from error
-    finally:  # also on Ctrl-C: whoever still reads hears of it within a block
-        running.unlink()
-        pool.shutdown(cancel_futures=True)
+    with _started(count, settings) as idle:
+        busy: dict[Connection, int] = {}
+        while waiting or busy:
+            while waiting and idle:
+                number, pipe = waiting.pop(0), idle.pop()
+                busy[pipe] = number
+                _ask(pipe, paths[number], _frames(work, number))
+            ready = wait(list(busy))
+            for pipe in [pipe for pipe in busy if pipe in ready]:
+                number = busy.pop(pipe)
+                results[number] = _answer(pipe, paths[number], _frames(work, number))
+                idle.append(pipe)
+                on_done(number, results[number])
     return [results[number] for number in range(len(paths))]
 
 
-def _read(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack | Unread:
-    running = frames.with_name(_RUNNING)
-    return read_track(path, frames, settings, stopped=lambda: not running.exists())
+@contextmanager
+def _started(count: int, settings: FeatureSettings) -> Iterator[list[Connection]]:
+    """Start processes, yield a pipe to each, and kill them in the end, whatever they are doing then."""
+    context = multiprocessing.get_context("spawn")
+    processes, pipes = [], []
+    try:
+        resource_tracker.ensure_running()  # starting it unblocks signals
+        with held(), blocked():
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                pipes.append(ours)
+                process = context.Process(target=_work, args=(theirs, read_track, settings), daemon=True)
+                process.start()
+                processes.append(process)
+                theirs.close()  # so that our end breaks with the process
+        yield list(pipes)
+    finally:
+        with held():
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.join()
+            for pipe in pipes:
+                pipe.close()
 
 
-def _begin() -> None:
-    """Prepare a worker process: Ctrl-C is the parent's to handle, and its death is ours."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ask(pipe: Connection, path: Path, frames: Path) -> None:
+    with suppress(OSError):  # it is dead, which its answer tells
+        pipe.send((path, frames))
+
+
+def _answer(pipe: Connection, path: Path, frames: Path) -> ReadTrack | Unread:
+    try:
+        result = pipe.recv()
+    except (EOFError, OSError) as error:
+        if partial_file(frames).exists():
+            advice = f"died while reading {str(path)!r} (out of memory?): try without it, or --jobs 1"
+        else:
+            advice = "could not start or died (out of memory?): try --jobs 1"
+        raise CatalogError(f"a worker process {advice}") from error
+    if isinstance(result, Exception):
+        raise result
+    assert isinstance(result, ReadTrack | Unread)
+    return result
+
+
+def _work(pipe: Connection, read: Read, settings: FeatureSettings) -> None:
+    """Read what is asked for, in a process of its own, until there is nobody who asks."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=partial(_follow, parent.join), daemon=True).start()
+    assert parent is not None
+    threading.Thread(target=partial(_follow, parent.join), daemon=True).start()
+    while True:
+        path, frames = pipe.recv()
+        try:
+            with one_thread():
+                pipe.send(read(path, frames, settings))
+        except Exception as error:  # noqa: BLE001 - raised where it was asked for
+            pipe.send(error)
 
 
 def _follow(join: Callable[[], None]) -> None:
-    # The pool's queue does not end when a killed parent does: its workers would wait for ever.
+    """End with the parent, also in the middle of a file."""
     join()
     os._exit(1)
 
@@ -118,11 +163,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _obituary(paths: Sequence[Path], work: Path) -> str:
-    numbers = sorted(int(part.stem) for part in work.glob("*.part"))
-    if not numbers:
-        return "a worker process could not start or died (out of memory?): try --jobs 1"
-    shown = " or ".join(repr(str(paths[number])) for number in numbers)
-    return f"a worker process died while reading {shown} (out of memory?): try without it, or --jobs 1"

@@ -7,10 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from stream_match.cli.parser import build_parser
+from stream_match.cli.terminal import LogFormatter, complain
 from stream_match.errors import StreamMatchError, UsageError
+from stream_match.signals import end_in_order
 
 # Read when numpy is loaded. Products here are small: more threads only wait for each other, at fourteen times
 # the cost on a busy machine.
@@ -18,6 +21,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 DEBUG_VARIABLE = "STREAM_MATCH_DEBUG"
+
+_HEAR_SIGNALS = ("listen", "demo", "watch")
+"""Commands that go on until they are told to end, and handle the signals themselves."""
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -36,11 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 for a failure, 2 for a user's mistake.
     """
     args = build_parser().parse_args(argv)
-    debug = bool(getattr(args, "debug", False) or os.environ.get(DEBUG_VARIABLE))
+    debug = bool(getattr(args, "debug", False)) or wants_debugging(())
     _set_up_output(debug=debug)
+    if args.run is None:  # neither a command nor a mistake: this is how one asks what there is
+        args.asked.print_help()
+        return 0
     try:
         module, _, function = args.run.partition(":")
-        status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
+        with nullcontext() if module in _HEAR_SIGNALS else end_in_order():
+            status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
         sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
@@ -54,33 +64,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(status)
 
 
-def complain(message: object) -> None:
-    """Print one line on standard error.
-
-    Parameters
-    ----------
-    message : object
-        A sentence.
-    """
-    line = " ".join(str(message).split())
-    sys.stderr.write(f"stream-match: {line}\n")
+def wants_debugging(argv: Sequence[str]) -> bool:
+    """Say whether arguments that are not understood yet, or the environment, ask for tracebacks."""
+    return "--debug" in argv or bool(os.environ.get(DEBUG_VARIABLE))
 
 
 def _tell(error: Exception) -> int:
-    if isinstance(error, StreamMatchError | OSError):
+    if isinstance(error, StreamMatchError):
         complain(error)
+    elif isinstance(error, OSError) and error.filename is not None:
+        complain(f"{os.fsdecode(error.filename)!r} cannot be used: {error.strerror}")
+    elif isinstance(error, OSError):
+        complain(error.strerror or error)
     else:
         complain(f"unexpected {type(error).__name__}: {error} (run it again with --debug for the details)")
     return 2 if isinstance(error, UsageError) else 1
 
 
 def _set_up_output(*, debug: bool) -> None:
-    # A file's name may hold bytes that are no UTF-8; in JSON they become \udcXX, which JSON allows.
+    # Whatever the locale says. What UTF-8 cannot hold is escaped, not the end of the command.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # none where it has been replaced
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("stream_match").setLevel(logging.DEBUG if debug else logging.INFO)
 
 

@@ -1,6 +1,7 @@
-"""``index``: build, add, remove, info, verify."""
+"""``index``: build, add, remove, list, info, verify."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 from stream_match import catalog
 from stream_match.catalog import BuildReport
 from stream_match.catalog.yardstick import disagreements_with_librosa
-from stream_match.cli import complain
+from stream_match.cli.terminal import complain, say, say_json
+
+_LISTED = {"id", "title", "artist", "album", "seconds"}
 
 
 def build(args: argparse.Namespace) -> int:
@@ -43,10 +46,20 @@ def info(args: argparse.Namespace) -> int:
     """Run ``index info``; return the exit status."""
     about = catalog.describe_index(args.index)
     if args.json:
-        sys.stdout.write(about.model_dump_json() + "\n")
+        say_json(about.model_dump_json())
     else:
-        for key, value in _flat(about.model_dump(mode="json")):
-            sys.stdout.write(f"{key:26} {value}\n")
+        say(*(f"{key:26} {value}" for key, value in _flat(about.model_dump(mode="json"))))
+    return 0
+
+
+def list_tracks(args: argparse.Namespace) -> int:
+    """Run ``index list``; return the exit status."""
+    for row in catalog.list_tracks(args.index):
+        if args.json:
+            say_json(json.dumps(row.model_dump(include=_LISTED), ensure_ascii=False))
+        else:
+            named = " – ".join(filter(None, (row.title, row.artist, row.album)))
+            say(f"{_length(row.seconds):>8}  {row.id}" + (f"  {named}" if named else ""))
     return 0
 
 
@@ -63,6 +76,8 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def _tell(report: BuildReport, what: str) -> int:
+    for what_else in report.ignored:
+        complain(f"ignored: {what_else}")
     for _, why in report.skipped:
         complain(f"skipped: {why}")
     for same in report.duplicates:
@@ -80,6 +95,12 @@ def _flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
             yield from _flat(value, f"{above}{key}.")
         elif value not in ([], None):
             yield above + key, value
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _tracks(count: int) -> str:

@@ -5,6 +5,9 @@ import math
 from pathlib import Path
 from typing import NoReturn
 
+from stream_match.cli.terminal import say
+from stream_match.text import printable
+
 SOURCES = (
     "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
     "         pcm:-?rate=48000&channels=2&format=s16le\n"
@@ -29,8 +32,7 @@ FILE.toml, overridden by the command line:
   [match]
   max_false_alarms_per_hour = 0.1
   [onsets]
-  enabled = true
-  announce = false"""
+  enabled = true"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,27 +40,42 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with status 2."""
-        self.exit(2, f"stream-match: {message}; see {self.prog} --help\n")
+        self.exit(2, f"stream-match: {printable(message)}; see {self.prog} --help\n")
 
 
 Subparsers = argparse._SubParsersAction  # there is no public name for it
 
 
+class _Version(argparse.Action):
+    """Prints the version of the installed package; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            say(f"stream-match {version('stream-match')}")
+        except PackageNotFoundError:  # a checkout that is run as it stands
+            say("stream-match (not installed)")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; it sets ``run`` to ``module:function`` of the command."""
+    """Return the parser; it sets ``run`` to ``module:function`` of the command, or to None for help."""
     parser = Parser(
         prog="stream-match",
         description="Says within seconds what is playing and where in it we are.",
         epilog="example: stream-match demo",
     )
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.set_defaults(run=None, asked=parser)
+    commands = parser.add_subparsers(metavar="COMMAND")
     for add in (_listen, _identify, _explain, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
 
-def _command(commands: "Subparsers[Parser]", name: str, run: str, **words: str) -> Parser:
+def _command(commands: "Subparsers[Parser]", name: str, run: str | None, **words: str) -> Parser:
     """Add a command; `words` are its help and its epilog, which begins with an example."""
     parser = commands.add_parser(
         name,
@@ -205,11 +222,12 @@ def _index(commands: "Subparsers[Parser]") -> None:
     parser = _command(
         commands,
         "index",
-        "index:build",
+        None,
         help="make and change indexes",
         epilog="example: stream-match index build ~/Music --out models/mine",
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    parser.set_defaults(asked=parser)
+    actions = parser.add_subparsers(metavar="ACTION")
     _index_build(actions)
     _index_add(actions)
     remove = _command(
@@ -221,6 +239,15 @@ def _index(commands: "Subparsers[Parser]") -> None:
     )
     remove.add_argument("index", type=Path, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
+    listing = _command(
+        actions,
+        "list",
+        "index:list_tracks",
+        help="list the tracks of an index: length, id, title, artist, album",
+        epilog="example: stream-match index list models/demo",
+    )
+    listing.add_argument("index", type=Path, metavar="DIR")
+    listing.add_argument("--json", action="store_true", help="print a line of JSON per track")
     info = _command(
         actions,
         "info",
@@ -240,7 +267,11 @@ def _index(commands: "Subparsers[Parser]") -> None:
     verify.add_argument("index", type=Path, metavar="DIR")
 
 
-_SKIPPED = "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+_SKIPPED = (
+    "Of files in one folder that differ in their suffix only, such as song.mp3 beside song.flac,\n"
+    "one is taken: a lossless one, or else the largest.\n\n"
+    "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+)
 
 
 def _index_build(actions: "Subparsers[Parser]") -> None:

@@ -1,5 +1,7 @@
 """Nearest neighbours by FAISS; the only file in which faiss stands."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,8 @@ class FaissIndex:
 
     def search(self, codes: Codes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest reference codes; see `NeighbourIndex.search`."""
-        distances, rows = self._index.search(np.ascontiguousarray(codes), k)
+        with _one_thread():
+            distances, rows = self._index.search(np.ascontiguousarray(codes), k)
         return distances, rows
 
     def __len__(self) -> int:
@@ -99,10 +102,21 @@ def build_faiss(codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
     flat_up_to : int
         The size at which one gives way to the other.
     """
+    with _one_thread():
+        return FaissIndex(_flat(codes) if len(codes) <= flat_up_to else _lists(codes))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let FAISS use one thread, and give the calling thread back what it had: OpenMP counts for each."""
     import faiss
 
+    before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
-    return FaissIndex(_flat(codes) if len(codes) <= flat_up_to else _lists(codes))
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _flat(codes: Codes) -> Any:

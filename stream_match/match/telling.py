@@ -167,17 +167,17 @@ class Teller:
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
-            stream_s=_rounded(clock.stream_s(match.now)),
-            started_s=_rounded(match.started_s),
-            ended_s=_rounded(self.ended_s(match, clock)) if phase == "ended" else None,
+            stream_s=clock.stream_s(match.now),
+            started_s=match.started_s,
+            ended_s=self.ended_s(match, clock) if phase == "ended" else None,
             track=self._reference.tracks[best.track],
             kind=match.kind,
-            reference_s=_rounded(self.reference_s(match, clock)),
-            speed=round(match.speed, 4),
-            semitones=round(match.semitones(), 2),
-            score=round(best.score, 3),
-            confidence=round(calibration.confidence(best.score), 6),
-            false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
+            reference_s=self.reference_s(match, clock),
+            speed=match.speed,
+            semitones=match.semitones(),
+            score=best.score,
+            confidence=calibration.confidence(best.score),
+            false_alarms_per_hour=calibration.false_alarms_per_hour(best.score),
             evidence=self._evidence(match, clock),
         )
 
@@ -189,9 +189,9 @@ class Teller:
         return Evidence(
             faiss_votes=best.faiss_votes,
             lsh_votes=best.lsh_votes,
-            similarity=round(float(np.clip(match.similarity, -1, 1)), 4),
-            coverage=round(match.coverage, 3),
-            runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
+            similarity=np.clip(match.similarity, -1, 1),
+            coverage=match.coverage,
+            runner_up=Rival(track=tracks[rival.track], score=rival.score) if rival else None,
             same_recording=tuple(tracks[track] for track in others),
             repeats_s=self._repeats_s(match, clock),
         )
@@ -202,9 +202,4 @@ class Teller:
         first, beyond = self._reference.starts[best.track : best.track + 2].tolist()
         heads = [head + match.head - best.head for track, head in best.same if track == best.track]
         others = (head for head in heads if first <= head < beyond and abs(head - match.head) > 1)
-        return tuple(sorted(_rounded(self._place_s(match, head, clock)) for head in others))
-
-
-def _rounded(seconds: float) -> float:
-    """Return seconds to the millisecond: what is known of them is coarser."""
-    return round(float(seconds), 3)
+        return tuple(sorted(self._place_s(match, head, clock) for head in others))

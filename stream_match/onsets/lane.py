@@ -123,7 +123,7 @@ class OnsetLane:
                 onset_id=onset_id,
                 onset_s=self._at_s(onset.sample),
                 stream_s=self._at_s(onset.decided),
-                strength=round(onset.strength, 2),
+                strength=onset.strength,
             )
         ]
 
@@ -164,15 +164,13 @@ class OnsetLane:
             onset_id=onset_id,
             onset_s=self._at_s(onset.sample),
             stream_s=self._at_s(end),
-            strength=round(onset.strength, 2),
+            strength=onset.strength,
             cluster_id=str(heard.kind),
             cluster_size=heard.size,
-            distance=round(heard.distance, 4),
-            doubt=round(description.doubt, 4),
+            distance=heard.distance,
+            doubt=description.doubt,
             new_cluster=heard.new,
-            features={
-                name: round(float(value), 4) for name, value in zip(description.features, values, strict=True)
-            },
+            features={name: float(value) for name, value in zip(description.features, values, strict=True)},
         )
 
     def _at_s(self, sample: int) -> float:

@@ -178,7 +178,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(music, tmp_path, monkeyp
 def test_a_dead_worker_is_named_with_what_it_read(tmp_path, monkeypatch):
     for number in range(3):
         write(tmp_path / "m" / f"{number}.wav", song(number, 3.0))
-    monkeypatch.setattr(workers, "_read", die_over_1)
+    monkeypatch.setattr(workers, "read_track", die_over_1)
     with pytest.raises(CatalogError, match=r"died while reading .*1\.wav"):
         build_index([tmp_path / "m"], tmp_path / "out", jobs=2)
     assert names(tmp_path) == ["m"]

@@ -115,7 +115,7 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ),
         ({"format_version": 0}, "format version 0"),
         ({"format_version": 1, "earliest_compatible_version": 1}, "format version 1"),
-        ({"format": "other"}, "damaged"),
+        ({"format": "other"}, "belongs to something else"),
         ({"fingerprint": "0" * 16}, "other feature code .fingerprint 0000000000000000."),
         ({"extra": 1}, "extra: Extra inputs"),
         ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1 << 70, "hashed": 1}}, "counts.codes"),
@@ -271,14 +271,24 @@ def test_verify_names_everything_at_once(index):
         assert name in problem
 
 
-@pytest.mark.parametrize("kind", ["none", "file", "empty"])
-def test_what_is_no_index_is_told(tmp_path, kind):
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("none", "there is no index folder"),
+        ("file", "is a file; expected the folder of an index"),
+        ("empty", "is not an index: it has no manifest"),
+        ("foreign", "is not an index: its manifest.json belongs to something else"),
+    ],
+)
+def test_what_is_no_index_is_told(tmp_path, kind, told):
     path = tmp_path / "x"
     if kind == "file":
         path.touch()
-    elif kind == "empty":
+    elif kind != "none":
         path.mkdir()
-    refused(path, "not an index|no index folder")
+    if kind == "foreign":
+        (path / "manifest.json").write_text('{"name": "a web application"}')
+    refused(path, told)
 
 
 def test_a_broken_swap_is_mended_by_loading(index):

@@ -62,6 +62,21 @@ def test_a_failing_disk_is_one_sentence(folder, number, said):
     assert read(folder) == "old"
 
 
+def test_what_numpy_could_not_write_is_told_as_a_full_disk(folder):
+    replace_by(folder, "old")
+    with pytest.raises(CatalogError, match=r"is the disk full\?.*; nothing was changed"):  # noqa: SIM117 - the inner block raises
+        with replacing(folder, lambda: None):
+            raise OSError("221184 requested and 52192 written")
+    assert read(folder) == "old"
+
+
+def test_a_place_inside_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    for place in ("file/x", "file/deep/x"):
+        with pytest.raises(CatalogError, match="a part of its path is a file"):
+            replace_by(settled(tmp_path / place), "new")
+
+
 def test_a_refusal_happens_before_anything_is_written(folder):
     def check():
         assert names(folder.parent) == [".thing.lock"]

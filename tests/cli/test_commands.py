@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import soundfile
 
 from stream_match.capture.repertoire import PIECES
 from stream_match.events import from_json
@@ -22,10 +23,37 @@ def test_build_tells_what_was_built_and_what_was_not(built):
     assert "files skipped: 1" in summary
 
 
+def test_a_song_in_two_formats_is_one_track_and_no_failure(run_cli, query, tmp_path):
+    y, rate_hz = soundfile.read(query[0])
+    (tmp_path / "music" / ".git").mkdir(parents=True)
+    for name in ("song.mp3", "song.flac"):
+        soundfile.write(tmp_path / "music" / name, y, rate_hz)
+    (tmp_path / "music" / "cover.jpg").touch()
+    done = run_cli("index", "build", tmp_path / "music", "--out", tmp_path / "out", "--jobs", "1")
+    assert done.returncode == 0
+    lossless, lossy = (repr(str(tmp_path / "music" / f"song.{suffix}")) for suffix in ("flac", "mp3"))
+    assert f"ignored: {lossy} is the track 'song' that {lossless} gives\n" in done.stderr
+    assert "ignored: 1 file without a suffix of audio, 1 hidden\n" in done.stderr
+    assert "1 track," in done.stderr
+
+
 def test_info_is_for_people_and_programs(run_cli, index):
     about = json.loads(run_cli("index", "info", index, "--json").stdout)
     assert about["tracks"] == 2
     assert "tracks                     2\n" in run_cli("index", "info", index).stdout
+
+
+def test_list_tells_every_track_and_its_length(run_cli, index):
+    done = run_cli("index", "list", index, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["id"] for row in rows] == IDS
+    assert all(set(row) == {"id", "title", "artist", "album", "seconds"} for row in rows)
+    done = run_cli("index", "list", index)
+    lengths = [f"{round(row['seconds']) // 60}:{round(row['seconds']) % 60:02}" for row in rows]
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        list(pair) for pair in zip(lengths, IDS, strict=True)
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_verify_finds_what_is_altered(run_cli, index, tmp_path):

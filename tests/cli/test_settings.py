@@ -53,6 +53,18 @@ def test_the_defaults_need_no_file(tmp_path):
         ("[[sources]]\nname = 'x'", "'sources[0].uri': Field required."),
         ("[[sources]]\nuri = 'mic:'\nname = 'My mic'", "'sources[0].name': "),
         ("node = ", "no valid TOML: "),
+        ("[onsets]\nannounce = 'yes'", "'onsets.announce': write true or false, without quotes."),
+        ("[onsets]\nannounce = 1", "'onsets.announce' is 1: write true or false, without quotes."),
+        (
+            "[match]\nmax_false_alarms_per_hour = '1'",
+            "'match.max_false_alarms_per_hour': write a number, without quotes.",
+        ),
+        ("[match]\nmax_false_alarms_per_hour = true", "write a number, without quotes."),
+        ("node = 5", "'node' is 5: write a text, in quotes."),
+        ("index = 5", "'index' is 5: write a text, in quotes."),
+        ("sinks = [5]", "'sinks[0]' is 5: write a text, in quotes."),
+        ("sinks = 5", "'sinks' is 5: write a list, in square brackets."),
+        ("match = true", "'match' is True: write a table of settings."),
     ],
 )
 def test_a_mistake_at_any_level_is_one_clear_sentence(tmp_path, text, told):
@@ -65,9 +77,30 @@ def test_a_mistake_at_any_level_is_one_clear_sentence(tmp_path, text, told):
 
 def test_a_password_is_never_told(tmp_path):
     with pytest.raises(UsageError) as refused:
-        read(tmp_path, "sinks = 'mqtt://guest:secret@host'")
-    assert "'sinks'" in str(refused.value)
+        read(tmp_path, "sinks = {uri = 'mqtt://guest:secret@host'}")
+    assert "'sinks[0]'" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sinks = 'jsonl:-'\nsources = 'mic:'",
+        "sinks = ['jsonl:-']\nsources = ['mic:']",
+        "sinks = ['jsonl:-']\n[sources]\nuri = 'mic:'",
+        "sinks = ['jsonl:-']\n[[sources]]\nuri = 'mic:'",
+    ],
+)
+def test_a_single_source_or_sink_needs_no_list(tmp_path, text):
+    settings = read(tmp_path, text)
+    assert settings.sinks == ("jsonl:-",)
+    assert [source.uri for source in settings.sources] == ["mic:"]
+
+
+def test_no_example_switches_on_what_few_need(tmp_path):
+    for text in (EXAMPLE, CONFIG.partition("\n")[2]):
+        assert "announce" not in text
+        assert read(tmp_path, text).onsets == ListenSettings().onsets
 
 
 def test_settings_that_are_no_text_are_refused(tmp_path):

@@ -105,28 +105,23 @@ def tell(
     return MatchFacts(
         phase=phase,
         match_id=match.match_id,
-        stream_s=_rounded(stream_s),
-        started_s=_rounded(match.started_s),
-        ended_s=_rounded(ended_s) if phase == "ended" else None,
+        stream_s=stream_s,
+        started_s=match.started_s,
+        ended_s=ended_s if phase == "ended" else None,
         track=tracks[best.track],
         kind="version",
-        reference_s=_rounded(clock.centre_s(match.head) + match.speed * since),
-        speed=round(match.speed, 4),
+        reference_s=clock.centre_s(match.head) + match.speed * since,
+        speed=match.speed,
         semitones=float((best.key + 5) % 12 - 5),
-        score=round(best.score, 3),
-        confidence=round(calibration.confidence(best.score), 6),
-        false_alarms_per_hour=float(f"{calibration.false_alarms_per_hour(best.score):.3g}"),
+        score=best.score,
+        confidence=calibration.confidence(best.score),
+        false_alarms_per_hour=calibration.false_alarms_per_hour(best.score),
         evidence=Evidence(
             faiss_votes=0,
             lsh_votes=0,
-            similarity=round(float(np.clip(best.agreement, -1, 1)), 4),
-            coverage=round(best.coverage, 3),
-            runner_up=Rival(track=tracks[rival.track], score=round(rival.score, 3)) if rival else None,
+            similarity=np.clip(best.agreement, -1, 1),
+            coverage=best.coverage,
+            runner_up=Rival(track=tracks[rival.track], score=rival.score) if rival else None,
             same_work=tuple(tracks[track] for track in best.same),
         ),
     )
-
-
-def _rounded(seconds: float) -> float:
-    """Return seconds to the millisecond: what is known of them is coarser."""
-    return round(float(seconds), 3)
