@@ -4,7 +4,8 @@ import pytest
 from publish_samples import cluster, match, onset, sound, status
 
 from stream_match.events import Track
-from stream_match.publish.console import News, describe
+from stream_match.publish.console import describe
+from stream_match.publish.news import News
 
 
 def told(event):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from publish_samples import match, status
+from publish_waiting import WAIT_S, drained, told
 
 from stream_match.errors import SinkError
 from stream_match.publish import topics
@@ -22,38 +23,11 @@ NODE = "stream_match/attic/status"
 STATUS = "stream_match/attic/kitchen/status"
 PLAYING = "stream_match/attic/kitchen/now_playing"
 MATCH = "stream_match/attic/kitchen/match"
-WAIT_S = 20
 
 
 def make_sink(uri, **options):
     options.setdefault("backoff", Backoff(0.01, 0.05))
     return MqttSink(Address.parse(uri, {}), node="attic", **options)
-
-
-async def told(caplog, words):
-    """Wait until a log line says `words`."""
-    arrived = asyncio.Event()
-
-    class Waiter(logging.Handler):
-        def emit(self, record):
-            if words in record.getMessage():
-                arrived.set()
-
-    waiter = Waiter()
-    logger = logging.getLogger("stream_match.publish")
-    logger.addHandler(waiter)
-    try:
-        if words not in caplog.text:
-            async with asyncio.timeout(WAIT_S):
-                await arrived.wait()
-    finally:
-        logger.removeHandler(waiter)
-
-
-async def drained(sink):
-    async with asyncio.timeout(WAIT_S):
-        while sink.waiting:  # noqa: ASYNC110  (the sink has no event for it, and needs none)
-            await asyncio.sleep(0.001)
 
 
 def test_online_while_it_runs_and_stopped_after_a_clean_end(mosquitto, ear):
