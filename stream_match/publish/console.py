@@ -110,15 +110,15 @@ def describe(event: Event, *, tz: tzinfo | None = None, clock: datetime | None =
 
 
 def _utc(time: datetime) -> datetime:
-    """Return a time with a zone; a payload may hold one without, or one that no zone can shift."""
+    """Return a time in UTC; a payload may hold one without a zone, or at the end of the calendar."""
     try:
-        return time.astimezone(UTC)
-    except OverflowError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (OverflowError, ValueError):
         return time.replace(tzinfo=UTC)
 
 
 def _hour(time: datetime, tz: tzinfo | None) -> str:
-    with contextlib.suppress(OverflowError):
+    with contextlib.suppress(OverflowError, ValueError):
         time = time.astimezone(tz)
     return f"{time:%H:%M:%S}"
 

@@ -197,7 +197,7 @@ async def _dial(
         with connection._translated():
             await asyncio.shield(dialling)
     except AwayError:
-        client._client.disconnect()  # aiomqtt leaves the socket open when the broker does not answer
+        await _drop(client)  # aiomqtt leaves the socket open when the broker does not answer
         raise
     except asyncio.CancelledError:
         # The thread that dials cannot be interrupted: hang up when it is through.
@@ -245,6 +245,9 @@ async def _drop(client: "aiomqtt.Client") -> None:
     # Fetch what nobody else did, and let callbacks on the closed socket run out, else asyncio complains.
     if client._disconnected.done() and not client._disconnected.cancelled():
         client._disconnected.exception()
+    if client._misc_task is not None:
+        client._misc_task.cancel()
+        await asyncio.wait({client._misc_task})
     await asyncio.sleep(0)
 
 

@@ -23,7 +23,7 @@ class News:
         self._said: OrderedDict[Hashable, Hashable] = OrderedDict()  # by node and source
         self._heard_s: OrderedDict[Hashable, float] = OrderedDict()  # by node, source and kind
         self._announced: OrderedDict[Hashable, None] = OrderedDict()  # by node, source and sound
-        self._playing: OrderedDict[Hashable, None] = OrderedDict()  # by id of the match
+        self._playing: OrderedDict[Hashable, None] = OrderedDict()  # by node, source and match
 
     def is_news(self, event: Event) -> bool:
         """Say whether to show an event, and take it as seen.
@@ -51,11 +51,12 @@ class News:
         return not (isinstance(event, ClusterEvent) and event.change == "created")
 
     def _is_new_match(self, match: MatchEvent) -> bool:
-        shown = match.match_id in self._playing
+        key = (match.node, match.source, match.match_id)
+        shown = key in self._playing
         if match.phase == "ended":
-            self._playing.pop(match.match_id, None)
+            self._playing.pop(key, None)
         else:
-            _remember(self._playing, match.match_id, None)
+            _remember(self._playing, key, None)
         return match.phase != "updated" or not shown
 
     def _is_new_state(self, status: StatusEvent) -> bool:
@@ -68,8 +69,9 @@ class News:
         kind = (sound.node, sound.source, sound.cluster_id)
         before_s = self._heard_s.get(kind)
         _remember(self._heard_s, kind, sound.onset_s)
-        if (sound.node, sound.source, sound.onset_id) in self._announced:
-            del self._announced[sound.node, sound.source, sound.onset_id]
+        announced = (sound.node, sound.source, sound.onset_id)
+        if announced in self._announced:
+            del self._announced[announced]
             return False
         # Stream time goes back when a listener is started anew.
         back = before_s is None or not 0 <= sound.onset_s - before_s < RETURN_S

@@ -20,6 +20,8 @@ REMEMBERED = 10_000
 
 _GOING_ON = ("running", "stalled")  # in any other state a source has ended its matches
 
+_Match = tuple[str, str, str]  # node, source, id
+
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -34,8 +36,8 @@ class Presence:
     def __init__(self) -> None:
         self._offline: OrderedDict[str, float] = OrderedDict()  # node: since when [monotonic seconds]
         self._states: OrderedDict[tuple[str, str], StatusEvent] = OrderedDict()  # of unended sources
-        self._open: OrderedDict[str, MatchEvent] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()  # ids of matches
+        self._open: OrderedDict[_Match, MatchEvent] = OrderedDict()
+        self._ended: OrderedDict[_Match, None] = OrderedDict()
         self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node
 
     def node_said(self, node: str, payload: bytes, now: float) -> list[str]:
@@ -87,8 +89,9 @@ class Presence:
 
     def recall(self, event: MatchEvent) -> None:
         """Take note of what a retained topic says is playing."""
-        if event.phase != "ended" and event.match_id not in self._ended and event.match_id not in self._open:
-            _remember(self._open, event.match_id, event)
+        key = _key(event)
+        if event.phase != "ended" and key not in self._ended and key not in self._open:
+            _remember(self._open, key, event)
 
     def due(self, now: float) -> list[Event]:
         """Return the ends that nodes which have been offline for `OFFLINE_S` did not tell."""
@@ -116,13 +119,14 @@ class Presence:
         return [*self._end_matches(earlier), status]
 
     def _hear_match(self, match: MatchEvent) -> list[Event]:
+        key = _key(match)
         if match.phase != "ended":
-            self._ended.pop(match.match_id, None)
-            _remember(self._open, match.match_id, match)
+            self._ended.pop(key, None)
+            _remember(self._open, key, match)
             return [match]
-        self._open.pop(match.match_id, None)
-        told_before = match.match_id in self._ended
-        _remember(self._ended, match.match_id, None)
+        self._open.pop(key, None)
+        told_before = key in self._ended
+        _remember(self._ended, key, None)
         return [] if told_before else [match]
 
     def _end_matches(self, matches: Iterable[MatchEvent]) -> list[Event]:
@@ -135,6 +139,10 @@ class Presence:
             del self._states[status.node, status.source]
             _remember(self._stopped_here, status.event_id, node)
         return [_stop_of(status) for status in gone]
+
+
+def _key(match: MatchEvent) -> _Match:
+    return match.node, match.source, match.match_id
 
 
 def _remember(memory: "OrderedDict[_Key, _Value]", key: _Key, value: _Value) -> None:

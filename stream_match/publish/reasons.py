@@ -115,4 +115,6 @@ def _network_cause(cause: OSError, address: Address) -> tuple[str, str]:
             "silent",
             f"does not answer within {ANSWER_S:g} s: check host, port, and whether it wants mqtts://",
         )
+    if address.tls and isinstance(cause, ConnectionError):
+        return "tls", f"hangs up ({cause.strerror or cause}): check the port; mqtt:// is without encryption"
     return "unreachable", f"cannot be reached ({cause.strerror or cause}): check host, port and firewall"
