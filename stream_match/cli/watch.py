@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
@@ -15,6 +16,8 @@ from stream_match.publish.topics import KINDS
 
 def run(args: argparse.Namespace) -> int:
     """Run ``watch``; return the exit status."""
+    # That a reader such as head goes away is an end in order, and no news.
+    logging.getLogger("stream_match.publish.jsonl").setLevel(logging.WARNING)
     with suppress(KeyboardInterrupt):  # the way in which it ends
         asyncio.run(_watch(args))
     return 0

@@ -5,7 +5,7 @@ knows better: it tells the node's last will, `offline`. A reader puts the two to
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 from stream_match.events import Event, MatchEvent, StatusEvent
@@ -95,12 +95,13 @@ class Presence:
 
     def due(self, now: float) -> list[Event]:
         """Return the ends that nodes which have been offline for `OFFLINE_S` did not tell."""
-        told: list[Event] = []
-        for node, since in self._offline.items():
-            if now - since >= OFFLINE_S:
-                told += self._end_matches(match for match in self._open.values() if match.node == node)
-                told += self._stop_sources(node)
-        return told
+        gone = {node for node, since in self._offline.items() if now - since >= OFFLINE_S}
+        if not gone:
+            return []
+        return [
+            *self._end_matches(match for match in self._open.values() if match.node in gone),
+            *self._stop_sources(gone),
+        ]
 
     def _hear_state(self, status: StatusEvent) -> list[Event]:
         place = status.node, status.source
@@ -133,11 +134,11 @@ class Presence:
         ends = [_end_of(match) for match in matches]
         return [told for end in ends for told in self._hear_match(end)]
 
-    def _stop_sources(self, node: str) -> list[Event]:
-        gone = [status for (owner, _), status in self._states.items() if owner == node]
+    def _stop_sources(self, nodes: Set[str]) -> list[Event]:
+        gone = [status for status in self._states.values() if status.node in nodes]
         for status in gone:
             del self._states[status.node, status.source]
-            _remember(self._stopped_here, status.event_id, node)
+            _remember(self._stopped_here, status.event_id, status.node)
         return [_stop_of(status) for status in gone]
 
 

@@ -245,3 +245,93 @@ def test_a_broker_of_mqtt_3_is_asked_in_3_from_then_on():
             assert sink._dialect.version == V311
 
     asyncio.run(run())
+
+
+CONNACK = bytes([0x20, 3, 0, 0, 0])  # of MQTT 5: welcome, no properties
+
+
+async def read_packet(reader):
+    """Return the first byte of a packet, and what follows its length."""
+    (kind,) = await reader.readexactly(1)
+    length = shift = 0
+    while True:
+        (byte,) = await reader.readexactly(1)
+        length |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return kind, await reader.readexactly(length)
+
+
+@contextlib.asynccontextmanager
+async def deaf_broker(is_answered):
+    """A broker of MQTT 5 that acknowledges only the publications for which `is_answered(topic)`."""
+    published = []
+
+    async def serve(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind, packet = await read_packet(reader)
+                if kind >> 4 == 1:
+                    writer.write(CONNACK)
+                if kind >> 4 == 8:
+                    writer.write(bytes([0x90, 4]) + packet[:2] + bytes([0, 1]))
+                if kind >> 4 == 3:
+                    end = 2 + int.from_bytes(packet[:2])
+                    published.append(packet[2:end].decode())
+                    if is_answered(published[-1]):
+                        writer.write(bytes([0x40, 2]) + packet[end : end + 2])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}", published
+
+
+def test_an_event_that_is_never_acknowledged_does_not_hold_up_the_others(monkeypatch, caplog):
+    monkeypatch.setattr("stream_match.publish.mqtt.ANSWER_S", 0.1)
+
+    async def run():
+        async with deaf_broker(lambda topic: topic != MATCH) as (uri, published):
+            sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.05))
+            async with sink:
+                for event in (match(1), status(2)):
+                    await sink.publish(event)
+                await drained(sink)
+            return published.count(MATCH), published.count(STATUS) > 0, sink.set_aside
+
+    assert asyncio.run(run()) == (3, True, 1)
+    assert "does not answer" in caplog.text
+
+
+def test_a_broker_that_never_acknowledges_anything_loses_no_event(monkeypatch, caplog):
+    monkeypatch.setattr("stream_match.publish.mqtt.ANSWER_S", 0.05)
+    answering = []
+
+    async def run():
+        async with deaf_broker(lambda _: bool(answering)) as (uri, published):
+            sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02))
+            async with sink:
+                await sink.publish(match(1, "ended"))
+                while published.count(NODE) < 8:  # noqa: ASYNC110  (the broker has no event for it)
+                    await asyncio.sleep(0.01)
+                answering.append(True)
+                await drained(sink)
+            return published.count(MATCH), sink.set_aside
+
+    assert asyncio.run(run()) == (1, 0)
+
+
+def test_a_listener_that_leaves_before_all_is_delivered_is_called_offline(mosquitto, ear):
+    """Its states on the broker are not the last word: readers tell the ends."""
+
+    async def run():
+        async with ear(mosquitto.port) as heard:
+            sink = MqttSink(Address.parse(mosquitto.uri, {}), node="attic", flush_s=0)
+            async with sink:
+                await heard.until_heard(NODE, "online")
+                for number in range(500):
+                    await sink.publish(match(number, "updated"))
+            await heard.until_heard(NODE, "offline")
+            assert sink.waiting
+
+    asyncio.run(run())

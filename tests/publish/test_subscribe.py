@@ -302,3 +302,32 @@ def test_a_filter_that_is_refused_is_told():
     hearing = _Hearing("base", "+", "+", frozenset({"cluster"}))
     with pytest.raises(SinkError, match="no permission"):
         hearing.note_refusals([RefusedError("not-authorised", "no permission")])
+
+
+def test_a_message_whose_topic_is_no_text_does_not_end_the_connection():
+    """mosquitto refuses such topics; not every broker does."""
+
+    async def serve(reader, writer):
+        def publish(topic, said):
+            body = len(topic).to_bytes(2) + topic + b"\0" + said
+            assert 128 <= len(body) < 16_384
+            writer.write(bytes([0x31, 128 | len(body) % 128, len(body) // 128]) + body)
+
+        await reader.readuntil(b"MQTT")
+        writer.write(bytes([0x20, 3, 0, 0, 0]))
+        identifier = b"\0\1"  # of the first packet that wants an answer
+        await reader.readuntil(b"now_playing")
+        writer.write(bytes([0x90, 10]) + identifier + bytes([0, 1, 1, 1, 1, 1, 1, 1]))
+        publish(b"\xff\xff", b"x" * 200)
+        publish(STATUS.encode(), payload(status(1)))
+        await reader.read()
+        writer.close()
+
+    async def run():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            uri = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with aclosing(subscribe(uri)) as events:
+                return await take(events, 1)
+
+    assert asyncio.run(run()) == [status(1)]
