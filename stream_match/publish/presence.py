@@ -15,7 +15,7 @@ OFFLINE_S = 2.0
 """A node is taken as gone when it is offline for so long. One whose connection broke is back within a second
 or two; one that was started again corrects the late last will of its earlier run at once."""
 
-REMEMBERED = 10_000
+REMEMBERED = 2000
 """Nodes, sources and matches that are remembered, each: memory is bounded whatever a broker sends."""
 
 _GOING_ON = ("running", "stalled")  # in any other state a source has ended its matches

@@ -91,6 +91,7 @@ HOSTILE = {
     "a large number": b"9" * 100_000,
     "NaN": b"NaN",
     "null bytes": b"\0" * 1000,
+    "a long id": payload(match(1, match_id="m" * 10_000)),
 }
 
 
