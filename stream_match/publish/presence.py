@@ -40,6 +40,10 @@ class Presence:
         self._ended: OrderedDict[_Match, None] = OrderedDict()
         self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node
 
+    def look_away(self) -> None:
+        """Forget which nodes are offline, because the connection broke; the broker tells it again."""
+        self._offline.clear()
+
     def node_said(self, node: str, payload: bytes, now: float) -> list[str]:
         """Take note of a node's own status.
 

@@ -302,7 +302,7 @@ def test_a_filter_that_is_refused_is_told():
 
     hearing = _Hearing("base", "+", "+", frozenset({"cluster"}))
     with pytest.raises(SinkError, match="no permission"):
-        hearing.note_refusals([RefusedError("not-authorised", "no permission")])
+        hearing.begin([RefusedError("not-authorised", "no permission")])
 
 
 def test_a_message_whose_topic_is_no_text_does_not_end_the_connection():
