@@ -77,6 +77,7 @@ async def listen(
                 ids=event_ids(world),
                 stop=stop,
                 world=world,
+                reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 state=settings.state,
             )
