@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
 from stream_match.errors import SourceError, StreamMatchError, UsageError
-from stream_match.events import Event, State
+from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.intake import cancelled, closing, fill, unless
@@ -19,54 +17,16 @@ from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
 from stream_match.service.reasons import reason_of
 from stream_match.service.reckoning import Reckoning
-from stream_match.service.report import Report
 from stream_match.service.retry import Retry
-from stream_match.service.stamp import EventIds, Stamper
+from stream_match.service.shared import Shared
+from stream_match.service.stamp import Stamper
 from stream_match.service.status import Teller
 from stream_match.service.watchdog import watch
-from stream_match.service.world import EnginePort, World
 
 log = logging.getLogger(__name__)
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ
 """Longest stretch that an engine takes at once: a second, so that events and a stop come promptly."""
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all sources of a service have in common.
-
-    Attributes
-    ----------
-    node
-        Name of this listener.
-    pace
-        Whether recordings come as they are heard.
-    make_engine
-        Makes an engine without history; called off the event loop, once per opening and once more
-        whenever one has broken.
-    publish
-        Takes events.
-    ids
-        Makes ids of events and matches.
-    stop
-        Set when everything has to end.
-    reconnect_max_s
-        Longest pause between two attempts, in the first hour of an outage.
-    state
-        Folder in which sources keep what they have learnt; None for nowhere.
-    """
-
-    node: str
-    pace: Literal["real", "fast"]
-    make_engine: Callable[[], EnginePort]
-    publish: Callable[[Event], Awaitable[None]]
-    ids: EventIds
-    stop: asyncio.Event
-    world: World
-    reconnect_max_s: float
-    report: Report = field(default_factory=Report)
-    state: Path | None = None
 
 
 class Supervisor:
