@@ -272,7 +272,7 @@ def _default_stream(container: "InputContainer", shown: str) -> "AudioStream":
     stream = next((one for one in streams if default in one.disposition), streams[0])
     if stream.codec_context is not None and stream.codec_context.name == "flac":
         # Without it a damaged frame is decoded into noise. Others check, or have nothing to check.
-        stream.codec_context.options = {"err_detect": "crccheck"}
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
     return stream
 
 

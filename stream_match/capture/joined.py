@@ -39,6 +39,9 @@ LOW_RATE_HZ = 32_000  # below, a frame of MP3 has 576 samples, from there on twi
 SHORT_S = 0.25
 """What is shorter by less than it promises has lost nothing: encoders pad, and some count their padding."""
 
+LEAST_TOLD_S = 0.05
+"""Less is lost where MP3 files are joined, of the silence with which the second begins."""
+
 RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
 BEHIND_RIFF_BYTES = 1 << 16  # less is tags, and no audio that a recorder forgot to count
 
@@ -62,6 +65,9 @@ class JoinedFile:
         self._damaged = 0
         self._no_numbers = 0
         self._unheard_bytes = 0
+        self._promised_s = 0.0
+        self._slack_s = 0.0
+        self._reason: str | None = None
         self._jumps = False
 
     def duration_s(self) -> float | None:
@@ -131,7 +137,6 @@ class JoinedFile:
     def _part(self, container: "InputContainer", part: Part, channel: int | None) -> Iterator[Float32]:
         import av
 
-        before_s, reason = self._heard_s, None
         decoder = Decoder(container, self._shown, BLOCK_S, channel=channel, file_bytes=part.size)
         try:
             for block in decoder.blocks():
@@ -141,12 +146,15 @@ class JoinedFile:
         except (av.error.FFmpegError, OSError, SourceError) as error:
             if not self._heard_s and isinstance(error, SourceError):
                 raise
-            reason = str(getattr(error, "strerror", None) or error)
+            self._reason = str(getattr(error, "strerror", None) or error)
         self._damaged += decoder.damaged_within
         self._no_numbers += decoder.no_numbers
         self._jumps |= decoder.leaps > 0
         self._tell_riff(part, decoder)
-        self._tell_short(_promised_s(container, decoder, part), self._heard_s - before_s, reason)
+        promised_s = _promised_s(container, decoder, part)
+        if promised_s is not None:
+            self._promised_s += promised_s
+            self._slack_s += SHORT_S
 
     def _silence(self, block: Block) -> Float32:
         """Return the silence that keeps what follows a missing stretch in its place."""
@@ -155,12 +163,6 @@ class JoinedFile:
         self._filled_s += gap_s
         self._heard_s += gap_s
         return np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32)
-
-    def _tell_short(self, promised_s: float | None, got_s: float, reason: str | None) -> None:
-        if promised_s is not None and got_s < promised_s - SHORT_S:
-            log.warning("%s: broken off: %.1f s of %.1f s could be decoded", self._path, got_s, promised_s)
-        elif reason is not None:
-            log.warning("%s: broken off after %.1f s: %s", self._path, got_s, reason)
 
     def _tell_riff(self, part: Part, decoder: Decoder) -> None:
         """Tell of a WAV or AIFF file that is shorter or longer than its header says; FFmpeg keeps silent."""
@@ -174,17 +176,27 @@ class JoinedFile:
             log.warning("%s: %d bytes behind the end that its header names are not heard", self._path, behind)
 
     def _tell(self) -> None:
-        told = {
-            "%s: %.2f s of it are missing and became silence": self._filled_s,
-            "%s: damaged packets that were skipped: %d": self._damaged,
-            "%s: %d samples were no numbers and became silence": self._no_numbers,
-            "%s: %d bytes in it cannot be read as audio": self._unheard_bytes,
-        }
-        for text, value in told.items():
-            if value:
-                log.warning(text, self._path, value)
+        self._tell_short()
+        if self._filled_s >= LEAST_TOLD_S or self._damaged > 1:
+            log.warning(
+                "%s: damaged packets that were skipped: %d; %.2f s of it are missing and became silence",
+                self._path,
+                self._damaged,
+                self._filled_s,
+            )
+        if self._no_numbers:
+            log.warning("%s: %d samples were no numbers and became silence", self._path, self._no_numbers)
+        if self._unheard_bytes:
+            log.warning("%s: %d bytes in it cannot be read as audio", self._path, self._unheard_bytes)
         if self._jumps:
             log.warning("%s: its time stamps jump by more than a minute: parts are missing", self._path)
+
+    def _tell_short(self) -> None:
+        if self._heard_s < self._promised_s - self._slack_s:
+            told = "%s: broken off: %.1f s of %.1f s could be decoded"
+            log.warning(told, self._path, self._heard_s, self._promised_s)
+        elif self._reason is not None:
+            log.warning("%s: broken off after %.1f s: %s", self._path, self._heard_s, self._reason)
 
 
 def _promised_s(container: "InputContainer", decoder: Decoder, part: Part) -> float | None:

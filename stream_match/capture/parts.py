@@ -1,7 +1,8 @@
 """Files that were joined together (``cat a.flac b.flac``): where each part lies.
 
 Demuxers stop at the end of the first part, or read the others with the settings of the first. MP3, ADTS and
-MPEG-TS are left whole: each of their frames says what it is.
+MPEG-TS go on: each of their frames says what it is. Only the tags in the middle of MP3 and ADTS are in their
+way.
 """
 
 import errno
@@ -52,7 +53,9 @@ def _head(literal: bytes, pattern: bytes, before: int = 0) -> Head:
 
 RIFF = _head(b"WAVE", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE[A-Za-z0-9]{3}[A-Za-z0-9 ]", 8)
 AIFF = _head(b"AIF", rb"FORM.{4}AIF[FC][A-Z]{3}[A-Z ]", 8)
+ID3 = _head(b"ID3", rb"ID3[\x02-\x04]\0[\0\x10-\xf0][\0-\x7f]{4}")
 OGG = _head(b"OggS\0", rb"OggS\0[\x02\x06]\0{8}")
+MPEG_FRAME = re.compile(rb"\xff[\xe0-\xff]")  # MP3 or ADTS
 HEADS = (
     RIFF,
     AIFF,
@@ -186,7 +189,7 @@ def _first_head(file: BinaryIO) -> tuple[int, Head | None]:
     found = [(head, _find(head, data, 0, len(data))) for head in HEADS]
     head, at = min(found, key=lambda one: len(data) if one[1] is None else one[1])
     if at is None:
-        return 0, None
+        return 0, ID3 if behind or MPEG_FRAME.match(data) else None
     return (behind + at if at else 0), head
 
 
@@ -202,6 +205,8 @@ def _find(head: Head, data: bytes, start: int, end: int) -> int | None:
 
 def _own_bytes(file: BinaryIO, start: int, head: Head) -> int:
     """Return the place from which on another part may begin."""
+    if head is ID3:
+        return start + behind_id3(Part(file, start, file.seek(0, os.SEEK_END)))
     if head is OGG:
         return _behind_first_pages(file, start)
     if head in (RIFF, AIFF):
