@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
-from stream_match.capture.decode import Decoder, import_av
+from stream_match.capture.decode import Decoder
 from stream_match.capture.icy import IcyStream, open_icy
+from stream_match.capture.media import import_av, open_address, open_bytes
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.uri import redact
 from stream_match.errors import SourceError, UsageError
@@ -30,8 +31,6 @@ ICY_BUFFER_BYTES = 4096  # read ahead of the decoder: a quarter of a second at 1
 
 # No reconnecting inside FFmpeg: it would hide the gap.
 OPTIONS = {
-    # Nothing that a server sends may make us open a local file.
-    "protocol_whitelist": "http,https,httpproxy,tcp,tls,udp,rtp,rtsp,rtsps,crypto,data,hls",
     "live_start_index": "-2",  # HLS: join near the live edge; the newest segment alone is short for probing
     "analyzeduration": "1500000",  # µs; FFmpeg's 5 s would wait for segments that are not there yet
     "rtsp_transport": "tcp",
@@ -114,7 +113,7 @@ class UrlSource:
         icy = open_icy(self._address, self._timeouts[1]) if self._address.lower().startswith("http") else None
         if icy is not None:
             opened.enter_context(closing(icy))
-        container = opened.enter_context(self._container(av, icy))
+        container = opened.enter_context(self._container(icy))
         self._live = icy is not None or not _ends(container)
         about = _about(container, icy)
         heard = 0
@@ -130,10 +129,10 @@ class UrlSource:
             if self._live or heard / SAMPLE_RATE_HZ < promised_s - END_SLACK_S:
                 raise
 
-    def _container(self, av: Any, icy: IcyStream | None) -> Any:
+    def _container(self, icy: IcyStream | None) -> Any:
         if icy is not None:
-            return av.open(icy, buffer_size=ICY_BUFFER_BYTES, metadata_errors="replace")
-        return av.open(self._address, timeout=self._timeouts, options=OPTIONS, metadata_errors="replace")
+            return open_bytes(icy, shown=self.uri, buffer_bytes=ICY_BUFFER_BYTES)
+        return open_address(self._address, shown=self.uri, timeouts_s=self._timeouts, options=OPTIONS)
 
     def _reason(self, error: Exception, av: Any) -> str:
         """Finish the sentence that begins with the address."""
