@@ -85,8 +85,7 @@ def decode_text(data: bytes, charset: str | None = None) -> str:
         UTF-8 if it is that; else in the charset stated, if it can be; else by plausibility. Never an error:
         what cannot be decoded in any charset becomes U+FFFD.
     """
-    for name in ("utf-8-sig", charset):
-        text = None if name is None else _strictly(data, name)
+    for text in (_utf8(data), None if charset is None else _strictly(data, charset)):
         if text is not None:
             return text
     return data.decode(_guessed(data[:LONGEST_GUESSED]), errors="replace")
@@ -108,6 +107,16 @@ def known_charset(name: str) -> bool:
         return isinstance(b"".decode(name), str) and codecs.lookup(name) is not None
     except (LookupError, ValueError, TypeError):
         return False
+
+
+def _utf8(data: bytes) -> str | None:
+    """Decode UTF-8; a text that was cut to a number of bytes may end in the middle of a letter."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        whole = data[: error.start]
+        cut = error.reason == "unexpected end of data" and not whole.isascii()
+        return whole.decode("utf-8-sig") if cut else None
 
 
 def _strictly(data: bytes, charset: str) -> str | None:
