@@ -134,7 +134,7 @@ def _ascii_host(parts: SplitResult) -> str:
         shown = f"[{host}]"
     else:
         shown = host if host.isascii() else host.encode("idna").decode("ascii")
-    if not shown.isascii() or any(letter <= " " or letter in "\x7f\"<>\\^`{|}%" for letter in shown):
+    if not shown.isascii() or any(letter <= " " or letter in '\x7f"<>\\^`{|}%' for letter in shown):
         msg = "letters that no host has"
         raise ValueError(msg)
     return shown if parts.port is None else f"{shown}:{parts.port}"

@@ -46,12 +46,13 @@ class Decryption:
         blocks = np.frombuffer(data, np.uint8).reshape(-1, BLOCK)
         chain = np.concatenate([self._before, blocks[:-1]])
         self._before = blocks[-1:]
-        return (_decrypted(blocks, self._keys) ^ chain).tobytes()
+        plain: Bytes = _decrypted(blocks, self._keys) ^ chain
+        return plain.tobytes()
 
 
 def _decrypted(blocks: Bytes, keys: Bytes) -> Bytes:
     inverse = np.argsort(_substitution()).astype(np.uint8)
-    state = blocks ^ keys[ROUNDS]
+    state: Bytes = blocks ^ keys[ROUNDS]
     for number in range(ROUNDS - 1, -1, -1):
         state = inverse[state[:, _UNSHIFT]] ^ keys[number]
         if number:

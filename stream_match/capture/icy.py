@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from stream_match.capture.charset import decode_text
@@ -151,13 +151,13 @@ def interval_of(text: str | None) -> int | None:
     return int(digits) if 0 < int(digits) <= LONGEST_INTERVAL else None
 
 
-def about_station(headers: Mapping[str, str], charset: str | None = None) -> dict[str, str]:
+def about_station(header: Callable[[str], str | None], charset: str | None = None) -> dict[str, str]:
     """Gather what the headers say of a station.
 
     Parameters
     ----------
-    headers : mapping of str to str
-        Bytes taken for Latin-1, as ``http.client`` does.
+    header : callable (str) -> str or None
+        Returns the header of a name, its bytes taken for Latin-1 as ``http.client`` does.
     charset : str, optional
         Of what is not UTF-8; a guess if absent.
 
@@ -166,7 +166,7 @@ def about_station(headers: Mapping[str, str], charset: str | None = None) -> dic
     dict of str to str
         Those of `HEADERS` that are there.
     """
-    found = {name: headers.get(name) for name in HEADERS}
+    found = {name: header(name) for name in HEADERS}
     texts = {
         name: decode_text(text.encode("latin-1", "replace"), charset) for name, text in found.items() if text
     }

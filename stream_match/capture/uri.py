@@ -14,7 +14,26 @@ HIDDEN = "***"
 WEB_SCHEMES = ("http", "https", "rtsp", "rtsps")
 
 SUFFIXES = frozenset(
-    ".aac .asx .flac .m3u .m3u8 .m4a .mka .mp3 .mp4 .mpd .mpga .oga .ogg .opus .pls .sdp .ts .wav .webm .wma .xspf".split()
+    f".{suffix}"
+    for suffix in (
+        *(
+            "aac",
+            "flac",
+            "m4a",
+            "mka",
+            "mp3",
+            "mp4",
+            "mpga",
+            "oga",
+            "ogg",
+            "opus",
+            "ts",
+            "wav",
+            "webm",
+            "wma",
+        ),
+        *("asx", "m3u", "m3u8", "pls", "sdp", "xspf"),
+    )
 )
 """Endings of a path that may be shown: they say what was asked for, and hold no secret."""
 

@@ -3,19 +3,19 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import ExitStack, aclosing
-from typing import Any
 
 from stream_match.capture.address import ascii_url, split_credentials
-from stream_match.capture.base import Block
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.decode import Decoder
 from stream_match.capture.media import import_av
-from stream_match.capture.opening import Opened, open_rtsp, open_web
+from stream_match.capture.opening import How, Opened, open_address
 from stream_match.capture.playlist import PlaylistError
 from stream_match.capture.reasons import reason_of
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.uri import redact
-from stream_match.capture.web import FAULTS, USER_AGENT, Access, Connections, Web
+from stream_match.capture.web import USER_AGENT, Access, Connections, Web
 from stream_match.errors import SourceError, UsageError
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,11 @@ READ_TIMEOUT_S = 20.0
 (10 s) with nothing wrong."""
 
 DEADLINE_S = 45.0
-"""Longest wait for the first audio, from the first connection on. A server that sends a byte every ten seconds is
-never silent. Below the time after which the service takes a source for lost, so that the reason is told."""
+"""Longest wait for the first audio. A server that sends a byte every ten seconds is never silent. It is below
+the time after which the service takes a source for lost, so that the reason is told."""
+
+BLOCK_S = 0.25
+END_SLACK_S = 1.0  # durations of compressed files are estimates
 
 MAX_DEPTH = 3  # playlists that name playlists
 MAX_TRIED = 10  # addresses in one opening
@@ -42,8 +45,8 @@ class UrlSource:
     Parameters
     ----------
     uri : str
-        ``http://``, ``https://``, ``rtsp://`` or ``rtsps://``, with or without ``user:password@``. If it leads
-        to a playlist, its addresses are tried in their order at each opening.
+        ``http://``, ``https://``, ``rtsp://`` or ``rtsps://``, with or without ``user:password@``. If it
+        leads to a playlist, its addresses are tried in their order at each opening.
     name : str
         Name of the source.
     channel : int or None, >= 1
@@ -124,26 +127,87 @@ class UrlSource:
     def _read(self, stop: threading.Event, connections: Connections) -> Iterator[Block]:
         import_av(self.uri)
         web = Web(self._address, self._access, self._timeouts[1], connections)
-        waiting = deque([(self._address, 0)])
-        for _ in range(MAX_TRIED):
-            address, depth = waiting.popleft()
-            heard = False
+        places = _Places(self._address)
+        finished = False
+        while not finished:
             try:
-                for block in self._from(address, depth, web, waiting):
-                    connections.ready()
-                    heard = True
-                    yield block
-                    if stop.is_set():
-                        return
+                finished = yield from self._attempt(places, web, connections)
             except Exception as error:  # noqa: BLE001 - the text of any may hold the address: only ours is told
-                late = self._deadline_s if connections.late else None
-                told = reason_of(error, silence_s=self._timeouts[1], late_s=late)
-                if heard or connections.late or stop.is_set() or not waiting:
-                    # "from None": the errors of FFmpeg carry the address with its password.
-                    raise SourceError(f"{self.uri} {told}", retry=True) from None
-                log.debug("%s: an address of its playlist %s; trying the next", self.name, told)
-                continue
-            if heard or not waiting:
-                break
+                told = self._reason(error, connections)
+                if connections.heard or connections.late or not places:
+                    raise SourceError(told, retry=True) from None
+                log.debug("%s: trying the next address of its playlist: %s", self.name, told)
         if self.live and not stop.is_set():
             raise SourceError(f"{self.uri} has ended the stream", retry=True)
+
+    def _attempt(self, places: "_Places", web: Web, connections: Connections) -> Generator[Block, None, bool]:
+        """Hear the next address; return whether it was audio, and not a playlist with further addresses."""
+        how = How(self.uri, self._timeouts, self._access, self._charset)
+        with ExitStack() as stack:
+            opened = open_address(places.take(), self._address, web, how, stack)
+            if isinstance(opened, list):
+                places.put(opened)
+                return False
+            self._live = opened.live
+            yield from self._decoded(opened, connections)
+        return True
+
+    def _decoded(self, opened: Opened, connections: Connections) -> Iterator[Block]:
+        import av
+
+        decoder = Decoder(opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel)
+        heard = 0
+        error: Exception | None = None
+        try:
+            for block in decoder.blocks():
+                connections.ready()
+                heard += block.y.size
+                yield block
+        except (av.error.FFmpegError, OSError) as caught:
+            error = caught
+        error = opened.fault() or error
+        if error is not None and (self._live or heard / SAMPLE_RATE_HZ < opened.promised_s - END_SLACK_S):
+            raise error
+
+    def _reason(self, error: Exception, connections: Connections) -> str:
+        """Return the sentence that tells an error."""
+        if connections.late:
+            return f"{self.uri} has sent no audio within {self._deadline_s:g} s"
+        if isinstance(error, SourceError):
+            return str(error)
+        return f"{self.uri} {reason_of(error, silence_s=self._timeouts[1])}"
+
+
+class _Places:
+    """The addresses that are still to be tried, in the order of the playlists."""
+
+    def __init__(self, address: str) -> None:
+        self._waiting = deque([(address, 0)])
+        self._depth = 0
+        self._left = MAX_TRIED
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting) and self._left > 0
+
+    def take(self) -> str:
+        """Return the next one."""
+        address, self._depth = self._waiting.popleft()
+        self._left -= 1
+        return address
+
+    def put(self, addresses: list[str]) -> None:
+        """Put the addresses of a playlist, which was the last one taken, before all others."""
+        if self._depth == MAX_DEPTH or not self._left:
+            msg = "leads from playlist to playlist"
+            raise PlaylistError(msg)
+        self._waiting.extendleft((address, self._depth + 1) for address in reversed(addresses))
+
+
+def _checked(uri: str) -> str:
+    """Return an address as servers take it."""
+    try:
+        return ascii_url(uri)
+    except ValueError:  # its text shows the address
+        raise UsageError(
+            f"the URL {redact(uri)!r} has no valid host and port; expected scheme://host[:port]/path"
+        ) from None

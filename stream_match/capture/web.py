@@ -58,6 +58,7 @@ class Connections:
 
     def __init__(self, deadline_s: float) -> None:
         self.late = False
+        self.heard = False
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._ended = False
@@ -78,7 +79,9 @@ class Connections:
 
     def ready(self) -> None:
         """Lift the deadline: there is audio."""
-        self._timer.cancel()
+        if not self.heard:
+            self.heard = True
+            self._timer.cancel()
 
     def end(self) -> None:
         """Cut what is connected; reading it ends."""
@@ -253,7 +256,7 @@ class _Answer(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         sent = self.fp
         line = sent.readline(1 << 16)
-        self.fp = io.BufferedReader(io.BytesIO(re.sub(rb"^ICY\b", b"HTTP/1.0", line)))  # type: ignore[arg-type]
+        self.fp = io.BufferedReader(io.BytesIO(re.sub(rb"^ICY\b", b"HTTP/1.0", line)))
         try:
             status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # typeshed leaves it out
         except BaseException:
