@@ -130,10 +130,8 @@ def _quoted(text: str) -> str:
 
 def _ascii_host(parts: SplitResult) -> str:
     host = parts.hostname or ""
-    if ":" in host:
-        shown = f"[{host}]"
-    else:
-        shown = host if host.isascii() else host.encode("idna").decode("ascii")
+    host = f"[{host}]" if ":" in host else host
+    shown = host if host.isascii() else host.encode("idna").decode("ascii")
     if not shown.isascii() or any(letter <= " " or letter in '\x7f"<>\\^`{|}%' for letter in shown):
         msg = "letters that no host has"
         raise ValueError(msg)

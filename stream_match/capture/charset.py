@@ -7,7 +7,6 @@ have: how frequent they are in the language, and which letters stand side by sid
 `docs/streams.md` has how often the guess is right.
 """
 
-import codecs
 import math
 import re
 from collections.abc import Mapping
@@ -91,24 +90,6 @@ def decode_text(data: bytes, charset: str | None = None) -> str:
     return data.decode(_guessed(data[:LONGEST_GUESSED]), errors="replace")
 
 
-def known_charset(name: str) -> bool:
-    """Say whether a charset is one of text that Python decodes.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``cp1251`` or ``Shift_JIS``.
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        return isinstance(b"".decode(name), str) and codecs.lookup(name) is not None
-    except (LookupError, ValueError, TypeError):
-        return False
-
-
 def _utf8(data: bytes) -> str | None:
     """Decode UTF-8; a text that was cut to a number of bytes may end in the middle of a letter."""
     try:
@@ -183,6 +164,6 @@ def _of_japanese(character: str) -> float:
 
 
 def _common(character: str) -> bool:
-    """Say whether a Chinese character is of the 2965 of JIS level 1 (rows 16 to 47), which nearly all texts need."""
+    """Say whether a Chinese character is one of the 2965 of JIS level 1, which most texts make do with."""
     code = character.encode("euc_jp", errors="ignore")
     return len(code) == 2 and 0xB0 <= code[0] <= 0xCF

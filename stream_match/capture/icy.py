@@ -16,7 +16,7 @@ LONGEST_INTERVAL = 1 << 24
 """Most audio [bytes] between two pieces of metadata that is believed; usual are 8,000 to 64,000."""
 
 MAX_WAITING = 64
-"""Titles that wait for their place in the audio. More come only where audio does not: the oldest is dropped."""
+"""Titles that wait for their place in the audio; of more, the oldest is dropped."""
 
 MAX_FIELDS = 8
 MAX_LETTERS = 500

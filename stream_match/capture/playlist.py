@@ -164,7 +164,7 @@ def _xspf(data: bytes) -> list[str]:
     parser.CharacterDataHandler = text
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(data, True)  # noqa: FBT003 - expat takes it by position
+        parser.Parse(data, True)
     except xml.parsers.expat.ExpatError:
         if not found:
             msg = "is a playlist in broken XML"
