@@ -313,10 +313,18 @@ class _Redirecting(urllib.request.HTTPRedirectHandler):
     def __init__(self, web: Web) -> None:
         self._web = web
 
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except Exception:
+            fp.close()  # it holds the connection
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        fp.close()
         if super().redirect_request(req, fp, code, msg, headers, newurl) is None:
             return None
         return self._web.request(newurl, {k: v for k, v in req.headers.items() if not k.startswith("Proxy")})
