@@ -1,6 +1,6 @@
 """Artists and titles as stations send them, by the charset that they are sent in; typed from memory.
 
-The guess was made with `KNOWN` in view. `HELD_OUT` was written afterwards and changed one figure only: that of
+The guess was made with `KNOWN` in view. `HELD_OUT` came afterwards, and changed one figure only: that of
 a byte which a charset does not have.
 """
 
