@@ -1,12 +1,12 @@
 """A program of its own that holds one microphone and writes what it brings to standard output.
 
-PortAudio freezes its list of devices when it is loaded and keeps one state for the whole process. A driver may
-hang in it for good. In a process of its own the list is fresh at each opening, no microphone disturbs another,
-and a process that hangs can be killed. The program is run by its path. It imports nothing of the package, so that
-it starts in a tenth of a second. It ends when its standard input does.
+PortAudio freezes its list of devices when it is loaded and keeps one state for the whole process. A
+driver may hang in it for good. In a process of its own the list is fresh at each opening, no microphone
+disturbs another, and a process that hangs can be killed. The program is run by its path. It imports
+nothing of the package, so that it starts in a tenth of a second. It ends when its standard input does.
 
-Each message is a `HEADER` (kind, bytes) and a body. The body is JSON or audio. Audio is an `AUDIO` header (frames
-lost before it, whether it is torn off) and interleaved float32 samples.
+Each message is a `HEADER` (kind, bytes) and a body. The body is JSON or audio. Audio is an `AUDIO` header
+(frames lost before it, whether it is torn off) and interleaved float32 samples.
 """
 
 import json

@@ -14,9 +14,10 @@ def device(name, channels, rate_hz=48_000.0):
 class FakePortAudio:
     """Plans what the package `sounddevice` does in the processes that are started from now on.
 
-    `script` is what the callbacks bring: the level of a block, negative if it comes after an overflow. When it
-    is used up no callback comes any more, as when a driver has died; with `finishes` the driver says so. `at`
-    has what happens at ``list``, ``open``, ``start``, ``close``: ``hang``, ``crash``, or an error of PortAudio.
+    `script` is what the callbacks bring: the level of a block, negative if it comes after an overflow.
+    When it is used up no callback comes any more, as when a driver has died; with `finishes` the driver
+    says so. `at` has what happens at ``list``, ``open``, ``start``, ``close``: ``hang``, ``crash``, or an
+    error of PortAudio.
     """
 
     def __init__(self, folder, patch):

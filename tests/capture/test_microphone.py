@@ -223,8 +223,8 @@ def test_cancelling_while_it_waits_closes_the_device(portaudio):
     async def scenario():
         async with aclosing(MicrophoneSource("mic:usb", "mic").blocks()) as blocks:
             waiting = asyncio.ensure_future(anext(blocks))
-            while "start" not in portaudio.done:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - another process writes it
+            while "start" not in portaudio.done:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.01)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting

@@ -1,7 +1,7 @@
 """Stands for the package `sounddevice` in a recorder's process, with sound cards that are not there.
 
-What it does is in the file that `microphone_fakes.FakePortAudio` writes. As with PortAudio, the list of devices
-is that of the moment at which the module was loaded, and streams call back from a thread.
+What it does is in the file that `microphone_fakes.FakePortAudio` writes. As with PortAudio, the list of
+devices is that of the moment at which the module was loaded, and streams call back from a thread.
 """
 
 import json
