@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,33 +30,6 @@ MAX_DAMAGED_IN_ROW = 500
 
 _KINDS = {"u": "u", "s": "i", "f": "f", "d": "f"}
 """Kind of number by the first letter of FFmpeg's sample formats: u8, s16, s32, s64, flt, dbl."""
-
-
-def import_av(shown: str) -> ModuleType:
-    """Import PyAV.
-
-    Parameters
-    ----------
-    shown : str
-        What needs it, fit for a message.
-
-    Returns
-    -------
-    module
-        The module ``av``.
-
-    Raises
-    ------
-    SourceError
-        If it is not installed.
-    """
-    try:
-        import av
-    except ImportError:
-        raise SourceError(
-            f"{shown} needs FFmpeg's decoders, which are not installed: pip install av"
-        ) from None
-    return av
 
 
 def no_news(position: int | None) -> Mapping[str, str]:
@@ -90,6 +62,8 @@ class Decoder:
         Least length of a block, but for the last one before a gap or metadata.
     news : callable (int or None) -> mapping of str to str
         Given the byte position of each packet, what the stream says of itself from there on.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
 
     Raises
     ------
@@ -103,6 +77,8 @@ class Decoder:
         shown: str,
         block_s: float,
         news: Callable[[int | None], Mapping[str, str]] = no_news,
+        *,
+        channel: int | None = None,
     ) -> None:
         import av
 
@@ -112,6 +88,7 @@ class Decoder:
         self._shown = shown
         self._block_s = block_s
         self._news = news
+        self._channel = channel
         self._damaged = 0
         self._damaged_in_row = 0
         self._torn = False
@@ -206,7 +183,9 @@ class Decoder:
             self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
         self._torn = False
         self._held = av.AudioFifo()
-        self._resampler = Resampler(frame.sample_rate, frame.layout.nb_channels, self._shown)
+        self._resampler = Resampler(
+            frame.sample_rate, frame.layout.nb_channels, self._shown, channel=self._channel
+        )
         self._enough = round(self._block_s * frame.sample_rate)
 
     def _hold(self, frame: "AudioFrame") -> int:

@@ -4,18 +4,22 @@ import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
-from stream_match.capture.decode import MAX_GAP_S, Decoder, import_av
+from stream_match.capture.decode import MAX_GAP_S, Decoder
+from stream_match.capture.media import import_av, open_bytes
 from stream_match.capture.resample import Resampler
 from stream_match.capture.threaded import from_thread
 from stream_match.errors import SourceError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +32,11 @@ FFMPEGS = ("OPUS", "VORBIS")
 """What libsndfile reads too, but slower (160 and 510 times real time on one core, FFmpeg 440 and 690), of Ogg
 files that were joined only the first, and of some Opus files the beginning."""
 
-FFMPEG_OPTIONS = {"protocol_whitelist": "file,crypto,data"}  # a playlist on disk opens no connection
 UNKNOWN_LENGTH = 1 << 62  # libsndfile's way of saying that the header does not tell
 END_SLACK_S = 0.05  # some Ogg files promise a little more than libsndfile makes of them
 RIFF_BYTES = 8  # before what the size in the header counts
 RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
 LARGEST_RIFF_BYTES = 0x7FF0_0000  # beyond, it is what programs write into a pipe, not knowing the length
-TAGS = ("title", "artist", "album")
 
 
 class FileSource:
@@ -46,12 +48,15 @@ class FileSource:
         Path of the file.
     name : str
         Name of the source.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
     """
 
-    def __init__(self, uri: str, name: str) -> None:
+    def __init__(self, uri: str, name: str, *, channel: int | None = None) -> None:
         self.name = name
         self.uri = uri
         self.live = False
+        self._channel = channel
 
     def blocks(self) -> AsyncGenerator[Block, None]:
         """Open the file and yield its audio, decoded in a thread.
@@ -70,11 +75,11 @@ class FileSource:
 
     def _blocks(self, stop: threading.Event) -> Iterator[Block]:
         del stop  # a chunk takes milliseconds
-        for y in read_blocks(self.uri):
+        for y in read_blocks(self.uri, channel=self._channel):
             yield Block(y)
 
 
-def read_blocks(path: str | Path) -> Iterator[npt.NDArray[np.float32]]:
+def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
     """Decode a file, never holding more of it than some ten seconds, or a minute of silence.
 
     A file that breaks off gives what can be decoded and a warning in the log. Parts that are missing by the
@@ -84,6 +89,8 @@ def read_blocks(path: str | Path) -> Iterator[npt.NDArray[np.float32]]:
     ----------
     path : str or Path
         A regular file.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
 
     Yields
     ------
@@ -98,7 +105,7 @@ def read_blocks(path: str | Path) -> Iterator[npt.NDArray[np.float32]]:
     path = Path(path)
     _check(path)
     empty = True
-    for y in _decoded(path):
+    for y in _decoded(path, channel):
         empty = False
         yield y
     if empty:
@@ -128,44 +135,6 @@ def duration_s(path: str | Path) -> float | None:
         with _open_ffmpeg(path) as container:
             return None if container.duration is None else float(container.duration / 1_000_000)
     return None
-
-
-def tags(path: str | Path) -> dict[str, str]:
-    """Read what a file says of itself.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any path.
-
-    Returns
-    -------
-    dict of str to str
-        Those of ``title``, ``artist`` and ``album`` that the file has; empty if it cannot be read.
-    """
-    path = Path(path)
-    found: dict[str, str] = {}
-    with suppress(SourceError):
-        _check(path)
-        handle = _open_sndfile(path)
-        if handle is not None:
-            with handle:
-                found = _kept(handle.copy_metadata())
-        if "title" not in found:
-            found = _ffmpeg_tags(path) | found
-    return found
-
-
-def _ffmpeg_tags(path: Path) -> dict[str, str]:
-    # Ogg keeps its tags with the stream, everything else with the container.
-    with _open_ffmpeg(path) as container:
-        streams = container.streams.audio
-        return _kept((dict(streams[0].metadata) if streams else {}) | dict(container.metadata))
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    known = {key.lower(): value.strip() for key, value in metadata.items()}
-    return {key: known[key] for key in TAGS if known.get(key)}
 
 
 def _check(path: Path) -> None:
@@ -200,40 +169,46 @@ def _open_sndfile(path: Path) -> Any:
         return None
 
 
-def _open_ffmpeg(path: Path) -> Any:
+@contextmanager
+def _open_ffmpeg(path: Path) -> "Iterator[InputContainer]":
     shown = repr(str(path))
     av = import_av(_needs_ffmpeg(path))
-    try:
-        # "file:" keeps a name with a colon in it from being taken for a protocol.
-        return av.open(f"file:{path}", options=FFMPEG_OPTIONS, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise SourceError(
-            f"{shown} is no audio that libsndfile or FFmpeg can read ({reason}); "
-            "convert it, or check that it is whole"
-        ) from error
+    with ExitStack() as opened:
+        try:
+            handle = opened.enter_context(path.open("rb"))
+            container = opened.enter_context(open_bytes(handle, shown=shown))
+        except (av.error.FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise SourceError(
+                f"{shown} is no audio that libsndfile or FFmpeg can read ({reason}); "
+                "convert it, or check that it is whole"
+            ) from error
+        yield container
 
 
-def _decoded(path: Path) -> Iterator[npt.NDArray[np.float32]]:
+def _decoded(path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
     handle = _open_sndfile(path)
     if handle is not None and handle.subtype not in FFMPEGS:
-        return _sndfile_blocks(handle, path)
-    try:
-        container = _open_ffmpeg(path)
-    except SourceError:  # FFmpeg is not installed, or more particular than libsndfile
-        if handle is None:
-            raise
-        return _sndfile_blocks(handle, path)
-    if handle is not None:
-        handle.close()
-    return _ffmpeg_blocks(container, path)
+        yield from _sndfile_blocks(handle, path, channel)
+        return
+    with ExitStack() as opened:
+        try:
+            container = opened.enter_context(_open_ffmpeg(path))
+        except SourceError:  # FFmpeg is not installed, or more particular than libsndfile
+            if handle is None:
+                raise
+            yield from _sndfile_blocks(handle, path, channel)
+            return
+        if handle is not None:
+            handle.close()
+        yield from _ffmpeg_blocks(container, path, channel)
 
 
-def _sndfile_blocks(handle: Any, path: Path) -> Iterator[npt.NDArray[np.float32]]:
+def _sndfile_blocks(handle: Any, path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
     read = 0
     with handle:
         promised = handle.frames
-        resampler = Resampler(handle.samplerate, handle.channels, repr(str(path)))
+        resampler = Resampler(handle.samplerate, handle.channels, repr(str(path)), channel=channel)
         for y in _raw(handle):
             read += len(y)
             yield from _not_empty(resampler.feed(y))
@@ -264,31 +239,30 @@ def _raw(handle: Any) -> Iterator[npt.NDArray[np.float32]]:
                 yield y
 
 
-def _ffmpeg_blocks(container: Any, path: Path) -> Iterator[npt.NDArray[np.float32]]:
+def _ffmpeg_blocks(container: Any, path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
     import av
 
-    with container:
-        decoder = Decoder(container, repr(str(path)), FFMPEG_BLOCK_S)
-        heard_s = filled_s = 0.0
-        jumps = False
-        try:
-            for block in decoder.blocks():
-                # What follows a missing part keeps its time; but time stamps may be damaged too.
-                gap_s = min(block.gap_s, MAX_GAP_S - filled_s)
-                jumps |= block.discontinuity and (gap_s == 0 or gap_s < block.gap_s)
-                yield from _not_empty(np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32))
-                yield from _not_empty(block.y)
-                filled_s += gap_s
-                heard_s += gap_s + block.y.size / SAMPLE_RATE_HZ
-        except (av.error.FFmpegError, SourceError) as error:
-            if heard_s == 0 and isinstance(error, SourceError):
-                raise
-            reason = getattr(error, "strerror", None) or error
-            log.warning("%s: broken off after %.1f s: %s", path, heard_s, reason)
-        if filled_s:
-            log.warning("%s: %.1f s of it are missing and became silence", path, filled_s)
-        if jumps:
-            log.warning("%s: its time stamps jump: it is joined of parts, or parts are missing", path)
+    decoder = Decoder(container, repr(str(path)), FFMPEG_BLOCK_S, channel=channel)
+    heard_s = filled_s = 0.0
+    jumps = False
+    try:
+        for block in decoder.blocks():
+            # What follows a missing part keeps its time; but time stamps may be damaged too.
+            gap_s = min(block.gap_s, MAX_GAP_S - filled_s)
+            jumps |= block.discontinuity and (gap_s == 0 or gap_s < block.gap_s)
+            yield from _not_empty(np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32))
+            yield from _not_empty(block.y)
+            filled_s += gap_s
+            heard_s += gap_s + block.y.size / SAMPLE_RATE_HZ
+    except (av.error.FFmpegError, SourceError) as error:
+        if heard_s == 0 and isinstance(error, SourceError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        log.warning("%s: broken off after %.1f s: %s", path, heard_s, reason)
+    if filled_s:
+        log.warning("%s: %.1f s of it are missing and became silence", path, filled_s)
+    if jumps:
+        log.warning("%s: its time stamps jump: it is joined of parts, or parts are missing", path)
 
 
 def _needs_ffmpeg(path: Path) -> str:

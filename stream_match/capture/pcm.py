@@ -56,6 +56,8 @@ class PcmSource:
         Name of the source.
     descriptor : int
         Where to read; standard input by default. Stays open.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
 
     Raises
     ------
@@ -63,12 +65,13 @@ class PcmSource:
         If `uri` asks for anything else, or for what there is not.
     """
 
-    def __init__(self, uri: str, name: str, *, descriptor: int = 0) -> None:
+    def __init__(self, uri: str, name: str, *, descriptor: int = 0, channel: int | None = None) -> None:
         settings = _settings(uri)
         self.name = name
         self.uri = uri
         self.live = False
         self._descriptor = descriptor
+        self._channel = channel
         self._rate_hz = _number(settings, "rate", MIN_RATE_HZ, MAX_RATE_HZ)
         self._channels = _number(settings, "channels", 1, MAX_CHANNELS)
         self._sample_bytes, self._read_samples = _format(settings["format"])
@@ -89,7 +92,7 @@ class PcmSource:
         return from_thread(self._blocks, name=f"pcm-{self.name}")
 
     def _blocks(self, stop: threading.Event) -> Iterator[Block]:
-        resampler = Resampler(self._rate_hz, self._channels)
+        resampler = Resampler(self._rate_hz, self._channels, self.uri, channel=self._channel)
         for data in self._chunks(stop):
             samples = to_float(self._read_samples(data))
             y = resampler.feed(samples.reshape(-1, self._channels))

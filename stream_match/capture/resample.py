@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.mixdown import Mixdown
 from stream_match.errors import SourceError
 
 MIN_RATE_HZ = 1_000
@@ -44,33 +45,36 @@ class Resampler:
     """Convert blocks of one signal to mono float32 at `SAMPLE_RATE_HZ`.
 
     However the signal is cut, the joined output equals that of ``soxr.resample`` on the whole,
-    to the last bit. Audio at `SAMPLE_RATE_HZ` is passed through.
+    to the last bit. Audio at `SAMPLE_RATE_HZ` is passed through. Channels are averaged, but for
+    those that cancel each other in the mean: then one of them is taken (see `Mixdown`).
 
     Parameters
     ----------
     rate_hz : int, 1,000 to 768,000
         Rate of the blocks that come in.
     channels : int, >= 1
-        Number of their channels, which are averaged.
+        Number of their channels.
     shown : str
         What the signal is, as a message names it.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
 
     Raises
     ------
     SourceError
-        If there are no channels or the rate is out of range.
+        If there are no channels, not the one that is asked for, or the rate is out of range.
     """
 
-    def __init__(self, rate_hz: int, channels: int, shown: str = "the audio") -> None:
+    def __init__(
+        self, rate_hz: int, channels: int, shown: str = "the audio", *, channel: int | None = None
+    ) -> None:
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise SourceError(
                 f"{shown} has a sample rate of {rate_hz} Hz; "
                 f"expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz: convert it first"
             )
-        if channels < 1:
-            raise SourceError(f"{shown} has {channels} channels; expected at least one")
         self._rate_hz = rate_hz
-        self._channels = channels
+        self._mixdown = Mixdown(rate_hz, channels, channel, shown)
         self._damaged = 0
         self._stream = self._open()
 
@@ -101,7 +105,7 @@ class Resampler:
             the filter looks ahead.
         """
         # Mixed down before the filter: half the work for the same result.
-        mono = self._repair(y) if _needs_repair(mixed := _mix_down(y)) else mixed
+        mono = self._mixdown.feed(self._repaired(y))
         if self._stream is None:
             return mono
         return np.asarray(self._stream.resample_chunk(mono), dtype=np.float32)
@@ -114,29 +118,17 @@ class Resampler:
         np.ndarray [shape=(m,), dtype=float32]
             The last mono samples at `SAMPLE_RATE_HZ`.
         """
+        mono = self._mixdown.flush()
         if self._stream is None:
-            return np.empty(0, np.float32)
-        tail = self._stream.resample_chunk(np.empty(0, np.float32), last=True)
+            return mono
+        tail = self._stream.resample_chunk(mono, last=True)
         self._stream = self._open()
         return np.asarray(tail, dtype=np.float32)
 
-    def _repair(self, y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _repaired(self, y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        # NaN fails every comparison, and is the greatest and the least of what it is among.
+        if y.size == 0 or (float(y.max()) <= MAX_SAMPLE and float(y.min()) >= -MAX_SAMPLE):
+            return y
         bad = ~(np.abs(y) <= MAX_SAMPLE)
         self._damaged += int(np.count_nonzero(bad))
-        return _mix_down(np.where(bad, np.float32(0.0), y))
-
-
-def _mix_down(y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    # Sample by sample, unlike a matrix product, whose rounding depends on how the signal is cut.
-    mono = y[:, 0].copy()
-    with np.errstate(over="ignore", invalid="ignore"):
-        for channel in range(1, y.shape[1]):
-            mono += y[:, channel]
-        if y.shape[1] > 1:
-            mono *= np.float32(1.0 / y.shape[1])
-    return mono
-
-
-def _needs_repair(mono: npt.NDArray[np.float32]) -> bool:
-    # One damaged channel damages the mean, so the mean tells; NaN fails every comparison.
-    return mono.size > 0 and not (float(mono.max()) <= MAX_SAMPLE and float(mono.min()) >= -MAX_SAMPLE)
+        return np.where(bad, np.float32(0.0), y)

@@ -198,7 +198,7 @@ async def hear(world, *sources, sinks=None, stop=None, make_engine=ToyEngine, pa
     world = World(
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
-        open_source=by_name.__getitem__,
+        open_source=lambda wanted: by_name[wanted.uri],
         open_sink=lambda *_, **__: next(remaining),
     )
     settings = ListenSettings(
