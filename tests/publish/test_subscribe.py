@@ -7,7 +7,8 @@ from publish_samples import match, status
 from stream_match.errors import SinkError, UsageError
 from stream_match.events import to_json
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.subscribe import Reader, subscribe
+from stream_match.publish.reader import Reader
+from stream_match.publish.subscribe import subscribe
 
 FILTERS = ("base/+/+/match", "base/attic/+/status")
 MATCH = "base/attic/kitchen/match"
