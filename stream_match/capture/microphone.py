@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.capture.base import Block
 from stream_match.capture.recorder import AUDIO, CALLBACKS_PER_S, HEADER, SAID
@@ -88,8 +87,8 @@ class MicrophoneSource:
         ``mic:`` for the system's default, or ``mic:NAME``: a name or a part of it, in any case.
     name : str
         Name of the source.
-    channel : int, optional, >= 1
-        The channel to listen to. Without one the first two are averaged.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of the first two.
     stall_s : float, > 0 [seconds]
         Without audio for so long, it counts as lost.
 
@@ -144,23 +143,20 @@ class MicrophoneSource:
 
     def _heard(self, recorder: "_Recorder", device: dict[str, Any], stop: threading.Event) -> Iterator[Block]:
         channels, rate_hz = device["channels"], device["rate_hz"]
-        resampler = Resampler(rate_hz, 1 if self._channel else channels)
+        shown = f"microphone {device['name']!r}"
+        resampler = Resampler(rate_hz, channels, shown, channel=self._channel)
         while (body := recorder.receive(self._stall_s, stop)) is not None:
             lost, torn = AUDIO.unpack_from(body)
             tail = resampler.flush() if torn else np.empty(0, np.float32)
             if tail.size:
                 yield Block(tail)
             y = np.frombuffer(body, np.float32, offset=AUDIO.size).reshape(-1, channels)
-            yield Block(resampler.feed(self._chosen(y)), gap_s=lost / rate_hz, discontinuity=torn)
+            yield Block(resampler.feed(y), gap_s=lost / rate_hz, discontinuity=torn)
         if not stop.is_set():
             raise SourceError(
-                f"microphone {device['name']!r} has delivered nothing for {self._stall_s:g} s; "
-                "is it still plugged in?",
+                f"{shown} has delivered nothing for {self._stall_s:g} s; is it still plugged in?",
                 retry=True,
             )
-
-    def _chosen(self, y: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return y if self._channel is None else y[:, self._channel - 1 : self._channel]
 
 
 class _Recorder:
