@@ -383,14 +383,15 @@ def check_number(
     check: Check,
 ) -> None:
     """Let a device vanish and come back at another place in the list; the others are not disturbed."""
-    room, others = ROOMS[0], [other.name for other in ROOMS[1:]]
+    room = ROOMS[1]  # not the default: PulseAudio moves its listeners to another one in any case
+    others = [other.name for other in ROOMS if other is not room]
     before = number_of(room.name)
     began = time.monotonic()
     server.unplug(room)
     server.name(others)
     time.sleep(away_s)
     server.plug(room)
-    server.name([*reversed(others), room.name] if before < number_of(others[-1]) else [room.name, *others])
+    server.name([*others, room.name] if before < len(ROOMS) else [room.name, *others])
     back = time.monotonic()
     what = f"device away {away_s:g} s, number {before} then {number_of(room.name)}"
     check_return(listener, room.name, began, back, within_s, check, what)
