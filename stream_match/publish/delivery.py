@@ -135,9 +135,7 @@ class OutboxSink(ABC):
             await self._pause(self._backoff.next_s())
 
     async def _drain(
-        self,
-        send: Callable[[Event], Awaitable[None]],
-        after: Callable[[Event], Awaitable[None]] | None = None,
+        self, send: Callable[[Event], Awaitable[None]], after: Callable[[Event], Awaitable[None]] | None = None
     ) -> None:
         """Send one event after another, until the sink is being left and nothing waits any more.
 

@@ -29,7 +29,6 @@ INBOX = 10_000  # as many as one outbox can bring after an outage
 V5, V311 = 5, 4
 """Versions of MQTT, as the protocol itself numbers them."""
 
-
 @dataclass
 class Dialect:
     """The version of MQTT that a broker was last seen to speak; it is tried first."""
@@ -95,9 +94,7 @@ class Connection:
             code = answer if isinstance(answer, int) else answer.value
             if code >= REFUSAL:
                 kind, words = reason(code)
-                raise RefusedError(
-                    kind, f"The broker {self._address.uri} refuses to send {name}: it {words}."
-                )
+                raise RefusedError(kind, f"The broker {self._address.uri} refuses to send {name}: it {words}.")
 
     async def messages(self) -> AsyncGenerator[Received, None]:
         """Yield what comes in, until the connection breaks."""

@@ -107,9 +107,7 @@ class MqttSink(OutboxSink):
         self._retained.forget()
         await self._tell_states(connection)
         log.info("Connected to %s; events waiting: %d.", self._uri, self.waiting)
-        await self._drain(
-            lambda event: self._send(connection, event), lambda _: self._tell_states(connection)
-        )
+        await self._drain(lambda event: self._send(connection, event), lambda _: self._tell_states(connection))
         self._retained.silence()
         await self._tell_states(connection)
         await self._tell_node(connection, topics.STOPPED)
@@ -190,9 +188,7 @@ class MqttSink(OutboxSink):
     def _give_up_state(self, message: topics.Message, error: Exception) -> None:
         self._retained.given_up(message)
         kind, said = cause(error)
-        self._complaints.tell(
-            f"state {kind}", f"The retained topic {message.topic} is not up to date. {said}"
-        )
+        self._complaints.tell(f"state {kind}", f"The retained topic {message.topic} is not up to date. {said}")
 
     async def _guard(self, connection: Connection) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""

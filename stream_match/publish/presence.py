@@ -33,9 +33,7 @@ class Presence:
 
     def __init__(self) -> None:
         self._offline: OrderedDict[str, float] = OrderedDict()  # node: since when [monotonic seconds]
-        self._states: OrderedDict[tuple[str, str], StatusEvent] = (
-            OrderedDict()
-        )  # of sources that have not ended
+        self._states: OrderedDict[tuple[str, str], StatusEvent] = OrderedDict()  # of sources that have not ended
         self._open: OrderedDict[str, MatchEvent] = OrderedDict()
         self._ended: OrderedDict[str, None] = OrderedDict()  # ids of matches
         self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node

@@ -66,7 +66,9 @@ def reason(code: int) -> tuple[str, str]:
     return kind, f"{words} (reason code {code})"
 
 
-def why_lost(error: Exception, refusal: int | None, address: Address, heard: Overheard) -> tuple[str, str]:
+def why_lost(
+    error: Exception, refusal: int | None, address: Address, heard: Overheard
+) -> tuple[str, str]:
     """Return one word for why there is no connection, and the end of a sentence that begins with "The broker".
 
     Parameters

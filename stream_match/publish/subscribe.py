@@ -173,8 +173,7 @@ class _Hearing:
         for event in events:
             if event.type in self._types and self.inbox.put(event) is not None:
                 self._complaints.tell(
-                    "slow",
-                    f"Events come faster than they are read; {self.inbox.dropped} were dropped so far.",
+                    "slow", f"Events come faster than they are read; {self.inbox.dropped} were dropped so far."
                 )
         self.wake.set()
 
