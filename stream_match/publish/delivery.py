@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -116,11 +115,18 @@ class OutboxSink(ABC):
     async def _deliver(self) -> None:
         """Reach the far side and deliver with `_drain`; return when it does. Called again if it raises."""
 
+    @abstractmethod
+    async def _send(self, event: Event) -> None:
+        """Deliver one event; raise AwayError if the far side is away, anything else if the event fails."""
+
     async def _close(self) -> None:  # noqa: B027  (not every sink holds something)
         """Release what `_open` opened."""
 
     def _on_given_up(self, event: Event) -> None:  # noqa: B027  (not every sink minds)
         """Learn that `event` will not be delivered."""
+
+    async def _after_attempt(self) -> None:  # noqa: B027  (not every sink has more to say)
+        """Say what else is to be said, after every attempt to send an event."""
 
     async def _run(self) -> None:
         while True:
@@ -134,16 +140,11 @@ class OutboxSink(ABC):
                 return
             await self._pause(self._backoff.next_s())
 
-    async def _drain(
-        self, send: Callable[[Event], Awaitable[None]], after: Callable[[Event], Awaitable[None]] | None = None
-    ) -> None:
-        """Send one event after another, until the sink is being left and nothing waits any more.
-
-        `after` is called after every attempt.
-        """
+    async def _drain(self) -> None:
+        """Send one event after another, until the sink is being left and nothing waits any more."""
         while (event := await self._next()) is not None:
             try:
-                await send(event)
+                await self._send(event)
             except AwayError:
                 raise
             except Exception as error:  # noqa: BLE001 - one event must not hold up the others
@@ -152,8 +153,7 @@ class OutboxSink(ABC):
                 self._outbox.pop()
                 self._failures.passed(event.event_id)
                 self._backoff.reset()
-            if after is not None:
-                await after(event)
+            await self._after_attempt()
 
     async def _failed(self, event: Event, error: Exception) -> None:
         log.debug("An event failed", exc_info=error)

@@ -69,7 +69,7 @@ class JsonlSink(OutboxSink):
         return to_json(event)
 
     async def _deliver(self) -> None:
-        await self._drain(self._send)
+        await self._drain()
 
     async def _send(self, event: Event) -> None:
         line = None if self._reader_gone.is_set() else self._line(event)

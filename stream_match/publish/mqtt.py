@@ -8,9 +8,9 @@ refusals is heard, its noise is kept out of logs.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stream_match.publish import topics
 from stream_match.publish.address import Address
@@ -29,11 +29,13 @@ INBOX = 10_000  # as many as one outbox can bring after an outage
 V5, V311 = 5, 4
 """Versions of MQTT, as the protocol itself numbers them."""
 
+
 @dataclass
 class Dialect:
-    """The version of MQTT that a broker was last seen to speak; it is tried first."""
+    """The version of MQTT that is tried first; `proved` once a broker was seen to speak it."""
 
     version: int = V5
+    proved: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,27 +82,23 @@ class Connection:
         if code >= REFUSAL:
             raise self._refusal(message, code)
 
-    async def subscribe(self, *filters: str) -> None:
-        """Subscribe with QoS 1.
-
-        Raises
-        ------
-        RefusedError
-            If the broker refuses a filter.
-        """
+    async def subscribe(self, *filters: str) -> list[RefusedError]:
+        """Subscribe with QoS 1; return what the broker refuses."""
         with self._translated():
             answers = await self._client.subscribe([(name, 1) for name in filters])
-        for name, answer in zip(filters, answers, strict=False):
-            code = answer if isinstance(answer, int) else answer.value
-            if code >= REFUSAL:
-                kind, words = reason(code)
-                raise RefusedError(kind, f"The broker {self._address.uri} refuses to send {name}: it {words}.")
+        codes = [answer if isinstance(answer, int) else answer.value for answer in answers]
+        refused = [(name, code) for name, code in zip(filters, codes, strict=False) if code >= REFUSAL]
+        return [self._unsent(name, code) for name, code in refused]
 
     async def messages(self) -> AsyncGenerator[Received, None]:
         """Yield what comes in, until the connection breaks."""
         with self._translated():
             async for message in self._client.messages:
                 yield Received(str(message.topic), bytes(message.payload), message.retain)
+
+    def _unsent(self, name: str, code: int) -> RefusedError:
+        kind, words = reason(code)
+        return RefusedError(kind, f"The broker {self._address.uri} does not send us {name}: it {words}.")
 
     def _check_size(self, message: topics.Message, size: int) -> None:
         largest = self._heard.largest_packet
@@ -168,19 +166,6 @@ async def connect(
         await _hang_up(client)
 
 
-async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines side by side until one returns or raises; cancel the others."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
 def check_certificates(address: Address) -> None:
     """Raise `AwayError` if a file of certificates cannot be used."""
     tls_context(address)
@@ -189,15 +174,16 @@ def check_certificates(address: Address) -> None:
 async def _reach(
     address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
 ) -> tuple["aiomqtt.Client", Connection]:
-    """Dial in the dialect; if that is not understood, in the other one."""
+    """Dial in the dialect; if that may not be understood, in the other one."""
     try:
-        return await _dial(address, client_id, will, dialect)
+        reached = await _dial(address, client_id, will, dialect)
     except AwayError as error:
-        if error.kind not in ("version", "unanswered"):
+        if error.kind != "version" and (dialect.proved or error.kind not in ("unanswered", "silent")):
             raise
-    other = Dialect(V311 if dialect.version == V5 else V5)
-    reached = await _dial(address, client_id, will, other)
-    dialect.version = other.version
+        other = Dialect(V311 if dialect.version == V5 else V5)
+        reached = await _dial(address, client_id, will, other)
+        dialect.version = other.version
+    dialect.proved = True
     return reached
 
 
@@ -211,7 +197,7 @@ async def _dial(
         with connection._translated():
             await asyncio.shield(dialling)
     except AwayError:
-        client._client.disconnect()  # aiomqtt leaves the socket open when the broker does not answer
+        await _drop(client)  # aiomqtt leaves the socket open when the broker does not answer
         raise
     except asyncio.CancelledError:
         # The thread that dials cannot be interrupted: hang up when it is through.
@@ -259,6 +245,9 @@ async def _drop(client: "aiomqtt.Client") -> None:
     # Fetch what nobody else did, and let callbacks on the closed socket run out, else asyncio complains.
     if client._disconnected.done() and not client._disconnected.cancelled():
         client._disconnected.exception()
+    if client._misc_task is not None:
+        client._misc_task.cancel()
+        await asyncio.wait({client._misc_task})
     await asyncio.sleep(0)
 
 
@@ -270,6 +259,8 @@ def _translated(address: Address, heard: Overheard) -> Iterator[None]:
     try:
         yield
     except aiomqtt.MqttError as error:
-        refusal = error.rc if isinstance(error, aiomqtt.exceptions.MqttConnectError) else None
-        kind, said = why_lost(error, getattr(refusal, "value", refusal), address, heard)
+        of_connack = isinstance(error, aiomqtt.exceptions.MqttConnectError)
+        code = getattr(error, "rc", None)
+        refusal = getattr(code, "value", code) if of_connack else None
+        kind, said = why_lost(error, refusal, address, heard)
         raise AwayError(kind, f"The broker {address.uri} {said}.") from None

@@ -6,7 +6,6 @@ times. What the broker refuses, or what breaks the connection again and again, i
 """
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Hashable
@@ -17,10 +16,11 @@ from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import FLUSH_S, OutboxSink
-from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect, first_of
+from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
 from stream_match.publish.policy import ATTEMPTS, AwayError, RefusedError, cause
 from stream_match.publish.reasons import BLAMELESS
+from stream_match.publish.tasks import first_of
 
 STEADY_S = 30.0
 """A connection that has lasted so long is sought again soon when it breaks."""
@@ -62,6 +62,7 @@ class MqttSink(OutboxSink):
         self._node = node
         self._dialect = dialect or Dialect()
         self._retained = topics.Retained(address.base)
+        self._connection: Connection
         self._in_flight: tuple[Hashable, topics.Message] | None = None
         # The largest of the messages of QoS 0 since the last acknowledgement: they get none of their own.
         self._unanswered: topics.Message | None = None
@@ -94,48 +95,51 @@ class MqttSink(OutboxSink):
         try:
             async with connect(
                 self._address, client_id=self._client_id, will=will, dialect=self._dialect
-            ) as connection:
-                await first_of(self._tell_all(connection), self._guard(connection))
+            ) as self._connection:
+                await first_of(self._tell_all(), self._guard())
         except AwayError as lost:
             if clock() - begun >= STEADY_S:
                 self._backoff.reset()
             self._blame_what_was_sent_last(lost)
             raise
 
-    async def _tell_all(self, connection: Connection) -> None:
-        await self._tell_node(connection, topics.ONLINE)
+    async def _tell_all(self) -> None:
+        await self._tell_node(topics.ONLINE)
         self._retained.forget()
-        await self._tell_states(connection)
+        await self._tell_states()
         log.info("Connected to %s; events waiting: %d.", self._uri, self.waiting)
-        await self._drain(lambda event: self._send(connection, event), lambda _: self._tell_states(connection))
+        await self._drain()
         self._retained.silence()
-        await self._tell_states(connection)
-        await self._tell_node(connection, topics.STOPPED)
+        await self._tell_states()
+        await self._tell_node(topics.STOPPED)
 
-    async def _send(self, connection: Connection, event: Event) -> None:
+    async def _send(self, event: Event) -> None:
         message = topics.event_message(self._address.base, event)
-        await self._publish(connection, message, event.event_id)
+        await self._publish(message, event.event_id)
         self._retained.passed(event)
         self._retained.delivered(message)
 
-    async def _tell_states(self, connection: Connection) -> None:
+    async def _after_attempt(self) -> None:
+        await self._tell_states()
+
+    async def _tell_states(self) -> None:
         """Tell what the retained topics should say; what is refused is told again when it changes."""
         while due := self._retained.due():
             message = due[0]
             try:
-                await self._publish(connection, message, message.topic)
+                await self._publish(message, message.topic)
             except RefusedError as error:
                 self._give_up_state(message, error)
             else:
                 self._retained.delivered(message)
 
-    async def _tell_node(self, connection: Connection, payload: str) -> None:
+    async def _tell_node(self, payload: str) -> None:
         try:
-            await connection.publish(self._node_status(payload))
+            await self._connection.publish(self._node_status(payload))
         except RefusedError as error:  # events may be allowed all the same
             self._complaints.tell(f"node {error.kind}", str(error))
 
-    async def _publish(self, connection: Connection, message: topics.Message, key: Hashable) -> None:
+    async def _publish(self, message: topics.Message, key: Hashable) -> None:
         """Publish, and note what is under way, should the connection break over it."""
         if _size(message) >= self._too_large.get(message.topic, _size(message) + 1):
             raise RefusedError(
@@ -143,7 +147,7 @@ class MqttSink(OutboxSink):
             )
         self._in_flight = key, message
         try:
-            await connection.publish(message)
+            await self._connection.publish(message)
         except RefusedError:
             self._in_flight = None
             raise
@@ -188,16 +192,15 @@ class MqttSink(OutboxSink):
     def _give_up_state(self, message: topics.Message, error: Exception) -> None:
         self._retained.given_up(message)
         kind, said = cause(error)
-        self._complaints.tell(f"state {kind}", f"The retained topic {message.topic} is not up to date. {said}")
+        self._complaints.tell(f"state {kind}", f"The retained {message.topic} is not up to date. {said}")
 
-    async def _guard(self, connection: Connection) -> None:
+    async def _guard(self) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""
         online = self._node_status(topics.ONLINE)
-        with contextlib.suppress(RefusedError):  # then only the connection is watched
-            await connection.subscribe(online.topic)
-        async for received in connection.messages():
+        await self._connection.subscribe(online.topic)  # if refused, only the connection is watched
+        async for received in self._connection.messages():
             if received.topic == online.topic and received.payload == topics.OFFLINE.encode():
-                await self._tell_node(connection, topics.ONLINE)
+                await self._tell_node(topics.ONLINE)
 
     def _node_status(self, payload: str) -> topics.Message:
         return topics.node_status(self._address.base, self._node, payload)
@@ -210,6 +213,6 @@ def _size(message: topics.Message) -> int:
 def _suspicion(message: topics.Message, lost: AwayError) -> RefusedError:
     return RefusedError(
         f"broke off: {lost.kind}",
-        f"The connection broke {ATTEMPTS} times over a message for {message.topic} of {_size(message)} bytes: "
+        f"The connection broke {ATTEMPTS} times over {_size(message)} bytes for {message.topic}: "
         f"check the broker's limits (max_packet_size) and permissions (ACL). {lost}",
     )

@@ -1,6 +1,7 @@
 """What a broker says that aiomqtt does not pass on: limits, refusals, why it hangs up."""
 
 import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ def overhear(client: Any, closed: type[Exception]) -> Overheard:
     _hear_welcome(client._client, heard)
     _hear_answers(client._client, heard)
     _hear_alert(client._client, heard)
+    _leave_out_what_has_no_topic(client._client)
     _hear_farewell(client, closed, heard)
     return heard
 
@@ -80,6 +82,17 @@ def _hear_answers(paho: Any, heard: Overheard) -> None:
         return known(command)
 
     paho._handle_pubackcomp = handle
+
+
+def _leave_out_what_has_no_topic(paho: Any) -> None:
+    # A topic that is no UTF-8 would end the connection; retained, it would do so every time.
+    known = paho.on_message
+
+    def on_message(client: Any, userdata: Any, message: Any) -> None:
+        with contextlib.suppress(ValueError):  # UnicodeDecodeError is one
+            known(client, userdata, message)
+
+    paho.on_message = on_message
 
 
 def _hear_alert(paho: Any, heard: Overheard) -> None:

@@ -5,7 +5,7 @@ knows better: it tells the node's last will, `offline`. A reader puts the two to
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 from stream_match.events import Event, MatchEvent, StatusEvent
@@ -20,6 +20,8 @@ REMEMBERED = 10_000
 
 _GOING_ON = ("running", "stalled")  # in any other state a source has ended its matches
 
+_Match = tuple[str, str, str]  # node, source, id
+
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
@@ -33,9 +35,9 @@ class Presence:
 
     def __init__(self) -> None:
         self._offline: OrderedDict[str, float] = OrderedDict()  # node: since when [monotonic seconds]
-        self._states: OrderedDict[tuple[str, str], StatusEvent] = OrderedDict()  # of sources that have not ended
-        self._open: OrderedDict[str, MatchEvent] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()  # ids of matches
+        self._states: OrderedDict[tuple[str, str], StatusEvent] = OrderedDict()  # of unended sources
+        self._open: OrderedDict[_Match, MatchEvent] = OrderedDict()
+        self._ended: OrderedDict[_Match, None] = OrderedDict()
         self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node
 
     def node_said(self, node: str, payload: bytes, now: float) -> list[str]:
@@ -87,17 +89,19 @@ class Presence:
 
     def recall(self, event: MatchEvent) -> None:
         """Take note of what a retained topic says is playing."""
-        if event.phase != "ended" and event.match_id not in self._ended and event.match_id not in self._open:
-            _remember(self._open, event.match_id, event)
+        key = _key(event)
+        if event.phase != "ended" and key not in self._ended and key not in self._open:
+            _remember(self._open, key, event)
 
     def due(self, now: float) -> list[Event]:
         """Return the ends that nodes which have been offline for `OFFLINE_S` did not tell."""
-        told: list[Event] = []
-        for node, since in self._offline.items():
-            if now - since >= OFFLINE_S:
-                told += self._end_matches(match for match in self._open.values() if match.node == node)
-                told += self._stop_sources(node)
-        return told
+        gone = {node for node, since in self._offline.items() if now - since >= OFFLINE_S}
+        if not gone:
+            return []
+        return [
+            *self._end_matches(match for match in self._open.values() if match.node in gone),
+            *self._stop_sources(gone),
+        ]
 
     def _hear_state(self, status: StatusEvent) -> list[Event]:
         place = status.node, status.source
@@ -116,25 +120,30 @@ class Presence:
         return [*self._end_matches(earlier), status]
 
     def _hear_match(self, match: MatchEvent) -> list[Event]:
+        key = _key(match)
         if match.phase != "ended":
-            self._ended.pop(match.match_id, None)
-            _remember(self._open, match.match_id, match)
+            self._ended.pop(key, None)
+            _remember(self._open, key, match)
             return [match]
-        self._open.pop(match.match_id, None)
-        told_before = match.match_id in self._ended
-        _remember(self._ended, match.match_id, None)
+        self._open.pop(key, None)
+        told_before = key in self._ended
+        _remember(self._ended, key, None)
         return [] if told_before else [match]
 
     def _end_matches(self, matches: Iterable[MatchEvent]) -> list[Event]:
         ends = [_end_of(match) for match in matches]
         return [told for end in ends for told in self._hear_match(end)]
 
-    def _stop_sources(self, node: str) -> list[Event]:
-        gone = [status for (owner, _), status in self._states.items() if owner == node]
+    def _stop_sources(self, nodes: Set[str]) -> list[Event]:
+        gone = [status for status in self._states.values() if status.node in nodes]
         for status in gone:
             del self._states[status.node, status.source]
-            _remember(self._stopped_here, status.event_id, node)
+            _remember(self._stopped_here, status.event_id, status.node)
         return [_stop_of(status) for status in gone]
+
+
+def _key(match: MatchEvent) -> _Match:
+    return match.node, match.source, match.match_id
 
 
 def _remember(memory: "OrderedDict[_Key, _Value]", key: _Key, value: _Value) -> None:

@@ -66,10 +66,8 @@ def reason(code: int) -> tuple[str, str]:
     return kind, f"{words} (reason code {code})"
 
 
-def why_lost(
-    error: Exception, refusal: int | None, address: Address, heard: Overheard
-) -> tuple[str, str]:
-    """Return one word for why there is no connection, and the end of a sentence that begins with "The broker".
+def why_lost(error: Exception, refusal: int | None, address: Address, heard: Overheard) -> tuple[str, str]:
+    """Return one word for why a connection is lost, and the end of a sentence that begins with "The broker".
 
     Parameters
     ----------
@@ -117,4 +115,6 @@ def _network_cause(cause: OSError, address: Address) -> tuple[str, str]:
             "silent",
             f"does not answer within {ANSWER_S:g} s: check host, port, and whether it wants mqtts://",
         )
+    if address.tls and isinstance(cause, ConnectionError):
+        return "tls", f"hangs up ({cause.strerror or cause}): check the port; mqtt:// is without encryption"
     return "unreachable", f"cannot be reached ({cause.strerror or cause}): check host, port and firewall"

@@ -1,7 +1,7 @@
 """Events from a broker, as typed objects.
 
-A reader has a task of its own that takes what comes in, so that a slow consumer never holds up the connection.
-What waits for the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never.
+A task of its own takes what comes in, so that a slow consumer never holds up the connection. What waits for
+the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never.
 """
 
 import asyncio
@@ -16,12 +16,13 @@ from stream_match.events import Event, MatchEvent
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.mqtt import Connection, Received, connect, first_of
+from stream_match.publish.mqtt import Connection, Received, connect
 from stream_match.publish.outbox import Outbox
-from stream_match.publish.policy import cause
+from stream_match.publish.policy import RefusedError, cause
 from stream_match.publish.presence import Presence
 from stream_match.publish.reader import Reader
 from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
 
 _LEVEL = re.compile(r"\+|[a-z0-9_-]{1,64}")
 _TICK_S = 0.25  # between looks at which nodes have been offline for long enough
@@ -106,7 +107,7 @@ async def _hear(address: Address, hearing: "_Hearing", backoff: Backoff, *, pati
     while True:
         try:
             async with connect(address) as connection:
-                await connection.subscribe(*hearing.filters)
+                hearing.note_refusals(await connection.subscribe(*hearing.filters))
                 patient = True
                 backoff.reset()
                 await first_of(_take(connection, hearing), _tell_ends(hearing))
@@ -158,6 +159,13 @@ class _Hearing:
         elif (event := self._reader.read(received.topic, received.payload)) is not None:
             self._tell(self._presence.hear(event, retained=received.retained))
 
+    def note_refusals(self, refusals: list[RefusedError]) -> None:
+        """Tell which filters were refused; raise if all were."""
+        if len(refusals) == len(self.filters):
+            raise refusals[0]
+        for refusal in refusals:
+            self._complaints.tell(str(refusal), str(refusal))
+
     def tell_ends(self) -> None:
         """Tell the ends that are due."""
         self._tell(self._presence.due(time.monotonic()))
@@ -173,7 +181,7 @@ class _Hearing:
         for event in events:
             if event.type in self._types and self.inbox.put(event) is not None:
                 self._complaints.tell(
-                    "slow", f"Events come faster than they are read; {self.inbox.dropped} were dropped so far."
+                    "slow", f"Events come faster than they are read; dropped so far: {self.inbox.dropped}."
                 )
         self.wake.set()
 

@@ -88,7 +88,7 @@ class NowPlaying:
 
     @property
     def payload(self) -> str:
-        """The latest event of the match that is playing, or `NOTHING_PLAYING`; that, too, if it is no JSON."""
+        """The latest event of the match that is playing; `NOTHING_PLAYING` if there is none fit for JSON."""
         if not self.running:
             return NOTHING_PLAYING
         try:

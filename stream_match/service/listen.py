@@ -132,8 +132,10 @@ async def _opened(sinks: Sequence[Sink], report: Report) -> AsyncIterator[Sequen
         yield entered
     finally:
         await _close(entered)
-        # Only sinks that keep events for a far side that is away have any waiting.
-        report.undelivered += sum(getattr(sink, "waiting", 0) for sink in entered)
+        # Only sinks that keep events for a far side that is away have any waiting or set aside.
+        report.undelivered += sum(
+            getattr(sink, "waiting", 0) + getattr(sink, "set_aside", 0) for sink in entered
+        )
 
 
 async def _close(sinks: Sequence[Sink]) -> None:
