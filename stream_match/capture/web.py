@@ -46,6 +46,10 @@ class Access:
     credentials: tuple[str, str] | None = field(default=None, repr=False)
 
 
+MAX_OPEN = 8
+"""Connections that are kept in mind; HLS makes one for every segment, one after the other."""
+
+
 class Connections:
     """The connections of one opening, which end all together.
 
@@ -70,12 +74,13 @@ class Connections:
         """Take note of a connection, as soon as it is made."""
         own = sock.dup()  # TLS takes the socket itself away
         with self._lock:
-            self._sockets.append(own)
-            if len(self._sockets) > 8:  # HLS makes one for every segment
-                self._sockets.pop(0).close()
-            ended = self._ended
-        if ended:
-            _shut(own)
+            if not self._ended:
+                self._sockets.append(own)
+                if len(self._sockets) > MAX_OPEN:
+                    self._sockets.pop(0).close()
+                return
+        _shut(own)
+        own.close()
 
     def ready(self) -> None:
         """Lift the deadline: there is audio."""
@@ -153,9 +158,8 @@ class Web:
         try:
             return self._asked(url, headers or {})
         except urllib.error.HTTPError as error:
-            with error:
-                if error.code != http.client.UNAUTHORIZED or not self._challenged(error):
-                    raise
+            if error.code != http.client.UNAUTHORIZED or not self._challenged(error):
+                raise
         return self._asked(url, headers or {})
 
     def request(self, url: str, headers: Mapping[str, str]) -> urllib.request.Request:
@@ -176,11 +180,11 @@ class Web:
         return request
 
     def _asked(self, url: str, headers: Mapping[str, str]) -> "Body":
-        response = self._opener.open(self.request(url, headers), timeout=self._silence_s)
-        if response is None:
-            msg = "leads to an address that is not of the web"
-            raise urllib.error.URLError(msg)
-        return Body(response)
+        try:
+            return Body(self._opener.open(self.request(url, headers), timeout=self._silence_s))
+        except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
+            raise
 
     def _challenged(self, error: urllib.error.HTTPError) -> bool:
         login = self._login(error.url or "")
@@ -312,6 +316,7 @@ class _Redirecting(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
+        fp.close()
         if super().redirect_request(req, fp, code, msg, headers, newurl) is None:
             return None
         return self._web.request(newurl, {k: v for k, v in req.headers.items() if not k.startswith("Proxy")})
