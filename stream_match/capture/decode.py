@@ -1,6 +1,7 @@
 """Decoding with FFmpeg (PyAV): an opened container → blocks of audio."""
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,19 @@ log = logging.getLogger(__name__)
 JUMP_S = 0.25
 """Time stamps that are off by more mean that audio is missing; less is the jitter of containers."""
 
+TORN_JUMP_S = 0.005
+"""The same just behind damage, where audio is missing: a frame of FLAC or MP3 is 26 to 93 ms."""
+
 MAX_GAP_S = 60.0
 """A forward jump up to this is missing audio; a longer one is a clock that was set."""
 
 MAX_DAMAGED_IN_ROW = 500
-"""Packets (10 s or more of audio) without one that can be decoded, after which we give up."""
+"""Packets (10 s or more of audio) without one that can be decoded, after which we give up a live stream."""
 
+FEW_DAMAGED = 50  # 1 s or more
+MORE_PACKETS = 100_000  # that a file may have than bytes
+
+MAX_FORMATS = 8  # a stream that changes more often is damaged
 
 _KINDS = {"u": "u", "s": "i", "f": "f", "d": "f"}
 """Kind of number by the first letter of FFmpeg's sample formats: u8, s16, s32, s64, flt, dbl."""
@@ -50,7 +58,9 @@ def no_news(position: int | None) -> Mapping[str, str]:
 
 
 class Decoder:
-    """Turn the first audio stream of a container into blocks; damaged packets are skipped and counted.
+    """Turn the audio of a container into blocks; damaged packets are skipped and counted.
+
+    Of several streams of audio it is the one that the container marks as default, or else the first.
 
     Parameters
     ----------
@@ -64,6 +74,9 @@ class Decoder:
         Given the byte position of each packet, what the stream says of itself from there on.
     channel : int or None, >= 1
         The channel to take, counted from 1; None for the mean of all.
+    file_bytes : int or None
+        Size of a file; None for a live stream. Damage in a file is left to the caller to tell, and ends
+        nothing.
 
     Raises
     ------
@@ -79,26 +92,44 @@ class Decoder:
         news: Callable[[int | None], Mapping[str, str]] = no_news,
         *,
         channel: int | None = None,
+        file_bytes: int | None = None,
     ) -> None:
         import av
 
-        if not container.streams.audio:
-            raise SourceError(f"{shown} holds no audio")
+        self.damaged = 0
+        """Packets that could not be decoded."""
+        self.leaps = 0
+        """Jumps of the time stamps by more than `MAX_GAP_S`, which no gap stands for."""
+        self.packet_bytes = 0
+        """Size of all packets so far."""
+        self.stream = _default_stream(container, shown)
+        """The stream that is decoded."""
         self._container = container
+        self._file_bytes = file_bytes
         self._shown = shown
         self._block_s = block_s
         self._news = news
         self._channel = channel
-        self._damaged = 0
         self._damaged_in_row = 0
         self._torn = False
         self._format: tuple[int, str, str] | None = None
+        self._resamplers: dict[tuple[int, int], Resampler] = {}
         self._resampler: Resampler | None = None
         self._expected_s: float | None = None
         self._jumped_s = 0.0
         self._enough = 0
         self._held = av.AudioFifo()  # frames of one signal
         self._next = Block(np.empty(0, np.float32))  # what the next block will say besides its audio
+
+    @property
+    def damaged_within(self) -> int:
+        """Damaged packets but for a few at the end, which are what was appended to a file."""
+        return self.damaged - (self._damaged_in_row if self._damaged_in_row < FEW_DAMAGED else 0)
+
+    @property
+    def no_numbers(self) -> int:
+        """Samples that were no numbers, or infinite, and became silence."""
+        return sum(resampler.damaged for resampler in self._resamplers.values())
 
     def blocks(self) -> Iterator[Block]:
         """Decode to the end of the container.
@@ -116,7 +147,7 @@ class Decoder:
         import av
 
         try:
-            for packet in self._container.demux(self._container.streams.audio[0]):
+            for packet in self._packets():
                 news = self._news(packet.pos)
                 if news:
                     yield from self._emit()
@@ -132,12 +163,20 @@ class Decoder:
             raise
         yield from self._emit(last=True)
 
+    def _packets(self) -> "Iterator[Packet[AudioStream]]":
+        most = math.inf if self._file_bytes is None else MORE_PACKETS + self._file_bytes
+        for number, packet in enumerate(self._container.demux(self.stream)):
+            self.packet_bytes += packet.size
+            yield packet
+            if number > most:  # a damaged table of contents that leads in circles
+                raise SourceError(f"{self._shown} holds more packets than bytes")
+
     def _frames(self, packet: "Packet[AudioStream]") -> "list[AudioFrame]":
         import av
 
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:
             self._count_damage()
             return []
         if frames:
@@ -146,10 +185,12 @@ class Decoder:
 
     def _count_damage(self) -> None:
         self._torn = True
-        self._damaged += 1
+        self.damaged += 1
         self._damaged_in_row += 1
-        if self._damaged & (self._damaged - 1) == 0:  # 1, 2, 4, 8, …: a broken stream must not flood the log
-            log.warning("%s: damaged packets skipped so far: %d", self._shown, self._damaged)
+        if self._file_bytes is not None:
+            return
+        if self.damaged & (self.damaged - 1) == 0:  # 1, 2, 4, 8, …: a broken stream must not flood the log
+            log.warning("%s: damaged packets skipped so far: %d", self._shown, self.damaged)
         if self._damaged_in_row >= MAX_DAMAGED_IN_ROW:
             raise SourceError(
                 f"{self._shown} has sent {self._damaged_in_row} packets in a row that cannot be decoded",
@@ -159,20 +200,25 @@ class Decoder:
     def _examine(self, frame: "AudioFrame") -> bool:
         """Note format and time of a frame; return whether it is what follows the last one."""
         form = (frame.sample_rate, frame.layout.name, frame.format.name)
+        lost = self._torn and frame.time is None and self._expected_s is None  # nobody knows how much
         self._jumped_s = self._jump_s(frame)
-        same = form == self._format and not self._torn and self._jumped_s == 0.0
+        self._torn &= not lost
+        same = form == self._format and self._jumped_s == 0.0 and not lost
         self._format = form
         return same
 
     def _jump_s(self, frame: "AudioFrame") -> float:
         """Say by how much a frame's time stamp is off, if it is too much."""
-        expected_s = self._expected_s
-        now_s = expected_s if frame.time is None else frame.time
+        expected_s, now_s = self._expected_s, frame.time
+        if now_s is None:
+            self._torn |= expected_s is not None  # FFmpeg has lost its place: the next stamp tells
+            now_s = expected_s
         if now_s is None:
             return 0.0
         self._expected_s = now_s + frame.samples / frame.sample_rate
         jump_s = 0.0 if expected_s is None else now_s - expected_s
-        return jump_s if abs(jump_s) > JUMP_S else 0.0
+        least_s, self._torn = TORN_JUMP_S if self._torn else JUMP_S, self._torn and frame.time is None
+        return jump_s if abs(jump_s) > least_s else 0.0
 
     def _begin(self, frame: "AudioFrame") -> None:
         """Begin a signal with a frame that does not follow the last."""
@@ -180,13 +226,20 @@ class Decoder:
 
         if self._resampler is not None:
             gap_s = self._jumped_s if 0.0 < self._jumped_s <= MAX_GAP_S else 0.0
+            self.leaps += self._jumped_s > MAX_GAP_S
             self._next = replace(self._next, gap_s=self._next.gap_s + gap_s, discontinuity=True)
-        self._torn = False
         self._held = av.AudioFifo()
-        self._resampler = Resampler(
-            frame.sample_rate, frame.layout.nb_channels, self._shown, channel=self._channel
-        )
+        self._resampler = self._resampler_for(frame.sample_rate, frame.layout.nb_channels)
         self._enough = round(self._block_s * frame.sample_rate)
+
+    def _resampler_for(self, rate_hz: int, channels: int) -> Resampler:
+        """Return that of the same format as before, if there is one: it knows the channels."""
+        form = (rate_hz, channels)
+        if form not in self._resamplers:
+            if len(self._resamplers) >= MAX_FORMATS:
+                self._resamplers.pop(next(iter(self._resamplers)))
+            self._resamplers[form] = Resampler(rate_hz, channels, self._shown, channel=self._channel)
+        return self._resamplers[form]
 
     def _hold(self, frame: "AudioFrame") -> int:
         """Keep a frame for the next block, and return how many samples wait for it.
@@ -209,6 +262,18 @@ class Decoder:
         if y.size:
             yield replace(self._next, y=y)
             self._next = Block(np.empty(0, np.float32))
+
+
+def _default_stream(container: "InputContainer", shown: str) -> "AudioStream":
+    streams = container.streams.audio
+    if not streams:
+        raise SourceError(f"{shown} holds no audio")
+    default = type(streams[0].disposition).default
+    stream = next((one for one in streams if default in one.disposition), streams[0])
+    if stream.codec_context is not None and stream.codec_context.name == "flac":
+        # Without it a damaged frame is decoded into noise. Others check, or have nothing to check.
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    return stream
 
 
 def _samples(frame: "AudioFrame") -> npt.NDArray[np.float32]:

@@ -1,42 +1,21 @@
-"""Audio files: whatever libsndfile or FFmpeg reads, block by block."""
+"""Audio files: read by FFmpeg where it is installed, else by libsndfile."""
 
-import logging
-import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.capture.base import SAMPLE_RATE_HZ, Block
-from stream_match.capture.decode import MAX_GAP_S, Decoder
-from stream_match.capture.media import import_av, open_bytes
-from stream_match.capture.resample import Resampler
+from stream_match.capture.base import Block
+from stream_match.capture.joined import JoinedFile
+from stream_match.capture.media import import_av
+from stream_match.capture.sndfile import length_s, open_sndfile, sndfile_blocks, warn_once
 from stream_match.capture.threaded import from_thread
 from stream_match.errors import SourceError
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
-log = logging.getLogger(__name__)
-
-CHUNK_VALUES = 1 << 20
-"""Numbers read at once (4 MB; 12 s of stereo at 44.1 kHz). Anything from 1 s to 20 s is as fast."""
-
-STEP_FRAMES = 1024  # up to so many are lost before a place where a file is damaged
-FFMPEG_BLOCK_S = 10.0
-FFMPEGS = ("OPUS", "VORBIS")
-"""What libsndfile reads too, but slower (160 and 510 times real time on one core, FFmpeg 440 and 690), of Ogg
-files that were joined only the first, and of some Opus files the beginning."""
-
-UNKNOWN_LENGTH = 1 << 62  # libsndfile's way of saying that the header does not tell
-END_SLACK_S = 0.05  # some Ogg files promise a little more than libsndfile makes of them
-RIFF_BYTES = 8  # before what the size in the header counts
-RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
-LARGEST_RIFF_BYTES = 0x7FF0_0000  # beyond, it is what programs write into a pipe, not knowing the length
+Float32 = npt.NDArray[np.float32]
 
 
 class FileSource:
@@ -79,11 +58,12 @@ class FileSource:
             yield Block(y)
 
 
-def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
+def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[Float32]:
     """Decode a file, never holding more of it than some ten seconds, or a minute of silence.
 
-    A file that breaks off gives what can be decoded and a warning in the log. Parts that are missing by the
-    time stamps, as FFmpeg tells them, are silence, but for what goes beyond a minute in all.
+    A file that was joined of several is heard part by part. One that breaks off gives what can be decoded
+    and a warning in the log. Stretches that are missing by the time stamps are silence, but for what goes
+    beyond a minute in all.
 
     Parameters
     ----------
@@ -106,14 +86,15 @@ def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[npt
     _check(path)
     empty = True
     for y in _decoded(path, channel):
-        empty = False
-        yield y
+        if y.size:
+            empty = False
+            yield y
     if empty:
         raise SourceError(f"{str(path)!r} holds no audio that can be decoded; is it damaged or cut off?")
 
 
 def duration_s(path: str | Path) -> float | None:
-    """Say how long a file claims to be, from its header.
+    """Say how long a file claims to be, from its header, or its headers if it was joined of several.
 
     Parameters
     ----------
@@ -126,14 +107,17 @@ def duration_s(path: str | Path) -> float | None:
         An estimate; None if the file cannot be read or does not tell.
     """
     path = Path(path)
-    with suppress(SourceError):
+    with suppress(SourceError, OSError):
         _check(path)
-        handle = _open_sndfile(path)
+        if _has_ffmpeg():
+            with path.open("rb") as file:
+                found = JoinedFile(file, path).duration_s()
+            if found is not None:
+                return found
+        handle = open_sndfile(path)
         if handle is not None:
             with handle:
-                return float(handle.frames / handle.samplerate) if handle.frames < UNKNOWN_LENGTH else None
-        with _open_ffmpeg(path) as container:
-            return None if container.duration is None else float(container.duration / 1_000_000)
+                return length_s(handle)
     return None
 
 
@@ -159,136 +143,37 @@ def _check(path: Path) -> None:
         raise SourceError(f"{shown} cannot be read: {reason}") from error
 
 
-def _open_sndfile(path: Path) -> Any:
-    """Open with libsndfile; None if it does not know the format."""
-    import soundfile
-
+def _has_ffmpeg() -> bool:
     try:
-        return soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
-        return None
+        import_av("")
+    except SourceError:
+        return False
+    return True
 
 
-@contextmanager
-def _open_ffmpeg(path: Path) -> "Iterator[InputContainer]":
-    shown = repr(str(path))
-    av = import_av(_needs_ffmpeg(path))
-    with ExitStack() as opened:
-        try:
-            handle = opened.enter_context(path.open("rb"))
-            container = opened.enter_context(open_bytes(handle, shown=shown))
-        except (av.error.FFmpegError, OSError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise SourceError(
-                f"{shown} is no audio that libsndfile or FFmpeg can read ({reason}); "
-                "convert it, or check that it is whole"
-            ) from error
-        yield container
-
-
-def _decoded(path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
-    handle = _open_sndfile(path)
-    if handle is not None and handle.subtype not in FFMPEGS:
-        yield from _sndfile_blocks(handle, path, channel)
+def _decoded(path: Path, channel: int | None) -> Iterator[Float32]:
+    if not _has_ffmpeg():
+        warn_once()
+        handle = open_sndfile(path)
+        if handle is None:
+            import_av(f"{str(path)!r}, which libsndfile does not read,")  # says what to install
+        yield from sndfile_blocks(handle, path, channel)
         return
-    with ExitStack() as opened:
-        try:
-            container = opened.enter_context(_open_ffmpeg(path))
-        except SourceError:  # FFmpeg is not installed, or more particular than libsndfile
-            if handle is None:
-                raise
-            yield from _sndfile_blocks(handle, path, channel)
-            return
-        if handle is not None:
-            handle.close()
-        yield from _ffmpeg_blocks(container, path, channel)
-
-
-def _sndfile_blocks(handle: Any, path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
-    read = 0
-    with handle:
-        promised = handle.frames
-        resampler = Resampler(handle.samplerate, handle.channels, repr(str(path)), channel=channel)
-        for y in _raw(handle):
-            read += len(y)
-            yield from _not_empty(resampler.feed(y))
-        yield from _not_empty(resampler.flush())
-        if read + END_SLACK_S * handle.samplerate < promised < UNKNOWN_LENGTH:
-            _warn_broken(path, read / handle.samplerate, promised / handle.samplerate)
-            if handle.subtype in FFMPEGS:
-                log.warning("%s: FFmpeg's decoders may read more of it: pip install av", path)
-        _warn_cut_off(path)
-        _warn_damaged(path, resampler.damaged)
-
-
-def _raw(handle: Any) -> Iterator[npt.NDArray[np.float32]]:
-    """Read up to the end or to the damage; each array is valid until the next."""
-    import soundfile
-
-    chunk = np.empty((max(STEP_FRAMES, CHUNK_VALUES // handle.channels), handle.channels), np.float32)
-    read = 0
-    with suppress(soundfile.LibsndfileError):  # the caller counts what is missing
-        try:
-            while len(y := handle.read(out=chunk)):
-                read += len(y)
-                yield y
-        except soundfile.LibsndfileError:
-            # It does not say how far it came: back, and on in small steps.
-            handle.seek(read)
-            while len(y := handle.read(out=chunk[:STEP_FRAMES])):
-                yield y
-
-
-def _ffmpeg_blocks(container: Any, path: Path, channel: int | None) -> Iterator[npt.NDArray[np.float32]]:
     import av
 
-    decoder = Decoder(container, repr(str(path)), FFMPEG_BLOCK_S, channel=channel)
-    heard_s = filled_s = 0.0
-    jumps = False
-    try:
-        for block in decoder.blocks():
-            # What follows a missing part keeps its time; but time stamps may be damaged too.
-            gap_s = min(block.gap_s, MAX_GAP_S - filled_s)
-            jumps |= block.discontinuity and (gap_s == 0 or gap_s < block.gap_s)
-            yield from _not_empty(np.zeros(round(gap_s * SAMPLE_RATE_HZ), np.float32))
-            yield from _not_empty(block.y)
-            filled_s += gap_s
-            heard_s += gap_s + block.y.size / SAMPLE_RATE_HZ
-    except (av.error.FFmpegError, SourceError) as error:
-        if heard_s == 0 and isinstance(error, SourceError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        log.warning("%s: broken off after %.1f s: %s", path, heard_s, reason)
-    if filled_s:
-        log.warning("%s: %.1f s of it are missing and became silence", path, filled_s)
-    if jumps:
-        log.warning("%s: its time stamps jump: it is joined of parts, or parts are missing", path)
+    with path.open("rb") as file:
+        try:
+            yield from JoinedFile(file, path).blocks(channel)
+        except (av.error.FFmpegError, OSError) as error:
+            handle = open_sndfile(path)
+            if handle is None:
+                raise _refused(path, error) from error
+            yield from sndfile_blocks(handle, path, channel)
 
 
-def _needs_ffmpeg(path: Path) -> str:
-    return f"{str(path)!r}, which libsndfile does not read,"
-
-
-def _not_empty(y: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.float32]]:
-    if y.size:
-        yield y
-
-
-def _warn_broken(path: Path, got_s: float, promised_s: float) -> None:
-    log.warning("%s: broken off: %.1f s of %.1f s could be decoded", path, got_s, promised_s)
-
-
-def _warn_cut_off(path: Path) -> None:
-    """Tell of a WAV or AIFF file that is shorter than its header says; libsndfile keeps silent about it."""
-    with path.open("rb") as handle:
-        head = handle.read(RIFF_BYTES)
-        there = handle.seek(0, os.SEEK_END)
-    size = int.from_bytes(head[4:], "big" if head.startswith(b"FORM") else "little")
-    promised = size + RIFF_BYTES
-    if head[:4] in (b"RIFF", b"FORM") and there + RIFF_SLACK_BYTES < promised < LARGEST_RIFF_BYTES:
-        log.warning("%s: broken off: %d of %d bytes are there", path, there, promised)
-
-
-def _warn_damaged(path: Path, damaged: int) -> None:
-    if damaged:
-        log.warning("%s: %d samples were no numbers and became silence", path, damaged)
+def _refused(path: Path, error: Exception) -> SourceError:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return SourceError(
+        f"{str(path)!r} is no audio that libsndfile or FFmpeg can read ({reason}); "
+        "convert it, or check that it is whole"
+    )

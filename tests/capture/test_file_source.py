@@ -1,4 +1,4 @@
-"""Files: whatever libsndfile or FFmpeg reads, whole, damaged or none at all."""
+"""Files: whatever FFmpeg or libsndfile reads, whole, damaged or none at all."""
 
 import logging
 import os
@@ -10,9 +10,9 @@ import pytest
 import scipy.signal
 import soundfile
 import soxr
-from capture_samples import encoded, read_all, sweep, write_aac
+from capture_samples import encoded, frequency_hz, joined, read_all, sweep, write_aac
 
-from stream_match.capture import file
+from stream_match.capture import sndfile
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import FileSource, duration_s, read_blocks
 from stream_match.capture.tags import tags
@@ -33,12 +33,130 @@ def test_formats_of_libsndfile(tmp_path, container):
     assert duration_s(path) == pytest.approx(3.0, abs=0.06)
 
 
-def test_equals_the_whole_resampled_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(file, "CHUNK_VALUES", 10_000)
+@pytest.fixture(params=["FFmpeg", "libsndfile"])
+def either(request, monkeypatch):
+    """The two decoders in turn."""
+    if request.param == "FFmpeg":
+        pytest.importorskip("av")
+    else:
+        monkeypatch.setattr(sndfile, "CHUNK_VALUES", 10_000)
+        monkeypatch.setitem(sys.modules, "av", None)
+    return request.param
+
+
+def test_equals_the_whole_resampled_at_once(tmp_path, either):
     y = sweep(2.0, 48_000, 2)
     path = tmp_path / "song.wav"
     path.write_bytes(encoded(y, 48_000, "WAV", "FLOAT"))
     np.testing.assert_array_equal(read(path), soxr.resample(y[:, 0], 48_000, SAMPLE_RATE_HZ))
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype"),
+    [
+        ("WAV", "PCM_U8"), ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "PCM_32"), ("WAV", "FLOAT"),
+        ("WAV", "DOUBLE"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("FLAC", "PCM_S8"),
+    ],
+)  # fmt: skip
+def test_without_loss_both_decoders_give_the_same_to_the_bit(tmp_path, monkeypatch, container, subtype):
+    """An index that was built with the one is as good with the other."""
+    pytest.importorskip("av")
+    path = tmp_path / "song"
+    path.write_bytes(encoded(sweep(2.0, 44_100, 2), 44_100, container, subtype))
+    by_ffmpeg = read(path)
+    monkeypatch.setitem(sys.modules, "av", None)
+    np.testing.assert_array_equal(read(path), by_ffmpeg)
+
+
+@pytest.mark.parametrize("container", ["MP3", "OGG", "ipod"])
+@pytest.mark.parametrize("rate_hz", [22_050, 44_100, 48_000])
+def test_sounds_keep_their_time_through_the_delay_of_encoders(tmp_path, container, rate_hz):
+    pytest.importorskip("av")
+    path = tmp_path / "song"
+    y = sweep(3.0, rate_hz)
+    if container == "ipod":
+        write_aac(path, y, rate_hz, container)
+    else:
+        path.write_bytes(encoded(y, rate_hz, container))
+    middle = sweep(3.0)[SAMPLE_RATE_HZ : 2 * SAMPLE_RATE_HZ, 0]
+    correlation = scipy.signal.correlate(read(path), middle, mode="valid")
+    assert abs(int(correlation.argmax()) - SAMPLE_RATE_HZ) <= 0.002 * SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
+def test_the_channel_that_is_asked_for_is_heard(tmp_path, either, container):
+    path = tmp_path / "song"
+    y = sweep(2.0, 44_100, 2)
+    y[:, 1] = 0.2 * np.sin(2 * np.pi * 4_000 * np.arange(len(y)) / 44_100)
+    path.write_bytes(encoded(y, 44_100, container))
+    second = np.concatenate(list(read_blocks(path, channel=2)))
+    assert frequency_hz(second[:SAMPLE_RATE_HZ]) == pytest.approx(4_000, abs=5)
+    first = joined(read_all(FileSource(str(path), "song", channel=1)))
+    assert frequency_hz(first[:SAMPLE_RATE_HZ]) < 500
+    with pytest.raises(SourceError, match="has 2 channels, of which channel 3 was asked for"):
+        list(read_blocks(path, channel=3))
+
+
+@pytest.mark.parametrize("container", ["WAV", "MP3"])
+def test_inverted_channels_are_heard_and_told(tmp_path, caplog, either, container):
+    path = tmp_path / "song"
+    path.write_bytes(encoded(sweep(4.0, 44_100, 2) * np.float32([1, -1]), 44_100, container))
+    with caplog.at_level(logging.WARNING):
+        got = read(path)
+    assert np.sqrt(np.mean(np.square(got))) == pytest.approx(0.3 / np.sqrt(2), abs=0.02)
+    assert caplog.text.count("channels cancel each other in the mix; channel") == 1
+
+
+def test_the_track_that_is_marked_as_default_is_heard(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "song.mka"
+    with av.open(str(path), "w", format="matroska") as output:
+        tracks = [output.add_stream("pcm_s16le", rate=8_000, layout="mono") for _ in range(3)]
+        for track, default in zip(tracks, (False, True, False), strict=True):
+            track.disposition = av.stream.Disposition.default if default else 0
+        for n, track in enumerate(tracks):
+            y = np.full((1, 4_000), 4_000 * (n + 1), np.int16)
+            frame = av.AudioFrame.from_ndarray(y, format="s16", layout="mono")
+            frame.sample_rate = 8_000
+            output.mux(track.encode(frame))
+            output.mux(track.encode(None))
+    assert np.median(read(path)) == pytest.approx(8_000 / 2**15, abs=0.01)
+
+
+def test_the_picture_on_the_cover_is_not_looked_at(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "song.mkv"
+    with av.open(str(path), "w", format="matroska") as output:
+        picture = output.add_stream("mjpeg", rate=1)
+        picture.width = picture.height = 16
+        picture.pix_fmt = "yuvj420p"
+        audio = output.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+        output.mux(picture.encode(av.VideoFrame(16, 16, "yuvj420p")))
+        output.mux(picture.encode(None))
+        y = sweep(1.0)
+        for start in range(0, len(y), 1024):
+            frame = av.AudioFrame.from_ndarray(y[start : start + 1024].T.copy(), format="fltp", layout="mono")
+            frame.sample_rate = SAMPLE_RATE_HZ
+            output.mux(audio.encode(frame))
+        output.mux(audio.encode(None))
+    assert read(path).size / SAMPLE_RATE_HZ == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_libsndfile_cannot_do_is_said_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "av", None)
+    sndfile.warn_once.cache_clear()
+    path = tmp_path / "song.wav"
+    path.write_bytes(encoded(sweep(1.0), SAMPLE_RATE_HZ, "WAV"))
+    for _ in range(3):
+        read(path)
+    assert caplog.text.count("FFmpeg's decoders are not installed") == 1
+
+
+def test_a_format_that_ffmpeg_does_not_know_is_left_to_libsndfile(tmp_path):
+    path = tmp_path / "song.mat"
+    path.write_bytes(encoded(sweep(1.0), SAMPLE_RATE_HZ, "MAT5"))
+    assert read(path).size == SAMPLE_RATE_HZ
+    assert duration_s(path) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("suffix", ["m4a", "mp4", "mkv", "aac"])

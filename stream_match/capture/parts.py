@@ -1,0 +1,241 @@
+"""Files that were joined together (``cat a.flac b.flac``): where each part lies.
+
+Demuxers stop at the end of the first part, or read the others with the settings of the first. MP3, ADTS and
+MPEG-TS go on: each of their frames says what it is. Only the tags in the middle of MP3 and ADTS are in their
+way.
+"""
+
+import errno
+import io
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+FIRST_CHUNK_BYTES, CHUNK_BYTES = 1 << 14, 1 << 22  # parts may be short, or hours long
+CIRCLES = 1000
+"""Times over which a part may be read: a damaged table of contents can lead in circles."""
+
+LEAST_READ_BYTES = 1024  # what a read counts for at least, so that empty ones end too
+
+HEAD_BYTES = 64  # as far as a pattern looks
+ID3_BYTES = 10
+RIFF_BYTES = 8  # before what the size in the header counts
+LARGEST_RIFF_BYTES = 0x7FF0_0000
+"""Beyond, a size is what programs write into a pipe, not knowing the length."""
+
+LARGEST_PAGE_BYTES = 27 + 255 + 255 * 255
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a file of some format begins.
+
+    Parameters
+    ----------
+    literal : bytes
+        What is searched for.
+    before : int, >= 0
+        Bytes of the head before `literal`.
+    pattern : re.Pattern
+        What the head has to match. It holds enough fixed bits that chance does not.
+    """
+
+    literal: bytes
+    before: int
+    pattern: re.Pattern[bytes]
+
+
+def _head(literal: bytes, pattern: bytes, before: int = 0) -> Head:
+    return Head(literal, before, re.compile(pattern, re.DOTALL))
+
+
+RIFF = _head(b"WAVE", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE[A-Za-z0-9]{3}[A-Za-z0-9 ]", 8)
+AIFF = _head(b"AIF", rb"FORM.{4}AIF[FC][A-Z]{3}[A-Z ]", 8)
+ID3 = _head(b"ID3", rb"ID3[\x02-\x04]\0[\0\x10-\xf0][\0-\x7f]{4}")
+OGG = _head(b"OggS\0", rb"OggS\0[\x02\x06]\0{8}")
+MPEG_FRAME = re.compile(rb"\xff[\xe0-\xff]")  # MP3 or ADTS
+HEADS = (
+    RIFF,
+    AIFF,
+    OGG,
+    _head(b"fLaC", rb"fLaC[\x00\x80]\0\0\x22"),
+    _head(b"ftyp", rb"\0\0\0.ftyp[ -~]{4}", 4),
+    _head(b"\x1aE\xdf\xa3", rb"\x1aE\xdf\xa3.{1,48}?\x42\x82[\x80-\x88](?:matroska|webm)"),
+    _head(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", rb".{8}\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),  # ASF
+    _head(b".snd\0\0", rb"\.snd\0\0.{6}\0\0\0[\x01-\x1b]"),
+    _head(b"caff\0", rb"caff\0[\x01\x02].{2}desc\0{7}"),
+    _head(b"riff\x2e\x91\xcf\x11", rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"),  # W64
+)
+
+
+class Part(io.RawIOBase):
+    """A stretch of a file, to be read as if it were the whole.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading; it is moved about in, and stays open.
+    start, end : int, 0 <= start <= end [bytes]
+    """
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        super().__init__()
+        self.start, self.end = start, end
+        self._file = file
+        self._position = 0
+        self._budget_bytes = CIRCLES * (self.size + (1 << 16))
+
+    @property
+    def size(self) -> int:
+        """Number of its bytes."""
+        return self.end - self.start
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be moved about in."""
+        return True
+
+    def read(self, n: int = -1) -> bytes:
+        """Return up to `n` bytes, all that are left if it is negative."""
+        left = max(0, self.size - self._position)
+        self._file.seek(self.start + self._position)
+        data = self._file.read(left if n < 0 else min(n, left))
+        self._position += len(data)
+        self._budget_bytes -= max(len(data), LEAST_READ_BYTES)
+        if self._budget_bytes < 0:
+            raise OSError(errno.EIO, "its table of contents leads in circles")
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move, and return the new place."""
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._position
+
+
+def parts_of(file: BinaryIO) -> Iterator[Part]:
+    """Find the parts of a file; one, if it was not joined.
+
+    Parameters
+    ----------
+    file : binary file
+        Regular, open for reading.
+
+    Yields
+    ------
+    Part
+        In order, together the whole file but for what lies before its first head. Each is found when it
+        is asked for.
+    """
+    size = file.seek(0, os.SEEK_END)
+    start, head = _first_head(file)
+    while start < size:
+        end = size if head is None else _next(file, head, _own_bytes(file, start, head), size)
+        yield Part(file, start, end)
+        start = end
+
+
+def riff_bytes(part: Part) -> int | None:
+    """Return how long a WAV or AIFF file is by its header.
+
+    Parameters
+    ----------
+    part : Part
+        Moved about in.
+
+    Returns
+    -------
+    int or None
+        None if it is another kind of file, or its header does not tell.
+    """
+    part.seek(0)
+    head = part.read(HEAD_BYTES)
+    if not (RIFF.pattern.match(head) or AIFF.pattern.match(head)) or head[:4] in (b"RF64", b"BW64"):
+        return None
+    size = int.from_bytes(head[4:8], "big" if head[:4] in (b"FORM", b"RIFX") else "little")
+    return size + RIFF_BYTES if HEAD_BYTES < size < LARGEST_RIFF_BYTES else None
+
+
+def behind_id3(file: BinaryIO | Part) -> int:
+    """Return where an ID3 tag at the beginning of a file ends; 0 if there is none.
+
+    Parameters
+    ----------
+    file : binary file or Part
+        Moved about in.
+    """
+    file.seek(0)
+    tag = file.read(ID3_BYTES)
+    if len(tag) < ID3_BYTES or tag[:3] != b"ID3":
+        return 0
+    sizes = zip(tag[6:], (21, 14, 7, 0), strict=True)
+    return ID3_BYTES + sum((byte & 0x7F) << shift for byte, shift in sizes)
+
+
+def _first_head(file: BinaryIO) -> tuple[int, Head | None]:
+    """Return where the first part begins and its kind of head, if it is one of those known here."""
+    behind = behind_id3(file)
+    file.seek(behind)
+    data = file.read(FIRST_CHUNK_BYTES)
+    found = [(head, _find(head, data, 0, len(data))) for head in HEADS]
+    head, at = min(found, key=lambda one: len(data) if one[1] is None else one[1])
+    if at is None:
+        return 0, ID3 if behind or MPEG_FRAME.match(data) else None
+    return (behind + at if at else 0), head
+
+
+def _find(head: Head, data: bytes, start: int, end: int) -> int | None:
+    """Return where a head begins in some bytes, at `start` or later and before `end`."""
+    at = data.find(head.literal, start + head.before)
+    while 0 <= at < end + head.before:
+        if head.pattern.match(data, at - head.before):
+            return at - head.before
+        at = data.find(head.literal, at + 1)
+    return None
+
+
+def _own_bytes(file: BinaryIO, start: int, head: Head) -> int:
+    """Return the place from which on another part may begin."""
+    if head is ID3:
+        return start + behind_id3(Part(file, start, file.seek(0, os.SEEK_END)))
+    if head is OGG:
+        return _behind_first_pages(file, start)
+    if head in (RIFF, AIFF):
+        told = riff_bytes(Part(file, start, file.seek(0, os.SEEK_END)))
+        if told is not None:
+            return start + told
+    return start + len(head.literal) + head.before
+
+
+def _behind_first_pages(file: BinaryIO, start: int) -> int:
+    """Return where the pages end that open the streams of an Ogg file, which may be several at once."""
+    place = start
+    while True:
+        file.seek(place)
+        data = file.read(LARGEST_PAGE_BYTES)
+        if not OGG.pattern.match(data) or len(data) < 27:
+            return max(place, start + 1)
+        lacing = data[27 : 27 + data[26]]
+        place += 27 + len(lacing) + sum(lacing)
+
+
+def _next(file: BinaryIO, head: Head, start: int, size: int) -> int:
+    """Return where the next head begins, at the end of the file if there is none."""
+    place, chunk = start, FIRST_CHUNK_BYTES
+    while place < size:
+        file.seek(place)
+        data = file.read(chunk + HEAD_BYTES)
+        at = _find(head, data, 0, chunk)
+        if at is not None:
+            return place + at
+        place, chunk = place + chunk, min(2 * chunk, CHUNK_BYTES)
+    return size
