@@ -52,16 +52,17 @@ class Room:
 
 ROOMS = (
     Room("attic", 44_100, 1),
-    Room("hall", 44_100, 2),
+    Room("hall", 48_000, 2),
     Room("kitchen", 48_000, 1),
-    Room("porch", 48_000, 2),
+    Room("porch", 44_100, 2),
 )
 
 
 class SoundServer:
     """A PulseAudio of our own; `environment` leads to it, and to nothing else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rooms: Sequence[Room]) -> None:
+        self.rooms = rooms
         self._folder = folder
         self._socket = folder / "run" / "pulse.sock"
         self._socket.parent.mkdir(mode=0o700)
@@ -172,16 +173,19 @@ class Player:
 class Listener:
     """`stream-match listen`, and when each of its events came."""
 
-    def __init__(self, folder: Path, index: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, index: Path, server: SoundServer) -> None:
+        self.rooms = server.rooms
         self.events: list[tuple[float, dict[str, Any]]] = []
         config = folder / "listen.toml"
-        sources = "".join(f'[[sources]]\nuri = "mic:{room.name}"\nname = "{room.name}"\n' for room in ROOMS)
+        sources = "".join(
+            f'[[sources]]\nuri = "mic:{room.name}"\nname = "{room.name}"\n' for room in self.rooms
+        )
         config.write_text(
             f'index = "{index}"\nsinks = ["jsonl:-"]\n{sources}[onsets]\nenabled = false\n', encoding="utf-8"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-m", "stream_match", "listen", "--config", str(config)],
-            env=environment,
+            env=server.environment,
             stdout=subprocess.PIPE,
             stderr=(folder / "listen.log").open("wb"),
         )
@@ -236,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the music is heard (10)")
     parser.add_argument("--audio", type=Path, nargs="+", metavar="FILE", help="recordings to play")
+    parser.add_argument("--rooms", type=int, choices=(2, 3, 4), default=4, help="microphones (4)")
     parser.add_argument("--within", type=float, default=10.0, metavar="S", help="back within (10 s)")
     parser.add_argument("--drops", type=float, default=0.0, metavar="S", help="audio that may be lost (0 s)")
     parser.add_argument(
@@ -260,19 +265,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(folder: Path, args: argparse.Namespace, check: Check) -> None:
     """Check everything."""
     with ExitStack() as stack:
-        server = SoundServer(folder)
+        server = SoundServer(folder, ROOMS[: args.rooms])
         stack.callback(server.kill)
         server.start()
-        server.name([room.name for room in ROOMS])
-        for room in ROOMS:
+        server.name([room.name for room in server.rooms])
+        for room in server.rooms:
             server.plug(room)
         os.environ.clear()
         os.environ.update(server.environment)
         check_tone(server, folder, check)
-        index, music = music_of(folder, args.audio)
-        for room, path in zip(ROOMS, music, strict=True):
+        index, music = music_of(folder, args.audio, len(server.rooms))
+        for room, path in zip(server.rooms, music, strict=True):
             stack.callback(Player(server, room, path).end)
-        listener = Listener(folder, index, server.environment)
+        listener = Listener(folder, index, server)
         stack.callback(listener.end)
         check_hearing(listener, music, args, check)
         for away_s in args.away:
@@ -281,7 +286,7 @@ def run(folder: Path, args: argparse.Namespace, check: Check) -> None:
         check_silence(server, listener, args.within, check)
 
 
-def music_of(folder: Path, audio: list[Path] | None) -> tuple[Path, list[Path]]:
+def music_of(folder: Path, audio: list[Path] | None, count: int) -> tuple[Path, list[Path]]:
     """Return an index and a recording in it for each room."""
     if audio:
         index = folder / "index"
@@ -299,10 +304,10 @@ def music_of(folder: Path, audio: list[Path] | None) -> tuple[Path, list[Path]]:
         sources = [soundfile.read(path, dtype="float32") for path in audio]
     else:
         index = ROOT / "models" / "demo"
-        sources = [(render(piece), SAMPLE_RATE_HZ) for piece in PIECES[: len(ROOMS)]]
-        audio = [Path(piece.id).with_suffix(".wav") for piece in PIECES[: len(ROOMS)]]
+        sources = [(render(piece), SAMPLE_RATE_HZ) for piece in PIECES[:count]]
+        audio = [Path(piece.id).with_suffix(".wav") for piece in PIECES[:count]]
     music = []
-    for number in range(len(ROOMS)):
+    for number in range(count):
         y, rate_hz = sources[number % len(sources)]
         music.append(folder / str(number) / audio[number % len(audio)].with_suffix(".wav").name)
         music[-1].parent.mkdir()
@@ -319,11 +324,11 @@ def check_tone(server: SoundServer, folder: Path, check: Check) -> None:
         path, (amplitude * np.sin(2 * np.pi * TONE_HZ * t)).astype(np.float32), 48_000, subtype="FLOAT"
     )
     names = [microphone.name for microphone in list_microphones()]
-    check.note("devices", ", ".join(names), good={room.name for room in ROOMS} <= set(names))
-    for room in ROOMS:
+    check.note("devices", ", ".join(names), good={room.name for room in server.rooms} <= set(names))
+    for room in server.rooms:
         player = Player(server, room, path)
         try:
-            y = asyncio.run(heard(room.name, 4.0))[-2 * SAMPLE_RATE_HZ :]
+            y = asyncio.run(heard(room.name, 3.0))[-2 * SAMPLE_RATE_HZ :]
         finally:
             player.end()
         level = 10 * np.log10(np.mean(np.square(y, dtype=np.float64)) + 1e-30)
@@ -347,9 +352,9 @@ async def heard(name: str, seconds: float) -> npt.NDArray[np.float32]:
 def check_hearing(listener: Listener, music: list[Path], args: argparse.Namespace, check: Check) -> None:
     """Hear the music for some minutes: matches, losses and breaks of each room."""
     begun = time.monotonic()
-    wait(lambda: all(starts(listener, room.name) for room in ROOMS), START_S)
+    wait(lambda: all(starts(listener, room.name) for room in listener.rooms), START_S)
     time.sleep(max(0.0, begun + 60.0 * args.minutes - time.monotonic()))
-    for room, path in zip(ROOMS, music, strict=True):
+    for room, path in zip(listener.rooms, music, strict=True):
         told = [event["track"]["id"] for _, event in starts(listener, room.name)]
         right = [Path(track).name == path.stem for track in told]
         statuses = [event for _, event in listener.of(room.name, "status")]
@@ -368,10 +373,10 @@ def check_restart(
     server.kill()
     time.sleep(away_s)
     server.start()
-    for room in ROOMS:
+    for room in server.rooms:
         server.plug(room)
     back = time.monotonic()
-    for room in ROOMS:
+    for room in server.rooms:
         check_return(listener, room.name, began, back, within_s, check, f"server away {away_s:g} s")
 
 
@@ -383,15 +388,15 @@ def check_number(
     check: Check,
 ) -> None:
     """Let a device vanish and come back at another place in the list; the others are not disturbed."""
-    room = ROOMS[1]  # not the default: PulseAudio moves its listeners to another one in any case
-    others = [other.name for other in ROOMS if other is not room]
+    room = server.rooms[1]  # not the default: PulseAudio moves its listeners to another one in any case
+    others = [other.name for other in server.rooms if other is not room]
     before = number_of(room.name)
     began = time.monotonic()
     server.unplug(room)
     server.name(others)
     time.sleep(away_s)
     server.plug(room)
-    server.name([*others, room.name] if before < len(ROOMS) else [room.name, *others])
+    server.name([*others, room.name] if before < len(server.rooms) else [room.name, *others])
     back = time.monotonic()
     what = f"device away {away_s:g} s, number {before} then {number_of(room.name)}"
     check_return(listener, room.name, began, back, within_s, check, what)
@@ -403,7 +408,7 @@ def check_number(
 
 def check_silence(server: SoundServer, listener: Listener, within_s: float, check: Check) -> None:
     """Let a device stop delivering while it stays open."""
-    room = ROOMS[-1].name
+    room = server.rooms[-1].name
     began = time.monotonic()
     server.control("suspend-sink", room, "1")
     wait(lambda: lost(listener, room, began), START_S)
