@@ -17,8 +17,9 @@ from stream_match.publish.base import Sink
 from stream_match.publish.sparse import SparseLog
 from stream_match.service.claim import claimed
 from stream_match.service.report import Report
+from stream_match.service.shared import Shared
 from stream_match.service.stamp import event_ids
-from stream_match.service.supervisor import Shared, Supervisor
+from stream_match.service.supervisor import Supervisor
 from stream_match.service.world import EnginePort, World
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ async def listen(
                 ids=event_ids(world),
                 stop=stop,
                 world=world,
+                reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 state=settings.state,
             )
