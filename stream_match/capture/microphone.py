@@ -35,6 +35,10 @@ CLOSE_S = 0.5
 KILL_S = 2.0
 """How long a killed recorder may take to be gone; a driver may hold it in the kernel."""
 
+RECONNECT_MAX_S = 5.0
+"""Longest wait before a lost microphone is looked for again, however long it is away. Looking takes 0.2 s of
+CPU and bothers nobody else. With the time that opening takes it is heard within 10 s of its return."""
+
 log = logging.getLogger(__name__)
 
 
@@ -104,6 +108,7 @@ class MicrophoneSource:
         self.name = name
         self.uri = uri
         self.live = True
+        self.reconnect_max_s = RECONNECT_MAX_S
         self._wanted = uri.partition(":")[2].strip()
         self._channel = channel
         self._stall_s = stall_s
