@@ -7,6 +7,7 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     pace = "real"                   # or "fast": files are read as fast as they can be
     sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
     state = "state"                 # folder in which clusters are kept over restarts
+    reconnect_max_seconds = 10      # longest pause between two attempts, in an outage's first hour
 
     [[sources]]
     uri = "https://radio.example/stream"
@@ -255,6 +256,12 @@ class ListenSettings(Settings):
     onsets: OnsetSettings = OnsetSettings()
     state: Path | None = Field(
         default=None, description="Folder in which the clusters of each source are kept over restarts"
+    )
+    reconnect_max_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=3600,
+        description="Longest pause between two attempts to reach a lost source, in an outage's first hour",
     )
 
     @classmethod

@@ -186,13 +186,21 @@ class StatusEvent(Envelope):
     reason: str | None = None
     attempt: int = Field(default=0, ge=0, description="How often opening was tried since it last ran")
     last_audio_at: datetime | None = None
-    dropped_s: float = Field(default=0.0, ge=0, description="Audio lost since the start, as far as known")
-    level_dbfs: float | None = Field(default=None, description="RMS level of the last second heard")
+    dropped_s: float = Field(
+        default=0.0, ge=0, description="Audio lost by overrun since the start, here or at the source"
+    )
+    outage_s: float = Field(
+        default=0.0, ge=0, description="Audio lost since the start while the source or the matcher was away"
+    )
+    level_dbfs: float | None = Field(
+        default=None, description="RMS level of the last second heard; absent unless the source is running"
+    )
     onsets_suppressed: int = Field(
         default=0, ge=0, description="Onsets since the start that were not told, for there were too many"
     )
     stream_metadata: dict[str, str] = Field(
-        default_factory=dict, description="What the stream says of itself, e.g. StreamTitle"
+        default_factory=dict,
+        description="What the stream says of itself, e.g. StreamTitle; empty while the source is away",
     )
 
 

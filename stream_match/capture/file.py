@@ -2,23 +2,19 @@
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import Block
 from stream_match.capture.joined import JoinedFile
-from stream_match.capture.media import import_av, open_bytes
+from stream_match.capture.media import import_av
 from stream_match.capture.sndfile import length_s, open_sndfile, sndfile_blocks, warn_once
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.told import told_before
 from stream_match.errors import SourceError
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
 
 Float32 = npt.NDArray[np.float32]
 
@@ -183,19 +179,6 @@ def _has_ffmpeg() -> bool:
     except SourceError:
         return False
     return True
-
-
-@contextmanager
-def _open_ffmpeg(path: Path) -> "Iterator[InputContainer]":
-    shown = repr(str(path))
-    av = import_av(shown)
-    with ExitStack() as opened:
-        try:
-            handle = opened.enter_context(path.open("rb"))
-            container = opened.enter_context(open_bytes(handle, shown=shown))
-        except (av.error.FFmpegError, OSError) as error:
-            raise _refused(path, error) from error
-        yield container
 
 
 def _decoded(path: Path, channel: int | None) -> Iterator[Float32]:

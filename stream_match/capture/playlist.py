@@ -165,7 +165,9 @@ def _xspf(data: bytes) -> list[str]:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(data, True)
-    except xml.parsers.expat.ExpatError:
+    except PlaylistError:
+        raise
+    except (xml.parsers.expat.ExpatError, LookupError, ValueError):  # also an encoding that Python has not
         if not found:
             msg = "is a playlist in broken XML"
             raise PlaylistError(msg) from None

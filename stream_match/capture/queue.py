@@ -1,7 +1,9 @@
 """The bounded queue between a source and the engine, measured in seconds of audio."""
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
@@ -35,6 +37,8 @@ class BlockQueue:
     ----------
     capacity_s : float, > 0 [seconds]
         Audio that it holds at most.
+    clock : callable () -> float
+        Monotonic seconds.
 
     Raises
     ------
@@ -42,7 +46,7 @@ class BlockQueue:
         If `capacity_s` is not above 0.
     """
 
-    def __init__(self, capacity_s: float = QUEUE_S) -> None:
+    def __init__(self, capacity_s: float = QUEUE_S, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._capacity = round(capacity_s * SAMPLE_RATE_HZ) if capacity_s > 0 else 0
         if self._capacity < 1:
             raise ParameterError(f"capacity_s is {capacity_s}; expected more than 0 seconds")
@@ -53,6 +57,10 @@ class BlockQueue:
         self._error: BaseException | None = None
         self._readable = asyncio.Event()
         self._room = asyncio.Event()
+        self._clock = clock
+        self._made = clock()
+        self._arrived: float | None = None
+        self._writer_waits = False
 
     @property
     def dropped_s(self) -> float:
@@ -63,6 +71,22 @@ class BlockQueue:
     def buffered_s(self) -> float:
         """Audio waiting now, in seconds."""
         return self._buffered / SAMPLE_RATE_HZ
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since audio last arrived, or since the queue was made; 0 while a block waits for room."""
+        since = self._made if self._arrived is None else self._arrived
+        return 0.0 if self._writer_waits else self._clock() - since
+
+    @property
+    def closed(self) -> bool:
+        """Whether no more comes."""
+        return self._closed
+
+    @property
+    def any_arrived(self) -> bool:
+        """Whether any audio has arrived."""
+        return self._arrived is not None
 
     def put_nowait(self, block: Block) -> None:
         """Add a block of a live source; what no longer fits is dropped, oldest first.
@@ -87,20 +111,27 @@ class BlockQueue:
         """
         while self._buffered and self._buffered + block.y.size > self._capacity:
             self._room.clear()
-            await self._room.wait()
+            await self._wait_for_room()
         self._append(block)
         self._readable.set()
 
+    async def _wait_for_room(self) -> None:
+        self._writer_waits = True
+        try:
+            await self._room.wait()
+        finally:
+            self._writer_waits = False
+
     def close(self, error: BaseException | None = None) -> None:
-        """Say that no more comes; what waits can still be taken.
+        """Say that no more comes; what waits can still be taken. The first close is the one that counts.
 
         Parameters
         ----------
         error : BaseException, optional
             Raised to the reader after the last block.
         """
-        self._closed = True
-        self._error = error
+        if not self._closed:
+            self._closed, self._error = True, error
         self._readable.set()
 
     async def get(self) -> Block | None:
@@ -135,6 +166,8 @@ class BlockQueue:
     def _append(self, block: Block) -> None:
         self._waiting.append(_Waiting(block))
         self._buffered += block.y.size
+        if block.y.size:
+            self._arrived = self._clock()
         # Blocks that carry no audio take no room: they join the next one, lest they pile up.
         if len(self._waiting) > 1 and not self._waiting[-2].block.y.size:
             self._merge_forward(len(self._waiting) - 2)

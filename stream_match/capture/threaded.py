@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from stream_match.errors import SourceError
+
 T = TypeVar("T")
 
 AHEAD = 4
@@ -15,6 +17,12 @@ enough that ten-second blocks of a file stay within a few megabytes."""
 CLOSE_WAIT_S = 1.0
 """How long closing waits for the thread. One that sleeps in the network or in a driver ends by its own
 timeout; it holds nothing that the next opening needs."""
+
+MAX_HUNG = 4
+"""Threads of one name that may hang at the same time. A driver can hold a thread for ever. With so many
+held there is no new opening until one ends: over months they would fill the memory."""
+
+_left: dict[str, list[threading.Thread]] = {}  # by name: threads whose readers have gone
 
 
 async def from_thread(
@@ -32,11 +40,18 @@ async def from_thread(
     ahead : int, >= 1
         Items that the thread may make before the reader takes them; then it waits.
 
+    Raises
+    ------
+    SourceError
+        If `MAX_HUNG` threads of this name hang.
+
     Yields
     ------
     T
         The items in order. An error of the iterator is raised here after the items before it.
+        What would end the program or the task (``SystemExit``, a cancellation) is raised as RuntimeError.
     """
+    _refuse_if_hung(name)
     worker = _Worker(iterate, asyncio.get_running_loop(), ahead)
     # A daemon: a thread that a driver holds must not keep the interpreter from ending.
     thread = threading.Thread(target=worker.run, name=name, daemon=True)
@@ -46,9 +61,26 @@ async def from_thread(
             yield item[0]
     finally:
         worker.leave()
+        _left.setdefault(name, []).append(thread)
         with suppress(TimeoutError):
             await asyncio.wait_for(worker.ended.wait(), CLOSE_WAIT_S)
             thread.join(CLOSE_WAIT_S)  # it has said that it ends: a matter of microseconds
+        _hung(name)
+
+
+def _hung(name: str) -> int:
+    """Count the threads of a name that still run though their readers have gone; forget the others."""
+    alive = [thread for thread in _left.pop(name, []) if thread.is_alive()]
+    if alive:
+        _left[name] = alive
+    return len(alive)
+
+
+def _refuse_if_hung(name: str) -> None:
+    if (hung := _hung(name)) >= MAX_HUNG:
+        raise SourceError(
+            f"{hung} earlier openings of it hang and do not end; is its driver stuck?", retry=True
+        )
 
 
 class _Worker(Generic[T]):
@@ -86,8 +118,12 @@ class _Worker(Generic[T]):
     def _work(self) -> BaseException | None:
         try:
             self._pump()
-        except BaseException as error:  # noqa: BLE001 - carried over and raised where it is awaited
+        except Exception as error:  # noqa: BLE001 - carried over and raised where it is awaited
             return error
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a library ends its thread alone
+            carried = RuntimeError(f"{type(error).__name__}: {error}")
+            carried.__cause__ = error
+            return carried
         return None
 
     def _pump(self) -> None:

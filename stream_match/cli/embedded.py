@@ -11,7 +11,7 @@ from typing import Self
 from stream_match import publish
 from stream_match.events import Event
 from stream_match.publish.base import Sink
-from stream_match.publish.console import News, describe
+from stream_match.publish.console import Screen
 from stream_match.publish.embedded import EmbeddedSink
 from stream_match.publish.subscribe import subscribe
 
@@ -94,13 +94,13 @@ class OverheardSink:
             self._held.append(event)
 
     async def _overhear(self) -> None:
-        news = News()
+        screen = Screen()
         async with aclosing(subscribe(self._sink.broker_uri, patient=True)) as events:
             async for event in events:
                 self._listening = True
                 await self._release()
-                if news.is_news(event):
-                    _print(describe(event))
+                if (line := screen.line(event)) is not None:
+                    _print(line)
                 if event.event_id == self._last:
                     self._heard_last.set()
 

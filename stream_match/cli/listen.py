@@ -18,6 +18,9 @@ from stream_match.service import EnginePort, Report, World, listen
 
 log = logging.getLogger(__name__)
 
+RELOAD_SAID = "SIGHUP: there is nothing to reload yet, so it does nothing (SIGTERM ends)"
+"""Said once."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Run ``listen``; return the exit status."""
@@ -77,15 +80,24 @@ async def _listen(
 class _Signals:
     """Ends the program when asked to: at once while nothing has started, in order from then on.
 
+    SIGINT and SIGTERM ask for it, a second one of them at once. SIGHUP asks for it where the process has a
+    terminal: the terminal has closed. Where there is none, it means "reload", for which there is nothing to
+    do yet. Where it is ignored from the start, as under nohup, it stays ignored.
+
     Python's own handlers, because those of an event loop are gone while the loop is being closed.
     """
 
     def __init__(self) -> None:
         self.came = False
+        self._asked = False  # by SIGINT or SIGTERM
+        self._reload_said = False
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hear)
+        # Windows has no SIGHUP.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._hang_up if _has_terminal() else self._reload)
 
     def then(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         """Set `stop` from now on."""
@@ -95,13 +107,44 @@ class _Signals:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.came:  # asked twice: at once
+        if self._asked:  # asked twice: at once
             os._exit(128 + number)
-        self.came = True
+        self._asked = True
+        self._end()
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        # It comes from the kernel and the shell, often twice, and beside a SIGTERM: that is no impatience.
+        del number, frame
+        self._end()
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._loop is not None and not self._reload_said:
+            self._reload_said = True
+            # In its turn: a handler may have interrupted the very line that writes to the log.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(log.info, RELOAD_SAID)
+
+    def _end(self) -> None:
+        first, self.came = not self.came, True
+        if not first:
+            return
         if self._stop is None or self._loop is None:
             sys.exit(0)
         with suppress(RuntimeError):  # the loop is closed: it has all been done
             self._loop.call_soon_threadsafe(self._stop.set)
+
+
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal.
+
+    Not whether a stream is one: the shell that started ``listen > log 2>&1 &`` hangs up on it all the same.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _settings(args: argparse.Namespace) -> ListenSettings:

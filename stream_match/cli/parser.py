@@ -10,10 +10,15 @@ SOURCES = (
     "         pcm:-?rate=48000&channels=2&format=s16le\n"
     "         name=URI gives a source its name in topics and events"
 )
+BROKERS = (
+    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD\n"
+    "         mqtts:// encrypts, and takes ?OPTION&OPTION…: cafile=PEM (whom to trust, instead of the\n"
+    "         system's authorities), certfile=PEM and keyfile=PEM (our own certificate, for brokers\n"
+    "         that ask for one), insecure=1 (any certificate of the broker is accepted)"
+)
 SINKS = (
     "sinks:   mqtt://[user:pass@]host[:port][/base] | mqtts://… | embedded: |\n"
-    "         jsonl:- | jsonl:PATH | console:\n"
-    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD"
+    f"         jsonl:- | jsonl:PATH | console:\n{BROKERS}"
 )
 CONFIG = """\
 FILE.toml, overridden by the command line:
@@ -299,14 +304,23 @@ def _watch(commands: "Subparsers[Parser]") -> None:
         "watch",
         "watch:run",
         help="print the events that listeners publish, until Ctrl-C",
-        epilog="example: stream-match watch --mqtt mqtt://broker.local",
+        epilog="example: stream-match watch --mqtt mqtt://broker.local --type match --source kitchen\n\n"
+        "A listener that was killed cannot tell the end of what it told: watch does so, once its node is\n"
+        f"offline.\n\nbroker:\n{BROKERS}",
     )
     parser.add_argument(
         "--mqtt",
         metavar="URI",
         default="mqtt://localhost",
-        help="mqtt://[user:pass@]host[:port][/base]; mqtt://localhost by default",
+        help="mqtt://[user:pass@]host[:port][/base] or mqtts://…; mqtt://localhost by default",
     )
+    parser.add_argument(
+        "--type",
+        metavar="T,T",
+        help="only events of these types: match, status, onset, onset_cluster, cluster",
+    )
+    parser.add_argument("--node", metavar="NAME", help="only those of this listener")
+    parser.add_argument("--source", metavar="NAME", help="only those of this source")
     parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
 
 

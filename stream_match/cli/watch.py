@@ -2,29 +2,35 @@
 
 import argparse
 import asyncio
-import sys
+import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
-from stream_match.events import to_json
-from stream_match.publish.console import News, describe
+from stream_match.events import Event
+from stream_match.publish.console import ConsoleSink
+from stream_match.publish.jsonl import JsonlSink
 from stream_match.publish.subscribe import subscribe
+from stream_match.publish.tasks import first_of
+from stream_match.publish.topics import KINDS
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``watch``; return the exit status."""
+    # That a reader such as head goes away is an end in order, and no news.
+    logging.getLogger("stream_match.publish.jsonl").setLevel(logging.WARNING)
     with suppress(KeyboardInterrupt):  # the way in which it ends
-        asyncio.run(_watch(args.mqtt, as_json=args.json))
+        asyncio.run(_watch(args))
     return 0
 
 
-async def _watch(uri: str, *, as_json: bool) -> None:
-    news = News()
-    async with aclosing(subscribe(uri)) as events:
+async def _watch(args: argparse.Namespace) -> None:
+    types = args.type.split(",") if args.type else KINDS
+    events = subscribe(args.mqtt, node=args.node or "+", source=args.source or "+", types=types)
+    async with JsonlSink(None) if args.json else ConsoleSink() as sink:
+        await first_of(_print(events, sink), sink.until_reader_is_gone())
+
+
+async def _print(events: AsyncGenerator[Event, None], sink: JsonlSink) -> None:
+    async with aclosing(events):
         async for event in events:
-            if as_json or news.is_news(event):
-                _print(to_json(event) if as_json else describe(event))
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+            await sink.publish(event)

@@ -33,7 +33,8 @@ def open_sink(uri: str, *, node: str) -> "Sink":
     ----------
     uri : str
         ``jsonl:-``, ``jsonl:PATH``, ``mqtt://[user:pass@]host[:port][/base]``, ``mqtts://…``
-        (with ``?cafile=PATH`` or ``?insecure=1``), ``embedded:`` (with ``?port=N``) or ``console:``.
+        (with ``?cafile=PATH``, ``certfile=PATH``, ``keyfile=PATH``, ``insecure=1``, joined by ``&``),
+        ``embedded:`` (with ``?port=N``) or ``console:``.
     node : str
         Name of this listener in the topics, ``[a-z0-9_-]+``, at most 64 characters.
 

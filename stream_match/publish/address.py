@@ -18,6 +18,7 @@ LOOPBACK = "127.0.0.1"
 PORT = 1883
 TLS_PORT = 8883
 
+_PATHS = ("cafile", "certfile", "keyfile")
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ class Address:
     tls, cafile, insecure
         Whether to encrypt; a file of trusted certificates instead of the system's; whether to
         accept any certificate.
+    certfile, keyfile
+        The client's own certificate and its key, for brokers that ask for one. The key may stand in
+        the file of the certificate.
     username, password
         Kept out of `repr` and `uri`.
     """
@@ -46,6 +50,8 @@ class Address:
     tls: bool = False
     cafile: str | None = None
     insecure: bool = False
+    certfile: str | None = None
+    keyfile: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
 
@@ -57,7 +63,10 @@ class Address:
 
     @classmethod
     def parse(cls, uri: str, environ: Mapping[str, str] | None = None) -> Self:
-        """Understand ``mqtt[s]://[user:pass@]host[:port][/base][?cafile=PATH&insecure=1]``.
+        """Understand ``mqtt[s]://[user:pass@]host[:port][/base][?OPTIONS]``.
+
+        The options of ``mqtts:`` are ``cafile=PATH``, ``certfile=PATH``, ``keyfile=PATH`` and
+        ``insecure=1``, joined with ``&``.
 
         Parameters
         ----------
@@ -85,6 +94,8 @@ class Address:
             base=_base(parts.path),
             tls=tls,
             cafile=options.get("cafile"),
+            certfile=options.get("certfile"),
+            keyfile=options.get("keyfile"),
             insecure=_boolean(options.get("insecure", "0")),
             username=unquote(parts.username) if parts.username else environ.get(USERNAME_VARIABLE),
             password=unquote(parts.password) if parts.password else environ.get(PASSWORD_VARIABLE),
@@ -127,13 +138,18 @@ def _base(path: str) -> str:
 
 def _options(parts: SplitResult) -> dict[str, str]:
     options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-    allowed = {"cafile", "insecure"} if parts.scheme == "mqtts" else set()
+    allowed = {*_PATHS, "insecure"} if parts.scheme == "mqtts" else set()
     unknown = sorted(options.keys() - allowed)
     if unknown:
         raise UsageError(
             f"The option {unknown[0]!r} does not belong in an {parts.scheme}:// URI: "
-            "mqtts:// takes cafile=PATH and insecure=1, mqtt:// takes none."
+            "mqtts:// takes cafile=PATH, certfile=PATH, keyfile=PATH and insecure=1, mqtt:// takes none."
         )
+    empty = next((name for name in _PATHS if options.get(name) == ""), None)
+    if empty:
+        raise UsageError(f"The option {empty!r} names no file: write {empty}=PATH, a file in PEM format.")
+    if "keyfile" in options and "certfile" not in options:
+        raise UsageError("The option 'keyfile' needs its certificate: add certfile=PATH.")
     return options
 
 

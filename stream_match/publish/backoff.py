@@ -30,11 +30,21 @@ class Backoff:
         self._chance = chance
         self._now_s = first_s
 
-    def next_s(self) -> float:
-        """Return the next waiting time [seconds]."""
-        wait_s = self._now_s * (0.5 + 0.5 * self._chance())
-        self._now_s = min(self._cap_s, 2 * self._now_s)
-        return wait_s
+    def next_s(self, cap_s: float | None = None) -> float:
+        """Return the next waiting time.
+
+        Parameters
+        ----------
+        cap_s : float, optional [seconds]
+            The longest that this one may be; that of the constructor by default.
+
+        Returns
+        -------
+        float [seconds]
+        """
+        now_s = min(self._cap_s if cap_s is None else cap_s, self._now_s)
+        self._now_s = 2 * now_s
+        return now_s * (0.5 + 0.5 * self._chance())
 
     def reset(self) -> None:
         """Begin again with the first waiting time, because something worked."""

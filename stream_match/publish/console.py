@@ -1,7 +1,7 @@
 """Events as a person reads them."""
 
-from collections import OrderedDict
-from datetime import tzinfo
+import contextlib
+from datetime import UTC, datetime, tzinfo
 from typing import Self
 
 from stream_match.errors import UsageError
@@ -15,15 +15,14 @@ from stream_match.events import (
     Track,
 )
 from stream_match.publish.jsonl import JsonlSink
+from stream_match.publish.news import News
 
 # Below these, speed and pitch are as the recording has them, within what a listener would notice.
 _SPEED_SHOWN = 0.005
 _SEMITONES_SHOWN = 0.1
 
-RETURN_S = 10.0
-"""A kind of sound that was not heard for so long is news again."""
-
-_KINDS_KNOWN = 10_000  # more come only from sources that never repeat a sound
+LATE_S = 2.0
+"""An event that is older than the clock on the screen by so much tells its own time, too."""
 
 
 class ConsoleSink(JsonlSink):
@@ -32,7 +31,7 @@ class ConsoleSink(JsonlSink):
     def __init__(self) -> None:
         super().__init__(None)
         self._uri = "console:"
-        self._news = News()
+        self._screen = Screen()
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:  # noqa: ARG003  (one signature for every sink)
@@ -48,53 +47,43 @@ class ConsoleSink(JsonlSink):
         return cls()
 
     def _line(self, event: Event) -> str | None:
-        return describe(event) if self._news.is_news(event) else None
+        return self._screen.line(event)
 
 
-class News:
-    """Knows what a person watching has seen, and what of the rest is news."""
+class Screen:
+    """What a person watching is shown: what is news, under a clock that never runs backwards.
 
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], tuple[str, int, str | None]] = {}
-        self._heard_s: OrderedDict[tuple[str, str, str], float] = OrderedDict()  # by node, source and kind
+    Lines come in the order of arrival. Sources and nodes differ in how late they are, and an end that is
+    told in another's place is old. Such a late line stands under the latest time shown so far, and tells its
+    own time at its end.
 
-    def is_news(self, event: Event) -> bool:
-        """Say whether to show an event, and take it as seen.
+    Parameters
+    ----------
+    tz : tzinfo, optional
+        The time zone of the clock; the computer's own by default.
+    """
 
-        Updates of a running match are no news, nor is a status that says what the last one of its source
-        said: a source that just runs says so every minute. A cluster that was created shows in its first
-        sound. A sound is news when it is the first of its kind, when its kind comes back after `RETURN_S`,
-        and when it makes a round number; who wants every one reads the events.
+    def __init__(self, tz: tzinfo | None = None) -> None:
+        self._tz = tz
+        self._news = News()
+        self._latest: datetime | None = None
+
+    def line(self, event: Event) -> str | None:
+        """Return the line of an event; None if it is no news.
 
         Parameters
         ----------
         event : Event
             Any, in the order of arrival.
         """
-        if isinstance(event, OnsetClusterEvent):
-            return self._is_new_sound(event)
-        if not isinstance(event, StatusEvent):
-            return not (
-                (isinstance(event, MatchEvent) and event.phase == "updated")
-                or (isinstance(event, ClusterEvent) and event.change == "created")
-            )
-        source, said = (event.node, event.source), (event.state, event.attempt, event.reason)
-        known = self._seen.get(source) == said
-        self._seen[source] = said
-        return not known
-
-    def _is_new_sound(self, sound: OnsetClusterEvent) -> bool:
-        kind = (sound.node, sound.source, sound.cluster_id)
-        before_s = self._heard_s.pop(kind, None)
-        self._heard_s[kind] = sound.onset_s
-        if len(self._heard_s) > _KINDS_KNOWN:
-            self._heard_s.popitem(last=False)
-        # Stream time goes back when a listener is started anew.
-        back = before_s is None or not 0 <= sound.onset_s - before_s < RETURN_S
-        return back or str(sound.cluster_size).rstrip("0") in ("1", "2", "5")
+        if not self._news.is_news(event):
+            return None
+        time = _utc(event.time)
+        self._latest = time if self._latest is None else max(self._latest, time)
+        return describe(event, tz=self._tz, clock=self._latest)
 
 
-def describe(event: Event, *, tz: tzinfo | None = None) -> str:
+def describe(event: Event, *, tz: tzinfo | None = None, clock: datetime | None = None) -> str:
     """Put an event into one line for a person.
 
     Parameters
@@ -103,6 +92,9 @@ def describe(event: Event, *, tz: tzinfo | None = None) -> str:
         Any.
     tz : tzinfo, optional
         The time zone of the clock shown; the computer's own by default.
+    clock : datetime, optional
+        The time to show in front; the event's own by default. One that is later by `LATE_S` adds
+        ``(of 20:15:03)``.
 
     Returns
     -------
@@ -110,9 +102,25 @@ def describe(event: Event, *, tz: tzinfo | None = None) -> str:
         Such as ``20:15:03  kitchen  ▶ Title – Artist   at 1:23  (97 %, 3.2 s after it began)``,
         without line breaks or control characters, whatever the tags contain.
     """
-    said = _said(event)
-    line = f"{event.time.astimezone(tz):%H:%M:%S}  {event.source_name or event.source}  {said}"
+    time = _utc(event.time)
+    clock = time if clock is None else clock
+    late = f"  (of {_hour(time, tz)})" if (clock - time).total_seconds() >= LATE_S else ""
+    line = f"{_hour(clock, tz)}  {event.source_name or event.source}  {_said(event)}{late}"
     return "".join(letter if letter.isprintable() else " " for letter in line)
+
+
+def _utc(time: datetime) -> datetime:
+    """Return a time in UTC; a payload may hold one without a zone, or at the end of the calendar."""
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (OverflowError, ValueError):
+        return time.replace(tzinfo=UTC)
+
+
+def _hour(time: datetime, tz: tzinfo | None) -> str:
+    with contextlib.suppress(OverflowError, ValueError):
+        time = time.astimezone(tz)
+    return f"{time:%H:%M:%S}"
 
 
 def _said(event: Event) -> str:

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from stream_match.events import Event
+from stream_match.publish.backoff import Backoff
 from stream_match.publish.outbox import CAPACITY, Outbox
+from stream_match.publish.policy import FIRST_WAIT_S, LONGEST_WAIT_S, AwayError, Failures, cause
 from stream_match.publish.sparse import SparseLog
 
 FLUSH_S = 5.0  # how long leaving may take: systemd and containers kill after 10 s at the earliest
@@ -20,24 +22,33 @@ log = logging.getLogger(__name__)
 class OutboxSink(ABC):
     """A sink whose events wait in an outbox for a task that delivers them.
 
-    Policy: the outbox holds `CAPACITY` events; when it is full, sounds go first, then updates, states,
-    changes of clusters, then beginnings, never an end; the loss is counted in `dropped` and told at most once
-    in five minutes. Leaving delivers for at most `flush_s`, then tells how many events were left.
+    The outbox holds `CAPACITY` events; when it is full, sounds go first, then updates, states, changes of
+    clusters, then beginnings, never an end; the loss is counted in `dropped` and told at most once in five
+    minutes. What happens to an event that cannot be delivered is the policy of `policy`: `set_aside` counts
+    those given up. Leaving delivers for at most `flush_s`, then tells how many events were lost.
 
     Parameters
     ----------
     uri : str
         The URI without secrets.
+    backoff : Backoff, optional
+        Waiting times while the far side is away.
     capacity : int
         How many events may wait.
     flush_s : float [seconds]
         How long leaving may take.
     """
 
-    def __init__(self, uri: str, *, capacity: int = CAPACITY, flush_s: float = FLUSH_S) -> None:
+    def __init__(
+        self, uri: str, *, backoff: Backoff | None = None, capacity: int = CAPACITY, flush_s: float = FLUSH_S
+    ) -> None:
         self._uri = uri
         self._flush_s = flush_s
+        self._backoff = backoff or Backoff()
         self._outbox = Outbox(capacity)
+        self._failures = Failures()
+        self._between_attempts = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        self._set_aside = 0
         self._leaving = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -54,6 +65,11 @@ class OutboxSink(ABC):
         return self._outbox.dropped
 
     @property
+    def set_aside(self) -> int:
+        """How many events were given up because they failed again and again for a reason of their own."""
+        return self._set_aside
+
+    @property
     def waiting(self) -> int:
         """How many events have been taken and not yet delivered; after leaving, those lost."""
         return len(self._outbox)
@@ -62,7 +78,6 @@ class OutboxSink(ABC):
         """Open the sink and begin to deliver."""
         await self._open()
         self._task = asyncio.create_task(self._run(), name=f"deliver to {self._uri}")
-        self._task.add_done_callback(self._told_if_broken)
         return self
 
     async def __aexit__(
@@ -84,7 +99,7 @@ class OutboxSink(ABC):
         """Take an event; returns at once."""
         dropped = self._outbox.put(event)
         if dropped is not None:
-            self._on_drop(dropped)
+            self._on_given_up(dropped)
             self._complaints.tell(
                 "full",
                 f"The outbox for {self._uri} is full: {self.dropped} events were dropped so far; "
@@ -97,14 +112,67 @@ class OutboxSink(ABC):
         """Open what must be there from the start; raise SinkError if it can never work."""
 
     @abstractmethod
-    async def _run(self) -> None:
-        """Deliver until `_next` returns None."""
+    async def _deliver(self) -> None:
+        """Reach the far side and deliver with `_drain`; return when it does. Called again if it raises."""
+
+    @abstractmethod
+    async def _send(self, event: Event) -> None:
+        """Deliver one event; raise AwayError if the far side is away, anything else if the event fails."""
 
     async def _close(self) -> None:  # noqa: B027  (not every sink holds something)
         """Release what `_open` opened."""
 
-    def _on_drop(self, event: Event) -> None:  # noqa: B027  (not every sink minds)
+    def _on_given_up(self, event: Event) -> None:  # noqa: B027  (not every sink minds)
         """Learn that `event` will not be delivered."""
+
+    async def _after_attempt(self) -> None:  # noqa: B027  (not every sink has more to say)
+        """Say what else is to be said, after every attempt to send an event."""
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._deliver()
+            except Exception as error:  # noqa: BLE001 - whatever it is, delivery must go on
+                self._tell_broken(error)
+            else:
+                return
+            if self._leaving.is_set() and not self.waiting:
+                return
+            await self._pause(self._backoff.next_s())
+
+    async def _drain(self) -> None:
+        """Send one event after another, until the sink is being left and nothing waits any more."""
+        while (event := await self._next()) is not None:
+            try:
+                await self._send(event)
+            except AwayError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one event must not hold up the others
+                await self._failed(event, error)
+            else:
+                self._outbox.pop()
+                self._failures.passed(event.event_id)
+                self._backoff.reset()
+            await self._after_attempt()
+
+    async def _failed(self, event: Event, error: Exception) -> None:
+        log.debug("An event failed", exc_info=error)
+        if self._failures.enough(event.event_id, error):
+            self._give_up_head(event, error)
+        else:
+            await self._pause(self._between_attempts.next_s())
+
+    def _give_up_head(self, event: Event, error: Exception) -> None:
+        self._outbox.pop()
+        self._set_aside += 1
+        self._between_attempts.reset()
+        self._on_given_up(event)
+        kind, said = cause(error)
+        self._complaints.tell(
+            f"aside {kind}",
+            f"An event of type {event.type} for {self._uri} was set aside. {said} "
+            f"Set aside so far: {self._set_aside}; the others go on.",
+        )
 
     async def _next(self) -> Event | None:
         """Wait for the head of the outbox; None when leaving and nothing waits any more."""
@@ -122,15 +190,21 @@ class OutboxSink(ABC):
             async with asyncio.timeout(seconds):
                 await self._leaving.wait()
 
-    def _told_if_broken(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Delivery to %s broke off, events wait in vain.", self._uri, exc_info=error)
+    def _tell_broken(self, error: Exception) -> None:
+        kind, said = cause(error)
+        if not isinstance(error, AwayError):
+            said = f"Delivery to {self._uri} broke. {said}"
+            log.debug("Delivery to %s broke", self._uri, exc_info=error)
+        self._complaints.tell(kind, f"{said} Events waiting: {self.waiting}; it is tried again.")
 
     def _report(self) -> None:
-        if self.waiting or self.dropped:
+        lost = self.waiting + self.dropped + self.set_aside
+        if lost:
             log.warning(
-                "%d events could not be delivered to %s, of which %d because the outbox was full.",
-                self.waiting + self.dropped,
+                "%d events could not be delivered to %s, of which %d because the outbox was full "
+                "and %d were set aside.",
+                lost,
                 self._uri,
                 self.dropped,
+                self.set_aside,
             )

@@ -9,6 +9,7 @@ from stream_match.errors import SinkError, UsageError
 from stream_match.events import Event
 from stream_match.publish.address import LOOPBACK, Address
 from stream_match.publish.delivery import OutboxSink
+from stream_match.publish.mqtt import V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
 
 _HIGHEST_PORT = 65_535
@@ -68,7 +69,7 @@ class EmbeddedSink:
             If amqtt is not installed, or the port is taken.
         """
         self._broker, self._port = await _start_broker(self._port)
-        self._sink = MqttSink(Address(LOOPBACK, self._port), node=self._node)
+        self._sink = MqttSink(Address(LOOPBACK, self._port), node=self._node, dialect=Dialect(V311))
         await self._sink.__aenter__()
         return self
 

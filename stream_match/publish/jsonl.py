@@ -10,6 +10,7 @@ from stream_match.events import Event, to_json
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import OutboxSink
 from stream_match.publish.lines import LineFile
+from stream_match.publish.policy import AwayError
 
 _CAP_S = 60.0  # a disk is freed by a person or a nightly job: asking once a minute is soon enough
 _SLOW_READER_S = 0.01  # between looks at a pipe that is full
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 class JsonlSink(OutboxSink):
     """Appends one line of JSON per event; a line is written whole or not at all.
 
-    When the disk is full the events wait in the outbox and writing is tried again. A reader of
-    standard output that goes away (``| head``) ends the output quietly.
+    When the disk is full the events wait in the outbox and writing is tried again. A file that was moved
+    away, or whose disk has gone and come back, is opened anew. A reader of standard output that goes away
+    (``| head``) ends the output quietly; the reader of a named pipe is waited for.
 
     Parameters
     ----------
@@ -32,9 +34,9 @@ class JsonlSink(OutboxSink):
     """
 
     def __init__(self, path: Path | None, *, backoff: Backoff | None = None) -> None:
-        super().__init__(f"jsonl:{'-' if path is None else path}")
+        super().__init__(f"jsonl:{'-' if path is None else path}", backoff=backoff or Backoff(cap_s=_CAP_S))
         self._path = path
-        self._backoff = backoff or Backoff(cap_s=_CAP_S)
+        self._reader_gone = asyncio.Event()
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:  # noqa: ARG003  (one signature for every sink)
@@ -52,6 +54,10 @@ class JsonlSink(OutboxSink):
             )
         return cls(None if path == "-" else Path(path).expanduser())
 
+    async def until_reader_is_gone(self) -> None:
+        """Wait until the reader of standard output has gone away."""
+        await self._reader_gone.wait()
+
     async def _open(self) -> None:
         self._file = LineFile(self._path)
 
@@ -62,35 +68,32 @@ class JsonlSink(OutboxSink):
         """Return what is written of an event, None for nothing."""
         return to_json(event)
 
-    async def _run(self) -> None:
-        while (event := await self._next()) is not None:
-            try:
-                self._write(event)
-            except BlockingIOError:
+    async def _deliver(self) -> None:
+        await self._drain()
+
+    async def _send(self, event: Event) -> None:
+        line = None if self._reader_gone.is_set() else self._line(event)
+        try:
+            while line is not None and not self._written(line):
                 await self._pause(_SLOW_READER_S)
-            except BrokenPipeError:
-                log.info("The reader of %s went away; nothing more is written.", self._uri)
-                await self._discard()
-                return
-            except OSError as error:
-                self._complain(error)
-                await self._pause(self._backoff.next_s())
-            else:
-                self._outbox.pop()
-                await asyncio.sleep(0)  # a long outbox after a full disk must not hold up the listening
+        except BrokenPipeError as error:
+            self._miss_reader(error)
+        except OSError as error:
+            raise self._away(error) from error
+        await asyncio.sleep(0)  # a long outbox after a full disk must not hold up the listening
 
-    def _write(self, event: Event) -> None:
-        line = self._line(event)
-        if line is not None:
+    def _written(self, line: str) -> bool:
+        try:
             self._file.write(line)
-        self._backoff.reset()
+        except BlockingIOError:
+            return False
+        return True
 
-    async def _discard(self) -> None:
-        while await self._next() is not None:
-            self._outbox.pop()
+    def _miss_reader(self, error: BrokenPipeError) -> None:
+        if self._path is not None:
+            raise self._away(error) from error
+        log.info("The reader of %s went away; nothing more is written.", self._uri)
+        self._reader_gone.set()
 
-    def _complain(self, error: OSError) -> None:
-        self._complaints.tell(
-            f"errno {error.errno}",
-            f"Writing to {self._uri} failed ({error.strerror}); {self.waiting} events wait for the next try.",
-        )
+    def _away(self, error: OSError) -> AwayError:
+        return AwayError(f"errno {error.errno}", f"Writing to {self._uri} failed ({error.strerror}).")

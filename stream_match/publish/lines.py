@@ -20,7 +20,8 @@ class LineFile:
     A regular file that fails in the middle of a line (disk full) is cut back to the last whole
     line. A pipe or terminal cannot be cut, so the rest of a begun line is kept for the next
     attempt. Files are opened for appending, so that several writers and logrotate's
-    ``copytruncate`` do no harm.
+    ``copytruncate`` do no harm. A regular file is opened anew when it was moved away or deleted
+    (logrotate's ``create``), and after an error: the disk may have been unplugged.
 
     Parameters
     ----------
@@ -35,10 +36,7 @@ class LineFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._fd = _stdout() if path is None else _open(path)
-        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLOUT)
+        self._take(_stdout() if path is None else _open(path))
         self._rest = b"\n" if path is not None and self._regular and _is_torn(path) else b""
 
     def write(self, line: str) -> None:
@@ -52,6 +50,7 @@ class LineFile:
             If the line could not be written.
         """
         if self._regular:
+            self._open_anew_if_needed()
             self._write_whole(self._rest + line.encode() + b"\n")
             self._rest = b""
         else:
@@ -63,7 +62,32 @@ class LineFile:
         if self._path is not None:
             os.close(self._fd)
 
+    def _take(self, fd: int) -> None:
+        self._fd = fd
+        self._failed = False
+        status = os.fstat(fd)
+        self._identity = (status.st_dev, status.st_ino)
+        self._regular = stat.S_ISREG(status.st_mode)
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLOUT)
+
+    def _open_anew_if_needed(self) -> None:
+        if self._path is None or not (self._failed or self._is_elsewhere(self._path)):
+            return
+        fd = _descriptor(self._path)
+        os.close(self._fd)
+        self._take(fd)
+        self._rest = b"\n" if _is_torn(self._path) else b""
+
+    def _is_elsewhere(self, path: Path) -> bool:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return True
+        return (status.st_dev, status.st_ino) != self._identity
+
     def _write_whole(self, data: bytes) -> None:
+        self._failed = True
         start = os.fstat(self._fd).st_size
         written = 0
         try:
@@ -75,6 +99,7 @@ class LineFile:
                 os.ftruncate(self._fd, start)
                 os.lseek(self._fd, 0, os.SEEK_END)
             raise
+        self._failed = False
 
     def _write_pieces(self) -> None:
         while self._rest:
@@ -92,14 +117,18 @@ def _stdout() -> int:
 
 def _open(path: Path) -> int:
     try:
-        # Non-blocking, because a named pipe without a reader would hold the whole program.
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o644)
+        return _descriptor(path)
     except FileNotFoundError:
         raise SinkError(f"The folder of {str(path)!r} does not exist: make it first.") from None
     except OSError as error:
         if error.errno == errno.ENXIO:
             raise SinkError(f"The named pipe {str(path)!r} has no reader: start the reader first.") from None
         raise SinkError(f"The file {str(path)!r} cannot be written: {error.strerror}.") from None
+
+
+def _descriptor(path: Path) -> int:
+    # Non-blocking, because a named pipe without a reader would hold the whole program.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o644)
 
 
 def _is_torn(path: Path) -> bool:

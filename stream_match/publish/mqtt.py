@@ -1,124 +1,215 @@
 """A connection to an MQTT broker, in our own words: all names of aiomqtt stand here.
 
 aiomqtt 2.5 is imported when a connection is made. What it leaves to its users is done here:
-its errors become sentences, a dial that was cancelled is hung up, its noise is kept out of logs.
+its errors become sentences, a dial that was cancelled is hung up, what the broker says of limits and
+refusals is heard, its noise is kept out of logs.
 """
 
 import asyncio
 import contextlib
-import errno
-import logging
 import secrets
-import socket
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from stream_match.errors import SinkError
 from stream_match.publish import topics
-from stream_match.publish.address import PASSWORD_VARIABLE, USERNAME_VARIABLE, Address
-from stream_match.publish.sparse import SparseLog
+from stream_match.publish.address import Address
+from stream_match.publish.noise import library_log, without_noise
+from stream_match.publish.overheard import Overheard, overhear
+from stream_match.publish.policy import AwayError, RefusedError
+from stream_match.publish.reasons import QUOTA_EXCEEDED, REFUSAL, reason, why_lost
+from stream_match.publish.tls import ANSWER_S, tls_context
 
 if TYPE_CHECKING:
     import aiomqtt
 
-ANSWER_S = 3.0  # a broker that does not answer within this is treated as gone
 KEEPALIVE_S = 30  # a listener that loses its power is called offline after 1.5 times this
 INBOX = 10_000  # as many as one outbox can bring after an outage
 
-_BAD_CREDENTIALS = (4, 5, 134, 135)  # CONNACK of MQTT 3.1.1, and as paho translates it to MQTT 5
+V5, V311 = 5, 4
+"""Versions of MQTT, as the protocol itself numbers them."""
 
-log = logging.getLogger(__name__)
+
+@dataclass
+class Dialect:
+    """The version of MQTT that is tried first; `proved` once a broker was seen to speak it."""
+
+    version: int = V5
+    proved: bool = False
 
 
-class ConnectionLostError(SinkError):
-    """There is no connection to the broker, or no more.
+@dataclass(frozen=True)
+class Received:
+    """What came in: `retained` says whether the broker had kept it for those who come later."""
 
-    Parameters
-    ----------
-    kind : str
-        One word for the cause; the same cause gives the same word.
-    message : str
-        One sentence for a person, without secrets.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
+    topic: str
+    payload: bytes
+    retained: bool
 
 
 class Connection:
     """An open connection to a broker, as `connect` gives it.
 
-    Every method raises `ConnectionLostError` when the connection breaks.
+    Every method raises `AwayError` when the connection breaks.
     """
 
-    def __init__(self, client: "aiomqtt.Client", address: Address) -> None:
+    def __init__(self, client: "aiomqtt.Client", address: Address, dialect: Dialect) -> None:
+        import aiomqtt
+
         self._client = client
         self._address = address
+        self._speaks_v5 = dialect.version == V5
+        self._heard: Overheard = overhear(client, aiomqtt.MqttError)
+        self._one_at_a_time = asyncio.Lock()
 
     async def publish(self, message: topics.Message) -> None:
-        """Publish, and wait for the broker's acknowledgement."""
-        with _translated(self._address):
-            await self._client.publish(
-                message.topic,
-                message.payload.encode(),
-                qos=message.qos,
-                retain=message.retain,
-                timeout=ANSWER_S,
+        """Publish, and wait for the broker's acknowledgement.
+
+        Raises
+        ------
+        RefusedError
+            If the broker says that it does not take the message. One of MQTT 3.1.1 cannot say so.
+        """
+        payload = message.payload.encode()
+        self._check_size(message, topics.packet_bytes(message, v5=self._speaks_v5))
+        async with self._one_at_a_time:  # so that the answer belongs to this message
+            self._heard.answer = 0
+            with self._translated():
+                await self._client.publish(
+                    message.topic, payload, qos=message.qos, retain=message.retain, timeout=ANSWER_S
+                )
+            code = self._heard.answer
+        if code >= REFUSAL:
+            raise self._refusal(message, code)
+
+    async def subscribe(self, *filters: str) -> list[RefusedError]:
+        """Subscribe with QoS 1; return what the broker refuses."""
+        with self._translated():
+            answers = await self._client.subscribe([(name, 1) for name in filters])
+        codes = [answer if isinstance(answer, int) else answer.value for answer in answers]
+        refused = [(name, code) for name, code in zip(filters, codes, strict=False) if code >= REFUSAL]
+        return [self._unsent(name, code) for name, code in refused]
+
+    async def messages(self) -> AsyncGenerator[Received, None]:
+        """Yield what comes in, until the connection breaks."""
+        with self._translated():
+            async for message in self._client.messages:
+                yield Received(str(message.topic), bytes(message.payload), message.retain)
+
+    def _unsent(self, name: str, code: int) -> RefusedError:
+        kind, words = reason(code)
+        return RefusedError(kind, f"The broker {self._address.uri} does not send us {name}: it {words}.")
+
+    def _check_size(self, message: topics.Message, size: int) -> None:
+        largest = self._heard.largest_packet
+        if largest is not None and size > largest:
+            raise RefusedError(
+                "too-large",
+                f"The broker {self._address.uri} takes packets of {largest} bytes at most, and the one for "
+                f"{message.topic} has {size}: raise its max_packet_size.",
+                final=True,
             )
 
-    async def subscribe(self, *filters: str) -> None:
-        """Subscribe with QoS 1."""
-        with _translated(self._address):
-            await self._client.subscribe([(name, 1) for name in filters])
+    def _refusal(self, message: topics.Message, code: int) -> AwayError | RefusedError:
+        kind, words = reason(code)
+        said = f"The broker {self._address.uri} refuses a message for {message.topic}: it {words}."
+        # A quota is that of all messages, and is free again some time.
+        return AwayError(kind, said) if code == QUOTA_EXCEEDED else RefusedError(kind, said)
 
-    async def messages(self) -> AsyncGenerator[tuple[str, bytes], None]:
-        """Yield topic and payload of what comes in, until the connection breaks."""
-        with _translated(self._address):
-            async for message in self._client.messages:
-                yield str(message.topic), bytes(message.payload)
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        with _translated(self._address, self._heard):
+            yield
 
 
 @contextlib.asynccontextmanager
 async def connect(
-    address: Address, *, client_id: str | None = None, will: topics.Message | None = None
+    address: Address,
+    *,
+    client_id: str | None = None,
+    will: topics.Message | None = None,
+    dialect: Dialect | None = None,
 ) -> AsyncIterator[Connection]:
-    """Hold a connection to a broker.
+    """Hold a connection to a broker, with MQTT 5 if it speaks that.
+
+    A block that ends in order says goodbye. One that is broken off does not, so that the broker tells the
+    last will.
+
+    Parameters
+    ----------
+    address : Address
+        Where the broker is.
+    client_id : str, optional
+        By chance if absent.
+    will : Message, optional
+        What the broker tells when the connection breaks.
+    dialect : Dialect, optional
+        Which version to try first; is told which one worked.
+
+    Yields
+    ------
+    Connection
+        Open.
 
     Raises
     ------
-    ConnectionLostError
-        If there is none, if it breaks within the block, or if the file of certificates cannot be used.
+    AwayError
+        If there is none, if it breaks within the block, or if a file of certificates cannot be used.
     """
-    client = _make_client(address, client_id, will)
-    with _without_noise():
-        await _dial(client, address)
+    with without_noise():
+        client, connection = await _reach(address, client_id, will, dialect or Dialect())
         try:
-            yield Connection(client, address)
-        finally:
-            await _hang_up(client)
-
-
-async def first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines side by side until one returns or raises; cancel the others."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+            yield connection
+        except BaseException:
+            await _drop(client)
+            raise
+        await _hang_up(client)
 
 
 def check_certificates(address: Address) -> None:
-    """Raise `ConnectionLostError` if the file of certificates cannot be used."""
-    _tls_context(address)
+    """Raise `AwayError` if a file of certificates cannot be used."""
+    tls_context(address)
 
 
-def _make_client(address: Address, client_id: str | None, will: topics.Message | None) -> "aiomqtt.Client":
+async def _reach(
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+) -> tuple["aiomqtt.Client", Connection]:
+    """Dial in the dialect; if that may not be understood, in the other one."""
+    try:
+        reached = await _dial(address, client_id, will, dialect)
+    except AwayError as error:
+        if error.kind != "version" and (dialect.proved or error.kind not in ("unanswered", "silent")):
+            raise
+        other = Dialect(V311 if dialect.version == V5 else V5)
+        reached = await _dial(address, client_id, will, other)
+        dialect.version = other.version
+    dialect.proved = True
+    return reached
+
+
+async def _dial(
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+) -> tuple["aiomqtt.Client", Connection]:
+    client = _make_client(address, client_id, will, dialect)
+    connection = Connection(client, address, dialect)
+    dialling = asyncio.ensure_future(client.__aenter__())
+    try:
+        with connection._translated():
+            await asyncio.shield(dialling)
+    except AwayError:
+        await _drop(client)  # aiomqtt leaves the socket open when the broker does not answer
+        raise
+    except asyncio.CancelledError:
+        # The thread that dials cannot be interrupted: hang up when it is through.
+        dialling.add_done_callback(lambda done: done.cancelled() or done.exception())
+        dialling.add_done_callback(lambda _: client._client.disconnect())
+        raise
+    return client, connection
+
+
+def _make_client(
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+) -> "aiomqtt.Client":
     import aiomqtt
 
     client = aiomqtt.Client(
@@ -127,61 +218,17 @@ def _make_client(address: Address, client_id: str | None, will: topics.Message |
         username=address.username,
         password=address.password,
         identifier=client_id or f"stream_match-{secrets.token_hex(6)}",
+        protocol=aiomqtt.ProtocolVersion(dialect.version),
         will=None if will is None else aiomqtt.Will(will.topic, will.payload.encode(), will.qos, will.retain),
-        tls_context=_tls_context(address),
+        tls_context=tls_context(address),
         timeout=ANSWER_S,
         keepalive=KEEPALIVE_S,
         max_queued_incoming_messages=INBOX,
-        logger=_library_log(),
+        logger=library_log(),
     )
     # Dialling blocks a thread, which leaving has to wait for.
     client._client.connect_timeout = ANSWER_S
     return client
-
-
-def _tls_context(address: Address) -> ssl.SSLContext | None:
-    if not address.tls:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=address.cafile)
-    except OSError as error:  # ssl.SSLError is one too
-        reason = error.strerror or type(error).__name__
-        raise ConnectionLostError(
-            "certificates",
-            f"The certificates in {address.cafile!r} cannot be used ({reason}): give a PEM file.",
-        ) from None
-    context.sslsocket_class = _TlsSocket
-    if address.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """What paho leaves to chance: a handshake ends in time, and closes the socket when it fails."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        self.settimeout(ANSWER_S)
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-async def _dial(client: "aiomqtt.Client", address: Address) -> None:
-    dialling = asyncio.ensure_future(client.__aenter__())
-    try:
-        with _translated(address):
-            await asyncio.shield(dialling)
-    except ConnectionLostError:
-        client._client.disconnect()  # aiomqtt leaves the socket open when the broker does not answer
-        raise
-    except asyncio.CancelledError:
-        # The thread that dials cannot be interrupted: hang up when it is through.
-        dialling.add_done_callback(lambda done: done.cancelled() or done.exception())
-        dialling.add_done_callback(lambda _: client._client.disconnect())
-        raise
 
 
 async def _hang_up(client: "aiomqtt.Client") -> None:
@@ -189,86 +236,31 @@ async def _hang_up(client: "aiomqtt.Client") -> None:
 
     with contextlib.suppress(aiomqtt.MqttError):
         await client.__aexit__(None, None, None)
+    await _drop(client)
+
+
+async def _drop(client: "aiomqtt.Client") -> None:
+    """Close the socket, if it is open, without a goodbye."""
+    client._client._sock_close()
     # Fetch what nobody else did, and let callbacks on the closed socket run out, else asyncio complains.
     if client._disconnected.done() and not client._disconnected.cancelled():
         client._disconnected.exception()
+    if client._misc_task is not None:
+        client._misc_task.cancel()
+        await asyncio.wait({client._misc_task})
     await asyncio.sleep(0)
 
 
 @contextlib.contextmanager
-def _translated(address: Address) -> Iterator[None]:
-    """Turn aiomqtt's errors into `ConnectionLostError`."""
+def _translated(address: Address, heard: Overheard) -> Iterator[None]:
+    """Turn aiomqtt's errors into `AwayError`."""
     import aiomqtt
 
     try:
         yield
     except aiomqtt.MqttError as error:
-        raise _lost(error, address) from None
-
-
-def _lost(error: "aiomqtt.MqttError", address: Address) -> ConnectionLostError:
-    kind, said = _cause(error, address)
-    return ConnectionLostError(kind, f"The broker {address.uri} {said}.")
-
-
-def _cause(error: "aiomqtt.MqttError", address: Address) -> tuple[str, str]:
-    cause = error.__context__  # the library hides the OSError behind its text
-    code = getattr(error, "rc", None)
-    if getattr(code, "value", code) in _BAD_CREDENTIALS:
-        where = f"the URI or in {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
-        return "credentials", f"refuses user or password: check them in {where}"
-    if isinstance(cause, ssl.SSLError):
-        return "tls", f"has no encryption to be trusted ({cause.reason or cause}): check port and cafile"
-    if isinstance(cause, socket.gaierror):
-        return "name", f"cannot be found: no computer is known as {address.host!r}"
-    if isinstance(cause, ConnectionRefusedError):
-        return "refused", "refuses the connection: check that it runs, and the port"
-    if isinstance(cause, TimeoutError):
-        return (
-            "silent",
-            f"does not answer within {ANSWER_S:g} s: check host, port, and whether it wants mqtts://",
-        )
-    if isinstance(cause, OSError):
-        return "unreachable", f"cannot be reached ({cause.strerror or cause}): check host, port and firewall"
-    return "lost", f"broke off the connection ({error})"
-
-
-def _library_log() -> logging.Logger:
-    """Return a logger for aiomqtt and paho that lets through only what we cannot tell ourselves."""
-    logger = logging.getLogger(f"{__name__}.client")
-    if not logger.filters:
-        logger.addFilter(_OnlyFullInbox())
-    return logger
-
-
-class _OnlyFullInbox(logging.Filter):
-    """Replaces the library's line per discarded message by a sparse one of ours; drops all else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._complaints = SparseLog(log)
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if "queue is full" in record.getMessage():
-            self._complaints.tell("inbox", "Events come faster than they are read; some were discarded.")
-        return False
-
-
-class _Harmless(logging.Filter):
-    """Drops what asyncio logs when a broker dies under aiomqtt: callbacks on a socket just closed."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        closed = isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno == errno.EBADF)
-        return not (closed and ("add_writer" in record.getMessage() or "add_reader" in record.getMessage()))
-
-
-@contextlib.contextmanager
-def _without_noise() -> Iterator[None]:
-    noise = _Harmless()
-    logger = logging.getLogger("asyncio")
-    logger.addFilter(noise)
-    try:
-        yield
-    finally:
-        logger.removeFilter(noise)
+        of_connack = isinstance(error, aiomqtt.exceptions.MqttConnectError)
+        code = getattr(error, "rc", None)
+        refusal = getattr(code, "value", code) if of_connack else None
+        kind, said = why_lost(error, refusal, address, heard)
+        raise AwayError(kind, f"The broker {address.uri} {said}.") from None

@@ -1,12 +1,14 @@
 """The sink that publishes to an MQTT broker.
 
-Policy: every event is published and acknowledged before it leaves the outbox, so it arrives at
-least once and in order, whatever happens to the broker meanwhile. A broker that is absent is
-asked again after waiting times from one second to five minutes.
+Every event is published and acknowledged before it leaves the outbox, so it arrives at least once and in
+order, whatever happens to the broker meanwhile. A broker that is absent is asked again after growing waiting
+times. What the broker refuses, or what breaks the connection again and again, is dealt with by `policy`.
 """
 
+import asyncio
 import logging
 import secrets
+from collections.abc import Hashable
 from typing import Self
 
 from stream_match.events import Event
@@ -14,8 +16,14 @@ from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import FLUSH_S, OutboxSink
-from stream_match.publish.mqtt import Connection, ConnectionLostError, check_certificates, connect, first_of
+from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
+from stream_match.publish.policy import ATTEMPTS, AwayError, RefusedError, cause
+from stream_match.publish.reasons import BLAMELESS
+from stream_match.publish.tasks import first_of
+
+STEADY_S = 30.0
+"""A connection that has lasted so long is sought again soon when it breaks."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +43,8 @@ class MqttSink(OutboxSink):
         How many events may wait while the broker is away.
     flush_s : float [seconds]
         How long leaving may take.
+    dialect : Dialect, optional
+        The version of MQTT to try first.
     """
 
     def __init__(
@@ -45,12 +55,19 @@ class MqttSink(OutboxSink):
         backoff: Backoff | None = None,
         capacity: int = CAPACITY,
         flush_s: float = FLUSH_S,
+        dialect: Dialect | None = None,
     ) -> None:
-        super().__init__(address.uri, capacity=capacity, flush_s=flush_s)
+        super().__init__(address.uri, backoff=backoff, capacity=capacity, flush_s=flush_s)
         self._address = address
         self._node = node
-        self._backoff = backoff or Backoff()
+        self._dialect = dialect or Dialect()
         self._retained = topics.Retained(address.base)
+        self._connection: Connection
+        self._in_flight: tuple[Hashable, topics.Message] | None = None
+        # The largest of the messages of QoS 0 since the last acknowledgement: they get none of their own.
+        self._unanswered: topics.Message | None = None
+        # Sizes that broke the connection, by topic: a broker of MQTT 3.1.1 does not tell its limit.
+        self._too_large: dict[str, int] = {}
         # Its own per sink, so that two listeners of one name do not throw each other out for ever,
         # but kept over reconnects, so that the broker ends the broken session before it opens the new one.
         self._client_id = f"stream_match-{node}-{secrets.token_hex(4)}"
@@ -62,59 +79,140 @@ class MqttSink(OutboxSink):
 
     async def publish(self, event: Event) -> None:
         """Take an event; returns at once."""
-        self._retained.hear(event)
         await super().publish(event)
+        self._retained.hear(event)
 
-    def _on_drop(self, event: Event) -> None:
+    def _on_given_up(self, event: Event) -> None:
         self._retained.passed(event)
 
     async def _open(self) -> None:
         check_certificates(self._address)  # told now, not in the background
 
-    async def _run(self) -> None:
+    async def _deliver(self) -> None:
+        clock = asyncio.get_running_loop().time
+        self._in_flight, self._unanswered, begun = None, None, clock()
         will = self._node_status(topics.OFFLINE)
-        while True:
-            try:
-                async with connect(self._address, client_id=self._client_id, will=will) as connection:
-                    await first_of(self._deliver(connection), self._guard(connection))
-            except ConnectionLostError as error:
-                told = f"{error} Events waiting: {self.waiting}; it is tried again."
-                self._complaints.tell(error.kind, told)
-            else:
-                return
-            if self._leaving.is_set() and not self.waiting:
-                return
-            await self._pause(self._backoff.next_s())
+        try:
+            async with connect(
+                self._address, client_id=self._client_id, will=will, dialect=self._dialect
+            ) as self._connection:
+                await first_of(self._tell_all(), self._guard())
+        except AwayError as lost:
+            if clock() - begun >= STEADY_S:
+                self._backoff.reset()
+            self._blame_what_was_sent_last(lost)
+            raise
 
-    async def _deliver(self, connection: Connection) -> None:
-        await connection.publish(self._node_status(topics.ONLINE))
+    async def _tell_all(self) -> None:
+        await self._tell_node(topics.ONLINE)
         self._retained.forget()
-        await self._tell_states(connection)
-        self._backoff.reset()
+        await self._tell_states()
         log.info("Connected to %s; events waiting: %d.", self._uri, self.waiting)
-        while (event := await self._next()) is not None:
-            message = topics.event_message(self._address.base, event)
-            await connection.publish(message)
-            self._outbox.pop()
-            self._retained.passed(event)
-            self._retained.delivered(message)
-            await self._tell_states(connection)
+        await self._drain()
         self._retained.silence()
-        await self._tell_states(connection)
-        await connection.publish(self._node_status(topics.STOPPED))
+        await self._tell_states()
+        await self._tell_node(topics.STOPPED)
 
-    async def _tell_states(self, connection: Connection) -> None:
-        for message in self._retained.due():
-            await connection.publish(message)
-            self._retained.delivered(message)
+    async def _send(self, event: Event) -> None:
+        message = topics.event_message(self._address.base, event)
+        await self._publish(message, event.event_id)
+        self._retained.passed(event)
+        self._retained.delivered(message)
 
-    async def _guard(self, connection: Connection) -> None:
+    async def _after_attempt(self) -> None:
+        await self._tell_states()
+
+    async def _tell_states(self) -> None:
+        """Tell what the retained topics should say; what is refused is told again when it changes."""
+        while due := self._retained.due():
+            message = due[0]
+            try:
+                await self._publish(message, message.topic)
+            except RefusedError as error:
+                self._give_up_state(message, error)
+            else:
+                self._retained.delivered(message)
+
+    async def _tell_node(self, payload: str) -> None:
+        try:
+            await self._connection.publish(self._node_status(payload))
+        except RefusedError as error:  # events may be allowed all the same
+            self._complaints.tell(f"node {error.kind}", str(error))
+
+    async def _publish(self, message: topics.Message, key: Hashable) -> None:
+        """Publish, and note what is under way, should the connection break over it."""
+        if _size(message) >= self._too_large.get(message.topic, _size(message) + 1):
+            raise RefusedError(
+                "too-large?", f"Messages of that size for {message.topic} broke the connection.", final=True
+            )
+        self._in_flight = key, message
+        try:
+            await self._connection.publish(message)
+        except RefusedError:
+            self._in_flight = None
+            raise
+        self._in_flight = None
+        self._note_delivery(key, message)
+
+    def _note_delivery(self, key: Hashable, message: topics.Message) -> None:
+        if message.qos:
+            self._failures.passed(key)
+            if self._unanswered is not None:
+                self._failures.passed(self._unanswered.topic)
+                self._unanswered = None
+        elif self._unanswered is None or _size(message) > _size(self._unanswered):
+            self._unanswered = message
+
+    def _blame_what_was_sent_last(self, lost: AwayError) -> None:
+        """Count a broken connection against the message that was under way.
+
+        A broker of MQTT 3.1.1 has no other way to say that it does not take a message.
+        """
+        if lost.kind in BLAMELESS:
+            return
+        if self._unanswered is not None:  # it was sent before what is under way
+            self._blame(self._unanswered.topic, self._unanswered, lost)
+        elif self._in_flight is not None:
+            self._blame(*self._in_flight, lost)
+        else:
+            self._too_large.clear()  # the broker itself may have been restarted, with another limit
+
+    def _blame(self, key: Hashable, message: topics.Message, lost: AwayError) -> None:
+        error = _suspicion(message, lost)
+        if not self._failures.enough(key, error):
+            return
+        if lost.kind != "silent":
+            self._too_large[message.topic] = _size(message)
+        event = self._outbox.head()
+        if event is not None and event.event_id == key:
+            self._give_up_head(event, error)
+        elif message.retain:
+            self._give_up_state(message, error)
+
+    def _give_up_state(self, message: topics.Message, error: Exception) -> None:
+        self._retained.given_up(message)
+        kind, said = cause(error)
+        self._complaints.tell(f"state {kind}", f"The retained {message.topic} is not up to date. {said}")
+
+    async def _guard(self) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""
         online = self._node_status(topics.ONLINE)
-        await connection.subscribe(online.topic)
-        async for topic, payload in connection.messages():
-            if topic == online.topic and payload.decode(errors="replace") == topics.OFFLINE:
-                await connection.publish(online)
+        await self._connection.subscribe(online.topic)  # if refused, only the connection is watched
+        async for received in self._connection.messages():
+            if received.topic == online.topic and received.payload == topics.OFFLINE.encode():
+                await self._tell_node(topics.ONLINE)
 
     def _node_status(self, payload: str) -> topics.Message:
         return topics.node_status(self._address.base, self._node, payload)
+
+
+def _size(message: topics.Message) -> int:
+    return len(message.payload.encode())
+
+
+def _suspicion(message: topics.Message, lost: AwayError) -> RefusedError:
+    return RefusedError(
+        f"broke off: {lost.kind}",
+        f"The connection broke {ATTEMPTS} times over {_size(message)} bytes for {message.topic}: "
+        f"check the broker's limits (max_packet_size) and permissions (ACL). {lost}",
+    )

@@ -1,75 +1,34 @@
-"""Events from a broker, as typed objects."""
+"""Events from a broker, as typed objects.
+
+A task of its own takes what comes in, so that a slow consumer never holds up the connection. What waits for
+the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never.
+"""
 
 import asyncio
-import json
 import logging
 import re
-from collections import OrderedDict
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 
 from stream_match.errors import UsageError
-from stream_match.events import Event, from_json, known_schemas
+from stream_match.events import Event, MatchEvent
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.mqtt import ConnectionLostError, connect
+from stream_match.publish.mqtt import Connection, Received, connect
+from stream_match.publish.outbox import Outbox
+from stream_match.publish.policy import RefusedError, cause
+from stream_match.publish.presence import Presence
+from stream_match.publish.reader import Reader
 from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
 
-# A repetition comes at most one outage after the original: twice an outbox of 10,000 events.
-SEEN_IDS = 20_000
-
-_KNOWN_SCHEMAS = known_schemas()
 _LEVEL = re.compile(r"\+|[a-z0-9_-]{1,64}")
+_TICK_S = 0.25  # between looks at which nodes have been offline for long enough
+_LIVES = ("match", "status")  # types for which it matters whether the node is there
 
 log = logging.getLogger(__name__)
-
-
-class Reader:
-    """Makes events of messages: skips what is foreign, broken, or known already.
-
-    Parameters
-    ----------
-    filters : tuple of str
-        The topic filters that were subscribed to. Messages on other topics are skipped, because
-        amqtt sends retained messages to clients that did not ask for them.
-    seen_ids : int
-        How many event ids are remembered, to recognise repetitions.
-    """
-
-    def __init__(self, filters: tuple[str, ...], *, seen_ids: int = SEEN_IDS) -> None:
-        self._filters = filters
-        self._seen_ids = seen_ids
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        self._complaints = SparseLog(log)
-        self.malformed = 0
-
-    def read(self, topic: str, payload: bytes) -> Event | None:
-        """Return the event of a message, or None if there is nothing new in it."""
-        if not payload or not any(topics.matches(topic, wanted) for wanted in self._filters):
-            return None
-        try:
-            event = from_json(payload)
-        except ValueError:
-            self._skip(topic, payload)
-            return None
-        return event if self._is_new(event.event_id) else None
-
-    def _is_new(self, event_id: str) -> bool:
-        if event_id in self._seen:
-            return False
-        self._seen[event_id] = None
-        if len(self._seen) > self._seen_ids:
-            self._seen.popitem(last=False)
-        return True
-
-    def _skip(self, topic: str, payload: bytes) -> None:
-        if _is_unknown(payload):
-            return
-        self.malformed += 1
-        self._complaints.tell(
-            "malformed", f"A message on {topic} is no event and was skipped; {self.malformed} were so far."
-        )
 
 
 async def subscribe(
@@ -77,13 +36,18 @@ async def subscribe(
     *,
     node: str = "+",
     source: str = "+",
+    types: Collection[str] = topics.KINDS,
     patient: bool = False,
     backoff: Backoff | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Yield the events that listeners publish to a broker, each once, for ever.
 
     The latest status of every source comes first, because brokers retain it. When the connection
-    breaks it is made again; what is published meanwhile is missed.
+    breaks it is made again; what is published meanwhile is missed. A listener that was killed cannot
+    tell the end of its matches and sources: when its node has been offline for two seconds, they are
+    yielded in its place, with the last time and place known. Their ids are those of the last events with
+    ``-ended`` or ``-stopped`` behind, and no other end of the same match follows. If the node was
+    alive all the time, its next events open the match again.
 
     Parameters
     ----------
@@ -91,6 +55,8 @@ async def subscribe(
         ``mqtt://[user:pass@]host[:port][/base]`` or ``mqtts://…``.
     node, source : str
         Names to listen for; ``+`` is any.
+    types : collection of str
+        Of ``match``, ``onset``, ``onset_cluster``, ``cluster``, ``status``; all by default.
     patient : bool
         Wait for a broker that is not there at the start, instead of raising.
     backoff : Backoff, optional
@@ -100,7 +66,7 @@ async def subscribe(
     ------
     Event
         A match, a sound, a change of a cluster, or a status. Events of types or versions unknown here are
-        left out.
+        left out, and so is every message that is no event.
 
     Raises
     ------
@@ -117,37 +83,118 @@ async def subscribe(
     ...             print(event.track.title)
     """
     address = Address.parse(uri)
-    filters = topics.event_filters(address.base, _level("node", node), _level("source", source))
-    reader, complaints, backoff = Reader(filters), SparseLog(log), backoff or Backoff()
+    hearing = _Hearing(address.base, _level("node", node), _level("source", source), _types(types))
+    task = asyncio.create_task(
+        _hear(address, hearing, backoff or Backoff(), patient=patient), name=f"subscribe to {address.uri}"
+    )
+    task.add_done_callback(lambda _: hearing.wake.set())
+    try:
+        while True:
+            while (event := hearing.inbox.head()) is None:
+                hearing.wake.clear()
+                if task.done():
+                    task.result()
+                await hearing.wake.wait()
+            hearing.inbox.pop()
+            yield event
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _hear(address: Address, hearing: "_Hearing", backoff: Backoff, *, patient: bool) -> None:
+    complaints = SparseLog(log)
     while True:
         try:
             async with connect(address) as connection:
-                await connection.subscribe(*filters)
+                hearing.note_refusals(await connection.subscribe(*hearing.filters))
                 patient = True
                 backoff.reset()
-                async with aclosing(connection.messages()) as messages:
-                    async for topic, payload in messages:
-                        event = reader.read(topic, payload)
-                        if event is not None:
-                            yield event
-        except ConnectionLostError as error:
+                await first_of(_take(connection, hearing), _tell_ends(hearing))
+        except Exception as error:
             if not patient:
                 raise
-            complaints.tell(error.kind, f"{error} It is tried again.")
+            log.debug("Hearing broke", exc_info=True)
+            kind, said = cause(error)
+            complaints.tell(kind, f"{said} It is tried again.")
         await asyncio.sleep(backoff.next_s())
+
+
+async def _take(connection: Connection, hearing: "_Hearing") -> None:
+    async with aclosing(connection.messages()) as messages:
+        async for received in messages:
+            hearing.take(received)
+
+
+async def _tell_ends(hearing: "_Hearing") -> None:
+    while True:
+        await asyncio.sleep(_TICK_S)
+        hearing.tell_ends()
+
+
+class _Hearing:
+    """What is subscribed to, what has come of it, and what waits for the consumer."""
+
+    def __init__(self, base: str, node: str, source: str, types: frozenset[str]) -> None:
+        self._types = types
+        lives = not types.isdisjoint(_LIVES)
+        kinds = types.union(_LIVES) if lives else types
+        events = topics.event_filters(base, node, source, kinds)
+        self._playing = f"{base}/{node}/{source}/now_playing"
+        self._node = topics.node_status(base, node, "").topic
+        self.filters = (*events, self._playing, self._node) if lives else events
+        self._reader = Reader((*events, self._playing))
+        self._presence = Presence()
+        self._complaints = SparseLog(log)
+        self.inbox = Outbox()
+        self.wake = asyncio.Event()
+
+    def take(self, received: Received) -> None:
+        """Take in a message; whatever it is, it does no harm."""
+        if topics.matches(received.topic, self._node):
+            name = received.topic.split("/")[-2]
+            self._reader.forget(self._presence.node_said(name, received.payload, time.monotonic()))
+        elif topics.matches(received.topic, self._playing):
+            self._recall(received)
+        elif (event := self._reader.read(received.topic, received.payload)) is not None:
+            self._tell(self._presence.hear(event, retained=received.retained))
+
+    def note_refusals(self, refusals: list[RefusedError]) -> None:
+        """Tell which filters were refused; raise if all were."""
+        if len(refusals) == len(self.filters):
+            raise refusals[0]
+        for refusal in refusals:
+            self._complaints.tell(str(refusal), str(refusal))
+
+    def tell_ends(self) -> None:
+        """Tell the ends that are due."""
+        self._tell(self._presence.due(time.monotonic()))
+
+    def _recall(self, received: Received) -> None:
+        # As it changes, its events come on their own topic, too.
+        if received.retained and received.payload != topics.NOTHING_PLAYING.encode():
+            event = self._reader.parse(received.topic, received.payload)
+            if isinstance(event, MatchEvent):
+                self._presence.recall(event)
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            if event.type in self._types and self.inbox.put(event) is not None:
+                self._complaints.tell(
+                    "slow", f"Events come faster than they are read; dropped so far: {self.inbox.dropped}."
+                )
+        self.wake.set()
+
+
+def _types(types: Collection[str]) -> frozenset[str]:
+    unknown = sorted(set(types) - set(topics.KINDS))
+    if unknown or not types:
+        given = f"The type {unknown[0]!r} is not known" if unknown else "No type is given"
+        raise UsageError(f"{given}: expected some of {', '.join(topics.KINDS)}.")
+    return frozenset(types)
 
 
 def _level(argument: str, name: str) -> str:
     if not _LEVEL.fullmatch(name):
         raise UsageError(f"The {argument} {name!r} is no name: use a-z, 0-9, _ and -, or + for any.")
     return name
-
-
-def _is_unknown(payload: bytes) -> bool:
-    """Say whether a payload is an event of a later version or another type, rather than broken."""
-    try:
-        content = json.loads(payload)
-    except ValueError:
-        return False
-    schema = content.get("schema") if isinstance(content, dict) else None
-    return isinstance(schema, str) and schema not in _KNOWN_SCHEMAS

@@ -1,5 +1,6 @@
 """Which MQTT topics say what: names, QoS, and what is retained."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from stream_match.events import Event, MatchEvent, OnsetClusterEvent, OnsetEvent, StatusEvent, to_json
@@ -23,6 +24,22 @@ class Message:
     qos: int = 1
 
 
+def packet_bytes(message: Message, *, v5: bool) -> int:
+    """Return how many bytes the PUBLISH packet of a message has.
+
+    Parameters
+    ----------
+    message : Message
+        Sent without properties.
+    v5 : bool
+        Whether it is one of MQTT 5, else of 3.1.1.
+    """
+    topic, payload = len(message.topic.encode()), len(message.payload.encode())
+    rest = 2 + topic + (2 if message.qos else 0) + (1 if v5 else 0) + payload
+    length_bytes = max(1, -(-rest.bit_length() // 7))  # the length itself is written in groups of seven bits
+    return 1 + length_bytes + rest
+
+
 def node_status(base: str, node: str, payload: str) -> Message:
     """Return the message that says whether a node is `ONLINE`, `STOPPED` (cleanly) or `OFFLINE`."""
     return Message(f"{base}/{node}/status", payload, retain=True)
@@ -39,9 +56,9 @@ def event_message(base: str, event: Event) -> Message:
     return Message(topic, to_json(event), retain=isinstance(event, StatusEvent), qos=0 if sound else 1)
 
 
-def event_filters(base: str, node: str, source: str) -> tuple[str, ...]:
+def event_filters(base: str, node: str, source: str, kinds: Collection[str] = KINDS) -> tuple[str, ...]:
     """Return the topic filters under which events come; `node` and `source` may be ``+``."""
-    return tuple(f"{base}/{node}/{source}/{kind}" for kind in KINDS)
+    return tuple(f"{base}/{node}/{source}/{kind}" for kind in KINDS if kind in kinds)
 
 
 def matches(topic: str, topic_filter: str) -> bool:
@@ -71,8 +88,13 @@ class NowPlaying:
 
     @property
     def payload(self) -> str:
-        """The latest event of the match that is playing, or `NOTHING_PLAYING`."""
-        return to_json(next(reversed(self.running.values()))) if self.running else NOTHING_PLAYING
+        """The latest event of the match that is playing; `NOTHING_PLAYING` if there is none fit for JSON."""
+        if not self.running:
+            return NOTHING_PLAYING
+        try:
+            return to_json(next(reversed(self.running.values())))
+        except ValueError:  # told when the event itself is to be sent
+            return NOTHING_PLAYING
 
 
 class Retained:
@@ -114,10 +136,20 @@ class Retained:
         outbox, which is never dropped: so ids are compared, which are sortable by time.
         """
         if isinstance(event, StatusEvent):
-            message = event_message(self._base, event)
+            try:
+                message = event_message(self._base, event)
+            except ValueError:  # no JSON: it was set aside for that
+                return
             if event.event_id >= self._newest.get(message.topic, ""):
                 self._newest[message.topic] = event.event_id
                 self._wanted[message.topic] = message.payload
+
+    def given_up(self, message: Message) -> None:
+        """Take note that the broker does not take a message; a track that does not play must not stay."""
+        if message.topic in self._playing and message.payload != NOTHING_PLAYING:
+            self._wanted[message.topic] = NOTHING_PLAYING
+        else:
+            self._told[message.topic] = message.payload
 
     def silence(self) -> None:
         """Want nothing to be playing any more."""

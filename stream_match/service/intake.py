@@ -1,7 +1,7 @@
 """From a source into the queue: at which pace, and how it ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ async def fill(queue: BlockQueue, source: Source, pace: Literal["real", "fast"],
     ----------
     queue : BlockQueue
         Closed with an error if the source breaks off, or if it is live and ends; what waits in it can
-        still be heard. Whoever cancels this closes the queue.
+        still be heard. It is closed however this ends: its reader never waits for nobody.
     source : Source
         Opened here.
     pace : str
@@ -27,7 +27,7 @@ async def fill(queue: BlockQueue, source: Source, pace: Literal["real", "fast"],
     world : World
         Clock and sleep.
     """
-    error: BaseException | None = None
+    error: Exception | None = SourceError(f"reading {source.uri} was broken off", retry=True)
     try:
         async with aclosing(_paced(source, pace, world)) as blocks:
             async for block in blocks:
@@ -35,11 +35,11 @@ async def fill(queue: BlockQueue, source: Source, pace: Literal["real", "fast"],
                     queue.put_nowait(block)
                 else:
                     await queue.put(block)
-        if source.live:
-            error = SourceError(f"{source.uri} has ended", retry=True)
+        error = SourceError(f"{source.uri} has ended", retry=True) if source.live else None
     except Exception as caught:  # noqa: BLE001 - carried over and raised where the queue is read
         error = caught
-    queue.close(error)
+    finally:
+        queue.close(error)
 
 
 def is_recording(source: Source) -> bool:
@@ -65,6 +65,14 @@ async def _after(first: Block, rest: AsyncGenerator[Block, None]) -> AsyncGenera
     yield first
     async for block in rest:
         yield block
+
+
+async def closing(queue: BlockQueue, work: Coroutine[Any, Any, None]) -> None:
+    """Do work beside the intake; if it breaks, so does the queue, and with it this opening of the source."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - carried over and raised where the queue is read
+        queue.close(error)
 
 
 async def unless(stop: asyncio.Event, seconds: float, world: World) -> None:

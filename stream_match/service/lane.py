@@ -11,6 +11,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.errors import StreamMatchError
 from stream_match.events import ClusterFacts, Facts, MatchFacts, OnsetClusterFacts, OnsetFacts
 from stream_match.service.memory import SoundMemory
+from stream_match.service.reasons import reason_of
 from stream_match.service.report import Report
 from stream_match.service.world import EnginePort, Offload
 
@@ -19,7 +20,7 @@ FLOOR_DBFS = -120.0  # digital silence, for JSON knows no infinity
 
 
 class EngineError(StreamMatchError):
-    """The engine broke; its source cannot be listened to any more."""
+    """The engine broke, or could not be made; another one may do better."""
 
 
 class Level:
@@ -132,10 +133,17 @@ class Lane:
 
         try:
             found, cost_s = await self._offload(timed)
+            noted = [self._noted(facts) for facts in found if not self._is_unheard_of(facts)]
         except Exception as error:  # whatever an engine may raise, it is the end of this one only
-            raise EngineError(f"the matcher broke ({type(error).__name__}: {error})") from error
+            raise EngineError(f"the matcher broke ({reason_of(error)})") from error
         self._report.engine_s += cost_s
-        return [self._noted(facts) for facts in found]
+        return noted
+
+    def _is_unheard_of(self, facts: Facts) -> bool:
+        """Whether an engine goes on with a match whose beginning was lost when it broke."""
+        if not isinstance(facts, MatchFacts) or facts.phase == "started":
+            return False
+        return f"{self._prefix}-{facts.match_id}" not in self._running
 
     def _noted(self, facts: Facts) -> Facts:
         if isinstance(facts, MatchFacts):

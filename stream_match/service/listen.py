@@ -17,8 +17,9 @@ from stream_match.publish.base import Sink
 from stream_match.publish.sparse import SparseLog
 from stream_match.service.claim import claimed
 from stream_match.service.report import Report
+from stream_match.service.shared import Shared
 from stream_match.service.stamp import event_ids
-from stream_match.service.supervisor import Shared, Supervisor
+from stream_match.service.supervisor import Supervisor
 from stream_match.service.world import EnginePort, World
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ async def listen(
                 ids=event_ids(world),
                 stop=stop,
                 world=world,
+                reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 state=settings.state,
             )
@@ -132,8 +134,10 @@ async def _opened(sinks: Sequence[Sink], report: Report) -> AsyncIterator[Sequen
         yield entered
     finally:
         await _close(entered)
-        # Only sinks that keep events for a far side that is away have any waiting.
-        report.undelivered += sum(getattr(sink, "waiting", 0) for sink in entered)
+        # Only sinks that keep events for a far side that is away have any waiting or set aside.
+        report.undelivered += sum(
+            getattr(sink, "waiting", 0) + getattr(sink, "set_aside", 0) for sink in entered
+        )
 
 
 async def _close(sinks: Sequence[Sink]) -> None:

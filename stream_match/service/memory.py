@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from stream_match.errors import UsageError
+from stream_match.service.reasons import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +70,10 @@ class SoundMemory:
         self.prefix = self._own_prefix = prefix
         self._path = path
         self._text: str | None = None
+        self._ahead: str | None = None  # the same, with identities left out for an engine that goes on
         self._stored = False  # whether the file holds identities under this prefix
         self._misses_left = 0  # how often writing may fail before it would no longer cover all identities
+        self._used = False  # whether an engine has given identities under `prefix`
         self._renamed = 0
         if path is not None:
             self._read(path)
@@ -82,7 +85,9 @@ class SoundMemory:
         try:
             engine.remember(self._text)
         except ValueError as error:
-            self._begin_without(str(error))
+            self.begin_without(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever is in a memory, it keeps no source from being heard
+            self.begin_without(reason_of(error))
 
     def take(self, engine: object, *, goes_on: bool = False) -> None:
         """Learn what an engine knows, and write it down.
@@ -93,27 +98,43 @@ class SoundMemory:
         goes_on : bool
             Whether it will learn more: should that be lost, its identities are not given again.
         """
-        if not isinstance(engine, Remembering) or (text := engine.memory()) is None:
+        if not isinstance(engine, Remembering) or not self._learn(engine, goes_on=goes_on):
             return
-        self._text = text
-        if self._path is None:
-            return
-        ahead = engine.memory(ids_ahead=IDS_AHEAD) if goes_on else text
+        if self._path is not None and (text := self._ahead if goes_on else self._text) is not None:
+            self._store(self._path, text, MISSES if goes_on else 0)
+
+    def _learn(self, engine: Remembering, *, goes_on: bool) -> bool:
+        """Ask an engine what it knows; return whether it could say."""
+        self._used = True
         try:
-            _write(self._path, {"format": FORMAT, "prefix": self.prefix, "memory": json.loads(ahead or text)})
+            text = engine.memory()
+            ahead = engine.memory(ids_ahead=IDS_AHEAD) if goes_on else text
+        except Exception as error:  # noqa: BLE001 - an engine that broke may not know what it knows
+            log.warning("what was learnt of sounds lately is lost (%s)", reason_of(error))
+            self._text = self._ahead  # and identities that were given since are not given again
+            return False
+        self._text, self._ahead = text, ahead
+        return True
+
+    def _store(self, path: Path, text: str, misses: int) -> None:
+        try:
+            _write(path, {"format": FORMAT, "prefix": self.prefix, "memory": json.loads(text)})
         except OSError as error:
-            log.warning("the clusters could not be written to %s (%s)", self._path, error.strerror)
+            log.warning("the clusters could not be written to %s (%s)", path, error.strerror)
             self._miss()
         else:
-            self._stored, self._misses_left = True, MISSES if goes_on else 0
+            self._stored, self._misses_left = True, misses
 
     def _miss(self) -> None:
         """Go on under another prefix where the next process might give today's identities again."""
         self._misses_left -= 1
         if self._stored and self._misses_left < 0:
-            self._renamed += 1
-            self.prefix, self._stored = f"{self._own_prefix}{self._renamed}", False
+            self._rename()
             log.warning("lest they are given twice, identities of clusters begin with %s now", self.prefix)
+
+    def _rename(self) -> None:
+        self._renamed += 1
+        self.prefix, self._stored = f"{self._own_prefix}{self._renamed}", False
 
     def _read(self, path: Path) -> None:
         try:
@@ -122,16 +143,29 @@ class SoundMemory:
         except FileNotFoundError:
             return
         except (ValueError, KeyError, RecursionError) as error:
-            self._begin_without(str(error))
+            self.begin_without(str(error))
         except OSError as error:
-            self._begin_without(f"it cannot be read ({error.strerror})")
+            self.begin_without(f"it cannot be read ({error.strerror})")
 
-    def _begin_without(self, why: str) -> None:
-        self._text, self.prefix, self._stored = None, self._own_prefix, False
+    def begin_without(self, why: str) -> None:
+        """Forget what was learnt and set its file aside; identities begin with another prefix.
+
+        Parameters
+        ----------
+        why : str
+            For the log.
+        """
+        self._text = self._ahead = None
+        if self._used:
+            self._rename()
+        else:
+            self.prefix, self._stored = self._own_prefix, False
         if self._path is None:
             return
         try:
             aside = _set_aside(self._path)
+        except FileNotFoundError:  # nothing was written yet
+            return
         except OSError as error:
             log.warning(
                 "the clusters in %s cannot be used: %s; nor can it be set aside (%s), so beginning without "

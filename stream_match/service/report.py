@@ -17,7 +17,9 @@ class Report:
     audio_s, engine_s
         Audio heard, and CPU time of the engines for it.
     dropped_s
-        Audio lost.
+        Audio lost by overrun.
+    outage_s
+        Audio lost while sources were away.
     waited_s
         Longest that audio waited in a queue of a live source.
     matches
@@ -35,6 +37,7 @@ class Report:
     audio_s: float = 0.0
     engine_s: float = 0.0
     dropped_s: float = 0.0
+    outage_s: float = 0.0
     waited_s: float = 0.0
     matches: int = 0
     sounds: int = 0
@@ -46,7 +49,7 @@ class Report:
         told = [
             f"heard {self.audio_s:.1f} s of audio",
             f"the engine took {self.engine_s:.1f} s of CPU{self._speed()}",
-            f"{self.dropped_s:.1f} s dropped",
+            f"{self.dropped_s:.1f} s dropped, {self.outage_s:.1f} s lost in outages",
             f"audio waited at most {self.waited_s:.1f} s",
             f"matches: {self.matches}{self._delay()}",
             f"sounds: {self.sounds}",

@@ -55,15 +55,16 @@ class EventIds:
 
 
 class HeardClock:
-    """Tells at which time of day a place in a stream was heard.
+    """Tells when a place in a stream was heard, in monotonic seconds.
 
     Audio can come late but never before it was heard, so the place's time is that of the earliest
     arrival, over the last minute or two: what one block was late does not move the time of all others.
+    The wall clock is no part of it: one that is set would move the past.
 
     Parameters
     ----------
     start : float
-        Seconds since 1970 at which the stream's beginning was heard.
+        Monotonic seconds at which the stream's beginning was heard.
     """
 
     def __init__(self, start: float) -> None:
@@ -85,7 +86,7 @@ class HeardClock:
             self._anchor, self._earliest, self._since_s = self._earliest, anchor, stream_s
 
     def at(self, stream_s: float) -> float:
-        """Return the time at which `stream_s` was heard [seconds since 1970]."""
+        """Return the time at which `stream_s` was heard [monotonic seconds]."""
         return self._anchor + stream_s
 
 
@@ -103,6 +104,7 @@ class Stamper:
     """
 
     def __init__(self, node: str, source: str, source_name: str | None, ids: Callable[[], str]) -> None:
+        self.source = source
         self._who: dict[str, Any] = {"node": node, "source": source, "source_name": source_name}
         self._ids = ids
 
@@ -125,8 +127,8 @@ class Stamper:
 
 
 def utc(time: float) -> datetime:
-    """Return a time of day from seconds since 1970."""
-    return datetime.fromtimestamp(time, UTC)
+    """Return a time of day, to the millisecond, from seconds since 1970."""
+    return datetime.fromtimestamp(round(time, 3), UTC)
 
 
 def event_ids(world: World) -> EventIds:

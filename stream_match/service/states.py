@@ -11,7 +11,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     "running": frozenset({"stalled", "reconnecting", "failed", "stopped"}),
     # open, but no audio for STALL_S
     "stalled": frozenset({"running", "reconnecting", "failed", "stopped"}),
-    # lost; waits, or is being opened for the attempt-th time
+    # lost, or its matcher broke; waits, or is being opened for the attempt-th time
     "reconnecting": frozenset({"running", "reconnecting", "failed", "stopped"}),
     # given up
     "failed": frozenset(),
@@ -20,11 +20,15 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 }
 """State → the states that may follow it. Every transition is a status event."""
 
+OPEN: frozenset[State] = frozenset({"running", "stalled"})
+"""States in which what a stream last said of itself is still true."""
+
 STALL_S = 12.0
-"""A source without audio for so long is `stalled`; HLS is silent for up to 10 s with nothing wrong."""
+"""A source from which no audio arrives for so long is `stalled`; HLS is silent for up to 10 s by nature."""
 
 LOST_S = 60.0
-"""A live source without audio for so long is closed and opened again, whatever it says of itself."""
+"""A live source from which no audio arrives for so long is closed and opened again, whatever it says of
+itself. It counts from the opening, too: connecting and opening have shorter timeouts of their own."""
 
 STATUS_EVERY_S = 60.0
 """Audio between two status events of a source that just runs."""
@@ -33,8 +37,15 @@ KEEP_EVERY_S = 300.0
 """Audio between two writings of what was learnt: what a power cut may cost."""
 
 STEADY_S = 60.0
-"""A source that has run for so long [seconds of audio] is tried again at once when lost. Shorter runs do
-not count: a server that accepts, sends its buffer and hangs up must not be asked every second."""
+"""A source that has run for so long [seconds of audio] is tried again after a second when lost. After a
+shorter run the waits grow on: a server that accepts and hangs up must not be asked every second."""
+
+FORGET_AFTER_BREAKS = 3
+"""Matchers that break in a row, none of which ran for `STEADY_S`, before the next one begins without what the
+earlier ones have learnt of sounds: that may be what breaks them."""
+
+GIVE_UP_AFTER_BREAKS = 6
+"""Matchers that break in a row before a recording fails; a live source goes on trying."""
 
 MAX_METADATA = 16
 MAX_METADATA_CHARACTERS = 500

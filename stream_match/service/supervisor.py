@@ -2,62 +2,32 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
-from stream_match.errors import SourceError, StreamMatchError
-from stream_match.events import Event, Facts, State
-from stream_match.publish.backoff import Backoff
+from stream_match.errors import SourceError, StreamMatchError, UsageError
+from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
-from stream_match.service.intake import cancelled, fill, is_recording, unless
-from stream_match.service.lane import Lane, Level
+from stream_match.service.intake import cancelled, closing, fill, unless
+from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
-from stream_match.service.report import Report
-from stream_match.service.stamp import EventIds, HeardClock, Stamper, utc
-from stream_match.service.world import EnginePort, World
+from stream_match.service.reasons import reason_of
+from stream_match.service.reckoning import Reckoning
+from stream_match.service.retry import Retry
+from stream_match.service.shared import Shared
+from stream_match.service.stamp import Stamper
+from stream_match.service.status import Teller
+from stream_match.service.watchdog import watch
 
 log = logging.getLogger(__name__)
 
 PIECE_SAMPLES = SAMPLE_RATE_HZ
 """Longest stretch that an engine takes at once: a second, so that events and a stop come promptly."""
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all sources of a service have in common.
-
-    Attributes
-    ----------
-    node
-        Name of this listener.
-    pace
-        Whether recordings come as they are heard.
-    make_engine
-        Makes an engine without history; called off the event loop, once per opening.
-    publish
-        Takes events.
-    ids
-        Makes ids of events and matches.
-    stop
-        Set when everything has to end.
-    state
-        Folder in which sources keep what they have learnt; None for nowhere.
-    """
-
-    node: str
-    pace: Literal["real", "fast"]
-    make_engine: Callable[[], EnginePort]
-    publish: Callable[[Event], Awaitable[None]]
-    ids: EventIds
-    stop: asyncio.Event
-    world: World
-    report: Report = field(default_factory=Report)
-    state: Path | None = None
 
 
 class Supervisor:
@@ -77,24 +47,16 @@ class Supervisor:
         self._source = source
         self._shared = shared
         self._world = shared.world
-        self._stamper = Stamper(shared.node, source.name, source_name, shared.ids)
-        self._clock = HeardClock(self._world.now())
-        self._backoff = Backoff(chance=self._world.chance)
-        self._level = Level()
-        self._metadata: dict[str, str] = {}
-        self._state: State | None = None
-        self._attempt = 0
-        self._stream_s = 0.0
-        self._opened_s = 0.0  # stream time at the last opening
-        self._told_s = 0.0  # stream time of the last status
-        self._dropped_s = 0.0
-        self._last_audio: float | None = None  # time of day
-        self._sign_of_life = 0.0  # monotonic
-        self._fresh = True  # the next audio begins a new reckoning of time
+        self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
+        stamper = Stamper(shared.node, source.name, source_name, shared.ids)
+        self._teller = Teller(stamper, self._reckoning, shared.publish)
+        always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
+        self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         self._memory = SoundMemory(memory_path(shared.state, source.name), shared.ids()[:PREFIX_LETTERS])
         self._kept_s = 0.0  # stream time at which it was last written down
-        self._suppressed = 0  # onsets of earlier openings that were not told
-        self._suppressed_now = 0
+        self._begun_s = 0.0  # stream time at which the engine of now began
+        self._breaks = 0  # engines that broke in a row
+        self._suppressed = 0  # onsets of earlier engines that were not told
         self._complaints = SparseLog(log, clock=self._world.monotonic)
 
     async def run(self) -> None:
@@ -102,197 +64,187 @@ class Supervisor:
         try:
             await self._supervise()
         except Exception as error:  # a fault of ours must not end the other sources
-            log.error("%s: its supervision broke (%s: %s)", self._source.name, type(error).__name__, error)  # noqa: TRY400 - the trace below
             log.debug("%s broke", self._source.name, exc_info=True)
-            self._shared.report.failed.append(self._source.name)
+            with suppress(Exception):  # it was told to the log
+                await self._fail(f"its supervision broke ({reason_of(error)})")
 
     async def _supervise(self) -> None:
-        await self._become("starting")
+        await self._teller.become("starting")
         while not self._shared.stop.is_set():
             loss = await self._hear_once()
             if loss is None:
                 break
-            if not loss.retry:
-                log.error("%s: %s", self._source.name, loss)
-                self._shared.report.failed.append(self._source.name)
-                await self._become("failed", str(loss))
+            reason = self._reason(loss)
+            if not self._comes_back(loss):
+                await self._fail(reason)
                 return
-            await self._wait_for_return(loss)
-        await self._become("stopped")
+            self._teller.forget()
+            await self._wait_for_return(reason)
+        await self._end("stopped")
 
-    async def _hear_once(self) -> SourceError | None:
+    def _comes_back(self, loss: Exception) -> bool:
+        """Whether opening the source again may help."""
+        can_never_work = isinstance(loss, UsageError) or (isinstance(loss, SourceError) and not loss.retry)
+        if self._source.live:
+            # What has run once can run again, whatever a server has sent meanwhile.
+            return self._reckoning.stream_s > 0 or not can_never_work
+        # A recording that breaks off would begin anew: only what had not begun is worth another try.
+        begun = self._reckoning.stream_s > self._reckoning.opened_s
+        return isinstance(loss, SourceError) and loss.retry and not begun
+
+    def _reason(self, loss: Exception) -> str:
+        told = reason_of(loss)
+        return told if isinstance(loss, StreamMatchError) else f"{self._source.uri} broke ({told})"
+
+    async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""
-        self._opened_s = self._stream_s
-        self._fresh = True
-        self._sign_of_life = self._world.monotonic()
-        queue = BlockQueue()
-        lane: Lane | None = None
-        ended = False
+        self._reckoning.open()
+        queue = BlockQueue(clock=self._world.monotonic)
         tasks = self._start(queue)
         try:
-            lane = await self._new_lane()
-            await self._hear(queue, lane)
-            ended = True
-        except SourceError as error:
-            # A recording that breaks off would begin anew: only what had not begun is worth another try.
-            begun = self._stream_s > self._opened_s
-            return SourceError(str(error), retry=error.retry and (self._source.live or not begun))
+            await self._listen(queue)
         except Exception as error:  # one bad source must never be the end of the others
             log.debug("%s broke", self._source.name, exc_info=True)
-            if isinstance(error, StreamMatchError):
-                return SourceError(str(error))
-            return SourceError(f"{self._source.uri} broke ({type(error).__name__}: {error})")
+            return error
         finally:
             await cancelled(*tasks)
-            if lane is not None:
-                await self._tell(await lane.finish())
-                await lane.keep(goes_on=not ended)
-                self._suppressed, self._suppressed_now = self._suppressed + self._suppressed_now, 0
         return None
-
-    async def _new_lane(self) -> Lane:
-        shared = self._shared
-        engine = await self._world.offload(shared.make_engine)
-        await self._world.offload(lambda: self._memory.give(engine))
-        lane = Lane(engine, shared.ids(), self._opened_s, self._world.offload, shared.report, self._memory)
-        await lane.keep(goes_on=True)  # before the first identity is given
-        return lane
 
     def _start(self, queue: BlockQueue) -> list["asyncio.Task[None]"]:
         name = self._source.name
         intake = asyncio.create_task(
             fill(queue, self._source, self._shared.pace, self._world), name=f"capture {name}"
         )
-        watch = asyncio.create_task(self._watch(intake, queue), name=f"watch {name}")
-        ending = asyncio.create_task(self._end_capture(intake, queue), name=f"stop {name}")
-        return [intake, watch, ending]
+        watching = watch(queue, self._source, intake, self._stalled, self._world)
+        return [
+            intake,
+            asyncio.create_task(closing(queue, watching), name=f"watch {name}"),
+            asyncio.create_task(closing(queue, self._end_capture(intake, queue)), name=f"stop {name}"),
+        ]
 
-    async def _hear(self, queue: BlockQueue, lane: Lane) -> None:
+    async def _listen(self, queue: BlockQueue) -> None:
+        """Hear what comes through a queue, with another engine when one breaks."""
+        # The pieces are the same for all engines: the next one goes on where the last one broke.
+        async with aclosing(self._pieces(queue)) as heard:
+            while True:
+                try:
+                    await self._hear_with_one_engine(heard, queue)
+                except EngineError as error:
+                    await self._replace_engine(error)
+                else:
+                    return
+
+    async def _replace_engine(self, error: EngineError) -> None:
+        """Wait before the next engine; raise the error of a recording with which all of them break."""
+        self._breaks += 1
+        if self._breaks >= states.GIVE_UP_AFTER_BREAKS and not self._source.live:
+            raise error
+        if self._breaks == states.FORGET_AFTER_BREAKS:
+            self._memory.begin_without(f"{self._breaks} matchers in a row broke with them")
+        await self._wait_for_return(reason_of(error))
+
+    async def _hear_with_one_engine(self, heard: AsyncIterator[Block], queue: BlockQueue) -> None:
+        self._begun_s = self._reckoning.stream_s
+        lane = await self._new_lane()
+        ended = False
+        try:
+            async for piece in heard:
+                await self._feed(piece, lane, queue)
+            ended = True
+        finally:
+            await self._teller.tell(await lane.finish())
+            await lane.keep(goes_on=not ended)
+            self._suppressed += lane.onsets_suppressed
+            self._teller.onsets_suppressed = self._suppressed
+
+    async def _new_lane(self) -> Lane:
+        shared = self._shared
+        try:
+            engine = await self._world.offload(shared.make_engine)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
+        await self._world.offload(lambda: self._memory.give(engine))
+        lane = Lane(engine, shared.ids(), self._begun_s, self._world.offload, shared.report, self._memory)
+        await lane.keep(goes_on=True)  # before the first identity is given
+        return lane
+
+    async def _pieces(self, queue: BlockQueue) -> AsyncGenerator[Block, None]:
+        """Yield what comes through a queue in pieces of a second at most, until all has to stop."""
         async for block in queue:
             rest_s = block.y.size / SAMPLE_RATE_HZ
             for piece in pieces(block):
                 if self._shared.stop.is_set():
                     return
                 rest_s -= piece.y.size / SAMPLE_RATE_HZ
-                await self._take(piece, rest_s + queue.buffered_s, lane)
+                self._reckoning.take(piece, rest_s + queue.buffered_s)
+                yield piece
 
-    async def _take(self, piece: Block, waiting_s: float, lane: Lane) -> None:
-        """Hear a piece, behind which `waiting_s` wait: keep the time, tell the state, ask the engine."""
+    async def _feed(self, piece: Block, lane: Lane, queue: BlockQueue) -> None:
+        """Tell the state, ask the engine, tell what it heard."""
+        self._teller.hear(piece)
+        if piece.y.size and self._is_back(queue):
+            self._retry.back()
+            await self._teller.become("running")
         length_s = piece.y.size / SAMPLE_RATE_HZ
-        self._stream_s += piece.gap_s + length_s
-        self._count_loss(piece.gap_s)
-        # A gap of known length moves stream time on, and the reckoning of time stays true.
-        self._keep_time(waiting_s, length_s, anew=piece.discontinuity and not piece.gap_s)
-        news = self._news(piece)
-        self._level.hear(piece.y)
-        if length_s and self._state != "running":
-            await self._become("running")
-            news = False
-        facts = await lane.feed(piece)
+        try:
+            facts = await lane.feed(piece)
+        except EngineError:
+            self._reckoning.lose(length_s)  # nobody has heard it to the end
+            raise
         self._shared.report.audio_s += length_s
-        await self._tell(facts)
+        await self._teller.tell(facts)
         self._notice_flood(lane)
-        if self._stream_s - self._kept_s >= states.KEEP_EVERY_S:
-            self._kept_s = self._stream_s
+        await self._keep_now_and_then(lane)
+        await self._teller.go_on()
+        if self._reckoning.stream_s - self._begun_s >= states.STEADY_S:
+            self._retry.steady()
+            self._breaks = 0
+
+    def _is_back(self, queue: BlockQueue) -> bool:
+        """Whether audio tells that the source runs again; what only waited in the queue does not."""
+        state = self._teller.state
+        return state != "running" and not (state == "stalled" and queue.silent_s >= states.STALL_S)
+
+    async def _keep_now_and_then(self, lane: Lane) -> None:
+        if self._reckoning.stream_s - self._kept_s >= states.KEEP_EVERY_S:
+            self._kept_s = self._reckoning.stream_s
             await lane.keep(goes_on=True)
-        if self._state == "running" and (news or self._stream_s - self._told_s >= states.STATUS_EVERY_S):
-            await self._tell_state()
-        self._sign_of_life = self._world.monotonic()
-        if self._stream_s - self._opened_s >= states.STEADY_S:
-            self._backoff.reset()
-
-    def _keep_time(self, waiting_s: float, length_s: float, *, anew: bool) -> None:
-        """Reckon when the end of what was just taken was heard."""
-        if not self._read_fast:
-            arrived = self._world.now() - waiting_s
-            if self._fresh and self._source.live and self._last_audio is not None:
-                self._count_loss(max(0.0, arrived - length_s - self._last_audio))
-            if self._fresh or anew:
-                self._clock.begin(arrived, self._stream_s)
-            self._clock.hear(arrived, self._stream_s)
-            self._shared.report.waited_s = max(self._shared.report.waited_s, waiting_s)
-        self._fresh = False
-        self._last_audio = self._clock.at(self._stream_s)
-
-    def _count_loss(self, lost_s: float) -> None:
-        self._dropped_s += lost_s
-        self._shared.report.dropped_s += lost_s
-
-    @property
-    def _read_fast(self) -> bool:
-        """Whether the time of day is that which it would be, had the recording been played."""
-        return self._shared.pace == "fast" and is_recording(self._source)
 
     def _notice_flood(self, lane: Lane) -> None:
         """Say that onsets are not told, once in a while; their number is in the status events."""
-        if lane.onsets_suppressed == self._suppressed_now:
-            return
-        self._suppressed_now = lane.onsets_suppressed
-        self._complaints.tell(
-            "flood",
-            f"{self._source.name}: more sounds than max_onsets_per_second; "
-            f"not told so far: {self._suppressed + self._suppressed_now}",
-        )
+        suppressed = self._suppressed + lane.onsets_suppressed
+        if suppressed > self._teller.onsets_suppressed:
+            self._teller.onsets_suppressed = suppressed
+            told = (
+                f"{self._source.name}: more sounds than max_onsets_per_second; not told so far: {suppressed}"
+            )
+            self._complaints.tell("flood", told)
 
-    def _news(self, piece: Block) -> bool:
-        """Take over what the stream says of itself; return whether it is new."""
-        before = self._metadata
-        self._metadata = states.kept_metadata(before, piece.metadata) if piece.metadata else before
-        return self._metadata != before
-
-    async def _watch(self, intake: "asyncio.Task[None]", queue: BlockQueue) -> None:
-        """Notice silence of the line: first tell it, then close what is live."""
-        while True:
-            silent_s = self._world.monotonic() - self._sign_of_life
-            if silent_s >= states.STALL_S and self._state == "running":
-                await self._become("stalled", f"no audio for {silent_s:.0f} s")
-            if silent_s >= states.LOST_S and self._source.live:
-                await cancelled(intake)
-                queue.close(
-                    SourceError(f"{self._source.uri} has delivered nothing for {silent_s:.0f} s", retry=True)
-                )
-                return
-            due_s = states.STALL_S if silent_s < states.STALL_S else states.LOST_S
-            await self._world.sleep(max(due_s - silent_s, 1.0))
+    async def _stalled(self, reason: str) -> None:
+        if self._teller.state == "running":
+            await self._teller.become("stalled", reason=reason)
 
     async def _end_capture(self, intake: "asyncio.Task[None]", queue: BlockQueue) -> None:
         await self._shared.stop.wait()
         queue.close()  # the reader need not wait until the source has closed
         intake.cancel()
 
-    async def _wait_for_return(self, loss: SourceError) -> None:
-        self._attempt += 1
-        wait_s = self._backoff.next_s()
-        log.warning("%s: %s; trying again in %.0f s", self._source.name, loss, wait_s)
-        await self._become("reconnecting", str(loss))
+    async def _wait_for_return(self, reason: str) -> None:
+        wait_s = self._retry.lost(reason)
+        await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
         await unless(self._shared.stop, wait_s, self._world)
 
-    async def _become(self, state: State, reason: str | None = None) -> None:
-        assert self._state is None or state in states.TRANSITIONS[self._state], (self._state, state)
-        self._state = state
-        if state == "running":
-            self._attempt = 0
-        await self._tell_state(reason)
+    async def _fail(self, reason: str) -> None:
+        log.error("%s: %s", self._source.name, reason)
+        self._shared.report.failed.append(self._source.name)
+        await self._end("failed", reason)
 
-    async def _tell_state(self, reason: str | None = None) -> None:
-        self._told_s = self._stream_s
-        event = self._stamper.status(
-            self._clock.at(self._stream_s) if self._read_fast else self._world.now(),
-            stream_s=round(self._stream_s, 6),
-            state=self._state,
-            reason=reason,
-            attempt=self._attempt,
-            last_audio_at=None if self._last_audio is None else utc(self._last_audio),
-            dropped_s=round(self._dropped_s, 3),
-            level_dbfs=self._level.dbfs,
-            onsets_suppressed=self._suppressed + self._suppressed_now,
-            stream_metadata=self._metadata,
-        )
-        await self._shared.publish(event)
-
-    async def _tell(self, facts: list[Facts]) -> None:
-        for fact in facts:
-            await self._shared.publish(self._stamper.event(fact, self._clock.at(fact.stream_s)))
+    async def _end(self, state: State, reason: str | None = None) -> None:
+        if self._teller.state == "reconnecting":
+            self._reckoning.end_away()
+        await self._teller.become(state, reason=reason)
 
 
 def pieces(block: Block) -> Iterator[Block]:

@@ -81,3 +81,18 @@ class World:
     offload: Offload = in_thread
     open_source: Callable[[SourceSettings], Source] = open_source
     open_sink: OpenSink = field(default=open_sink)
+
+    def time_of_day(self, at: float) -> float:
+        """Return the time of day of a monotonic time, by the wall clock as it is set now.
+
+        Parameters
+        ----------
+        at : float
+            Monotonic seconds.
+
+        Returns
+        -------
+        float
+            Seconds since 1970 (UTC).
+        """
+        return self.now() - (self.monotonic() - at)

@@ -1,8 +1,11 @@
 """A signal at any moment: what has started ends, and the exit status is 0."""
 
 import os
+import pty
 import signal
 import subprocess
+import sys
+import time
 
 import pytest
 from cli_process import command, env
@@ -89,3 +92,97 @@ def test_a_reader_that_goes_away_ends_identify_quietly(index, query):
         errors = process.stderr.read()
         process.wait(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+class Terminal:
+    """A process whose controlling terminal can be closed."""
+
+    def __init__(self, *args):
+        self._master, slave = pty.openpty()
+        # A session leader takes the terminal that it opens first as its own.
+        attach = (
+            "import os, sys; os.setsid(); os.close(os.open(sys.argv[1], os.O_RDWR)); "
+            "os.execv(sys.argv[2], sys.argv[2:])"
+        )
+        started = [sys.executable, "-c", attach, os.ttyname(slave), *args]
+        self.process = subprocess.Popen(started, stdin=slave, stdout=slave, stderr=slave, **env())
+        os.close(slave)
+
+    def close(self):
+        os.close(self._master)
+
+
+@pytest.mark.parametrize("sinks", [(), ("--sink", "console:")])
+def test_a_terminal_that_closes_ends_every_match(index, long_broadcast, tmp_path, sinks):
+    told = tmp_path / "told.jsonl"
+    args = ("--index", index, "--source", long_broadcast, "--pace", "fast", "--sink", f"jsonl:{told}", *sinks)
+    terminal = Terminal(*command("listen", *args))
+    wait_for(lambda: "match_started" in read(told))
+    terminal.close()
+    assert terminal.process.wait(timeout=30) == 0
+    lines = read(told).splitlines()
+    check_ended(lines)
+    assert len(lines) < 500  # it did not hear the broadcast to its end
+
+
+def test_a_hangup_in_the_background_of_a_terminal_ends_as_sigterm_does(index, long_broadcast, tmp_path):
+    told = tmp_path / "told.jsonl"
+    args = ("--index", index, "--source", long_broadcast, "--pace", "fast", "--sink", f"jsonl:{told}")
+    terminal = Terminal(*command("listen", *args))
+    wait_for(lambda: "match_started" in read(told))
+    terminal.process.send_signal(signal.SIGHUP)
+    terminal.process.send_signal(signal.SIGHUP)  # the kernel's and the shell's
+    assert terminal.process.wait(timeout=30) == 0
+    terminal.close()
+    check_ended(read(told).splitlines())
+
+
+def without_terminal(*args, **more):
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        args, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, **env(), **more
+    )
+
+
+LISTEN_TO_PIPE = ("listen", "--source", "pcm:-?rate=22050&channels=1&format=s16le", "--sink", "jsonl:-")
+
+
+def test_without_a_terminal_a_hangup_does_nothing_and_says_so_once():
+    with without_terminal(*command(*LISTEN_TO_PIPE)) as process:
+        process.stdin.write(bytes(2 * 22_050))
+        process.stdin.flush()
+        process.stdout.readline()
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+        said = process.stderr.readline().decode()
+        process.stdin.write(bytes(2 * 22_050))
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "SIGHUP" in said
+    assert "SIGHUP" not in errors.decode()
+    stopped = from_json(rest.splitlines()[-1])
+    assert (stopped.state, stopped.stream_s) == ("stopped", 2.0)
+
+
+def test_nohup_is_respected():
+    ignoring = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
+    with without_terminal(*ignoring, *command(*LISTEN_TO_PIPE)) as process:
+        process.stdin.write(bytes(2 * 22_050))
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert b"SIGHUP" not in errors
+    assert from_json(rest.splitlines()[-1]).stream_s == 1.0
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def wait_for(there, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

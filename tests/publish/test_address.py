@@ -16,6 +16,11 @@ def test_everything_in_a_uri():
     )
 
 
+def test_the_certificate_of_the_client():
+    address = Address.parse("mqtts://host?certfile=me.pem&keyfile=me.key", {})
+    assert (address.certfile, address.keyfile) == ("me.pem", "me.key")
+
+
 def test_what_a_uri_need_not_say():
     assert Address.parse("mqtt://localhost", {}) == Address("localhost", 1883, "stream_match")
     assert Address.parse("mqtts://localhost/", {}).port == 8883
@@ -69,6 +74,8 @@ def test_redact(uri, shown):
         "mqtt://host?cafile=x",
         "mqtts://host?cafiel=x",
         "mqtts://host?insecure=perhaps",
+        "mqtts://host?cafile=",
+        "mqtts://host?keyfile=key.pem",
         "http://host",
         "console:loud",
         "embedded:1883",

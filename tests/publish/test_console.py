@@ -1,10 +1,13 @@
-from datetime import UTC
+from datetime import UTC, timedelta, timezone
 
 import pytest
-from publish_samples import cluster, match, onset, sound, status
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from publish_samples import BEGIN, cluster, match, onset, sound, status
 
 from stream_match.events import Track
-from stream_match.publish.console import News, describe
+from stream_match.publish.console import Screen, describe
+from stream_match.publish.news import News
 
 
 def told(event):
@@ -78,6 +81,57 @@ def test_updates_are_no_news():
         False,
         True,
     ]
+
+
+def test_an_update_of_a_match_that_was_not_shown_is_news():
+    """As to those who begin to watch in the middle of it."""
+    news = News()
+    assert [news.is_news(match(number, "updated")) for number in (1, 2)] == [True, False]
+
+
+def test_a_sound_that_was_announced_is_shown_once():
+    screen = Screen(UTC)
+    events = [onset(1), sound(1, cluster_size=1, new_cluster=True), onset(2), sound(2, cluster_size=2)]
+    shown = [line for line in map(screen.line, events) if line is not None]
+    assert [line.partition("♪ ")[2] for line in shown] == ["a sound   at 1.000 s", "a sound   at 2.000 s"]
+    assert screen.line(sound(3, cluster_id="RUN-8")) is not None  # not announced
+
+
+def clocks(lines):
+    return [line[:8] for line in lines]
+
+
+def test_the_clock_never_runs_backwards_and_a_late_line_tells_its_own_time():
+    screen = Screen(UTC)
+    lines = [screen.line(event) for event in (status(10), match(4), status(11, source="garden"))]
+    assert clocks(lines) == ["20:15:10", "20:15:10", "20:15:11"]
+    assert lines[1].endswith("after it began)  (of 20:15:04)")
+    assert "(of" not in lines[0] + lines[2]
+
+
+def test_what_is_late_by_less_than_a_person_minds_tells_no_time_of_its_own():
+    screen = Screen(UTC)
+    screen.line(status(10))
+    assert screen.line(match(9)).startswith("20:15:10")
+    assert "(of" not in screen.line(match(9, match_id="m2"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 3000), min_size=2, max_size=30))
+def test_in_whatever_order_events_come_the_clock_goes_forward(seconds):
+    screen = Screen(UTC)
+    lines = [screen.line(match(number, match_id=f"m{at}")) for at, number in enumerate(seconds)]
+    assert clocks(lines) == sorted(clocks(lines))
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("zone", [None, *(timezone(timedelta(hours=hours)) for hours in (-12, 0, 12))])
+@pytest.mark.parametrize("hours", [-12, 12])
+def test_any_time_can_be_shown(year, zone, hours):
+    time = BEGIN.replace(year=year, month=1 if year == 1 else 12, day=1 if year == 1 else 31, tzinfo=zone)
+    screen = Screen(timezone(timedelta(hours=hours)))
+    assert screen.line(match(1, time=time)) is not None
+    assert screen.line(match(2, match_id="m2")) is not None
 
 
 def test_a_status_is_news_when_it_says_something_else():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from publish_samples import match, status
+from publish_waiting import drained
 
 from stream_match.errors import SinkError
 from stream_match.events import from_json
@@ -167,3 +168,67 @@ def test_a_slow_reader_holds_nobody_up(tmp_path):
     text = asyncio.run(run())
     os.close(reader)
     assert [from_json(line) for line in text.splitlines()] == events
+
+
+def publish_in_steps(sink, *steps):
+    """Publish an event before each step, and one behind the last."""
+
+    async def run():
+        async with sink:
+            for number, step in enumerate([*steps, None]):
+                await sink.publish(match(number))
+                await drained(sink)
+                if step is not None:
+                    step()
+
+    asyncio.run(run())
+
+
+def test_a_file_that_is_moved_away_is_made_anew(tmp_path):
+    """As logrotate does, unless it is told to copy."""
+    path, old = tmp_path / "events.jsonl", tmp_path / "events.jsonl.1"
+    publish_in_steps(JsonlSink(path), lambda: path.rename(old))
+    assert events_in(old) == [match(0)]
+    assert events_in(path) == [match(1)]
+
+
+def test_a_folder_that_is_gone_for_a_while_is_waited_for(tmp_path):
+    folder = tmp_path / "usb"
+    folder.mkdir()
+    path = folder / "events.jsonl"
+
+    async def run():
+        async with JsonlSink(path, backoff=at_once()) as sink:
+            await sink.publish(match(1))
+            await drained(sink)
+            path.unlink()
+            folder.rmdir()
+            await sink.publish(match(2))
+            await asyncio.sleep(0.05)
+            assert sink.waiting == 1
+            folder.mkdir()
+        return sink
+
+    sink = asyncio.run(run())
+    assert events_in(path) == [match(2)]
+    assert sink.set_aside == 0
+
+
+def test_a_new_reader_of_a_named_pipe_gets_what_waited(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    async def run():
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        async with JsonlSink(pipe, backoff=at_once()) as sink:
+            os.close(reader)
+            await sink.publish(match(1, "ended"))
+            await asyncio.sleep(0.02)
+            assert sink.waiting == 1
+            reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+            await drained(sink)
+            text = os.read(reader, 65536)
+            os.close(reader)
+            return text
+
+    assert [from_json(line) for line in asyncio.run(run()).splitlines()] == [match(1, "ended")]

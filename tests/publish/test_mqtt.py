@@ -4,15 +4,14 @@ import errno
 import json
 import logging
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from publish_samples import match, status
+from publish_waiting import WAIT_S, drained, told
 
-from stream_match.errors import SinkError
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
@@ -22,38 +21,11 @@ NODE = "stream_match/attic/status"
 STATUS = "stream_match/attic/kitchen/status"
 PLAYING = "stream_match/attic/kitchen/now_playing"
 MATCH = "stream_match/attic/kitchen/match"
-WAIT_S = 20
 
 
 def make_sink(uri, **options):
     options.setdefault("backoff", Backoff(0.01, 0.05))
     return MqttSink(Address.parse(uri, {}), node="attic", **options)
-
-
-async def told(caplog, words):
-    """Wait until a log line says `words`."""
-    arrived = asyncio.Event()
-
-    class Waiter(logging.Handler):
-        def emit(self, record):
-            if words in record.getMessage():
-                arrived.set()
-
-    waiter = Waiter()
-    logger = logging.getLogger("stream_match.publish")
-    logger.addHandler(waiter)
-    try:
-        if words not in caplog.text:
-            async with asyncio.timeout(WAIT_S):
-                await arrived.wait()
-    finally:
-        logger.removeHandler(waiter)
-
-
-async def drained(sink):
-    async with asyncio.timeout(WAIT_S):
-        while sink.waiting:  # noqa: ASYNC110  (the sink has no event for it, and needs none)
-            await asyncio.sleep(0.001)
 
 
 def test_online_while_it_runs_and_stopped_after_a_clean_end(mosquitto, ear):
@@ -316,55 +288,6 @@ def test_leaving_while_it_dials_leaves_nothing_behind(caplog):
 
     asyncio.run(run())
     assert not caplog.messages
-
-
-@pytest.fixture
-def tls_mosquitto(absent_mosquitto, tmp_path):
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    make = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
-    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    with absent_mosquitto.config.open("a") as config:
-        config.write(f"certfile {certificate}\nkeyfile {key}\n")
-    absent_mosquitto.start()
-    return absent_mosquitto, certificate
-
-
-def test_tls_with_the_right_certificate(tls_mosquitto):
-    broker, certificate = tls_mosquitto
-
-    async def run(query):
-        async with make_sink(f"mqtts://127.0.0.1:{broker.port}?{query}") as sink:
-            await sink.publish(match(1))
-            await drained(sink)
-
-    asyncio.run(run(f"cafile={certificate}"))
-    asyncio.run(run("insecure=1"))
-
-
-def test_tls_with_an_unknown_certificate_is_told(tls_mosquitto, caplog):
-    async def run():
-        async with make_sink(f"mqtts://127.0.0.1:{tls_mosquitto[0].port}", flush_s=0.1):
-            await told(caplog, "no encryption to be trusted")
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_bad_file_of_certificates_is_told_at_once(tmp_path, content):
-    path = tmp_path / "ca.pem"
-    if content:
-        path.write_text(content)
-
-    async def run():
-        async with make_sink(f"mqtts://localhost?cafile={path}"):
-            pass
-
-    with pytest.raises(SinkError, match="certificates"):
-        asyncio.run(run())
 
 
 def test_no_client_library_is_loaded_before_it_is_needed():

@@ -8,7 +8,7 @@ import pytest
 from publish_samples import match, status
 
 from stream_match.publish import open_sink
-from stream_match.publish.console import describe
+from stream_match.publish.console import Screen
 
 EVENTS = [
     status(0, "starting"),
@@ -84,9 +84,7 @@ def event_id(event):
 
 @pytest.fixture
 def console(capfd):
-    return LinesOnStdout(
-        "console:", capfd, lambda event: None if getattr(event, "phase", "") == "updated" else describe(event)
-    )
+    return LinesOnStdout("console:", capfd, Screen().line)
 
 
 @pytest.fixture

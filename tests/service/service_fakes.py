@@ -190,7 +190,9 @@ class MemorySink:
         self.events.append(event)
 
 
-async def hear(world, *sources, sinks=None, stop=None, make_engine=ToyEngine, pace="fast", titles=None):
+async def hear(
+    world, *sources, sinks=None, stop=None, make_engine=ToyEngine, pace="fast", titles=None, **more
+):
     """Run the service on sources; return the report and what the first sink was told."""
     sinks = [MemorySink()] if sinks is None else sinks
     by_name = {source.name: source for source in sources}
@@ -206,6 +208,7 @@ async def hear(world, *sources, sinks=None, stop=None, make_engine=ToyEngine, pa
         pace=pace,
         sources=[{"uri": name, "title": (titles or {}).get(name)} for name in by_name],
         sinks=["memory:"] * len(sinks),
+        **more,
     )
     report = await listen(settings, make_engine, stop=stop, world=world)
     return report, sinks[0].events
@@ -244,6 +247,8 @@ def _check_source(events):
     open_now = set()
     for event in events:
         assert isinstance(event.time, datetime)
+        if event.type == "status" and event.state not in ("running", "stalled"):
+            assert (event.level_dbfs, event.stream_metadata) == (None, {})
         if event.type != "match":
             assert event.state == "running" or not open_now or event.state == "stalled"
         elif event.phase == "started":

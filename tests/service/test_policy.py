@@ -130,7 +130,7 @@ def test_a_new_title_is_told_at_once_and_an_old_one_is_not():
 def test_what_a_stream_says_of_itself_is_bounded():
     flood = [sound(0.1, metadata={f"key{n}" * 50: "x" * 100_000}) for n in range(100)]
     _, events = run(lambda world: hear(world, ScriptedSource("radio", flood)))
-    kept = events[-1].stream_metadata
+    kept = statuses(events, "running")[-1].stream_metadata
     assert len(kept) == MAX_METADATA
     assert {len(value) for value in kept.values()} == {MAX_METADATA_CHARACTERS}
 

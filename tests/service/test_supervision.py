@@ -19,8 +19,8 @@ from service_fakes import (
 )
 
 from stream_match.errors import SourceError, UsageError
-from stream_match.publish.backoff import CAP_S
 from stream_match.service import states as policy
+from stream_match.service.retry import FIRST_HOUR_S, LATER_MAX_S
 
 NETWORK = SourceError("the line is dead", retry=True)
 
@@ -52,7 +52,8 @@ def test_every_event_says_who_and_what():
         "match_ended",
     }
     stopped = events[-1]
-    assert stopped.level_dbfs == pytest.approx(-20.0, abs=0.1)
+    (running,) = statuses(events, "running")
+    assert running.level_dbfs == pytest.approx(-20.0, abs=0.1)
     assert stopped.last_audio_at.timestamp() == pytest.approx(EPOCH + 1.5)
 
 
@@ -77,7 +78,8 @@ def test_a_lost_live_source_ends_its_matches_and_comes_back():
     assert statuses(events, "reconnecting")[0].reason == "the line is dead"
     assert statuses(events, "reconnecting")[2].reason == "fake:radio has ended"
     # It was away for 1 s and then 2 s, and for 4 s.
-    assert events[-1].dropped_s == pytest.approx(7.0)
+    assert events[-1].outage_s == report.outage_s == pytest.approx(7.0)
+    assert events[-1].dropped_s == report.dropped_s == 0.0
 
 
 def test_stream_time_goes_on_over_a_loss_and_the_time_of_day_is_true():
@@ -88,28 +90,61 @@ def test_stream_time_goes_on_over_a_loss_and_the_time_of_day_is_true():
     assert [e.started_s for e in started] == pytest.approx([0.0, 4.0, 7.0])
 
 
-async def always_dead(world):
+async def always_dead(world, **settings):
     stop = asyncio.Event()
     radio = live("radio", [NETWORK])
 
     async def end():
-        await asyncio.sleep(4000)
+        await asyncio.sleep(5000)
         stop.set()
 
     ending = asyncio.create_task(end())
-    _, events = await hear(world, radio, stop=stop)
+    _, events = await hear(world, radio, stop=stop, **settings)
     await ending
     return radio.opened, events
 
 
-def test_a_dead_source_is_asked_ever_more_seldom():
+def test_a_dead_source_is_asked_every_ten_seconds_for_an_hour_and_then_every_minute():
     opened, events = run(always_dead)
     check_whole(events)
     waits = [after - before for before, after in pairwise(opened)]
-    assert waits[:9] == pytest.approx([1, 2, 4, 8, 16, 32, 64, 128, 256])
-    assert waits[9:] == pytest.approx([CAP_S] * len(waits[9:]))
-    assert len(opened) < 25
+    first_hour = [wait for wait, at in zip(waits, opened, strict=False) if at < FIRST_HOUR_S]
+    later = waits[len(first_hour) :]
+    assert first_hour[:4] == pytest.approx([1, 2, 4, 8])
+    assert first_hour[4:] == pytest.approx([10] * len(first_hour[4:]))
+    assert later[:2] == pytest.approx([20, 40])
+    assert later[2:] == pytest.approx([LATER_MAX_S] * len(later[2:]))
+    assert len(later) > 20
     assert states(events) == ["starting", "reconnecting", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("longest_s", "waits"), [(1, [1] * 5), (3, [1, 2, 3, 3, 3]), (300, [1, 2, 4, 8, 16])]
+)
+def test_the_longest_wait_is_a_setting(longest_s, waits):
+    opened, _ = run(lambda world: always_dead(world, reconnect_max_seconds=longest_s))
+    assert [after - before for before, after in pairwise(opened[:6])] == pytest.approx(waits)
+
+
+async def device_away(world):
+    stop = asyncio.Event()
+    device = live("device", [NETWORK])
+    device.reconnect_max_s = 5.0
+    await asyncio.gather(hear(world, device, stop=stop), _set_after(stop, 5000))
+    return device.opened
+
+
+async def _set_after(event, seconds):
+    await asyncio.sleep(seconds)
+    event.set()
+
+
+def test_a_device_that_may_be_asked_often_is_asked_often_however_long_it_is_away():
+    opened = run(device_away)
+    waits = [after - before for before, after in pairwise(opened)]
+    assert waits[:3] == pytest.approx([1, 2, 4])
+    assert waits[3:] == pytest.approx([5] * len(waits[3:]))
+    assert len(waits) > 900
 
 
 async def flapping(world, run_s):
@@ -125,7 +160,7 @@ def test_only_a_steady_run_is_tried_again_at_once():
 
 
 @pytest.mark.parametrize("error", [SourceError("no audio in it"), RuntimeError("a fault of ours")])
-def test_what_can_never_work_fails_alone(error):
+def test_a_recording_that_breaks_fails_alone(error):
     report, events = run(
         lambda world: hear(
             world, ScriptedSource("good", [sound(3)]), ScriptedSource("bad", [sound(2), error])
@@ -173,33 +208,72 @@ def test_a_live_source_that_stays_silent_is_opened_again():
     assert radio.open_now == 0
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [{"breaks_at_s": 3.0}, {"breaks_at_s": 3.0, "breaks_in_flush": True}, {"breaks_at_s": 0.5}],
-)
-def test_an_engine_that_breaks_fails_its_source_alone(engine):
+BROKEN = [{"breaks_at_s": 3.0}, {"breaks_at_s": 3.0, "breaks_in_flush": True}, {"breaks_at_s": 0.5}]
+
+
+@pytest.mark.parametrize("engine", BROKEN)
+def test_a_recording_goes_on_with_a_new_engine_when_one_breaks(engine):
     engines = iter([ToyEngine(**engine), ToyEngine()])
-    report, events = run(
-        lambda world: hear(
-            world,
-            ScriptedSource("bad", [sound(9)]),
-            ScriptedSource("good", [sound(2)]),
-            make_engine=lambda: next(engines),
-        )
-    )
+    tape = ScriptedSource("tape", [sound(9)])
+    report, events = run(lambda world: hear(world, tape, make_engine=lambda: next(engines)))
     check_whole(events)
-    assert report.failed == ["bad"]
+    assert not report.failed
+    assert len(tape.opened) == 1
+    assert states(events) == ["starting", "running", "reconnecting", "running", "stopped"]
+    assert "the toy is broken" in statuses(events, "reconnecting")[0].reason
+    assert events[-1].stream_s == pytest.approx(9.0)
+    # The second on which it broke is told to be lost, and nothing else is.
+    assert events[-1].outage_s == report.outage_s == pytest.approx(1.0)
+    assert report.audio_s == pytest.approx(8.0)
+    assert phases(events)[-1] == "ended"
+
+
+def test_a_recording_on_which_every_engine_breaks_fails_alone():
+    tape, good = ScriptedSource("tape", [sound(90)]), ScriptedSource("good", [sound(2)])
+    engines = iter([ToyEngine(breaks_at_s=2.0), ToyEngine()])  # whichever source has begun first
+
+    def make_engine():
+        return next(engines, ToyEngine(breaks_at_s=2.0))
+
+    report, events = run(lambda world: hear(world, tape, good, make_engine=make_engine))
+    check_whole(events)
+    assert report.failed == ["tape"]
+    assert len(statuses(events, "reconnecting")) == policy.GIVE_UP_AFTER_BREAKS - 1
     assert "the toy is broken" in statuses(events, "failed")[0].reason
     assert states(events, "good")[-1] == "stopped"
 
 
-def test_an_engine_that_cannot_be_made_fails_its_source():
+async def engines_break(world, count):
+    """A radio whose first engines break after five seconds each."""
+    stop = asyncio.Event()
+    numbers = iter(range(1000))
+    radio = live("radio", [*real_time(200), stopper(stop), 9.0])
+
+    def make_engine():
+        return ToyEngine(breaks_at_s=5.0 if next(numbers) < count else None)
+
+    report, events = await hear(world, radio, stop=stop, make_engine=make_engine)
+    return report, events, radio
+
+
+def test_a_live_source_is_not_even_closed_when_its_engine_breaks():
+    report, events, radio = run(lambda world: engines_break(world, 10))
+    check_whole(events)
+    assert not report.failed
+    assert len(radio.opened) == 1
+    assert [e.attempt for e in statuses(events, "reconnecting")] == [1] * 10
+    assert 199 < events[-1].stream_s <= 200.0
+    assert phases(events)[-1] == "ended"
+
+
+def test_an_engine_that_cannot_be_made_fails_a_recording():
     def broken():
         raise MemoryError("too large")
 
     report, events = run(lambda world: hear(world, ScriptedSource("bad", [sound(9)]), make_engine=broken))
     check_whole(events)
     assert report.failed == ["bad"]
+    assert statuses(events, "failed")[0].reason == "the matcher could not be made (MemoryError: too large)"
 
 
 def test_an_engine_that_forgets_an_end_is_made_good():

@@ -1,0 +1,49 @@
+"""What the sources of one service share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from stream_match.events import Event
+from stream_match.service.report import Report
+from stream_match.service.stamp import EventIds
+from stream_match.service.world import EnginePort, World
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all sources of a service have in common.
+
+    Attributes
+    ----------
+    node
+        Name of this listener.
+    pace
+        Whether recordings come as they are heard.
+    make_engine
+        Makes an engine without history; called off the event loop, once per opening and once more
+        whenever one has broken.
+    publish
+        Takes events.
+    ids
+        Makes ids of events and matches.
+    stop
+        Set when everything has to end.
+    reconnect_max_s
+        Longest pause between two attempts, in the first hour of an outage.
+    state
+        Folder in which sources keep what they have learnt; None for nowhere.
+    """
+
+    node: str
+    pace: Literal["real", "fast"]
+    make_engine: Callable[[], EnginePort]
+    publish: Callable[[Event], Awaitable[None]]
+    ids: EventIds
+    stop: asyncio.Event
+    world: World
+    reconnect_max_s: float
+    report: Report = field(default_factory=Report)
+    state: Path | None = None
