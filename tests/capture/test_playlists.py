@@ -5,6 +5,8 @@ import logging
 import pytest
 from capture_samples import encoded, read_all, read_until_error, seconds, sweep
 from capture_servers import Server, icecast, redirecting, saying, serving, whole
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.playlist import MAX_ENTRIES, PlaylistError, entries, kind_of
@@ -151,3 +153,28 @@ def test_the_order_of_trials_is_in_the_log_without_addresses(server, audio, capl
         assert read_all(UrlSource(server.url("/s3cret/r.m3u"), "a"))
     assert "trying the next address of its playlist" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    pieces=st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(
+                [b"#EXTM3U\n", b"[playlist]\n", b"File1=", b"http://h/", b"\n", b"<playlist>", b"<track>"]
+                + [b"<location>", b"</location>", b"</track>", b"<asx>", b'<ref href="', b'"/>', b"[", b"]"]
+            ),
+        ),
+        max_size=30,
+    ),
+    kind=st.sampled_from(["pls", "m3u", "xspf", "asx"]),
+)
+def test_any_bytes_are_a_playlist_or_none(pieces, kind):
+    data = b"".join(pieces)
+    kind_of(data[:512], "audio/x-mpegurl", BASE)
+    try:
+        found = entries(data, kind, BASE)
+    except PlaylistError:
+        return
+    assert 0 < len(found) <= MAX_ENTRIES
+    assert all(one.split(":")[0].lower() in ("http", "https", "rtsp", "rtsps") for one in found)
