@@ -15,7 +15,17 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     title = "Radio Example"         # what a person calls it
 
     [[sources]]
+    uri = "https://members.example/live.m3u"
+    name = "members"
+    username = "ann"
+    password = "hunter2"
+    headers = { "X-Key" = "abc" }   # sent to this server only
+    user_agent = "Mozilla/5.0"
+    charset = "cp1251"              # of titles that are not UTF-8
+
+    [[sources]]
     uri = "mic:"
+    channel = 2                     # counted from 1; the mean of all by default
 
     [match]
     max_false_alarms_per_hour = 0.1
@@ -30,12 +40,22 @@ are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from stream_match.errors import UsageError
 from stream_match.events import Name
@@ -157,17 +177,71 @@ class OnsetSettings(Settings):
     )
 
 
+def _printable(text: str) -> str:
+    """Refuse what would break out of a header of HTTP."""
+    if not text.isascii() or not text.isprintable():
+        raise PydanticCustomError("header", "only printable ASCII may stand in it")
+    return text
+
+
+def _header_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name) or name.lower() in OWN_HEADERS:
+        raise PydanticCustomError("header", "it is no header that may be set")
+    return name
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    _printable(value.get_secret_value())
+    return value
+
+
+def _charset(name: str) -> str:
+    try:
+        b"a".decode(name)
+    except (LookupError, ValueError):
+        raise PydanticCustomError(
+            "charset", "it is no charset; expected one such as cp1251, Shift_JIS or ISO-8859-2"
+        ) from None
+    return name
+
+
+OWN_HEADERS = frozenset(
+    ("connection", "content-length", "host", "icy-metadata", "range", "te", "transfer-encoding", "upgrade")
+)
+"""Headers that are the client's own."""
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+
+
 class SourceSettings(Settings):
     """Something to listen to."""
 
-    uri: str = Field(min_length=1, description="As on the command line; ``name=URI`` is understood here too")
+    uri: str = Field(
+        min_length=1, repr=False, description="As on the command line; ``name=URI`` is understood here too"
+    )
     name: Name | None = Field(default=None, description="Name in topics; derived from the URI if absent")
     title: str | None = Field(default=None, max_length=200, description="What a person calls it")
+    channel: int | None = Field(
+        default=None, ge=1, le=64, description="The channel to take, from 1; the mean of all if absent"
+    )
+    username: str | None = Field(default=None, max_length=500, description="For the server of the URL only")
+    password: SecretStr | None = Field(default=None, description="For the server of the URL only")
+    headers: dict[HeaderName, HeaderValue] | None = Field(
+        default=None, description="Further headers of HTTP, for the server of the URL only"
+    )
+    user_agent: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, min_length=1, max_length=300, description="What servers are told that we are"
+    )
+    charset: Annotated[str, AfterValidator(_charset)] | None = Field(
+        default=None, description="Of titles that are not UTF-8; a guess if absent"
+    )
 
-    @property
-    def spec(self) -> str:
-        """The source as ``open_source`` takes it."""
-        return f"{self.name}={self.uri}" if self.name else self.uri
+    @model_validator(mode="after")
+    def _password_has_its_user(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise PydanticCustomError("username", "a password needs a username")
+        return self
 
 
 class ListenSettings(Settings):

@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 from typing import cast
 
+from pydantic import SecretStr
+
 from stream_match.capture.base import Source
 from stream_match.capture.uri import NAME_PATTERN, derive_name, redact
+from stream_match.config import SourceSettings
 from stream_match.errors import UsageError
 
 # Scheme → module and class, imported when asked for; each takes (uri, name).
@@ -20,17 +23,31 @@ SOURCES = {
     "pcm": "pcm:PcmSource",
     "demo": "demo:DemoSource",
 }
+
+_WEB = ("channel", "user_agent", "headers", "username", "password", "charset")
+SETTINGS = {
+    "": ("channel",),
+    "http": _WEB,
+    "https": _WEB,
+    "rtsp": tuple(key for key in _WEB if key != "headers"),
+    "rtsps": tuple(key for key in _WEB if key != "headers"),
+    "mic": ("channel",),
+    "pcm": ("channel",),
+    "demo": (),
+}
+"""Scheme → the settings that its source takes, as keywords of its class."""
+
 EXPECTED = "PATH, http(s)://…, rtsp://…, mic:[NAME], pcm:-?rate=48000&channels=2&format=s16le, or demo:"
 
 
-def open_source(spec: str) -> Source:
+def open_source(wanted: SourceSettings | str) -> Source:
     """Make the source that a URI stands for; nothing is opened before its `blocks` is called.
 
     Parameters
     ----------
-    spec : str
-        ``URI`` or ``name=URI``. The text before ``=`` is a name only if the whole is not the
-        path of something that exists.
+    wanted : SourceSettings or str
+        Its settings, or just ``URI`` or ``name=URI``. The text before ``=`` is a name only if the whole is
+        not the path of something that exists.
 
     Returns
     -------
@@ -40,14 +57,37 @@ def open_source(spec: str) -> Source:
     Raises
     ------
     UsageError
-        If the name or the URI is not what a source takes.
+        If the name or the URI is not what a source takes, or it does not take one of the settings.
     """
-    name, uri = _split_name(spec)
+    settings = SourceSettings.model_construct(uri=wanted) if isinstance(wanted, str) else wanted
+    name, uri = (settings.name, settings.uri) if settings.name else _split_name(settings.uri)
     if not uri:
-        raise UsageError(f"the source {redact(spec)!r} names no audio; expected {EXPECTED}")
-    module, _, class_name = SOURCES[_scheme(uri)].partition(":")
+        raise UsageError(f"the source {redact(settings.uri)!r} names no audio; expected {EXPECTED}")
+    scheme = _scheme(uri)
+    name = name or derive_name(uri)
+    module, _, class_name = SOURCES[scheme].partition(":")
     made = getattr(importlib.import_module(f"{__name__}.{module}"), class_name)
-    return cast("Source", made(uri, name or derive_name(uri)))
+    return cast("Source", made(uri, name, **_taken(settings, scheme, name)))
+
+
+def _taken(settings: SourceSettings, scheme: str, name: str) -> dict[str, object]:
+    """Return the settings that are given as the source takes them; refuse those that it does not know."""
+    given = {key: value for key in _WEB if (value := getattr(settings, key)) is not None}
+    for key in given:
+        if key not in SETTINGS[scheme]:
+            takes = ", ".join(SETTINGS[scheme]) or "none of these settings"
+            kind = f"{scheme}: source" if scheme else "file"
+            raise UsageError(
+                f"the source {name!r} is a {kind}, which does not take {key!r}; it takes {takes}"
+            )
+    return {key: _open(value) for key, value in given.items()}
+
+
+def _open(value: object) -> object:
+    """Take the seal off secrets."""
+    if isinstance(value, dict):
+        return {key: _open(inner) for key, inner in value.items()}
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _split_name(spec: str) -> tuple[str, str]:

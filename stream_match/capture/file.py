@@ -2,28 +2,22 @@
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import Block
 from stream_match.capture.joined import JoinedFile
-from stream_match.capture.media import import_av, open_bytes
+from stream_match.capture.media import import_av
 from stream_match.capture.parts import is_mpeg_audio
 from stream_match.capture.sndfile import length_s, open_sndfile, sndfile_blocks, warn_once
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.told import told_before
 from stream_match.errors import SourceError
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
 Float32 = npt.NDArray[np.float32]
-
-TAGS = ("title", "artist", "album")
 
 
 class FileSource:
@@ -158,43 +152,6 @@ def duration_s(path: str | Path) -> float | None:
     return None
 
 
-def tags(path: str | Path) -> dict[str, str]:
-    """Read what a file says of itself.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any path.
-
-    Returns
-    -------
-    dict of str to str
-        Those of ``title``, ``artist`` and ``album`` that the file has; empty if it cannot be read.
-    """
-    path = Path(path)
-    with suppress(SourceError):
-        _check(path)
-        if _has_ffmpeg():
-            return _ffmpeg_tags(path)
-        handle = open_sndfile(path)
-        if handle is not None:
-            with handle:
-                return _kept(handle.copy_metadata())
-    return {}
-
-
-def _ffmpeg_tags(path: Path) -> dict[str, str]:
-    # Ogg keeps its tags with the stream, everything else with the container.
-    with _open_ffmpeg(path) as container:
-        streams = container.streams.audio
-        return _kept((dict(streams[0].metadata) if streams else {}) | dict(container.metadata))
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    known = {key.lower(): value.strip() for key, value in metadata.items()}
-    return {key: known[key] for key in TAGS if known.get(key)}
-
-
 def _check(path: Path) -> None:
     """Refuse what is no readable, regular file, with the sentence that fits."""
     shown = repr(str(path))
@@ -223,19 +180,6 @@ def _has_ffmpeg() -> bool:
     except SourceError:
         return False
     return True
-
-
-@contextmanager
-def _open_ffmpeg(path: Path) -> "Iterator[InputContainer]":
-    shown = repr(str(path))
-    av = import_av(shown)
-    with ExitStack() as opened:
-        try:
-            handle = opened.enter_context(path.open("rb"))
-            container = opened.enter_context(open_bytes(handle, shown=shown))
-        except (av.error.FFmpegError, OSError) as error:
-            raise _refused(path, error) from error
-        yield container
 
 
 def _decoded(path: Path, channel: int | None) -> Iterator[Float32]:

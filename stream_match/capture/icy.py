@@ -1,28 +1,36 @@
 """Icecast and Shoutcast over HTTP: audio with the names of what is played in between."""
 
-import base64
-import http.client
 import re
-import urllib.request
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import unquote, urlsplit, urlunsplit
+
+from stream_match.capture.charset import decode_text
+
+REQUEST = {"Icy-MetaData": "1"}
+"""Header that asks for metadata in the audio."""
 
 HEADERS = ("icy-name", "icy-genre", "icy-description")
-_FIELD = re.compile(r"(\w+)='(.*?)';", re.DOTALL)
+
+LONGEST_INTERVAL = 1 << 24
+"""Most audio [bytes] between two pieces of metadata that is believed; usual are 8,000 to 64,000."""
+
+MAX_WAITING = 64
+"""Titles that wait for their place in the audio; of more, the oldest is dropped."""
+
+MAX_FIELDS = 8
+MAX_LETTERS = 500
+
+# A value ends at the "';" that is followed by another field or by nothing: titles may hold "';", too.
+# One that is cut off ends with the data.
+_FIELD = re.compile(rb"(\w{1,64})='(.*?)(?:'(?:;(?=\s*(?:\w{1,64}='|$))|\s*$)|$)", re.DOTALL)
 
 
 class Response(Protocol):
     """What is needed of an HTTP response."""
 
     def read(self, n: int, /) -> bytes:
-        """Read `n` bytes, fewer only at the end."""
-
-    def read1(self, n: int, /) -> bytes:
-        """Read up to `n` bytes, as soon as there are any."""
-
-    def close(self) -> None:
-        """Give up the connection."""
+        """Return up to `n` bytes, as soon as there are any; none at the end."""
 
 
 class IcyStream:
@@ -36,17 +44,17 @@ class IcyStream:
         Just behind its headers.
     interval : int, > 0 [bytes]
         Audio between two pieces of metadata (the header ``icy-metaint``).
-    about : dict of str to str
-        What the headers say of the station.
+    charset : str, optional
+        Of titles that are not UTF-8; a guess if absent.
     """
 
-    def __init__(self, response: Response, interval: int, about: dict[str, str]) -> None:
-        self.about = about
+    def __init__(self, response: Response, interval: int, charset: str | None = None) -> None:
         self._response = response
         self._interval = interval
+        self._charset = charset
         self._left = interval
         self._position = 0
-        self._titles: deque[tuple[int, dict[str, str]]] = deque()
+        self._titles: deque[tuple[int, dict[str, str]]] = deque(maxlen=MAX_WAITING)
 
     def read(self, n: int) -> bytes:
         """Read audio, as it comes.
@@ -59,11 +67,11 @@ class IcyStream:
         Returns
         -------
         bytes
-            Nothing at the end.
+            Nothing at the end, which may come in the middle of metadata.
         """
         if not self._left:
             self._read_metadata()
-        data = self._response.read1(min(n, self._left))
+        data = self._response.read(min(n, self._left))
         self._left -= len(data)
         self._position += len(data)
         return data
@@ -86,79 +94,80 @@ class IcyStream:
             found.update(self._titles.popleft()[1])
         return found
 
-    def close(self) -> None:
-        """Give up the connection."""
-        self._response.close()
-
     def _read_metadata(self) -> None:
         self._left = self._interval
-        length = self._response.read(1)
+        length = self._exactly(1)
         if length and length[0]:
-            fields = parse_metadata(self._response.read(16 * length[0]))
+            data = self._exactly(16 * length[0])
+            fields = parse_metadata(data, self._charset) if len(data) == 16 * length[0] else {}
             if fields:
                 self._titles.append((self._position, fields))
 
+    def _exactly(self, n: int) -> bytes:
+        """Read `n` bytes, fewer only at the end."""
+        data = b""
+        while len(data) < n and (more := self._response.read(n - len(data))):
+            data += more
+        return data
 
-def parse_metadata(data: bytes) -> dict[str, str]:
+
+def parse_metadata(data: bytes, charset: str | None = None) -> dict[str, str]:
     """Take one piece of metadata apart.
 
     Parameters
     ----------
     data : bytes
-        ``StreamTitle='…';StreamUrl='…';`` in UTF-8 or Latin-1, padded with zeros.
+        ``StreamTitle='…';StreamUrl='…';`` padded with zeros.
+    charset : str, optional
+        Of what is not UTF-8; a guess if absent.
 
     Returns
     -------
     dict of str to str
-        The fields that are not empty, and ``StreamTitle`` in any case when it was sent.
+        The fields that are not empty, and ``StreamTitle`` in any case when it was sent; at most
+        `MAX_FIELDS` of `MAX_LETTERS` each.
     """
-    data = data.rstrip(b"\0")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return {key: value for key, value in _FIELD.findall(text) if value or key == "StreamTitle"}
+    fields = _FIELD.findall(data.partition(b"\0")[0])[:MAX_FIELDS]
+    texts = {key.decode("ascii"): decode_text(value, charset)[:MAX_LETTERS].strip() for key, value in fields}
+    return {key: text for key, text in texts.items() if text or key == "StreamTitle"}
 
 
-def open_icy(uri: str, timeout_s: float) -> IcyStream | None:
-    """Ask an address for audio with metadata in it.
+def interval_of(text: str | None) -> int | None:
+    """Understand the header ``icy-metaint``.
 
     Parameters
     ----------
-    uri : str
-        ``http://`` or ``https://``, with or without user and password.
-    timeout_s : float, > 0 [seconds]
-        Longest wait for the connection, and for each piece of data.
+    text : str or None
+        As the server sent it; None if it did not.
 
     Returns
     -------
-    IcyStream or None
-        None if the server has no such metadata (or talks the oldest Shoutcast): leave it to FFmpeg.
-
-    Raises
-    ------
-    OSError
-        If the server cannot be reached or refuses; ``urllib.error.HTTPError`` with its status.
+    int or None [bytes]
+        None for anything but a number from 1 to `LONGEST_INTERVAL`: there is no metadata in the audio then.
     """
-    try:
-        response = urllib.request.urlopen(_request(uri), timeout=timeout_s)  # noqa: S310 - http(s) only
-    except http.client.HTTPException:  # "ICY 200 OK" in place of HTTP
+    digits = (text or "").strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):  # "²" is a digit, too
         return None
-    interval = response.headers.get("icy-metaint", "")
-    if not interval.isdigit() or int(interval) == 0:
-        response.close()
-        return None
-    about = {name: response.headers[name] for name in HEADERS if response.headers.get(name)}
-    return IcyStream(response, int(interval), about)
+    return int(digits) if 0 < int(digits) <= LONGEST_INTERVAL else None
 
 
-def _request(uri: str) -> urllib.request.Request:
-    parts = urlsplit(uri)
-    user, at, host = parts.netloc.rpartition("@")
-    bare = urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
-    request = urllib.request.Request(bare, headers={"Icy-MetaData": "1", "User-Agent": "stream-match"})  # noqa: S310 - http(s) only
-    if at:
-        token = base64.b64encode(unquote(user).encode()).decode("ascii")
-        # Not sent on to where a redirection leads.
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
+def about_station(header: Callable[[str], str | None], charset: str | None = None) -> dict[str, str]:
+    """Gather what the headers say of a station.
+
+    Parameters
+    ----------
+    header : callable (str) -> str or None
+        Returns the header of a name, its bytes taken for Latin-1 as ``http.client`` does.
+    charset : str, optional
+        Of what is not UTF-8; a guess if absent.
+
+    Returns
+    -------
+    dict of str to str
+        Those of `HEADERS` that are there.
+    """
+    found = {name: header(name) for name in HEADERS}
+    texts = {
+        name: decode_text(text.encode("latin-1", "replace"), charset) for name, text in found.items() if text
+    }
+    return {name: text.strip()[:MAX_LETTERS] for name, text in texts.items()}

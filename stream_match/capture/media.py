@@ -1,17 +1,18 @@
 """The one place where FFmpeg (PyAV) opens media, and what it may open.
 
 A container can name other files and addresses: playlists, references, lists of parts. What is sent to us
-must not reach further than the bytes that were sent. Hence two ways in, each with its lists:
+must not reach further than the bytes that were sent. Hence three ways in, each with its lists:
 
 - `open_bytes`: a file that we opened ourselves, or the body of a response. FFmpeg may use no protocol at all.
-- `open_address`: an address. FFmpeg may use the protocols of the network, never a local file.
+- `open_playlist`: a playlist of HLS. FFmpeg says which addresses it wants, and our own client fetches them.
+- `open_rtsp`: an address of RTSP. FFmpeg may use the protocols of RTSP, never a local file.
 
-Both read only the formats named here, with FFmpeg's decoders of audio. Lists of parts (``concat``), of
-images, devices and the like are not among them; the playlists of HLS are followed from an address only.
+All read only the formats named here, with FFmpeg's decoders of audio. Lists of parts (``concat``), of
+images, devices and the like are not among them.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -30,11 +31,9 @@ FORMATS = (
 )  # fmt: skip
 """Demuxers that hold audio and name no other file."""
 
-PLAYLISTS = ("hls",)
-"""Those that name other addresses, which the protocols bound."""
-
-WEB = ("http", "https", "httpproxy", "tcp", "tls", "crypto")
-"""Protocols from an address of the web; ``crypto`` is that of encrypted HLS, over one of the others."""
+ADDRESSES = ("http", "https", "tcp", "tls", "crypto")
+"""What a playlist of HLS may name; ``crypto`` stands before the address of an encrypted segment. FFmpeg
+compares names only: it opens none of them."""
 
 RTSP = ("rtsp", "rtsps", "rtp", "udp", "tcp", "tls")
 
@@ -106,19 +105,71 @@ def open_bytes(readable: Readable, *, shown: str, buffer_bytes: int = BUFFER_BYT
     return _opened(av, readable, options, buffer_size=buffer_bytes)
 
 
-def open_address(
+def open_playlist(
+    readable: Readable,
+    fetch: Callable[[str, Mapping[str, str]], Readable],
+    *,
+    shown: str,
+    timeouts_s: tuple[float, float],
+    options: Mapping[str, str] | None = None,
+) -> "InputContainer":
+    """Open a playlist of HLS.
+
+    Parameters
+    ----------
+    readable : Readable
+        The playlist; its attribute ``name`` is the address that it came from.
+    fetch : callable (str, mapping of str to str) -> Readable
+        Given an address that the playlist names and FFmpeg's options for it, what is there. It says what may
+        be reached, and must not raise.
+    shown : str
+        The source as messages name it, without secrets.
+    timeouts_s : tuple of float, > 0 [seconds]
+        Longest silence while opening, and later.
+    options : mapping of str to str, optional
+        Further options of FFmpeg; they do not change what may be opened.
+
+    Returns
+    -------
+    av.container.InputContainer
+        To be closed by the caller.
+
+    Raises
+    ------
+    SourceError
+        If FFmpeg is not installed.
+    av.error.FFmpegError or OSError
+        If there is nothing in it that may be decoded.
+    """
+    av = import_av(shown)
+    allowed = {
+        **_options((*FORMATS, "hls"), ADDRESSES),
+        "http_persistent": "0",  # connections that are kept would be FFmpeg's own
+        "extension_picky": "0",  # segments may be called anything
+    }
+    return _opened(
+        av,
+        readable,
+        {**(options or {}), **allowed},
+        format="hls",
+        timeout=timeouts_s,
+        io_open=lambda address, _flags, given: fetch(address, given),
+    )
+
+
+def open_rtsp(
     address: str,
     *,
     shown: str,
     timeouts_s: tuple[float, float],
     options: Mapping[str, str] | None = None,
 ) -> "InputContainer":
-    """Open an address of the network.
+    """Open an address of RTSP.
 
     Parameters
     ----------
     address : str
-        ``http://``, ``https://``, ``rtsp://`` or ``rtsps://``.
+        ``rtsp://`` or ``rtsps://``.
     shown : str
         The source as messages name it, without secrets.
     timeouts_s : tuple of float, > 0 [seconds]
@@ -139,18 +190,10 @@ def open_address(
         If it cannot be opened, or there is nothing in it that may be decoded.
     """
     av = import_av(shown)
-    allowed = _options(*_reach(address, shown))
+    if urlsplit(address).scheme.lower() not in ("rtsp", "rtsps"):
+        raise SourceError(f"{shown} is no address that FFmpeg opens; expected rtsp(s)://")
+    allowed = _options(("rtsp", "rtp"), RTSP)
     return _opened(av, address, {**(options or {}), **allowed}, timeout=timeouts_s)
-
-
-def _reach(address: str, shown: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the formats and protocols that an address may lead to."""
-    scheme = urlsplit(address).scheme.lower()
-    if scheme in ("http", "https"):
-        return (*FORMATS, *PLAYLISTS), WEB
-    if scheme in ("rtsp", "rtsps"):
-        return ("rtsp", "rtp"), RTSP
-    raise SourceError(f"{shown} is no address that is read; expected http(s):// or rtsp(s)://")
 
 
 def _options(formats: tuple[str, ...], protocols: tuple[str, ...]) -> dict[str, str]:
@@ -177,5 +220,8 @@ def _audio_decoders() -> str:
 
 
 def _opened(av: ModuleType, target: Any, options: dict[str, str], **how: Any) -> "InputContainer":
-    container: InputContainer = av.open(target, "r", options=options, metadata_errors="replace", **how)
+    # Tags in another charset than UTF-8 keep their bytes; `tags.decoded` makes text of them.
+    container: InputContainer = av.open(
+        target, "r", options=options, metadata_errors="surrogateescape", **how
+    )
     return container

@@ -1,32 +1,45 @@
-"""Microphones, through PortAudio."""
+"""Microphones, each recorded by a process of its own."""
 
-import queue
+import json
+import logging
+import os
+import selectors
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.capture.base import Block
+from stream_match.capture.recorder import AUDIO, CALLBACKS_PER_S, HEADER, SAID
 from stream_match.capture.resample import Resampler
 from stream_match.capture.threaded import from_thread
-from stream_match.errors import SourceError
+from stream_match.errors import ParameterError, SourceError
+
+RECORDER = Path(__file__).with_name("recorder.py")
 
 STALL_S = 5.0
-"""No callback for so long: the driver has stopped. PortAudio does not tell (a known fault on ALSA)."""
+"""No audio for so long: the driver has stopped. PortAudio does not always tell (a known fault on ALSA)."""
 
-CALLBACKS_PER_S = 10
-QUEUED_CALLBACKS = 100
-"""Ten seconds may wait for their reader; then the newest is lost, counted and marked."""
+OPEN_S = 10.0
+"""Longest wait for a device to open; some sound servers take seconds to start."""
 
-MAX_CHANNELS = 2  # a sound card with 32 inputs is not 32 microphones in one room
+CLOSE_S = 0.5
+"""How long a recorder may take to close its device before it is killed."""
 
+KILL_S = 2.0
+"""How long a killed recorder may take to be gone; a driver may hold it in the kernel."""
 
-# PortAudio is one for the whole process: whoever looks for devices or opens one holds the lock.
-_portaudio = threading.Lock()
-_streams: list[Any] = []
+RECONNECT_MAX_S = 5.0
+"""Longest wait before a lost microphone is looked for again, however long it is away. Looking takes 0.2 s of
+CPU and bothers nobody else. With the time that opening takes it is heard within 10 s of its return."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,8 @@ class Microphone:
     Parameters
     ----------
     name : str
-        As the system names it; ``mic:NAME`` takes it, or a part of it.
+        As the system names it, without the number of the sound card where the name is unique
+        without it; ``mic:NAME`` takes it, or a part of it.
     channels : int, >= 1
         Its inputs.
     rate_hz : int
@@ -62,11 +76,10 @@ def list_microphones() -> list[Microphone]:
     Raises
     ------
     SourceError
-        If PortAudio is not installed.
+        If PortAudio is not installed, or does not answer.
     """
-    sd = _import_sounddevice()
-    with _portaudio:
-        return [microphone for _, microphone in _recorders(sd)]
+    with closing(_Recorder("list")) as recorder:
+        return [Microphone(**about) for about in recorder.told(threading.Event())["microphones"]]
 
 
 class MicrophoneSource:
@@ -78,16 +91,28 @@ class MicrophoneSource:
         ``mic:`` for the system's default, or ``mic:NAME``: a name or a part of it, in any case.
     name : str
         Name of the source.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of the first two.
     stall_s : float, > 0 [seconds]
         Without audio for so long, it counts as lost.
+
+    Raises
+    ------
+    ParameterError
+        If `channel` is below 1.
     """
 
-    def __init__(self, uri: str, name: str, *, stall_s: float = STALL_S) -> None:
+    def __init__(self, uri: str, name: str, *, channel: int | None = None, stall_s: float = STALL_S) -> None:
+        if channel is not None and channel < 1:
+            raise ParameterError(f"the channel of {uri} is {channel}; expected 1 or more")
         self.name = name
         self.uri = uri
         self.live = True
+        self.reconnect_max_s = RECONNECT_MAX_S
         self._wanted = uri.partition(":")[2].strip()
+        self._channel = channel
         self._stall_s = stall_s
+        self._told: set[str] = set()
 
     def blocks(self) -> AsyncGenerator[Block, None]:
         """Open the device and yield what it hears, handed over by a thread.
@@ -106,157 +131,114 @@ class MicrophoneSource:
         return from_thread(self._blocks, name=f"mic-{self.name}")
 
     def _blocks(self, stop: threading.Event) -> Iterator[Block]:
-        sd = _import_sounddevice()
-        with _portaudio:
-            index, device = _find(sd, self._wanted)
-            hand_over = _HandOver(device.rate_hz)
-            stream = _open(sd, index, device, hand_over)
-            _streams.append(stream)
-        try:
-            yield from self._heard(sd, stream, hand_over, device, stop)
-        finally:
-            stream.close()
-            with _portaudio:
-                _streams.remove(stream)
+        with closing(_Recorder("record", self._wanted, str(self._channel or 0))) as recorder:
+            device = recorder.told(stop)
+            if device:
+                self._tell_form(device)
+                yield from self._heard(recorder, device, stop)
 
-    def _heard(
-        self, sd: Any, stream: Any, hand_over: "_HandOver", device: Microphone, stop: threading.Event
-    ) -> Iterator[Block]:
-        resampler = Resampler(device.rate_hz, _channels(device))
-        try:
-            stream.start()
-        except sd.PortAudioError as error:
-            raise _unopened(device.name, error) from error
-        while not stop.is_set():
-            got = hand_over.take(self._stall_s, stop)
-            if got is None:
-                if stop.is_set():
-                    return
-                raise SourceError(
-                    f"microphone {device.name!r} has delivered nothing for {self._stall_s:g} s; "
-                    "is it still plugged in?",
-                    retry=True,
-                )
-            y, lost_s, broken = got
-            tail = resampler.flush() if broken else np.empty(0, np.float32)
+    def _tell_form(self, device: dict[str, Any]) -> None:
+        """Say once that a device does not take what it names as its own."""
+        form = f"{device['rate_hz']} Hz with {device['channels']} channels"
+        if device["refused"] and form not in self._told:
+            self._told.add(form)
+            log.warning(
+                "%s: %r is recorded at %s; it refused %s", self.name, device["name"], form, device["refused"]
+            )
+
+    def _heard(self, recorder: "_Recorder", device: dict[str, Any], stop: threading.Event) -> Iterator[Block]:
+        channels, rate_hz = device["channels"], device["rate_hz"]
+        shown = f"microphone {device['name']!r}"
+        resampler = Resampler(rate_hz, channels, shown, channel=self._channel)
+        while (body := recorder.receive(self._stall_s, stop)) is not None:
+            lost, torn = AUDIO.unpack_from(body)
+            tail = resampler.flush() if torn else np.empty(0, np.float32)
             if tail.size:
                 yield Block(tail)
-            yield Block(resampler.feed(y), gap_s=lost_s, discontinuity=broken)
+            y = np.frombuffer(body, np.float32, offset=AUDIO.size).reshape(-1, channels)
+            yield Block(resampler.feed(y), gap_s=lost / rate_hz, discontinuity=torn)
+        if not stop.is_set():
+            raise SourceError(
+                f"{shown} has delivered nothing for {self._stall_s:g} s; is it still plugged in?",
+                retry=True,
+            )
 
 
-class _HandOver:
-    """Between PortAudio's thread, which may do nothing but copy, and ours."""
+class _Recorder:
+    """The process that holds a device, and the messages that it sends."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self._rate_hz = rate_hz
-        self._waiting: queue.Queue[tuple[npt.NDArray[np.float32], int, bool]] = queue.Queue(QUEUED_CALLBACKS)
-        self._lost = 0
-        self._overflow = False
-
-    def callback(self, y: npt.NDArray[np.float32], frames: int, time: Any, status: Any) -> None:
-        """Take what the device has heard; `y` belongs to PortAudio."""
-        del time
-        overflow = self._overflow or bool(status and status.input_overflow)
-        try:
-            self._waiting.put_nowait((y.copy(), self._lost, overflow or self._lost > 0))
-        except queue.Full:
-            self._lost += frames
-            self._overflow = overflow
-        else:
-            self._lost = 0
-            self._overflow = False
-
-    def take(
-        self, patience_s: float, stop: threading.Event
-    ) -> tuple[npt.NDArray[np.float32], float, bool] | None:
-        """Wait for a block, its lost seconds and whether it is torn off; None if none came."""
-        for _ in range(max(1, round(patience_s * CALLBACKS_PER_S))):
-            try:
-                y, lost, broken = self._waiting.get(timeout=1.0 / CALLBACKS_PER_S)
-            except queue.Empty:
-                if stop.is_set():
-                    return None
-            else:
-                return y, lost / self._rate_hz, broken
-        return None
-
-
-def _import_sounddevice() -> Any:
-    try:
-        import sounddevice
-    except OSError as error:
-        raise SourceError(
-            "microphones need the PortAudio library, which is not installed: apt install libportaudio2 "
-            "(Debian, Ubuntu, Raspberry Pi OS)"
-        ) from error
-    except ImportError as error:
-        raise SourceError("microphones need the package sounddevice: pip install sounddevice") from error
-    return sounddevice
-
-
-def _recorders(sd: Any) -> list[tuple[int, Microphone]]:
-    host_apis = [str(api["name"]) for api in sd.query_hostapis()]
-    return [
-        (index, _described(device, host_apis))
-        for index, device in enumerate(sd.query_devices())
-        if device["max_input_channels"] > 0
-    ]
-
-
-def _described(device: Any, host_apis: list[str]) -> Microphone:
-    return Microphone(
-        name=str(device["name"]),
-        channels=int(device["max_input_channels"]),
-        rate_hz=round(device["default_samplerate"]),
-        host_api=host_apis[device["hostapi"]],
-    )
-
-
-def _find(sd: Any, wanted: str) -> tuple[int, Microphone]:
-    """Find a microphone by name; a device that was plugged in meanwhile is found the second time."""
-    found = _match(_recorders(sd), wanted, sd)
-    if found is None and not _streams:
-        sd._terminate()  # the only way to a new list of devices; it would end every open stream
-        sd._initialize()
-        found = _match(_recorders(sd), wanted, sd)
-    if found is not None:
-        return found
-    there = ", ".join(repr(microphone.name) for _, microphone in _recorders(sd)) or "none at all"
-    what = f"no microphone named {wanted!r}" if wanted else "no default microphone"
-    raise SourceError(f"there is {what}; there is {there}", retry=True)
-
-
-def _match(recorders: list[tuple[int, Microphone]], wanted: str, sd: Any) -> tuple[int, Microphone] | None:
-    if not recorders:
-        return None
-    if not wanted:
-        default = sd.query_devices(kind="input")["index"]
-        return next((found for found in recorders if found[0] == default), recorders[0])
-    sought = wanted.casefold()
-    exact = [found for found in recorders if found[1].name.casefold() == sought]
-    part = [found for found in recorders if sought in found[1].name.casefold()]
-    return next(iter(exact + part), None)
-
-
-def _channels(device: Microphone) -> int:
-    return min(device.channels, MAX_CHANNELS)
-
-
-def _open(sd: Any, index: int, device: Microphone, hand_over: _HandOver) -> Any:
-    try:
-        return sd.InputStream(
-            device=index,
-            channels=_channels(device),
-            samplerate=device.rate_hz,
-            blocksize=device.rate_hz // CALLBACKS_PER_S,
-            dtype="float32",
-            callback=hand_over.callback,
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program; arguments are no shell's
+            [sys.executable, "-P", str(RECORDER), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # ALSA and PortAudio complain of every device that they skip
         )
-    except (sd.PortAudioError, ValueError) as error:
-        raise _unopened(device.name, error) from error
+        assert self._process.stdout is not None
+        self._pipe = self._process.stdout.fileno()
+        self._received = bytearray()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._pipe, selectors.EVENT_READ)
 
+    def told(self, stop: threading.Event) -> dict[str, Any]:
+        """Wait for what the recorder says first; empty if `stop` was set meanwhile."""
+        body = self.receive(OPEN_S, stop)
+        if body is None and not stop.is_set():
+            raise SourceError(f"the sound system has not answered for {OPEN_S:g} s", retry=True)
+        return {} if body is None else dict(json.loads(body))
 
-def _unopened(name: str, error: Exception) -> SourceError:
-    return SourceError(
-        f"microphone {name!r} cannot be opened ({error}); does another program hold it?", retry=True
-    )
+    def receive(self, patience_s: float, stop: threading.Event) -> bytes | None:
+        """Wait for the next message; None if none came, or `stop` was set."""
+        waits = max(1, round(patience_s * CALLBACKS_PER_S))
+        while not stop.is_set():
+            message = self._take()
+            if message is not None:
+                return message
+            if self._selector.select(1.0 / CALLBACKS_PER_S):
+                self._read()
+            elif (waits := waits - 1) == 0:
+                return None
+        return None
+
+    def close(self) -> None:
+        """Let the recorder close its device; kill it if that takes long."""
+        self._selector.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_S)
+            return
+        self._process.kill()
+        try:
+            self._process.wait(KILL_S)
+        except subprocess.TimeoutExpired:
+            log.warning("process %d cannot be ended: the driver of a sound card holds it", self._process.pid)
+
+    def _take(self) -> bytes | None:
+        """Take a whole message out of what was received; raise what it reports."""
+        if len(self._received) < HEADER.size:
+            return None
+        kind, length = HEADER.unpack_from(self._received)
+        end = HEADER.size + length
+        if len(self._received) < end:
+            return None
+        body = bytes(self._received[HEADER.size : end])
+        del self._received[:end]
+        if kind == SAID and "error" in (said := json.loads(body)):
+            raise SourceError(said["error"], retry=said["retry"])
+        return body
+
+    def _read(self) -> None:
+        received = os.read(self._pipe, 1 << 16)
+        if not received:
+            raise SourceError(self._ending(), retry=True)
+        self._received += received
+
+    def _ending(self) -> str:
+        """Say how the process ended."""
+        with suppress(subprocess.TimeoutExpired):
+            status = self._process.wait(CLOSE_S)
+            how = f"signal {-status}" if status < 0 else f"exit status {status}"
+            return f"the sound system ended the recorder of a microphone ({how})"
+        return "the recorder of a microphone has gone silent"

@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from pathlib import PurePath
-from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 """What a source's name may look like: it becomes one level of an MQTT topic."""
@@ -13,15 +13,39 @@ MAX_NAME = 64
 HIDDEN = "***"
 WEB_SCHEMES = ("http", "https", "rtsp", "rtsps")
 
-# Parameters that change from session to session, or that nobody else may know: they
-# are left out of the name, so that a renewed token does not make another source.
+SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *(
+            "aac",
+            "flac",
+            "m4a",
+            "mka",
+            "mp3",
+            "mp4",
+            "mpga",
+            "oga",
+            "ogg",
+            "opus",
+            "ts",
+            "wav",
+            "webm",
+            "wma",
+        ),
+        *("asx", "m3u", "m3u8", "pls", "sdp", "xspf"),
+    )
+)
+"""Endings of a path that may be shown: they say what was asked for, and hold no secret."""
+
+# Parameters that change from session to session: they are left out of the name,
+# so that a renewed token does not make another source.
 _SECRET = re.compile(
     r"auth|expire|hash|key|passw|pwd|secret|session|sig|token|^(exp|hdnts|pass|policy|sid|user)$", re.I
 )
 
 
 def redact(uri: str) -> str:
-    """Hide user, password and the values of all query parameters of a URL.
+    """Hide everything of a URL that may be a secret: user, password, path and query.
 
     Parameters
     ----------
@@ -31,16 +55,15 @@ def redact(uri: str) -> str:
     Returns
     -------
     str
-        The same URI, fit for logs; anything but a web address is returned as it is.
+        ``scheme://host:port/***.mp3?***``: the ending of the path is shown if it is a usual one.
+        Anything but a web address is returned as it is.
     """
     parts = _split(uri)
     if parts is None:
         return uri
-    query = "&".join(f"{quote(key)}={HIDDEN}" for key, _ in parse_qsl(parts.query, keep_blank_values=True))
-    if parts.query and not query:
-        query = HIDDEN
-    shown = f"{parts.scheme}://{_host(parts)}{parts.path}"
-    return f"{shown}?{query}" if query else shown
+    suffix = PurePath(parts.path).suffix.lower()
+    path = f"/{HIDDEN}{suffix if suffix in SUFFIXES else ''}" if parts.path.strip("/") else parts.path
+    return f"{parts.scheme}://{_host(parts)}{path}{'?' + HIDDEN if parts.query else ''}"
 
 
 def derive_name(uri: str) -> str:
@@ -54,13 +77,13 @@ def derive_name(uri: str) -> str:
     Returns
     -------
     str
-        ``[a-z0-9_-]+``, at most 64 characters, the same for the same URI, without credentials:
-        the stem of a path, ``mic`` and the microphone, host and path of a URL with six digits
-        of a hash that tells apart what reads alike.
+        ``[a-z0-9_-]+``, at most 64 characters, the same for the same URI: the stem of a file, ``mic`` and
+        the microphone, host and port of a URL with six digits of a hash. The path of a URL is in the hash
+        only, for it may hold a token. User, password and parameters such as ``token`` are nowhere.
     """
     parts = _split(uri)
     if parts is not None:
-        return _shorten(slug(f"{_host(parts)}{parts.path}") + "-" + _digest(_identity(parts)))
+        return _with_digest(slug(_host(parts)), _digest(_identity(parts)))
     scheme, colon, rest = uri.partition(":")
     if colon and scheme in ("mic", "pcm", "demo"):
         return _shorten(f"{scheme}-{slug(rest)}" if scheme == "mic" and slug(rest) else scheme)
@@ -109,6 +132,8 @@ def _digest(text: str) -> str:
 
 def _shorten(name: str) -> str:
     """Cut a name to the permitted length; a hash keeps cut names apart."""
-    if len(name) <= MAX_NAME:
-        return name
-    return f"{name[: MAX_NAME - 7].rstrip('-')}-{_digest(name)}"
+    return name if len(name) <= MAX_NAME else _with_digest(name, _digest(name))
+
+
+def _with_digest(name: str, digest: str) -> str:
+    return f"{name[: MAX_NAME - 7].rstrip('-')}-{digest}".lstrip("-")

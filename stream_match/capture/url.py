@@ -1,41 +1,40 @@
-"""Audio over the network: progressive files, Icecast with its titles, HLS, RTSP."""
+"""Audio over the network: progressive files, Icecast with its titles, playlists, HLS, RTSP."""
 
-import http.client
-import math
-import socket
-import ssl
+import logging
 import threading
-import urllib.error
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import ExitStack, closing
-from typing import Any
-from urllib.parse import urlsplit
+from collections import deque
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import ExitStack, aclosing
 
+from stream_match.capture.address import ascii_url, split_credentials
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.connections import Connections
 from stream_match.capture.decode import Decoder
-from stream_match.capture.icy import IcyStream, open_icy
-from stream_match.capture.media import import_av, open_address, open_bytes
+from stream_match.capture.media import import_av
+from stream_match.capture.opening import How, Opened, open_address
+from stream_match.capture.playlist import PlaylistError
+from stream_match.capture.reasons import reason_of
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.uri import redact
+from stream_match.capture.web import USER_AGENT, Access, Web
 from stream_match.errors import SourceError, UsageError
+
+log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 15.0
 READ_TIMEOUT_S = 20.0
 """A half-open connection never says that it is dead, only silence does. HLS is silent for up to a segment
 (10 s) with nothing wrong."""
 
+DEADLINE_S = 45.0
+"""Longest wait for the first audio. A server that sends a byte every ten seconds is never silent. It is below
+the time after which the service takes a source for lost, so that the reason is told."""
+
 BLOCK_S = 0.25
 END_SLACK_S = 1.0  # durations of compressed files are estimates
-PLAYLISTS = ("hls", "dash")
-ICY_BUFFER_BYTES = 4096  # read ahead of the decoder: a quarter of a second at 128 kbit/s
 
-# No reconnecting inside FFmpeg: it would hide the gap.
-OPTIONS = {
-    "live_start_index": "-2",  # HLS: join near the live edge; the newest segment alone is short for probing
-    "analyzeduration": "1500000",  # µs; FFmpeg's 5 s would wait for segments that are not there yet
-    "rtsp_transport": "tcp",
-    "allowed_media_types": "audio",  # RTSP: a camera's video would cost a client slot and bandwidth
-}
+MAX_DEPTH = 3  # playlists that name playlists
+MAX_TRIED = 10  # addresses in one opening
 
 
 class UrlSource:
@@ -47,16 +46,29 @@ class UrlSource:
     Parameters
     ----------
     uri : str
-        ``http://``, ``https://``, ``rtsp://`` or ``rtsps://``, with or without ``user:password@``.
+        ``http://``, ``https://``, ``rtsp://`` or ``rtsps://``, with or without ``user:password@``. If it
+        leads to a playlist, its addresses are tried in their order at each opening.
     name : str
         Name of the source.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
+    user_agent : str, optional
+        What servers are told that we are.
+    headers : mapping of str to str, optional
+        Sent to the server of `uri` only.
+    username, password : str, optional
+        For the server of `uri` only; in the place of those in it.
+    charset : str, optional
+        Of titles that are not UTF-8; a guess if absent.
     open_timeout_s, read_timeout_s : float, > 0 [seconds]
-        Longest silence while opening, and later.
+        Longest silence while RTSP or HLS is opened, and otherwise.
+    deadline_s : float, > 0 [seconds]
+        Longest wait for the first audio.
 
     Raises
     ------
     UsageError
-        If there is no host in `uri`, or its port is not a number.
+        If there is no valid host in `uri`, or its port is not a number.
     """
 
     def __init__(
@@ -64,17 +76,25 @@ class UrlSource:
         uri: str,
         name: str,
         *,
+        channel: int | None = None,
+        user_agent: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        charset: str | None = None,
         open_timeout_s: float = OPEN_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
-        if not _has_host(uri):
-            raise UsageError(
-                f"the URL {redact(uri)!r} has no valid host and port; expected scheme://host[:port]/path"
-            )
         self.name = name
         self.uri = redact(uri)
-        self._address = uri
+        self._address, own = split_credentials(_checked(uri))
+        given = None if username is None and password is None else (username or "", password or "")
+        self._access = Access(user_agent or USER_AGENT, dict(headers or {}), given or own)
+        self._channel = channel
+        self._charset = charset
         self._timeouts = (open_timeout_s, read_timeout_s)
+        self._deadline_s = deadline_s
         self._live = True
 
     @property
@@ -82,13 +102,13 @@ class UrlSource:
         """True unless the last opening found a file that ends."""
         return self._live
 
-    def blocks(self) -> AsyncGenerator[Block, None]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """Connect and yield the audio, read and decoded in a thread.
 
-        Returns
-        -------
-        async generator of Block
-            Blocks of a quarter of a second and more; metadata where a title begins.
+        Yields
+        ------
+        Block
+            Of a quarter of a second and more; metadata where a title begins.
 
         Raises
         ------
@@ -96,94 +116,99 @@ class UrlSource:
             If it cannot be opened, is silent for too long, or breaks off; and when a live stream
             ends. Trying again may help.
         """
-        return from_thread(self._read, name=f"url-{self.name}")
+        connections = Connections(self._deadline_s)
+        reading = from_thread(lambda stop: self._read(stop, connections), name=f"url-{self.name}")
+        async with aclosing(reading):
+            try:
+                async for block in reading:
+                    yield block
+            finally:
+                connections.end()  # a thread that waits for the network ends now
 
-    def _read(self, stop: threading.Event) -> Iterator[Block]:
-        av = import_av(self.uri)
-        try:
-            with ExitStack() as opened:
-                yield from self._decoded(opened, av, stop)
-        except (av.error.FFmpegError, OSError, http.client.HTTPException) as error:
-            # "from None": the errors of FFmpeg carry the address with its password.
-            raise SourceError(f"{self.uri} {self._reason(error, av)}", retry=True) from None
+    def _read(self, stop: threading.Event, connections: Connections) -> Iterator[Block]:
+        import_av(self.uri)
+        web = Web(self._address, self._access, self._timeouts[1], connections)
+        places = _Places(self._address)
+        finished = False
+        while not finished:
+            try:
+                finished = yield from self._attempt(places, web, connections)
+            except Exception as error:  # noqa: BLE001 - the text of any may hold the address: only ours is told
+                told = self._reason(error, connections)
+                if connections.heard or connections.late or not places:
+                    raise SourceError(told, retry=True) from None
+                log.debug("%s: trying the next address of its playlist: %s", self.name, told)
         if self.live and not stop.is_set():
             raise SourceError(f"{self.uri} has ended the stream", retry=True)
 
-    def _decoded(self, opened: ExitStack, av: Any, stop: threading.Event) -> Iterator[Block]:
-        icy = open_icy(self._address, self._timeouts[1]) if self._address.lower().startswith("http") else None
-        if icy is not None:
-            opened.enter_context(closing(icy))
-        container = opened.enter_context(self._container(icy))
-        self._live = icy is not None or not _ends(container)
-        about = _about(container, icy)
+    def _attempt(self, places: "_Places", web: Web, connections: Connections) -> Generator[Block, None, bool]:
+        """Hear the next address; return whether it was audio, and not a playlist with further addresses."""
+        how = How(self.uri, self._timeouts, self._access, self._charset)
+        with ExitStack() as stack:
+            opened = open_address(places.take(), self._address, web, how, stack)
+            if isinstance(opened, list):
+                places.put(opened)
+                return False
+            self._live = opened.live
+            yield from self._decoded(opened, connections)
+        return True
+
+    def _decoded(self, opened: Opened, connections: Connections) -> Iterator[Block]:
+        import av
+
+        decoder = Decoder(opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel)
         heard = 0
+        error: Exception | None = None
         try:
-            for block in Decoder(container, self.uri, BLOCK_S, _News(about, icy)).blocks():
+            for block in decoder.blocks():
+                connections.ready()
                 heard += block.y.size
                 yield block
-                if stop.is_set():
-                    return
-        except (av.error.FFmpegError, OSError):
-            # Where the server gives no length, FFmpeg takes every end for a fault.
-            promised_s = math.inf if container.duration is None else container.duration / 1_000_000
-            if self._live or heard / SAMPLE_RATE_HZ < promised_s - END_SLACK_S:
-                raise
+        except (av.error.FFmpegError, OSError) as caught:
+            error = caught
+        error = opened.fault() or error
+        if error is not None and (self._live or heard / SAMPLE_RATE_HZ < opened.promised_s - END_SLACK_S):
+            raise error
 
-    def _container(self, icy: IcyStream | None) -> Any:
-        if icy is not None:
-            return open_bytes(icy, shown=self.uri, buffer_bytes=ICY_BUFFER_BYTES)
-        return open_address(self._address, shown=self.uri, timeouts_s=self._timeouts, options=OPTIONS)
-
-    def _reason(self, error: Exception, av: Any) -> str:
-        """Finish the sentence that begins with the address."""
-        if isinstance(error, urllib.error.HTTPError):
-            with error:  # it holds the connection
-                return f"answers with status {error.code} ({error.reason})"
-        if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-            error = error.reason
-        if isinstance(error, av.error.ExitError | TimeoutError):
-            return f"has sent nothing for {self._timeouts[1]:g} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "refuses the connection; is the server running, and the port right?"
-        if isinstance(error, socket.gaierror):
-            return "cannot be found: its host name is not known"
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"shows a certificate that is not trusted ({error.verify_message})"
-        if isinstance(error, av.error.EOFError):
-            return "ended before there was any audio"
-        if isinstance(error, av.error.InvalidDataError):
-            return "sends nothing that can be read as audio"
-        return f"broke off ({getattr(error, 'strerror', None) or type(error).__name__})"
+    def _reason(self, error: Exception, connections: Connections) -> str:
+        """Return the sentence that tells an error."""
+        if connections.late:
+            return f"{self.uri} has sent no audio within {self._deadline_s:g} s"
+        if isinstance(error, SourceError):
+            return str(error)
+        return f"{self.uri} {reason_of(error, silence_s=self._timeouts[1])}"
 
 
-class _News:
-    """Say what is known of a stream at its first packet, and its news from then on."""
+class _Places:
+    """The addresses that are still to be tried, in the order of the playlists."""
 
-    def __init__(self, about: Mapping[str, str], icy: IcyStream | None) -> None:
-        self._about = dict(about)
-        self._icy = icy
+    def __init__(self, address: str) -> None:
+        self._waiting = deque([(address, 0)])
+        self._depth = 0
+        self._left = MAX_TRIED
 
-    def __call__(self, position: int | None) -> Mapping[str, str]:
-        about, self._about = self._about, {}
-        return about | self._icy.news(position) if self._icy is not None else about
+    def __bool__(self) -> bool:
+        return bool(self._waiting) and self._left > 0
+
+    def take(self) -> str:
+        """Return the next one."""
+        address, self._depth = self._waiting.popleft()
+        self._left -= 1
+        return address
+
+    def put(self, addresses: list[str]) -> None:
+        """Put the addresses of a playlist, which was the last one taken, before all others."""
+        if self._depth == MAX_DEPTH or not self._left:
+            msg = "leads from playlist to playlist"
+            raise PlaylistError(msg)
+        self._waiting.extendleft((address, self._depth + 1) for address in reversed(addresses))
 
 
-def _ends(container: Any) -> bool:
-    """Say whether a container is that of a file: it has a duration, or a size that is not its playlist's."""
-    return container.duration is not None or (container.format.name not in PLAYLISTS and container.size > 0)
-
-
-def _about(container: Any, icy: IcyStream | None) -> dict[str, str]:
-    """Gather what the stream says of itself when it opens; the server's word last."""
-    streams = container.streams.audio
-    tags = (dict(streams[0].metadata) if streams else {}) | dict(container.metadata)
-    kept = {key.lower(): value for key, value in tags.items() if key.lower() in ("title", "artist", "album")}
-    return kept | (icy.about if icy is not None else {})
-
-
-def _has_host(uri: str) -> bool:
+def _checked(uri: str) -> str:
+    """Return an address as servers take it."""
     try:
-        parts = urlsplit(uri)
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
+        return ascii_url(uri)
+    except ValueError:  # its text shows the address
+        raise UsageError(
+            f"the URL {redact(uri)!r} has no valid host and port; expected scheme://host[:port]/path"
+        ) from None

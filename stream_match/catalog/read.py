@@ -9,7 +9,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.capture.file import read_blocks, tags
+from stream_match.capture.file import read_blocks
+from stream_match.capture.tags import tags
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA

@@ -106,7 +106,7 @@ async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> N
 def _sources(settings: ListenSettings, world: World) -> list[tuple[Source, str | None]]:
     if not settings.sources:
         raise UsageError("There is nothing to listen to: give a source, such as --source mic: or a file.")
-    sources = [(world.open_source(wanted.spec), wanted.title) for wanted in settings.sources]
+    sources = [(world.open_source(wanted), wanted.title) for wanted in settings.sources]
     names = [source.name for source, _ in sources]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -1,6 +1,7 @@
 """When a lost source is tried again, and what the log says of it."""
 
 import logging
+import math
 import re
 
 from stream_match.publish.backoff import Backoff
@@ -37,6 +38,8 @@ class Retry:
         The longest wait in the first hour.
     world : World
         Clock and chance.
+    always_max_s : float [seconds]
+        The longest wait however long the outage is, for what is no burden to ask.
 
     Attributes
     ----------
@@ -44,10 +47,11 @@ class Retry:
         Attempts since the source last ran.
     """
 
-    def __init__(self, name: str, max_s: float, world: World) -> None:
+    def __init__(self, name: str, max_s: float, world: World, *, always_max_s: float = math.inf) -> None:
         self.attempt = 0
         self._name = name
         self._max_s = max_s
+        self._always_max_s = always_max_s
         self._world = world
         self._backoff = Backoff(chance=world.chance)
         self._complaints = SparseLog(log, clock=world.monotonic)
@@ -93,7 +97,8 @@ class Retry:
         self._outage_since = None
 
     def _cap_s(self, outage_s: float) -> float:
-        return self._max_s if outage_s < FIRST_HOUR_S else max(self._max_s, LATER_MAX_S)
+        cap_s = self._max_s if outage_s < FIRST_HOUR_S else max(self._max_s, LATER_MAX_S)
+        return min(cap_s, self._always_max_s)
 
     def _cause(self, reason: str) -> str:
         """Reduce a reason to its kind: numbers in it differ from time to time."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -49,7 +50,8 @@ class Supervisor:
         self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids)
         self._teller = Teller(stamper, self._reckoning, shared.publish)
-        self._retry = Retry(source.name, shared.reconnect_max_s, shared.world)
+        always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
+        self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         self._memory = SoundMemory(memory_path(shared.state, source.name), shared.ids()[:PREFIX_LETTERS])
         self._kept_s = 0.0  # stream time at which it was last written down
         self._begun_s = 0.0  # stream time at which the engine of now began

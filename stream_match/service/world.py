@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stream_match.capture import open_source
 from stream_match.capture.base import Source
+from stream_match.config import SourceSettings
 from stream_match.events import Facts
 from stream_match.publish import open_sink
 from stream_match.publish.base import Sink
@@ -78,7 +79,7 @@ class World:
     chance: Callable[[], float] = random.random
     random_bits: Callable[[int], int] = random.SystemRandom().getrandbits
     offload: Offload = in_thread
-    open_source: Callable[[str], Source] = open_source
+    open_source: Callable[[SourceSettings], Source] = open_source
     open_sink: OpenSink = field(default=open_sink)
 
     def time_of_day(self, at: float) -> float:

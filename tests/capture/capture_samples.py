@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.errors import SourceError
 
 
 def sweep(seconds, rate_hz=SAMPLE_RATE_HZ, channels=1):
@@ -63,6 +64,22 @@ def read_until_error(source, kind):
         except kind as error:
             return blocks, error
         raise AssertionError("the source ended without an error")
+
+    return asyncio.run(read())
+
+
+def until_the_end(source):
+    """Blocks of a source, and the error that ends it, or None."""
+
+    async def read():
+        blocks = []
+        try:
+            async with aclosing(source.blocks()) as stream:
+                async for block in stream:
+                    blocks.append(block)  # noqa: PERF401 - those before the error are wanted
+        except SourceError as error:
+            return blocks, error
+        return blocks, None
 
     return asyncio.run(read())
 

@@ -104,13 +104,20 @@ def icecast(data, titles):
             chunk = data[start : start + METAINT]
             handler.wfile.write(chunk)
             if len(chunk) == METAINT:
-                handler.wfile.write(_metadata(titles.get(number)))
+                handler.wfile.write(metadata_block(_fields(titles.get(number))))
 
     return page
 
 
-def _metadata(title):
-    text = b"" if title is None else f"StreamTitle='{title}';StreamUrl='';".encode()
+def _fields(title):
+    if title is None:
+        return b""
+    text = title if isinstance(title, bytes) else title.encode()
+    return b"StreamTitle='" + text + b"';StreamUrl='';"
+
+
+def metadata_block(text):
+    """A piece of ICY metadata of bytes."""
     length = -(-len(text) // 16)
     return bytes([length]) + text.ljust(16 * length, b"\0")
 
@@ -129,6 +136,7 @@ class Rtsp(socketserver.StreamRequestHandler):
             while request := self._request():
                 method, address, sequence = request
                 self.server.asked.append((method, address))
+                self.server.heads.append(self._head)
                 self._answer(method, sequence)
                 if method == "PLAY":
                     self._play()
@@ -140,6 +148,7 @@ class Rtsp(socketserver.StreamRequestHandler):
             if not line:
                 return None
             lines.append(line)
+        self._head = "\n".join(lines)
         method, address, _ = lines[0].split()
         sequence = next(line.partition(":")[2].strip() for line in lines if line.lower().startswith("cseq"))
         return method, address, sequence
@@ -171,7 +180,82 @@ class RtspServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), Rtsp)
         self.audio = audio
         self.asked = []
+        self.heads = []
         self.lost = range(0)
 
     def url(self, user=""):
         return f"rtsp://{user}127.0.0.1:{self.server_address[1]}/camera"
+
+
+def saying(data, **headers):
+    """Sends data with headers, and no length."""
+
+    def page(handler):
+        handler.begin(**headers)
+        handler.wfile.write(data)
+
+    return page
+
+
+def redirecting(address):
+    def page(handler):
+        handler.send_response(302)
+        handler.send_header("Location", address)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return page
+
+
+def divisible(data):
+    """Sends parts to whoever asks for parts."""
+
+    def page(handler):
+        asked = handler.headers.get("Range")
+        first, _, last = (asked or "bytes=0-").removeprefix("bytes=").partition("-")
+        part = data[int(first) : int(last) + 1 if last else None]
+        handler.send_response(206 if asked else 200)
+        handler.send_header("Accept-Ranges", "bytes")
+        handler.send_header("Content-Length", str(len(part)))
+        handler.end_headers()
+        handler.wfile.write(part)
+
+    return page
+
+
+def guarded(page, *challenges, proper):
+    """Lets in whoever's Authorization is `proper(handler)`; sends challenges to all others."""
+
+    def answer(handler):
+        if handler.headers.get("Authorization") is not None and proper(handler):
+            page(handler)
+            return
+        handler.send_response(401)
+        for challenge in challenges:
+            handler.send_header("WWW-Authenticate", challenge)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def dripping(data, pause_s=0.05):
+    """Sends a byte now and then, as long as the test lasts."""
+
+    def page(handler):
+        for place in range(len(data)):
+            if handler.server.over.wait(pause_s):
+                return
+            handler.wfile.write(data[place : place + 1])
+            handler.wfile.flush()
+
+    return page
+
+
+def shoutcast(data):
+    """Answers as the oldest Shoutcast does."""
+
+    def page(handler):
+        handler.wfile.write(b"ICY 200 OK\r\nicy-name:Old Radio\r\ncontent-type:audio/mpeg\r\n\r\n" + data)
+
+    return page

@@ -14,7 +14,8 @@ from capture_samples import encoded, frequency_hz, joined, read_all, sweep, writ
 
 from stream_match.capture import sndfile
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.file import FileSource, duration_s, read_blocks, tags
+from stream_match.capture.file import FileSource, duration_s, read_blocks
+from stream_match.capture.tags import tags
 from stream_match.errors import SourceError
 
 

@@ -1,33 +1,40 @@
 """Microphones, with a PortAudio that is not there."""
 
 import asyncio
-import builtins
+import subprocess
 import sys
 import threading
+import time
 from contextlib import aclosing
 
 import numpy as np
 import pytest
 from capture_samples import joined, read_all, read_until_error, seconds
-from fake_sounddevice import FakeSounddevice, device
+from microphone_fakes import FakePortAudio, device
 
+from stream_match.capture import microphone, recorder
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.microphone import Microphone, MicrophoneSource, _HandOver, list_microphones
-from stream_match.errors import SourceError
+from stream_match.capture.microphone import Microphone, MicrophoneSource, list_microphones
+from stream_match.errors import ParameterError, SourceError
 
 
 @pytest.fixture
-def portaudio(monkeypatch):
-    fake = FakeSounddevice()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    return fake
+def portaudio(tmp_path, monkeypatch):
+    return FakePortAudio(tmp_path, monkeypatch)
 
 
-def test_lists_what_records(portaudio):
+def test_lists_what_records_by_names_that_outlast_a_plug(portaudio):
     assert list_microphones() == [
         Microphone("Built-in", 2, 44_100, "ALSA"),
-        Microphone("USB Mic: Blue (hw:1,0)", 1, 48_000, "ALSA"),
+        Microphone("USB Mic: Blue", 1, 48_000, "ALSA"),
     ]
+
+
+def test_two_of_a_kind_keep_the_numbers_that_tell_them_apart(portaudio):
+    portaudio.plan(
+        devices=[device("Blue (hw:1,0)", 1), device("Blue (hw:2,0)", 1), device("Red (hw:3,0)", 1)]
+    )
+    assert [found.name for found in list_microphones()] == ["Blue (hw:1,0)", "Blue (hw:2,0)", "Red"]
 
 
 @pytest.mark.parametrize(
@@ -36,45 +43,87 @@ def test_lists_what_records(portaudio):
 )
 def test_is_found_by_its_name(portaudio, uri, index):
     read_all(MicrophoneSource(uri, "mic"), limit=1)
-    assert portaudio.opened[0]["device"] == index
-    assert portaudio.closed == 1
+    assert [opened[0] for opened in portaudio.opened] == [index]
+    assert portaudio.done[-1] == "close"
 
 
 def test_an_exact_name_goes_before_a_part(portaudio):
-    portaudio.devices = [device("Mic Pro", 1), device("Mic", 1)]
+    portaudio.plan(devices=[device("Mic Pro", 1), device("Mic", 1)])
     read_all(MicrophoneSource("mic:mic", "mic"), limit=1)
-    assert portaudio.opened[0]["device"] == 1
+    assert portaudio.opened[0][0] == 1
 
 
-def test_one_plugged_in_later_is_found(portaudio):
-    portaudio.plugged_in_later = [device("Late", 1)]
-    read_all(MicrophoneSource("mic:late", "mic"), limit=1)
-    assert portaudio.opened[0]["device"] == 3
+def test_without_a_default_the_first_is_taken(portaudio):
+    portaudio.plan(default=None)
+    read_all(MicrophoneSource("mic:", "mic"), limit=1)
+    assert portaudio.opened[0][0] == 1
 
 
-def test_an_open_microphone_is_not_ended_by_the_search_for_another(portaudio):
+@pytest.mark.parametrize("uri", ["mic:usb mic", "mic:USB Mic: Blue (hw:1,0)", "mic:USB Mic: Blue"])
+def test_one_that_comes_back_under_another_number_is_found(portaudio, uri):
+    source = MicrophoneSource(uri, "mic")
+    read_all(source, limit=1)
+    portaudio.plan(devices=[device("New: Card (hw:1,0)", 2), device("USB Mic: Blue (hw:7,0)", 1)])
+    read_all(source, limit=1)
+    assert [opened[0] for opened in portaudio.opened] == [2, 1]
+
+
+def test_one_plugged_in_later_is_found_while_another_is_heard(portaudio):
+    portaudio.plan(script=[0.1] * 10_000)
+
     async def scenario():
         async with aclosing(MicrophoneSource("mic:usb", "mic").blocks()) as blocks:
             await anext(blocks)
             with pytest.raises(SourceError):
                 await anext(MicrophoneSource("mic:late", "late").blocks())
-            assert portaudio.restarts == 0
-        with pytest.raises(SourceError):
-            await anext(MicrophoneSource("mic:late", "late").blocks())
+            portaudio.plan(devices=[device("Late", 1)])
+            async with aclosing(MicrophoneSource("mic:late", "late").blocks()) as late:
+                await anext(late)
+            assert not (await anext(blocks)).discontinuity
 
     asyncio.run(scenario())
-    assert portaudio.restarts == 1
 
 
-def test_audio_is_copied_out_of_the_drivers_buffer(portaudio):
+def test_audio_is_whole_and_right(portaudio):
     y = joined(read_all(MicrophoneSource("mic:built", "mic"), limit=10))
     assert y.size > SAMPLE_RATE_HZ // 2
-    np.testing.assert_allclose(y[1000:-1000], 0.1, atol=1e-3)
+    np.testing.assert_allclose(y[1000:-1000], 0.15, atol=1e-3)  # the mean of 0.1 and 0.2
+
+
+@pytest.mark.parametrize(("channel", "level"), [(1, 0.1), (2, 0.2)])
+def test_one_channel_is_taken_alone(portaudio, channel, level):
+    y = joined(read_all(MicrophoneSource("mic:built", "mic", channel=channel), limit=10))
+    np.testing.assert_allclose(y[1000:-1000], level, atol=1e-3)
+
+
+def test_a_channel_beyond_the_second_is_opened_too(portaudio):
+    portaudio.plan(devices=[device("Desk", 8)])
+    read_all(MicrophoneSource("mic:desk", "mic", channel=5), limit=1)
+    assert portaudio.opened == [(0, 48_000, 5)]
+
+
+def test_a_channel_that_is_not_there_is_told(portaudio):
+    _, error = read_until_error(MicrophoneSource("mic:usb", "mic", channel=2), SourceError)
+    assert "has 1 channels; there is no channel 2" in str(error)
+    with pytest.raises(ParameterError, match="is 0; expected 1 or more"):
+        MicrophoneSource("mic:", "mic", channel=0)
+
+
+def test_a_device_that_does_not_take_its_own_rate_is_heard_at_another_and_that_is_said_once(
+    portaudio, caplog
+):
+    portaudio.plan(forms=[[16_000, 1]])
+    source = MicrophoneSource("mic:built", "kitchen")
+    for _ in range(2):
+        assert seconds(read_all(source, limit=20)) == pytest.approx(2.0, abs=0.1)
+    assert len(caplog.records) == 1
+    assert "kitchen: 'Built-in' is recorded at 16000 Hz with 1 channels" in caplog.text
+    assert "refused 44100 Hz, 2 ch: Invalid sample rate" in caplog.text
 
 
 def test_an_overflow_tears_the_audio(portaudio):
-    portaudio.script = [0.1, 0.1, -0.2, 0.2]
-    blocks, error = read_until_error(MicrophoneSource("mic:usb", "mic", stall_s=0.2), SourceError)
+    portaudio.plan(script=[0.1, 0.1, -0.2, 0.2])
+    blocks, error = read_until_error(MicrophoneSource("mic:usb", "mic", stall_s=0.5), SourceError)
     torn = [number for number, block in enumerate(blocks) if block.discontinuity]
     assert len(torn) == 1
     before = blocks[: torn[0]]
@@ -83,56 +132,84 @@ def test_an_overflow_tears_the_audio(portaudio):
 
 
 def test_a_driver_that_falls_silent_is_noticed(portaudio):
-    portaudio.script = [0.1]
-    blocks, error = read_until_error(MicrophoneSource("mic:usb", "mic", stall_s=0.2), SourceError)
+    portaudio.plan(script=[0.1])
+    blocks, error = read_until_error(MicrophoneSource("mic:usb", "mic", stall_s=0.5), SourceError)
     assert len(blocks) == 1
     assert error.retry
-    assert "nothing for 0.2 s" in str(error)
-    assert portaudio.closed == 1
+    assert "nothing for 0.5 s" in str(error)
+
+
+def test_a_driver_that_says_that_it_stopped_is_believed_at_once(portaudio):
+    portaudio.plan(script=[0.1], finishes=True)
+    blocks, error = read_until_error(MicrophoneSource("mic:usb", "mic", stall_s=600.0), SourceError)
+    assert len(blocks) == 1
+    assert error.retry
+    assert "'USB Mic: Blue (hw:1,0)' has stopped" in str(error)
+
+
+def test_a_crash_in_the_driver_is_a_loss_like_any_other(portaudio):
+    portaudio.plan(at={"start": "crash"})
+    _, error = read_until_error(MicrophoneSource("mic:usb", "mic"), SourceError)
+    assert error.retry
+    assert "signal 6" in str(error)
+
+
+@pytest.mark.parametrize("where", ["list", "open", "start"])
+def test_a_driver_that_hangs_while_it_is_opened_is_given_up(portaudio, monkeypatch, where):
+    monkeypatch.setattr(microphone, "OPEN_S", 0.5)
+    portaudio.plan(at={where: "hang"})
+    _, error = read_until_error(MicrophoneSource("mic:usb", "mic"), SourceError)
+    assert error.retry
+    assert "not answered for 0.5 s" in str(error)
+    assert not portaudio.running
+
+
+def test_a_driver_that_hangs_while_it_is_closed_is_killed(portaudio):
+    portaudio.plan(at={"close": "hang"})
+    read_all(MicrophoneSource("mic:usb", "mic"), limit=1)
+    assert portaudio.done[-1] == "close"
+    assert not portaudio.running
 
 
 def test_what_no_longer_fits_is_counted():
-    hand_over = _HandOver(48_000)
-    block = np.zeros((4_800, 1), np.float32)
+    tape = recorder.Tape()
     for _ in range(103):  # room for 100
-        hand_over.callback(block, 4_800, None, None)
-    never = threading.Event()
+        tape.callback(bytes(8), 4_800, None, None)
+    messages = tape.messages(threading.Event())
     for _ in range(100):
-        assert hand_over.take(1.0, never)[1:] == (0.0, False)
-    hand_over.callback(block, 4_800, None, None)
-    assert hand_over.take(1.0, never)[1:] == (pytest.approx(0.3), True)
+        assert recorder.AUDIO.unpack_from(next(messages)) == (0, False)
+    tape.callback(bytes(8), 4_800, None, None)
+    assert recorder.AUDIO.unpack_from(next(messages)) == (3 * 4_800, True)
 
 
 def test_a_name_that_is_not_there_lists_what_is(portaudio):
     _, error = read_until_error(MicrophoneSource("mic:attic", "mic"), SourceError)
     assert error.retry
-    assert "'Built-in'" in str(error)
-    assert "'attic'" in str(error)
+    assert str(error) == (
+        "there is no microphone named 'attic'; there is 'Built-in', 'USB Mic: Blue'; "
+        "stream-match devices lists them"
+    )
 
 
-def test_no_microphone_at_all(portaudio):
-    portaudio.devices = []
+def test_no_microphone_at_all_is_one_line_with_a_hint(portaudio):
+    portaudio.plan(devices=[], default=None)
     _, error = read_until_error(MicrophoneSource("mic:", "mic"), SourceError)
     assert error.retry
-    assert "none at all" in str(error)
+    assert str(error) == (
+        "there is no default microphone; there is none at all; stream-match devices lists them"
+    )
 
 
 def test_one_that_another_program_holds(portaudio):
-    portaudio.fail = "Device unavailable"
+    portaudio.plan(at={"open": ["Device unavailable", -9985]})
     _, error = read_until_error(MicrophoneSource("mic:usb", "mic"), SourceError)
     assert error.retry
     assert "Device unavailable" in str(error)
+    assert len(portaudio.opened) == 1  # another rate would not help
 
 
-def test_a_missing_library_is_named(monkeypatch):
-    really_import = builtins.__import__
-
-    def without_portaudio(name, *rest):
-        if name == "sounddevice":
-            raise OSError("PortAudio library not found")
-        return really_import(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without_portaudio)
+def test_a_missing_library_is_named(portaudio):
+    portaudio.plan(missing=True)
     _, error = read_until_error(MicrophoneSource("mic:", "mic"), SourceError)
     assert not error.retry
     assert "libportaudio2" in str(error)
@@ -141,17 +218,33 @@ def test_a_missing_library_is_named(monkeypatch):
 
 
 def test_cancelling_while_it_waits_closes_the_device(portaudio):
-    portaudio.script = []
+    portaudio.plan(script=[])
 
     async def scenario():
-        loop, started = asyncio.get_running_loop(), asyncio.Event()
-        portaudio.on_start = lambda: loop.call_soon_threadsafe(started.set)
         async with aclosing(MicrophoneSource("mic:usb", "mic").blocks()) as blocks:
             waiting = asyncio.ensure_future(anext(blocks))
-            await started.wait()
+            while "start" not in portaudio.done:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.01)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
 
     asyncio.run(scenario())
-    assert portaudio.closed == 1
+    assert portaudio.done[-1] == "close"
+    assert not portaudio.running
+
+
+KILLED = """
+import os, threading
+from stream_match.capture.microphone import _Recorder
+recorder = _Recorder("record", "usb", "0")
+recorder.told(threading.Event())
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_recorder_ends_when_its_listener_is_killed(portaudio):
+    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -9
+    while portaudio.running:
+        time.sleep(0.01)
+    assert "start" in portaudio.done

@@ -1,6 +1,5 @@
 """What every source promises, each held to the same tests."""
 
-import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from capture_samples import encoded, joined, read_all, read_until_error, sweep
 from capture_servers import Server, serving, whole
-from fake_sounddevice import FakeSounddevice
+from microphone_fakes import FakePortAudio
 
 from stream_match.capture import open_source
 from stream_match.capture.base import SAMPLE_RATE_HZ
@@ -48,9 +47,8 @@ def url_case(_, request):
     )
 
 
-def microphone_case(_, request):
-    fake = FakeSounddevice()
-    request.patch.setitem(sys.modules, "sounddevice", fake)
+def microphone_case(folder, request):
+    FakePortAudio(folder, request.patch)
     return Case(open_source("mic:usb"), open_source("mic:nobody"), reopens_alike=False, reads_at_most=5)
 
 

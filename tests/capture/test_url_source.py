@@ -1,7 +1,10 @@
 """URLs, against real servers on loopback."""
 
+import asyncio
 import logging
 import socket
+import threading
+from contextlib import aclosing, contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -15,10 +18,21 @@ from capture_samples import (
     sweep,
     write_aac,
 )
-from capture_servers import METAINT, RtspServer, Server, cut_off, icecast, serving, stalling, whole
+from capture_servers import (
+    METAINT,
+    RtspServer,
+    Server,
+    cut_off,
+    divisible,
+    dripping,
+    icecast,
+    serving,
+    shoutcast,
+    stalling,
+    whole,
+)
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.icy import parse_metadata
 from stream_match.capture.url import UrlSource
 from stream_match.errors import SourceError, UsageError
 
@@ -83,50 +97,51 @@ def test_icecast_titles_arrive_where_they_begin(server):
     assert seconds(blocks) == pytest.approx(SECONDS, abs=0.2)
 
 
-def test_metadata_in_latin_1_and_broken_metadata():
-    assert parse_metadata("StreamTitle='Café';".encode("latin-1") + b"\0\0") == {"StreamTitle": "Café"}
-    assert parse_metadata(b"StreamTitle='';StreamUrl='';") == {"StreamTitle": ""}
-    assert parse_metadata(b"\xff\x00nonsense") == {}
-
-
-def test_password_goes_to_the_server_and_nowhere_else(server, mp3):
-    server.pages["/radio"] = icecast(mp3, {})
-    source = UrlSource(server.url("/radio?token=t0p", "ann:pa%20ss@"), "radio")
-    _, error = read_until_error(source, SourceError)
-    assert server.requests_seen[0][1]["Authorization"] == "Basic YW5uOnBhIHNz"
-    for text in (source.uri, str(error)):
-        assert "pa%20ss" not in text
-        assert "ann" not in text
-        assert "t0p" not in text
-
-
-def test_hls_of_known_length_ends(server, tmp_path):
-    _publish_hls(server, tmp_path)
-    source = UrlSource(server.url("/list.m3u8"), "hls")
-    blocks = read_all(source)
+def test_the_oldest_shoutcast_is_heard(server, mp3):
+    server.pages["/old"] = shoutcast(mp3)
+    blocks, error = read_until_error(UrlSource(server.url("/old"), "old"), SourceError)
     assert seconds(blocks) == pytest.approx(SECONDS, abs=0.2)
-    assert not any(block.discontinuity for block in blocks)
-    assert not source.live
+    assert blocks[0].metadata["icy-name"] == "Old Radio"
+    assert "ended" in str(error)
 
 
-def test_live_hls_that_stops_growing_is_reported(server, tmp_path):
-    _publish_hls(server, tmp_path, live=True)
-    source = UrlSource(server.url("/list.m3u8"), "hls", open_timeout_s=3, read_timeout_s=0.5)
-    blocks, error = read_until_error(source, SourceError)
-    assert 0 < seconds(blocks) < SECONDS  # joined at the newest segment
-    assert source.live
+def test_an_address_with_letters_beyond_ascii(server, mp3):
+    server.pages["/M%C3%BCsik%20%231.mp3"] = whole(mp3)
+    source = UrlSource(server.url("/Müsik %231.mp3?größe=ä b"), "a")
+    assert seconds(read_all(source)) == pytest.approx(SECONDS, abs=0.1)
+    assert server.requests_seen[0][0].endswith("?gr%C3%B6%C3%9Fe=%C3%A4%20b")
+
+
+def test_a_host_with_letters_beyond_ascii_is_looked_up_as_idna(monkeypatch):
+    asked = []
+
+    def looked_up(host, *_, **__):
+        asked.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    _, error = read_until_error(UrlSource("http://müsik.example/ä", "a"), SourceError)
+    assert asked == ["xn--msik-0ra.example"]
+    assert "host name is not known" in str(error)
     assert error.retry
 
 
-def _publish_hls(server, folder, *, live=False):
-    write_aac(
-        folder / "list.m3u8", sweep(SECONDS), SAMPLE_RATE_HZ, "hls", {"hls_time": "1", "hls_list_size": "0"}
-    )
-    for path in folder.iterdir():
-        data = path.read_bytes()
-        if live and path.suffix == ".m3u8":
-            data = data.replace(b"#EXT-X-ENDLIST\n", b"")
-        server.pages[f"/{path.name}"] = whole(data)
+def test_a_file_whose_index_is_at_its_end_is_heard_from_a_server_that_sends_parts(server, tmp_path):
+    write_aac(tmp_path / "a.mp4", sweep(SECONDS), SAMPLE_RATE_HZ)
+    data = (tmp_path / "a.mp4").read_bytes()
+    assert data.index(b"moov") > data.index(b"mdat")
+    server.pages["/a.mp4"] = divisible(data)
+    source = UrlSource(server.url("/a.mp4"), "a")
+    assert seconds(read_all(source)) == pytest.approx(SECONDS, abs=0.1)
+    assert not source.live
+    assert any("Range" in headers for _, headers in server.requests_seen)
+
+
+def test_one_channel_of_a_stream(server):
+    y = np.stack([sweep(1.0)[:, 0], -0.5 * sweep(1.0)[:, 0]], axis=1)
+    server.pages["/a.flac"] = whole(encoded(y, SAMPLE_RATE_HZ, "FLAC"))
+    got = joined(read_all(UrlSource(server.url("/a.flac"), "a", channel=2)))
+    np.testing.assert_allclose(got, y[:, 1], atol=5e-5)
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +222,68 @@ def test_a_server_that_accepts_and_says_nothing():
         _, error = read_until_error(UrlSource(url, "deaf", **TIMEOUTS), SourceError)
     assert error.retry
     assert "nothing for 0.5 s" in str(error)
+
+
+@pytest.mark.parametrize("what", ["body", "headers", "metadata"])
+def test_a_server_that_answers_drop_by_drop_is_given_up(server, mp3, what):
+    head = b"HTTP/1.0 200 OK\r\nicy-metaint: 1\r\n\r\n"
+
+    def page(handler):
+        if what == "body":
+            handler.begin(Content_Type="audio/mpeg")
+        if what == "metadata":
+            handler.wfile.write(head)
+        dripping({"headers": head * 99, "metadata": b"\xff" * 999}.get(what, mp3))(handler)
+
+    server.pages["/slow"] = page
+    check_given_up(server.url("/slow"))
+
+
+def test_a_handshake_drop_by_drop_is_given_up():
+    with drop_by_drop() as port:
+        check_given_up(f"https://127.0.0.1:{port}/slow")
+
+
+def check_given_up(url):
+    """Check that there is an end although the server is never silent for long, and that no thread is left."""
+    _, error = read_until_error(UrlSource(url, "slow", deadline_s=0.7, read_timeout_s=5), SourceError)
+    assert "no audio within 0.7 s" in str(error)
+    assert error.retry
+    assert "url-slow" not in [thread.name for thread in threading.enumerate()]
+
+
+@contextmanager
+def drop_by_drop():
+    """A server that sends bytes of TLS now and then."""
+    over = threading.Event()
+
+    def drip():
+        connection, _ = deaf.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00")
+            while not over.wait(0.05):
+                connection.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            yield deaf.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_leaving_a_stream_cuts_its_connection(server, mp3):
+    server.pages["/stall"] = stalling(mp3, len(mp3) // 2)
+
+    async def left():
+        async with aclosing(UrlSource(server.url("/stall"), "left").blocks()) as blocks:
+            async for _ in blocks:
+                break
+        return [thread.name for thread in threading.enumerate()]
+
+    assert "url-left" not in asyncio.run(left())
 
 
 def test_an_address_that_is_not_there(server):

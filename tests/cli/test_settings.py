@@ -22,7 +22,8 @@ def read(tmp_path, text):
 def test_the_examples_are_understood(tmp_path, text):
     settings = read(tmp_path, text)
     assert settings.node == "attic"
-    assert settings.sources[0].spec == "radio-example=https://radio.example/stream"
+    assert settings.sources[0].name == "radio-example"
+    assert settings.sources[0].uri == "https://radio.example/stream"
     assert settings.sources[0].title == "Radio Example"
     assert settings.match.max_false_alarms_per_hour == 0.1
 
@@ -116,7 +117,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
     file = ["listen", "--config", str(path)]
     given = ["--source", "kitchen=mic:", "--sink", "jsonl:-", "--pace", "fast", "--node", "cellar"]
     settings = _settings(build_parser().parse_args([*file, *given]))
-    assert [source.spec for source in settings.sources] == ["kitchen=mic:"]
+    assert [source.uri for source in settings.sources] == ["kitchen=mic:"]
     assert settings.sinks == ("jsonl:-",)
     assert (settings.pace, settings.node) == ("fast", "cellar")
     assert str(settings.index) == "models/demo"

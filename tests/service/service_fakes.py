@@ -200,7 +200,7 @@ async def hear(
     world = World(
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
-        open_source=by_name.__getitem__,
+        open_source=lambda wanted: by_name[wanted.uri],
         open_sink=lambda *_, **__: next(remaining),
     )
     settings = ListenSettings(

@@ -126,6 +126,27 @@ def test_the_longest_wait_is_a_setting(longest_s, waits):
     assert [after - before for before, after in pairwise(opened[:6])] == pytest.approx(waits)
 
 
+async def device_away(world):
+    stop = asyncio.Event()
+    device = live("device", [NETWORK])
+    device.reconnect_max_s = 5.0
+    await asyncio.gather(hear(world, device, stop=stop), _set_after(stop, 5000))
+    return device.opened
+
+
+async def _set_after(event, seconds):
+    await asyncio.sleep(seconds)
+    event.set()
+
+
+def test_a_device_that_may_be_asked_often_is_asked_often_however_long_it_is_away():
+    opened = run(device_away)
+    waits = [after - before for before, after in pairwise(opened)]
+    assert waits[:3] == pytest.approx([1, 2, 4])
+    assert waits[3:] == pytest.approx([5] * len(waits[3:]))
+    assert len(waits) > 900
+
+
 async def flapping(world, run_s):
     stop = asyncio.Event()
     radio = live("radio", *[[*real_time(run_s), NETWORK]] * 4, [stopper(stop), 9.0])
