@@ -2,12 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from stream_match.catalog.background import load_background, ready
 from stream_match.catalog.find import FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.manifest import TrackRow
@@ -19,6 +21,7 @@ from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
+from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.cohort import excess
 from stream_match.match.reference import (
     Hyperplanes,
@@ -30,6 +33,8 @@ from stream_match.match.reference import (
 )
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
 from stream_match.match.versions.reference import join_tracks
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -121,10 +126,15 @@ def build_index(
         if not read:
             raise CatalogError(f"no track could be read: {skipped[0][1]}")
         frames = [track.frames for _, track in read]
-        planes = fit_to_tracks(Stretches(frames, settings), settings)
+        planes = fit_to_tracks(Stretches(frames, settings), settings, _further(len(frames), settings))
         coded = [code(found, track, table, planes, settings) for found, track in read]
         write_tracks(coded, planes, settings, staging.new)
     return report(coded, coded, skipped, began)
+
+
+def _further(n_tracks: int, settings: FeatureSettings) -> Iterator[Float32]:
+    """Return what else the hyperplanes of a small catalogue are fitted to, for its tracks are one-sided."""
+    return load_background(settings).tracks(settings) if n_tracks < ENOUGH_TRACKS else iter(())
 
 
 def read_tracks(
@@ -207,7 +217,7 @@ def write_tracks(
     reference = dataclasses.replace(
         recordings,
         versions=join_tracks(tracks, [track.coarse for track in ordered], settings),
-        excess=excess(recordings),
+        excess=excess(ready(recordings)),
     )
     firsts = reference.starts[:-1].tolist()
     rows = [

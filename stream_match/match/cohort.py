@@ -126,7 +126,7 @@ class _Cohort:
 
 def _stretches(reference: Reference) -> Iterator[tuple[int, int]]:
     """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
-    lengths = np.diff(reference.starts)
+    lengths = np.diff(reference.starts)[: len(reference.tracks)]
     count = min(_STRETCHES, int(lengths.sum()) // LONGEST_POSITIONS)
     if count < _FEWEST_STRETCHES:
         return

@@ -15,12 +15,14 @@ Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
-_LIKENESS_POSITIONS = 160
+LIKENESS_POSITIONS = 160
+"""Half a minute, over which two stretches of reference are compared."""
+
 _LIKENESS_OFFSETS = np.arange(-0.75, 1, 0.25, dtype=np.float32)
 
 _FRAMES_BESIDE = np.arange(-2, 3, dtype=np.float32)
 
-_LONGEST_RUN = _LIKENESS_POSITIONS
+_LONGEST_RUN = LIKENESS_POSITIONS
 """No line is read over more positions than this."""
 
 _PLACES_APART = 0.25
@@ -318,7 +320,7 @@ class LineReader:
         best: npt.NDArray[np.float64] = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
         return best
 
-    def likeness(self, line: Lines, others: Lines) -> Float32:
+    def likeness(self, line: Lines, others: Lines, *, least: int = LIKENESS_POSITIONS // 2) -> Float32:
         """Return how well the reference agrees with itself, about the heads of two lines.
 
         Codes of two copies of a recording lie on grids that are up to half a position apart, and then agree
@@ -329,20 +331,22 @@ class LineReader:
         line : Lines
             One line.
         others : Lines
+        least : int
+            Positions that must lie in both tracks.
 
         Returns
         -------
         np.ndarray [shape=(n_others,), dtype=float32]
-            Mean agreement over half a minute; 0 where less than half of that lies in both tracks.
+            Mean agreement over half a minute; 0 where no more than `least` of that lies in both tracks.
         """
-        ahead = _LIKENESS_POSITIONS // 2
+        ahead = LIKENESS_POSITIONS // 2
         middle = replace(line, head=line.head + ahead * line.speed)
-        words, inside = self.stretch(middle, _LIKENESS_POSITIONS * self._stride)
+        words, inside = self.stretch(middle, LIKENESS_POSITIONS * self._stride)
         moved = replace(others, head=others.head + ahead * others.speed).unshifted()
         fan = moved.fan(_LIKENESS_OFFSETS, np.ones(1, np.float32))
         agreement = self.similarity(words, inside, fan)
         read = np.count_nonzero(agreement, axis=1)
-        mean = np.where(read * 2 > _LIKENESS_POSITIONS, agreement.sum(axis=1) / np.maximum(read, 1), 0)
+        mean = np.where(read > least, agreement.sum(axis=1) / np.maximum(read, 1), 0)
         best: Float32 = mean.reshape(len(others), len(_LIKENESS_OFFSETS)).max(axis=1).astype(np.float32)
         return best
 

@@ -127,8 +127,9 @@ class Scorer:
 
     def __init__(self, reference: Reference) -> None:
         self.reader = LineReader(reference)
+        self._reference = reference
         self._excess = reference.excess
-        many = len(reference.tracks) >= _UNITS
+        many = reference.n_all >= _UNITS
         self._unit_positions = 1 << 30 if many else max(1, len(reference.codes) // _UNITS)
 
     def rank(
@@ -179,7 +180,8 @@ class Scorer:
         """Look again at the most promising places, at all speeds; most promising first."""
         coarse = np.where(windows <= _COARSE_POSITIONS, field.promise, 0)
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
-        rows = _first(rows[field.forward[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
+        claimable = field.forward & (field.track < len(self._reference.tracks))
+        rows = _first(rows[claimable[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
         places = self._best(query, field.lines[picked], field.votes[rows], windows, _FINE_OFFSETS, SPEEDS)
         return places[np.argsort(-places.promise.max(axis=1, initial=0), kind="stable")]
@@ -229,14 +231,21 @@ class Scorer:
 
     def _units(self, field: _Places) -> Int64:
         """Return in which unit and direction each place of the field lies."""
-        units = field.track * (1 << 32) + field.head.astype(np.int64) // self._unit_positions
-        return units * 2 + field.forward
+        recording, head = self._in_recording(field)
+        return (recording * (1 << 32) + head.astype(np.int64) // self._unit_positions) * 2 + field.forward
 
     def _around(self, field: _Places, places: _Places, rows: Int64) -> Bools:
         """Return what of the field is in the tracks of some places, or near these if tracks are few."""
-        near = np.abs(field.head - places.head[rows, np.newaxis]) < self._unit_positions
-        around: Bools = np.any(near & (field.track == places.track[rows, np.newaxis]), axis=0)
+        recording, head = self._in_recording(field)
+        its, at = self._in_recording(places[rows])
+        near = np.abs(head - at[:, np.newaxis]) < self._unit_positions
+        around: Bools = np.any(near & (recording == its[:, np.newaxis]), axis=0)
         return around
+
+    def _in_recording(self, places: _Places) -> tuple[Int64, npt.NDArray[np.float64]]:
+        """Return which recording places lie in, and their heads as if all its copies were the first one."""
+        recording, starts = self._reference.recording_of(places.track), self._reference.starts
+        return recording, places.head - starts[places.track] + starts[recording]
 
     def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
         """Return which other places hold the same stretch of sound as each place.

@@ -28,12 +28,20 @@ class VersionReference:
         First step of each track, and the number of steps.
     chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
         From `coarse_chroma`; may be mapped from a file.
+    groups : np.ndarray [shape=(n_all,), dtype=int64], optional
+        As in `stream_match.match.reference.Reference`. As there, tracks of a background may follow those that
+        have a name.
     """
 
     settings: FeatureSettings
     tracks: tuple[Track, ...]
     starts: npt.NDArray[np.int64]
     chroma: Bytes
+    groups: npt.NDArray[np.int64] | None = None
+
+    def recording_of(self, track: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return one number for all tracks that hold the same recording."""
+        return track if self.groups is None else self.groups[track]
 
 
 def join_tracks(
