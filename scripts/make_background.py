@@ -48,7 +48,7 @@ It holds no audio, but every fourth smoothed feature frame (chroma and spectral 
 | `scale.npy` | what the bytes 0 and 255 stand for, column by column |
 | `settings.json` | the feature settings that the frames were made with |
 
-**Limits.** It fits indexes whose frames are made as these were: windows, hops, chroma, level of silence, means.
+**Limits.** It fits indexes whose frames are made as these were: window, hop, chroma, level of silence, means.
 How frames are stacked and coded is free. A small catalogue with other settings is refused.
 It is like music, but like no real recording. `docs/recordings.md` has what small catalogues claim falsely
 with it.

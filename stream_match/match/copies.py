@@ -7,7 +7,7 @@ nothing of what chance gives.
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import LIKENESS_POSITIONS, LineReader, Lines
+from stream_match.match.lines import LineReader, Lines
 from stream_match.match.reference import Reference
 
 Int64 = npt.NDArray[np.int64]
@@ -96,5 +96,5 @@ def _is_copied(reader: LineReader, reference: Reference, here: int, there: int) 
         Lines.single(int(number), float(head), 1.0, 0)
         for number, head in zip(track, (here, there), strict=True)
     )
-    least = min(LIKENESS_POSITIONS // 2, int(_LEAST_SHARE * shorter))
+    least = min(reader.likeness_positions // 2, int(_LEAST_SHARE * shorter))
     return bool(reader.likeness(line, other, least=least)[0] > _SAME_RECORDING)

@@ -8,8 +8,9 @@ from match_samples import cells_at, flipped, no_cells, query_along, random_codes
 
 from stream_match.match.lines import LineReader
 from stream_match.match.objections import reads_both_ways
-from stream_match.match.query import LONGEST_POSITIONS, WINDOWS_POSITIONS, Query
+from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.scoring import Scorer
+from stream_match.match.spans import Spans
 
 LENGTH = 300
 
@@ -193,5 +194,5 @@ def test_windows_and_stretches_of_a_query():
     assert short.words.shape[:2] == (1, 7 * query.stride)
     assert (short.words == query.words[:, : 7 * query.stride]).all()
     assert query.newest(999).positions == 30
-    whole = query_along(reference_of([random_codes(400, 1)]), 390.0, positions=LONGEST_POSITIONS)
-    assert whole.windows().tolist() == list(WINDOWS_POSITIONS)
+    whole = query_along(reference_of([random_codes(400, 1)]), 390.0, positions=Spans().positions(LONGEST_S))
+    assert whole.windows().tolist() == [6, 12, 24, 48, 80]
