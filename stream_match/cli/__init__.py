@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from stream_match.cli.parser import build_parser
+from stream_match.cli.terminal import LogFormatter, complain
 from stream_match.errors import StreamMatchError, UsageError
 
 # Read when numpy is loaded. Products here are small: more threads only wait for each other, at fourteen times
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     debug = bool(getattr(args, "debug", False) or os.environ.get(DEBUG_VARIABLE))
     _set_up_output(debug=debug)
+    if args.run is None:  # neither a command nor a mistake: this is how one asks what there is
+        args.asked.print_help()
+        return 0
     try:
         module, _, function = args.run.partition(":")
         status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
@@ -54,18 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(status)
 
 
-def complain(message: object) -> None:
-    """Print one line on standard error.
-
-    Parameters
-    ----------
-    message : object
-        A sentence.
-    """
-    line = " ".join(str(message).split())
-    sys.stderr.write(f"stream-match: {line}\n")
-
-
 def _tell(error: Exception) -> int:
     if isinstance(error, StreamMatchError | OSError):
         complain(error)
@@ -75,12 +67,14 @@ def _tell(error: Exception) -> int:
 
 
 def _set_up_output(*, debug: bool) -> None:
-    # A file's name may hold bytes that are no UTF-8; in JSON they become \udcXX, which JSON allows.
+    # Whatever the locale says. What UTF-8 cannot hold is escaped, not the end of the command.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # none where it has been replaced
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("stream_match").setLevel(logging.DEBUG if debug else logging.INFO)
 
 

@@ -4,13 +4,12 @@ import argparse
 import logging
 import statistics
 import sys
-from pathlib import Path
 
 from stream_match.capture.demo import PIECES, SCHEDULE, UNKNOWN
 from stream_match.cli.listen import listen_to_the_end
 from stream_match.config import ListenSettings
-from stream_match.errors import UsageError
 from stream_match.service import Report
+from stream_match.shipped import shipped
 
 _INTRODUCTION = """\
 A broadcast of {seconds:.0f} s, made on the spot: {known} pieces that the index models/demo knows, joined
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "sources": [{"uri": "demo:"}],
             "sinks": ["embedded:"],
-            "index": find_index(),
+            "index": shipped("demo"),
             "pace": args.pace or "real",
         },
         where="the demo",
@@ -39,24 +38,6 @@ def run(args: argparse.Namespace) -> int:
     report, status = listen_to_the_end(settings)
     sys.stderr.write(_costs(report))
     return status
-
-
-def find_index() -> Path:
-    """Find the index of the demo: in the project's folder, or below the current one.
-
-    Raises
-    ------
-    UsageError
-        If it is in neither.
-    """
-    places = [Path(__file__).parents[2] / "models" / "demo", Path("models") / "demo"]
-    found = next((place for place in places if (place / "manifest.json").is_file()), None)
-    if found is None:
-        raise UsageError(
-            "The index of the demo, models/demo, is not here: run the demo in the project's folder, "
-            "where ./scripts/demo makes everything ready."
-        )
-    return found
 
 
 def _costs(report: Report) -> str:

@@ -2,20 +2,21 @@
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 
 from stream_match.capture.microphone import list_microphones
-from stream_match.cli import complain
+from stream_match.cli.terminal import complain, say, say_json
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``devices``; return the exit status."""
     microphones = list_microphones()
     for microphone in microphones:
-        about = f"{microphone.channels} ch, {microphone.rate_hz} Hz, {microphone.host_api}"
-        line = f"mic:{microphone.name}   ({about})"
-        sys.stdout.write((json.dumps(asdict(microphone), ensure_ascii=False) if args.json else line) + "\n")
+        if args.json:
+            say_json(json.dumps(asdict(microphone), ensure_ascii=False))
+        else:
+            about = f"{microphone.channels} ch, {microphone.rate_hz} Hz, {microphone.host_api}"
+            say(f"mic:{microphone.name}   ({about})")
     if not microphones:
         complain("No microphone was found.")
     return 0

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import sys
 from collections import deque
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
 from stream_match import publish
+from stream_match.cli.terminal import say
 from stream_match.events import Event
 from stream_match.publish.base import Sink
 from stream_match.publish.console import News, describe
@@ -111,5 +111,4 @@ class OverheardSink:
 
 def _print(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # the reader went away; the broker has others
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        say(line)

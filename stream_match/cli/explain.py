@@ -1,11 +1,10 @@
 """``explain``: why a file matched, or did not, in words and in a picture."""
 
 import argparse
-import sys
 
 from stream_match.catalog import load_index
-from stream_match.cli import complain
 from stream_match.cli.identify import table
+from stream_match.cli.terminal import complain, say, say_json
 from stream_match.config import MatchSettings
 from stream_match.errors import SourceError
 from stream_match.events import Evidence
@@ -26,18 +25,21 @@ def run(args: argparse.Namespace) -> int:
     except SourceError as error:
         complain(error)
         if args.json:
-            sys.stdout.write(unreadable(args.file, error).to_json() + "\n")
+            say_json(unreadable(args.file, error).to_json())
         return 1
     draw_explanation(explanation, args.out)
-    sys.stdout.write(explanation.identified.to_json() + "\n" if args.json else _told(explanation))
+    if args.json:
+        say_json(explanation.identified.to_json())
+    else:
+        say(*_told(explanation))
     return 0
 
 
-def _told(explanation: Explanation) -> str:
-    lines = [table(explanation.identified).rstrip("\n")]
+def _told(explanation: Explanation) -> list[str]:
+    lines = table(explanation.identified)
     if explanation.found is not None:
         lines += [f"    {line}" for line in _evidence(explanation.found.evidence)]
-    return "\n".join([*lines, f"  {explanation.reason}"]) + "\n"
+    return [*lines, f"  {explanation.reason}"]
 
 
 def _evidence(evidence: Evidence) -> list[str]:

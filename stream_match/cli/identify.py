@@ -1,10 +1,9 @@
 """``identify``: what is playing in files."""
 
 import argparse
-import sys
 
 from stream_match.catalog import load_index
-from stream_match.cli import complain
+from stream_match.cli.terminal import complain, say, say_json
 from stream_match.config import MatchSettings
 from stream_match.identify import Finding, Identification, identify_files
 
@@ -24,19 +23,18 @@ def run(args: argparse.Namespace) -> int:
             complain(result.error)
             status = 1
         if args.json:
-            sys.stdout.write(result.to_json() + "\n")
+            say_json(result.to_json())
         elif result.error is None:
-            sys.stdout.write(table(result))
-        sys.stdout.flush()
+            say(*table(result))
     return status
 
 
-def table(result: Identification) -> str:
-    """Return what was found in a file, for a person."""
+def table(result: Identification) -> list[str]:
+    """Return what was found in a file, in lines for a person."""
     lines = [f"{result.file}  ({result.seconds:.1f} s)", *map(_row, result.matches)]
     if not result.matches:
         lines.append("  unknown")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _row(found: Finding) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from stream_match import catalog
 from stream_match.catalog import BuildReport
 from stream_match.catalog.yardstick import disagreements_with_librosa
-from stream_match.cli import complain
+from stream_match.cli.terminal import complain, say, say_json
 
 
 def build(args: argparse.Namespace) -> int:
@@ -43,10 +43,9 @@ def info(args: argparse.Namespace) -> int:
     """Run ``index info``; return the exit status."""
     about = catalog.describe_index(args.index)
     if args.json:
-        sys.stdout.write(about.model_dump_json() + "\n")
+        say_json(about.model_dump_json())
     else:
-        for key, value in _flat(about.model_dump(mode="json")):
-            sys.stdout.write(f"{key:26} {value}\n")
+        say(*(f"{key:26} {value}" for key, value in _flat(about.model_dump(mode="json"))))
     return 0
 
 

@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_match.cli import complain
+from stream_match.cli.terminal import complain, say, say_json
 from stream_match.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,11 +60,10 @@ def _print_sounds(found: "Analysis", *, as_json: bool) -> None:
     for sound in found.sounds:
         if as_json:
             row = {"onset_s": round(sound.onset_s, 6), "cluster": sound.cluster, "features": sound.features}
-            sys.stdout.write(json.dumps(row) + "\n")
+            say_json(json.dumps(row))
         else:
             told = "  ".join(f"{name} {value:+.2f}" for name, value in sound.features.items())
-            sys.stdout.write(f"{sound.onset_s:10.3f} s  cluster {sound.cluster:<4d} {told}\n")
-    sys.stdout.flush()
+            say(f"{sound.onset_s:10.3f} s  cluster {sound.cluster:<4d} {told}")
 
 
 def _write_outputs(found: "Analysis", args: argparse.Namespace) -> None:
@@ -109,7 +107,6 @@ def _print_clusters(found: "Recorded", *, as_json: bool) -> None:
         first, last = (time.isoformat(timespec="seconds") for time in (min(times), max(times)))
         if as_json:
             row = {"source": source, "cluster_id": cluster, "sounds": len(own), "first": first, "last": last}
-            sys.stdout.write(json.dumps(row) + "\n")
+            say_json(json.dumps(row))
         else:
-            sys.stdout.write(f"{source}  {cluster:24}  {len(own):7} sounds  {first} to {last}\n")
-    sys.stdout.flush()
+            say(f"{source}  {cluster:24}  {len(own):7} sounds  {first} to {last}")

@@ -2,8 +2,11 @@
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import NoReturn
+
+from stream_match.text import printable
 
 SOURCES = (
     "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
@@ -38,27 +41,42 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with status 2."""
-        self.exit(2, f"stream-match: {message}; see {self.prog} --help\n")
+        self.exit(2, f"stream-match: {printable(message)}; see {self.prog} --help\n")
 
 
 Subparsers = argparse._SubParsersAction  # there is no public name for it
 
 
+class _Version(argparse.Action):
+    """Prints the version of the installed package; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            sys.stdout.write(f"stream-match {version('stream-match')}\n")
+        except PackageNotFoundError:  # a checkout that is run as it stands
+            sys.stdout.write("stream-match (not installed)\n")
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; it sets ``run`` to ``module:function`` of the command."""
+    """Return the parser; it sets ``run`` to ``module:function`` of the command, or to None for help."""
     parser = Parser(
         prog="stream-match",
         description="Says within seconds what is playing and where in it we are.",
         epilog="example: stream-match demo",
     )
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.set_defaults(run=None, asked=parser)
+    commands = parser.add_subparsers(metavar="COMMAND")
     for add in (_listen, _identify, _explain, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
 
-def _command(commands: "Subparsers[Parser]", name: str, run: str, **words: str) -> Parser:
+def _command(commands: "Subparsers[Parser]", name: str, run: str | None, **words: str) -> Parser:
     """Add a command; `words` are its help and its epilog, which begins with an example."""
     parser = commands.add_parser(
         name,
@@ -205,11 +223,12 @@ def _index(commands: "Subparsers[Parser]") -> None:
     parser = _command(
         commands,
         "index",
-        "index:build",
+        None,
         help="make and change indexes",
         epilog="example: stream-match index build ~/Music --out models/mine",
     )
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    parser.set_defaults(asked=parser)
+    actions = parser.add_subparsers(metavar="ACTION")
     _index_build(actions)
     _index_add(actions)
     remove = _command(

@@ -15,6 +15,7 @@ from stream_match.events import (
     Track,
 )
 from stream_match.publish.jsonl import JsonlSink
+from stream_match.text import printable
 
 # Below these, speed and pitch are as the recording has them, within what a listener would notice.
 _SPEED_SHOWN = 0.005
@@ -112,7 +113,7 @@ def describe(event: Event, *, tz: tzinfo | None = None) -> str:
     """
     said = _said(event)
     line = f"{event.time.astimezone(tz):%H:%M:%S}  {event.source_name or event.source}  {said}"
-    return "".join(letter if letter.isprintable() else " " for letter in line)
+    return printable(line)
 
 
 def _said(event: Event) -> str:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -76,8 +77,6 @@ def test_help_loads_nothing_heavy():
     ("args", "told"),
     [
         (["listn"], "invalid choice: 'listn'"),
-        ([], "required: COMMAND"),
-        (["index"], "required: ACTION"),
         (["index", "build", "x"], "required: --out"),
         (["index", "build", "x", "--out", "y", "--jobs", "0"], "'0' is no whole number from 1 up"),
         (["listen", "--max-false-alarms-per-hour", "0"], "'0' is no number above 0"),
@@ -97,6 +96,22 @@ def test_a_mistake_in_the_arguments_is_one_line(args, told, capsys):
     assert not out
     assert told in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [[], ["index"]], ids=" ".join)
+def test_no_command_asks_for_help(command, capsys):
+    assert main(command) == 0
+    asked = capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert capsys.readouterr() == asked
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert re.fullmatch(r"stream-match \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
