@@ -11,14 +11,13 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.match.background import ENOUGH_TRACKS, Background, with_background
 from stream_match.match.copies import groups_of
 from stream_match.match.reference import Reference
+from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"
 MEANS_FILE = "means.npy"
 STARTS_FILE = "starts.npy"
 SCALE_FILE = "scale.npy"
 SETTINGS_FILE = "settings.json"
-
-FOLDER = Path(__file__).parents[2] / "models" / "background"
 
 
 def save_background(background: Background, folder: Path) -> None:
@@ -52,7 +51,7 @@ def load_background(settings: FeatureSettings) -> Background:
     CatalogError
         If it is not there or damaged, or does not fit these settings.
     """
-    folder = FOLDER
+    folder = shipped("background")
     try:
         stored = FeatureSettings.model_validate_json((folder / SETTINGS_FILE).read_bytes())
         names = (STARTS_FILE, MEANS_FILE, SCALE_FILE)

@@ -126,15 +126,16 @@ def build_index(
         if not read:
             raise CatalogError(f"no track could be read: {skipped[0][1]}")
         frames = [track.frames for _, track in read]
-        planes = fit_to_tracks(Stretches(frames, settings), settings, _further(len(frames), settings))
+        different = len({track.sha256 for _, track in read})
+        planes = fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
         coded = [code(found, track, table, planes, settings) for found, track in read]
         write_tracks(coded, planes, settings, staging.new)
     return report(coded, coded, skipped, began)
 
 
-def _further(n_tracks: int, settings: FeatureSettings) -> Iterator[Float32]:
+def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
     """Return what else the hyperplanes of a small catalogue are fitted to, for its tracks are one-sided."""
-    return load_background(settings).tracks(settings) if n_tracks < ENOUGH_TRACKS else iter(())
+    return load_background(settings).tracks(settings) if different < ENOUGH_TRACKS else iter(())
 
 
 def read_tracks(
