@@ -31,8 +31,9 @@ from stream_match.match.reference import (
     code_track,
     fit_to_tracks,
 )
+from stream_match.match.spans import Spans
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
-from stream_match.match.versions.reference import join_tracks
+from stream_match.match.versions.reference import join_tracks, require_step
 
 Float32 = npt.NDArray[np.float32]
 
@@ -111,11 +112,14 @@ def build_index(
     Raises
     ------
     UsageError
-        If an argument is not what it should be, or two files would be one track.
+        If an argument is not what it should be, two files would be one track, or there are settings that
+        nothing can be recognised with.
     CatalogError
         If no file could be read, or the index could not be written.
     """
     began = time.perf_counter()
+    Spans.of(settings)
+    require_step(settings)
     out = settled(out)
     found, skipped = find_tracks(paths)
     table = read_metadata(metadata)

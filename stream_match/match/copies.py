@@ -80,7 +80,7 @@ def _probes(reference: Reference) -> Int64:
 
 def _neighbours(reference: Reference, probes: Int64) -> tuple[Int64, Int64, Float32]:
     """Return probes, positions that agree well with them, and how well."""
-    count = min(_NEIGHBOURS, len(reference.audible))
+    count = max(1, min(_NEIGHBOURS, len(reference.audible)))
     codes = np.ascontiguousarray(reference.codes[probes])
     distances, found = reference.neighbours.search(codes, count)
     agreement = (1 - 2 * distances / reference.settings.n_bits).astype(np.float32)

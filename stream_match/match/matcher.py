@@ -173,7 +173,8 @@ class Matcher:
         self._remember(query, candidates)
         if self._observe is not None:
             standings = self._decision.standings(query, candidates, self._clock)
-            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, forward))
+            named = forward[np.flatnonzero(forward.track < len(self._reference.tracks))]
+            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, named))
         return facts
 
     def _query(self) -> Query:

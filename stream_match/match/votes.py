@@ -62,6 +62,17 @@ class Cells:
         """Return the number of cells."""
         return len(self.track)
 
+    def __getitem__(self, rows: Int64) -> "Cells":
+        """Return some of the cells."""
+        return Cells(
+            self.track[rows],
+            self.shift[rows],
+            self.head_frames[rows],
+            self.weight[rows],
+            self.faiss_votes[rows],
+            self.lsh_votes[rows],
+        )
+
 
 _WEIGHT, _MOMENT, _FAISS, _LSH = range(4)
 """Rows of what is summed up of a cell, all fading: weights, the same times offsets, votes of each voter."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
+from stream_match.errors import ParameterError
 from stream_match.events import Track
 from stream_match.features.chroma import N_CHROMA
 from stream_match.match.versions.coarse import Bytes
@@ -42,6 +43,22 @@ class VersionReference:
     def recording_of(self, track: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return one number for all tracks that hold the same recording."""
         return track if self.groups is None else self.groups[track]
+
+
+def require_step(settings: FeatureSettings) -> None:
+    """Refuse settings that the version lane cannot work with.
+
+    Raises
+    ------
+    ParameterError
+        If its steps are not as long as by default: all its lengths are counted in them.
+    """
+    frames, expected = settings.version_hop_frames * settings.hop_samples, FeatureSettings()
+    if frames != expected.version_hop_frames * expected.hop_samples:
+        raise ParameterError(
+            f"version_hop_frames and hop_samples make steps of {frames} samples, "
+            f"expected {expected.version_hop_frames * expected.hop_samples}"
+        )
 
 
 def join_tracks(
