@@ -82,7 +82,7 @@ def _neighbours(reference: Reference, probes: Int64) -> tuple[Int64, Int64, Floa
     """Return probes, positions that agree well with them, and how well."""
     count = max(1, min(_NEIGHBOURS, len(reference.audible)))
     codes = np.ascontiguousarray(reference.codes[probes])
-    distances, found = reference.neighbours.search(codes, count)
+    distances, found = reference.neighbours.search(codes, count, near=True)
     agreement = (1 - 2 * distances / reference.settings.n_bits).astype(np.float32)
     rows, columns = np.nonzero((found >= 0) & (agreement > _ALIKE))
     return probes[rows], found[rows, columns], agreement[rows, columns]
