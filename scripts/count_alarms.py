@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import read_blocks
 from stream_match.catalog import load_index
@@ -52,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path in _files(args.audio):
             print(f"\r{hours:6.2f} h, {len(alarms)} alarms", end="", file=sys.stderr, flush=True)
             try:
-                claims, seconds = _listen(reference, path)
+                claims, seconds = listen(_engine(reference), read_blocks(path))
             except SourceError as error:
                 print(f"\ncount_alarms: {error}", file=sys.stderr)
                 continue
@@ -71,12 +74,15 @@ def _files(given: Iterable[Path]) -> Iterator[Path]:
         yield from sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else (path,)
 
 
-def _listen(reference: Reference, path: Path) -> tuple[list[MatchFacts], float]:
-    """Return what is claimed of a file, as last told, and its length in seconds."""
-    engine = Engine(reference, MatchSettings(max_false_alarms_per_hour=BUDGETS[0]))
+def _engine(reference: Reference) -> Engine:
+    return Engine(reference, MatchSettings(max_false_alarms_per_hour=BUDGETS[0]))
+
+
+def listen(engine: Engine, blocks: Iterable[npt.NDArray[np.float32]]) -> tuple[list[MatchFacts], float]:
+    """Return what an engine claims of a signal, as last told, and its length in seconds."""
     last: dict[str, MatchFacts] = {}
     samples = 0
-    for y in read_blocks(path):
+    for y in blocks:
         samples += y.size
         last |= {facts.match_id: facts for facts in engine.feed(y) if isinstance(facts, MatchFacts)}
     last |= {facts.match_id: facts for facts in engine.flush() if isinstance(facts, MatchFacts)}

@@ -34,7 +34,15 @@ def test_shell_scripts_parse(script):
     assert os.access(script, os.X_OK) == (script.name != "environment")  # that one is sourced
 
 
-PYTHON = ["build_index.py", "count_alarms.py", "evaluate.py", "make_demo.py", "make_performances.py"]
+PYTHON = [
+    "build_index.py",
+    "count_alarms.py",
+    "count_odd_alarms.py",
+    "evaluate.py",
+    "make_background.py",
+    "make_demo.py",
+    "make_performances.py",
+]
 
 
 @pytest.mark.parametrize("name", PYTHON)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from stream_match.catalog.background import load_background, ready
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.manifest import TrackRow
@@ -19,6 +21,7 @@ from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
+from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.cohort import excess
 from stream_match.match.reference import (
     Hyperplanes,
@@ -28,9 +31,12 @@ from stream_match.match.reference import (
     code_track,
     fit_to_tracks,
 )
+from stream_match.match.spans import Spans
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
-from stream_match.match.versions.reference import join_tracks
+from stream_match.match.versions.reference import join_tracks, require_step
 from stream_match.threads import one_thread
+
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,14 @@ def build_index(
     Raises
     ------
     UsageError
-        If an argument is not what it should be, or files in two folders would be one track.
+        If an argument is not what it should be, files in two folders would be one track, or there are
+        settings that nothing can be recognised with.
     CatalogError
         If no file could be read, or the index could not be written.
     """
     began = time.perf_counter()
+    Spans.of(settings)
+    require_step(settings)
     out = settled(out)
     found = find_tracks(paths)
     table = read_metadata(metadata)
@@ -122,10 +131,16 @@ def build_index(
     with one_thread(), replacing(out, lambda: check_place(out, replace=replace)) as staging:
         read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
         frames = [track.frames for _, track in read]
-        planes = fit_to_tracks(Stretches(frames, settings), settings)
+        different = len({track.sha256 for _, track in read})
+        planes = fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
         coded = [code(track, heard, table, planes, settings) for track, heard in read]
         write_tracks(coded, planes, settings, staging.new)
     return report(coded, coded, found, began)
+
+
+def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
+    """Return what else the hyperplanes of a small catalogue are fitted to, for its tracks are one-sided."""
+    return load_background(settings).tracks(settings) if different < ENOUGH_TRACKS else iter(())
 
 
 def read_tracks(
@@ -214,7 +229,7 @@ def write_tracks(
     reference = dataclasses.replace(
         recordings,
         versions=join_tracks(tracks, [track.coarse for track in ordered], settings),
-        excess=excess(recordings),
+        excess=excess(ready(recordings)),
     )
     firsts = reference.starts[:-1].tolist()
     rows = [

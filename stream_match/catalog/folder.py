@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.catalog.background import ready
 from stream_match.catalog.manifest import MANIFEST_FILE, TrackRow, read_manifest
 from stream_match.catalog.store import FILES, OpenIndex, check_file, check_place, open_index, write_files
 from stream_match.catalog.swap import recover, replacing, settled
@@ -63,7 +64,9 @@ def save_index(reference: Reference, rows: Sequence[TrackRow], out: Path, *, rep
 
 
 def load_index(path: str | Path) -> Reference:
-    """Load an index, its codes and tables mapped from their files.
+    """Load an index, ready to listen with.
+
+    The codes and tables are mapped from their files, unless a background stands beside them.
 
     Parameters
     ----------
@@ -73,9 +76,10 @@ def load_index(path: str | Path) -> Reference:
     Raises
     ------
     CatalogError
-        If it is no index, of another format version or of other feature code, or not whole.
+        If it is no index, of another format version or of other feature code, or not whole; or if it needs a
+        background, and there is none that fits.
     """
-    return open_index(Path(path)).reference
+    return ready(open_index(Path(path)).reference)
 
 
 def describe_index(path: Path) -> IndexInfo:

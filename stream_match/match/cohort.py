@@ -17,9 +17,10 @@ from stream_match.match.candidate import Candidate
 from stream_match.match.lines import Lines, as_words
 from stream_match.match.objections import reads_both_ways
 from stream_match.match.proposals import Proposals
-from stream_match.match.query import LONGEST_POSITIONS, Query
+from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING, Scorer
+from stream_match.match.spans import Spans
 
 Int64 = npt.NDArray[np.int64]
 
@@ -35,8 +36,8 @@ these are related, not merely alike."""
 MOST_EXCESS = 1.5
 """However alike the tracks are, no more is taken off: it makes false alarms nine times rarer."""
 
-_SHORTEST_POSITIONS = 24
-"""Tracks shorter than this, 4.5 s, are not asked about."""
+_SHORTEST_S = 4.5
+"""Tracks of fewer codes are not asked about."""
 
 _SEED = 20_261_120
 
@@ -82,12 +83,13 @@ class _Cohort:
         self._codes = reference.codes
         self._hashed = reference.hashed
         self._stride = reference.settings.listening().code_stride_frames
+        self._spans = Spans.of(reference.settings)
         self._proposals = Proposals(reference)
         self._scorer = Scorer(reference)
 
     def highest_score(self, track: int, first: int) -> float:
         """Return the highest score of any other recording while a stretch of a track is heard."""
-        end = min(first + LONGEST_POSITIONS, int(self._reference.starts[track + 1]))
+        end = min(first + self._spans.positions(LONGEST_S), int(self._reference.starts[track + 1]))
         self._proposals.reset()
         highest = 0.0
         for positions in np.array_split(np.arange(first, end), _LOOKS):
@@ -114,7 +116,7 @@ class _Cohort:
         """Return what is heard where these positions have sounded, as it was made."""
         each = np.repeat(newest_first, self._stride)
         words = as_words(self._codes[each])[np.newaxis]
-        return Query(words, self._reference.audible[each], float(now), self._stride)
+        return Query(words, self._reference.audible[each], float(now), self._stride, self._spans)
 
     def _is_false(self, query: Query, candidate: Candidate, itself: Lines) -> bool:
         """Return whether a candidate is something else, and reads forward only, as what is claimed must."""
@@ -126,14 +128,16 @@ class _Cohort:
 
 def _stretches(reference: Reference) -> Iterator[tuple[int, int]]:
     """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
-    lengths = np.diff(reference.starts)
-    count = min(_STRETCHES, int(lengths.sum()) // LONGEST_POSITIONS)
+    lengths = np.diff(reference.starts)[: len(reference.tracks)]
+    spans = Spans.of(reference.settings)
+    longest, shortest = spans.positions(LONGEST_S), spans.positions(_SHORTEST_S)
+    count = min(_STRETCHES, int(lengths.sum()) // longest)
     if count < _FEWEST_STRETCHES:
         return
     seeds = [zlib.crc32(track.id.encode()) for track in reference.tracks]
-    tracks = [track for track in np.argsort(seeds, kind="stable") if lengths[track] >= _SHORTEST_POSITIONS]
+    tracks = [track for track in np.argsort(seeds, kind="stable") if lengths[track] >= shortest]
     for track in tracks[:count]:
         rng = np.random.default_rng([_SEED, seeds[track]])
-        latest = max(0, int(lengths[track]) - LONGEST_POSITIONS)
+        latest = max(0, int(lengths[track]) - longest)
         for first in rng.integers(latest + 1, size=max(1, count // len(tracks))):
             yield int(track), int(reference.starts[track] + first)

@@ -22,13 +22,13 @@ from stream_match.match.candidate import Candidate
 from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
-    NEWEST_POSITIONS,
+    NEWEST_S,
     SOUNDING_SCORE,
     Objections,
     goes_on,
     is_no_performance,
 )
-from stream_match.match.query import LONGEST_POSITIONS, Query
+from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.reference import Reference
 from stream_match.match.rivals import Rivals
 from stream_match.match.telling import Clock, Match, Teller
@@ -59,23 +59,23 @@ _CHANCE = 0.625
 rivals, if that is less."""
 
 _FAINT = 0.6
-_KEEP_FAINT_POSITIONS = 16
+_KEEP_FAINT_S = 3.0
 _KEEP_FAINT_SHARE = 1 / 3
 """Where the similarity is less than this, as in noise, it fluctuates: a third is enough, over 3 s."""
 
 _DROWNED = 0.3
-_YOUNG_POSITIONS = 64
+_YOUNG_S = 11.9
 """Where it is less than this, what sounds is nearly drowned. What has only just begun to be told, and was not
 followed for 12 s yet, has hardly ended: it may be lost for as long as a pause."""
 
-_FOLLOW_POSITIONS = 64
+_FOLLOW_S = 11.9
 _FOLLOW_OFFSETS = np.arange(-0.75, 0.875, 0.125, dtype=np.float32)
 _FOLLOW_SPEEDS = np.array([1.0, 0.996, 1.004, 0.988, 1.012], np.float32)
 _VERSION_SPEEDS = (0.75, 1.33)
 """Speeds at which what turned out to be a version is followed."""
 
-_PLACE_AGAIN_POSITIONS = 8
-"""A match that has just started is looked for again in all of its track after 1.5 s."""
+_PLACE_AGAIN_S = 1.5
+"""A match that has just started is looked for again in all of its track after so long."""
 
 _BETTER = 0.03
 _LEAST_BETTER = 0.006
@@ -98,6 +98,10 @@ class Decision:
         self._reference = reference
         self._teller = Teller(reference)
         self._reader = reader
+        self._spans = reader.spans
+        self._newest = self._spans.positions(NEWEST_S)
+        self._longest = self._spans.positions(LONGEST_S)
+        self._follow_offsets = _FOLLOW_OFFSETS * np.float32(self._spans.scale)
         self._threshold = threshold
         self._matches: list[Match] = []
         self._ended: list[Match] = []
@@ -162,9 +166,9 @@ class Decision:
                 seen = _told(seen, facts[-1])
             going.append(seen)
         self._matches = going
-        self._ended = [match for match in self._ended if query.now - match.now < LONGEST_POSITIONS]
+        self._ended = [match for match in self._ended if query.now - match.now < self._longest]
         self._performed = {
-            track: now for track, now in self._performed.items() if query.now - now < LONGEST_POSITIONS
+            track: now for track, now in self._performed.items() if query.now - now < self._longest
         }
         return facts
 
@@ -243,7 +247,9 @@ class Decision:
             told_kind="recording",
             told_s=0.0,
             told_offset_s=0.0,
-            trail=Trail(bent=candidate.track in self._performed and not is_no_performance(candidate)),
+            trail=Trail(
+                bent=candidate.track in self._performed and not is_no_performance(candidate, self._spans)
+            ),
             similarity=candidate.similarity,
             coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
             runner_up=runner_up,
@@ -252,7 +258,7 @@ class Decision:
     def _placed_again(self, match: Match, query: Query) -> Match:
         """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
         age = query.now - match.here_since
-        match = replace(match, place_again=query.now + max(age, _PLACE_AGAIN_POSITIONS))
+        match = replace(match, place_again=query.now + max(age, self._spans.positions(_PLACE_AGAIN_S)))
         line = match.line_at(query.now)
         head = self._place(query.newest(max(1, int(age))), line)
         if head == line.head[0]:
@@ -271,7 +277,7 @@ class Decision:
         """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""
         head, peak = self._reader.place_in_track(query.words, query.audible, line)
         here = float(self._reader.peak(query.words, query.audible, line)[0])
-        itself = abs(head - line.head[0]) <= _FOLLOW_OFFSETS[-1]
+        itself = abs(head - line.head[0]) <= self._follow_offsets[-1]
         if itself or peak <= here + _better(query):
             return float(line.head[0])
         other = line.at(np.array([head]))
@@ -282,7 +288,7 @@ class Decision:
 
         Before a track jumped, what was heard agreed with where it was then.
         """
-        newest = query.newest(NEWEST_POSITIONS)
+        newest = query.newest(self._newest)
         there, here = self._reader.mean(newest.words, newest.audible, other.followed_by(line))
         return bool(there > here / 2)
 
@@ -298,7 +304,7 @@ class Decision:
             return match
         rival = max(here, key=lambda candidate: candidate.promise)
         line = match.line_at(query.now)
-        if abs(rival.head - line.head[0]) <= _FOLLOW_OFFSETS[-1]:
+        if abs(rival.head - line.head[0]) <= self._follow_offsets[-1]:
             surer = rival.score > match.best.score
             return replace(match, best=rival, shift=rival.shift) if surer else match
         if _long_unheard(match, query, clock):
@@ -307,7 +313,7 @@ class Decision:
         elsewhere, along = self._reader.peak(newest.words, newest.audible, rival.line.followed_by(line))
         if elsewhere < along + _better(newest) or not self._is_heard(query, rival.line, line):
             return match
-        return _moved(match, rival, query.now)
+        return _moved(match, rival, query)
 
     def _found_again(self, match: Match, candidates: list[Candidate], query: Query, clock: Clock) -> Match:
         """Return the match on the line of a candidate of its track that could be claimed anew, if any.
@@ -319,7 +325,7 @@ class Decision:
         for candidate in candidates:
             here = anywhere or goes_on(match, candidate, query)
             if candidate.track == match.best.track and here and self._against.is_claimable(query, candidate):
-                moved = _moved(match, candidate, query.now)
+                moved = _moved(match, candidate, query)
                 return replace(
                     moved,
                     best=candidate if candidate.score > match.best.score else moved.best,
@@ -331,18 +337,20 @@ class Decision:
     def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
         """Return the match as it stands now."""
         since = math.ceil(query.now - match.began)
-        newest = query.newest(min(max(since, _KEEP_FAINT_POSITIONS), _FOLLOW_POSITIONS))
+        shortest, longest = self._spans.positions(_KEEP_FAINT_S), self._spans.positions(_FOLLOW_S)
+        newest = query.newest(min(max(since, shortest), longest))
         line = match.line_at(query.now)
-        lines = line.fan(_FOLLOW_OFFSETS, _FOLLOW_SPEEDS)
+        lines = line.fan(self._follow_offsets, _FOLLOW_SPEEDS)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
-        keep, share = _kept_by(match)
+        keep, share = self._kept_by(match)
         recent = similarity[best, :keep]
-        chance = min(_CHANCE / math.sqrt(keep), rivals.level(SOUNDING_SCORE, keep))
+        chance = min(_CHANCE / math.sqrt(self._spans.evidence(keep)), rivals.level(SOUNDING_SCORE, keep))
         if _falls_silent(query) or float(recent.mean()) < max(share * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now)
         level = float(similarity[best].mean())
-        trail = match.trail.followed_by(query.now, float(lines.head[best]))
+        scale = self._spans.scale
+        trail = match.trail.followed_by(query.now / scale, float(lines.head[best]) / scale)
         slowest, fastest = _VERSION_SPEEDS if trail.bent else (1 - MOST_OFF_SPEED, 1 + MOST_OFF_SPEED)
         return replace(
             match,
@@ -358,20 +366,27 @@ class Decision:
     def _is_lost(self, match: Match, query: Query, clock: Clock) -> bool:
         """Return whether a match was not heard for so long that it is over; silence may be a pause."""
         gap = query.now - match.heard
-        patience_s = MAX_GAP_S - (_kept_by(match)[0] - NEWEST_POSITIONS) * clock.code_s
-        if match.similarity < _DROWNED and match.heard - match.began < _YOUNG_POSITIONS:
+        patience_s = MAX_GAP_S - (self._kept_by(match)[0] - self._newest) * clock.code_s
+        young = match.heard - match.began < self._spans.positions(_YOUNG_S)
+        if match.similarity < _DROWNED and young:
             patience_s = MAX_PAUSE_S
         since = query.newest(max(1, math.ceil(gap)))
         audible_s = min(gap, since.positions) * clock.code_s * float(since.audible.mean())
         returned = audible_s > _RETURN_S or (_falls_silent(query) and not self._pauses(match))
         return audible_s > patience_s or (_long_unheard(match, query, clock) and returned)
 
+    def _kept_by(self, match: Match) -> tuple[int, float]:
+        """Return over how many positions a match must agree to be kept alive, and by what share of itself."""
+        if match.similarity >= _FAINT:
+            return self._newest, _KEEP_SHARE
+        return self._spans.positions(_KEEP_FAINT_S), _KEEP_FAINT_SHARE
+
     def _pauses(self, match: Match) -> bool:
         """Return whether the line of a match foretells silence: its track is silent there, and goes on."""
         first, beyond = self._reference.starts[[match.best.track, match.best.track + 1]]
         audible, head = self._reference.audible[first:beyond], round(match.head) - int(first)
-        newest = audible[max(0, head + 1 - NEWEST_POSITIONS) : max(0, head + 1)]
-        silent = 2 * np.count_nonzero(~newest) > NEWEST_POSITIONS
+        newest = audible[max(0, head + 1 - self._newest) : max(0, head + 1)]
+        silent = 2 * np.count_nonzero(~newest) > self._newest
         return bool(silent and audible[max(0, head + 1) :].any())
 
     def _newsworthy(self, match: Match, clock: Clock) -> bool:
@@ -389,7 +404,7 @@ def _at(match: Match, head: float, line: Lines) -> Match:
     return replace(match, best=best, head=head)
 
 
-def _moved(match: Match, candidate: Candidate, now: float) -> Match:
+def _moved(match: Match, candidate: Candidate, query: Query) -> Match:
     """Return the match on the line of a candidate, to be looked for in all of its track again soon."""
     copies = tuple((track, head) for track, head in match.best.same if track != candidate.track)
     repeats = tuple((track, head) for track, head in candidate.same if track == candidate.track)
@@ -399,33 +414,26 @@ def _moved(match: Match, candidate: Candidate, now: float) -> Match:
         head=candidate.head,
         speed=candidate.speed,
         shift=candidate.shift,
-        now=now,
-        here_since=now - candidate.window_positions,
-        place_again=now + _PLACE_AGAIN_POSITIONS,
+        now=query.now,
+        here_since=query.now - candidate.window_positions,
+        place_again=query.now + query.spans.positions(_PLACE_AGAIN_S),
         trail=match.trail.from_here(),
     )
 
 
 def _better(query: Query) -> float:
     """Return by how much another place must agree better with what was heard."""
-    return max(_LEAST_BETTER, _BETTER / math.sqrt(query.positions))
+    return max(_LEAST_BETTER, _BETTER / math.sqrt(query.spans.evidence(query.positions)))
 
 
 def _falls_silent(query: Query) -> bool:
     """Return whether most of the newest audio is silence."""
-    return bool(query.newest(NEWEST_POSITIONS).audible.mean() < 0.5)
+    return bool(query.newest(query.spans.positions(NEWEST_S)).audible.mean() < 0.5)
 
 
 def _long_unheard(match: Match, query: Query, clock: Clock) -> bool:
     """Return whether a match was not heard for longer than a pause: in a silence that its track holds."""
     return (query.now - match.heard) * clock.code_s > MAX_PAUSE_S
-
-
-def _kept_by(match: Match) -> tuple[int, float]:
-    """Return over how many positions a match must agree to be kept alive, and by what share of itself."""
-    if match.similarity >= _FAINT:
-        return NEWEST_POSITIONS, _KEEP_SHARE
-    return _KEEP_FAINT_POSITIONS, _KEEP_FAINT_SHARE
 
 
 def _told(match: Match, facts: MatchFacts) -> Match:

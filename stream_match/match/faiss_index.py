@@ -28,6 +28,9 @@ codes only."""
 _PROBED_SHARE = 8
 """One list in this many is searched."""
 
+_NEAR_SHARE = 8
+"""And one in eight of these where only codes that differ little are wanted."""
+
 _SEED = 20_261_126
 
 
@@ -45,8 +48,13 @@ class FaissIndex:
     def __init__(self, index: Any) -> None:
         self._index = index
 
-    def search(self, codes: Codes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def search(
+        self, codes: Codes, k: int, *, near: bool = False
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest reference codes; see `NeighbourIndex.search`."""
+        if not self.exhaustive:
+            share = _PROBED_SHARE * (_NEAR_SHARE if near else 1)
+            self._index.nprobe = max(1, self._index.nlist // share)
         with _one_thread():
             distances, rows = self._index.search(np.ascontiguousarray(codes), k)
         return distances, rows
@@ -138,7 +146,6 @@ def _lists(codes: Codes) -> Any:
     centres.this.disown()  # the index owns them
     index.own_fields = True
     index.is_trained = True
-    index.nprobe = max(1, n_lists // _PROBED_SHARE)
     index.add(np.ascontiguousarray(codes))
     return index
 

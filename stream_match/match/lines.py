@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.match.reference import Reference
+from stream_match.match.spans import Spans
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -15,17 +16,17 @@ Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
-_LIKENESS_POSITIONS = 160
+LIKENESS_S = 29.7
+"""Length over which two stretches of reference are compared."""
+
 _LIKENESS_OFFSETS = np.arange(-0.75, 1, 0.25, dtype=np.float32)
 
 _FRAMES_BESIDE = np.arange(-2, 3, dtype=np.float32)
 
-_LONGEST_RUN = _LIKENESS_POSITIONS
-"""No line is read over more positions than this."""
-
 _PLACES_APART = 0.25
 _PLACES = 12
-"""A track is looked through in steps of a quarter of a position, and the best places once more."""
+"""A track is looked through in steps of 46 ms, a quarter of a position by default, and the best places once
+more."""
 
 _HALF_OF_A_WORD = 32
 
@@ -124,10 +125,13 @@ class LineReader:
 
     def __init__(self, reference: Reference) -> None:
         words = as_words(reference.codes)
-        beyond = np.zeros((_LONGEST_RUN, words.shape[1]), np.uint64)
+        self.spans = Spans(reference.settings.code_s)
+        self.likeness_positions = self.spans.positions(LIKENESS_S)
+        self._longest_run = self.likeness_positions  # no line is read over more positions
+        beyond = np.zeros((self._longest_run, words.shape[1]), np.uint64)
         padded = np.concatenate([beyond, words, beyond])
         self._padded = padded.reshape(-1)
-        self._words = padded[_LONGEST_RUN : _LONGEST_RUN + len(words)]
+        self._words = padded[self._longest_run : self._longest_run + len(words)]
         self._starts = reference.starts
         self._n_bits = reference.settings.n_bits
         self._stride = reference.settings.listening().code_stride_frames
@@ -139,7 +143,7 @@ class LineReader:
         ----------
         query : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
             Query codes at each shift, one frame apart, newest first; from `as_words`. No more frames than
-            160 positions have.
+            half a minute has.
         audible : np.ndarray [shape=(n_frames,) or (n_shifts, n_frames), dtype=bool]
         lines : Lines
 
@@ -246,7 +250,7 @@ class LineReader:
         n_runs = len(self._padded) // n_words - n_positions + 1
         shape, word = (n_runs, n_positions * n_words), self._padded.itemsize
         runs: Words = np.ndarray(shape, np.uint64, self._padded.data, strides=(n_words * word, word))
-        return runs[np.clip(first + _LONGEST_RUN, 0, n_runs - 1)].reshape(-1, n_words)
+        return runs[np.clip(first + self._longest_run, 0, n_runs - 1)].reshape(-1, n_words)
 
     def peak(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference would agree along each line if no frame lay between theirs.
@@ -308,17 +312,18 @@ class LineReader:
         Returns
         -------
         np.ndarray [shape=(n,), dtype=float64]
-            Of the best twelve, to a quarter of a position, best first.
+            Of the best twelve, to 46 ms, best first.
         """
         first, beyond = self._starts[line.track[0]], self._starts[line.track[0] + 1]
-        heads = first + _PLACES_APART * np.arange(int((beyond - first) / _PLACES_APART))
+        apart = _PLACES_APART * self.spans.scale
+        heads = first + apart * np.arange(int((beyond - first) / apart))
         means = self.mean(query, audible, line.at(heads))
         ridges = means >= np.maximum(np.append(means[1:], -1), np.insert(means[:-1], 0, -1))
         ridges = np.flatnonzero(ridges)
         best: npt.NDArray[np.float64] = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
         return best
 
-    def likeness(self, line: Lines, others: Lines) -> Float32:
+    def likeness(self, line: Lines, others: Lines, *, least: int | None = None) -> Float32:
         """Return how well the reference agrees with itself, about the heads of two lines.
 
         Codes of two copies of a recording lie on grids that are up to half a position apart, and then agree
@@ -329,21 +334,25 @@ class LineReader:
         line : Lines
             One line.
         others : Lines
+        least : int, optional
+            Positions that must lie in both tracks; half of those compared by default.
 
         Returns
         -------
         np.ndarray [shape=(n_others,), dtype=float32]
-            Mean agreement over half a minute; 0 where less than half of that lies in both tracks.
+            Mean agreement over half a minute; 0 where no more than `least` of that lies in both tracks.
         """
-        ahead = _LIKENESS_POSITIONS // 2
+        ahead = self.likeness_positions // 2
+        least = ahead if least is None else least
         middle = replace(line, head=line.head + ahead * line.speed)
-        words, inside = self.stretch(middle, _LIKENESS_POSITIONS * self._stride)
+        words, inside = self.stretch(middle, self.likeness_positions * self._stride)
         moved = replace(others, head=others.head + ahead * others.speed).unshifted()
-        fan = moved.fan(_LIKENESS_OFFSETS, np.ones(1, np.float32))
+        offsets = _LIKENESS_OFFSETS * np.float32(self.spans.scale)
+        fan = moved.fan(offsets, np.ones(1, np.float32))
         agreement = self.similarity(words, inside, fan)
         read = np.count_nonzero(agreement, axis=1)
-        mean = np.where(read * 2 > _LIKENESS_POSITIONS, agreement.sum(axis=1) / np.maximum(read, 1), 0)
-        best: Float32 = mean.reshape(len(others), len(_LIKENESS_OFFSETS)).max(axis=1).astype(np.float32)
+        mean = np.where(read > least, agreement.sum(axis=1) / np.maximum(read, 1), 0)
+        best: Float32 = mean.reshape(len(others), len(offsets)).max(axis=1).astype(np.float32)
         return best
 
     def stretch(self, lines: Lines, n_frames: int) -> tuple[Words, Bools]:

@@ -57,7 +57,7 @@ class Look:
     query : Query or None
         What was heard last; None in the version lane.
     proposed : Cells or None
-        What the votes proposed; None in the version lane.
+        What the votes proposed of the catalogue's own tracks; None in the version lane.
     """
 
     kind: Literal["recording", "version"]

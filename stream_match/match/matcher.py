@@ -17,9 +17,10 @@ from stream_match.match.decision import Decision
 from stream_match.match.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
-from stream_match.match.query import LONGEST_POSITIONS, SHIFTS_SEMITONES, Query
+from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
 from stream_match.match.reference import Embeddings, Reference, stacked_chroma
 from stream_match.match.scoring import Scorer
+from stream_match.match.spans import Spans
 from stream_match.match.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
@@ -53,6 +54,7 @@ class Matcher:
         self._reference = reference
         self._observe = observe
         self._features = reference.settings.listening()
+        self._spans = Spans.of(reference.settings)
         self._means = RunningMean(self._features.smooth_frames)
         self._shapes = [
             MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
@@ -153,7 +155,7 @@ class Matcher:
         chroma_codes = planes.chroma.codes(rows.chroma)
         times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
         self._now += len(rows)
-        longest = LONGEST_POSITIONS * self._features.code_stride_frames
+        longest = self._spans.positions(LONGEST_S) * self._features.code_stride_frames
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
         self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
@@ -171,13 +173,14 @@ class Matcher:
         self._remember(query, candidates)
         if self._observe is not None:
             standings = self._decision.standings(query, candidates, self._clock)
-            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, forward))
+            named = forward[np.flatnonzero(forward.track < len(self._reference.tracks))]
+            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, named))
         return facts
 
     def _query(self) -> Query:
         """Return what was heard last."""
         stride = self._features.code_stride_frames
-        return Query(self._words, self._audible, self._now / stride, stride)
+        return Query(self._words, self._audible, self._now / stride, stride, self._spans)
 
     def _remember(self, query: Query, candidates: list[Candidate]) -> None:
         """Keep what was not claimed: the best score of each track, and its most promising line."""

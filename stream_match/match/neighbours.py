@@ -11,13 +11,17 @@ Codes = npt.NDArray[np.uint8]
 class NeighbourIndex(Protocol):
     """Finds the reference codes that differ least from given ones."""
 
-    def search(self, codes: Codes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def search(
+        self, codes: Codes, k: int, *, near: bool = False
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest reference codes.
 
         Parameters
         ----------
         codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
         k : int, >= 1
+        near : bool
+            Whether only codes that differ little are wanted, which costs less where there are many.
 
         Returns
         -------

@@ -13,18 +13,19 @@ from stream_match.match.look import Objection
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
+from stream_match.match.spans import Spans
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]
 
-NEWEST_POSITIONS = 8
-"""What sounds now is judged by its newest 1.5 s."""
+NEWEST_S = 1.5
+"""What sounds now is judged by so much of it."""
 
 SOUNDING_SCORE = 2.5
 """How far above the rivals it is then."""
 
 _AFTER_SILENCE = 0.5
-_AFTER_SILENCE_POSITIONS = 24
+_AFTER_SILENCE_S = 4.5
 """What begins within 4.5 s that were mostly silent must agree over the newest `n` positions by 0.5 / sqrt(n),
 which chance gives once enough was heard: the rivals, found by what sounded before the silence, agree with
 nothing."""
@@ -34,7 +35,7 @@ _LEAST_DIRECTED = 4.0
 stand above it by 0; of true lines, measured on 8 hours of broadcast, those of drones by 2 to 10, 99 % by more
 than 8. Chords whose partials beat stand anywhere, by 0 to 59: some that are held on are claimed."""
 
-_HELD_POSITIONS = 12
+_HELD_S = 2.2
 _LEAST_LOST = 0.45
 """A chord agrees with another that is held as long, whatever it is part of: over less than 2.2 s, a line must
 lose such a share of its agreement when it is read backwards."""
@@ -50,11 +51,12 @@ true beginnings in 8 hours of broadcast 2 have such a place, in their first seco
 unknown music 27, of 10 that would be claimed at the default 2."""
 
 _NO_PERFORMANCE = 0.75
-_NO_PERFORMANCE_POSITIONS = 24
+_NO_PERFORMANCE_S = 4.5
 """Who plays what is in the catalogue, on its own instruments, agrees with it by less than this over 4.5 s."""
 
-_SAME_LINE_POSITIONS = 4.0
-"""What is no farther from the line of a match that has ended is that match going on."""
+_SAME_LINE = 4.0
+"""What is no farther from the line of a match that has ended, 0.74 s or four positions by default, is that
+match going on."""
 
 
 class Objections:
@@ -70,6 +72,7 @@ class Objections:
 
     def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
         self._reader = reader
+        self._spans = reader.spans
         self._threshold = threshold
         self._excess = reference.excess
 
@@ -98,7 +101,7 @@ class Objections:
             return "both ways"
         if any(candidate.track in match.settled_tracks() for match in going):
             return "known"
-        if candidate.track == performed and not is_no_performance(candidate):
+        if candidate.track == performed and not is_no_performance(candidate, self._spans):
             return "version"
         room = self._leaves_room(query, candidate, going)
         if not room or self._surplus(query, candidate, going) < self._threshold:
@@ -127,7 +130,7 @@ class Objections:
         """
         newest = query.newest(candidate.window_positions)
         heads = self._reader.ridges(newest.words, newest.audible, candidate.line)
-        elsewhere = candidate.line.at(heads[np.abs(heads - candidate.head) > _SAME_LINE_POSITIONS])
+        elsewhere = candidate.line.at(heads[np.abs(heads - candidate.head) > _SAME_LINE * self._spans.scale])
         if len(elsewhere) == 0:
             return False
         stretch, inside = self._reader.stretch(candidate.line, newest.positions * newest.stride)
@@ -193,11 +196,11 @@ class Objections:
 
     def sounds(self, query: Query, candidate: Candidate) -> bool:
         """Return whether the newest audio agrees too, not only what went before it."""
-        newest = query.newest(NEWEST_POSITIONS)
+        newest = query.newest(self._spans.positions(NEWEST_S))
         similarity = self._reader.mean(newest.words, newest.audible, candidate.line)
         chance = candidate.rivals.level(SOUNDING_SCORE, newest.positions)
-        if query.newest(_AFTER_SILENCE_POSITIONS).audible.mean() < 0.5:
-            chance = max(chance, _AFTER_SILENCE / math.sqrt(newest.positions))
+        if query.newest(self._spans.positions(_AFTER_SILENCE_S)).audible.mean() < 0.5:
+            chance = max(chance, _AFTER_SILENCE / math.sqrt(self._spans.evidence(newest.positions)))
         return float(similarity[0]) > chance
 
 
@@ -225,20 +228,24 @@ def reads_both_ways(reader: LineReader, query: Query, candidate: Candidate) -> b
     """
     newest, line = query.newest(candidate.window_positions), candidate.line
     tail = line.head - line.speed * (newest.positions - 1)
-    lines = replace(line, head=tail, speed=-line.speed).fan(_BACKWARD_OFFSETS, np.ones(1, np.float32))
+    offsets = _BACKWARD_OFFSETS * np.float32(reader.spans.scale)
+    lines = replace(line, head=tail, speed=-line.speed).fan(offsets, np.ones(1, np.float32))
     backward = float(reader.mean(newest.words, newest.audible, lines).max())
-    if newest.positions < _HELD_POSITIONS and backward > (1 - _LEAST_LOST) * candidate.similarity:
+    if (
+        newest.positions < reader.spans.positions(_HELD_S)
+        and backward > (1 - _LEAST_LOST) * candidate.similarity
+    ):
         return True
     directed = candidate.rivals.difference(candidate.similarity, backward, newest.positions)
     return bool(directed < _LEAST_DIRECTED)
 
 
-def is_no_performance(candidate: Candidate) -> bool:
+def is_no_performance(candidate: Candidate, spans: Spans) -> bool:
     """Return whether a candidate agrees as only the recording itself does."""
-    long_enough = candidate.window_positions >= _NO_PERFORMANCE_POSITIONS
+    long_enough = candidate.window_positions >= spans.positions(_NO_PERFORMANCE_S)
     return long_enough and candidate.similarity > _NO_PERFORMANCE
 
 
 def goes_on(match: Match, candidate: Candidate, query: Query) -> bool:
     """Return whether a candidate lies on the line of a match of its track."""
-    return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE_POSITIONS)
+    return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE * query.spans.scale)

@@ -96,9 +96,10 @@ class Proposals:
     def cells(self, now: int) -> tuple[Cells, Cells]:
         """Return the places proposed at the moment `now`, and the decoys."""
         self._votes.forget(now)
+        groups, each = self._reference.groups, _CELLS_PER_TRACK
         return (
-            self._votes.cells(now, 1, at_most=_CELLS, per_track=_CELLS_PER_TRACK),
-            self._votes.cells(now, -1, at_most=_CELLS, per_track=_CELLS_PER_TRACK),
+            self._votes.cells(now, 1, at_most=_CELLS, per_track=each, groups=groups),
+            self._votes.cells(now, -1, at_most=_CELLS, per_track=each, groups=groups),
         )
 
     def _ask_faiss(self, codes: npt.NDArray[np.uint8]) -> tuple[Int64, Int64, npt.NDArray[np.float32]]:

@@ -6,15 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.match.lines import Words
+from stream_match.match.spans import STANDARD, Spans
 
 SHIFTS_SEMITONES = (0.0, -0.5, 0.5, -1.0, 1.0)
 """How much higher than its reference a recording may sound and be found: by how much spectra are moved down
 before they are looked for. A turntable 3 % fast is half a semitone high."""
 
-WINDOWS_POSITIONS = (6, 12, 24, 48, 80)
-"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs (15 s)."""
+WINDOWS_S = (1.1, 2.2, 4.5, 8.9, 14.9)
+"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs."""
 
-LONGEST_POSITIONS = WINDOWS_POSITIONS[-1]
+LONGEST_S = WINDOWS_S[-1]
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Query:
         Moment of the newest code, in positions.
     stride : int
         Frames per position.
+    spans : Spans
     """
 
     words: Words
     audible: npt.NDArray[np.bool_]
     now: float
     stride: int
+    spans: Spans = STANDARD
 
     @property
     def positions(self) -> int:
@@ -57,8 +60,9 @@ class Query:
 
         Those in which too little sounds are left out, unless it is `silent` as a whole.
         """
-        fitting = [w for w in WINDOWS_POSITIONS if w <= self.positions]
-        if len(fitting) < len(WINDOWS_POSITIONS) and self.positions not in fitting:
+        windows = [self.spans.positions(seconds) for seconds in WINDOWS_S]
+        fitting = [w for w in windows if w <= self.positions]
+        if len(fitting) < len(windows) and self.positions not in fitting:
             fitting.append(self.positions)
         if not self.silent:
             fitting = [w for w in fitting if self.newest(w).audible.sum() >= self._least_frames]
@@ -66,4 +70,4 @@ class Query:
 
     @property
     def _least_frames(self) -> int:
-        return min(WINDOWS_POSITIONS[0], self.positions) * self.stride
+        return min(self.spans.positions(WINDOWS_S[0]), self.positions) * self.stride

@@ -9,8 +9,9 @@ A position is the number of a reference code, counted through all tracks; track 
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +117,14 @@ class Reference:
     excess : float, >= 0
         By how much scores are too high because the tracks resemble each other; see
         `stream_match.match.cohort`.
+    groups : np.ndarray [shape=(n_all,), dtype=int64], optional
+        For each track, the first track that holds the same recording; None if each is its own.
+
+    Notes
+    -----
+    Behind the tracks of the catalogue there may be those of a background, which `starts` and `groups` know
+    too: they are searched and compared, but have no name and are never claimed; see
+    `stream_match.match.background`.
     """
 
     settings: FeatureSettings
@@ -128,6 +137,16 @@ class Reference:
     planes: Hyperplanes
     versions: VersionReference | None = None
     excess: float = 0.0
+    groups: npt.NDArray[np.int64] | None = None
+
+    @property
+    def n_all(self) -> int:
+        """Number of tracks, those of a background among them."""
+        return len(self.starts) - 1
+
+    def recording_of(self, track: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return one number for all tracks that hold the same recording."""
+        return track if self.groups is None else self.groups[track]
 
     @property
     def codes(self) -> Codes:
@@ -140,7 +159,7 @@ class Reference:
         return hashed_positions(self.audible, self.starts)
 
     def track_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the number of the track at each position (-1 before the first, n_tracks past the last)."""
+        """Return the number of the track at each position (-1 before the first, n_all past the last)."""
         return np.searchsorted(self.starts, positions, side="right") - 1
 
     @property
@@ -180,7 +199,17 @@ def embeddings_of(frames: Float32, settings: FeatureSettings) -> Embeddings:
     Embeddings
         Empty for a track shorter than ``settings.span_s``.
     """
-    means = smooth(frames, settings.smooth_frames)
+    return embedded(smooth(frames, settings.smooth_frames), settings)
+
+
+def embedded(means: Float32, settings: FeatureSettings) -> Embeddings:
+    """Return both embeddings of means of frames.
+
+    Parameters
+    ----------
+    means : np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
+        One per hop.
+    """
     return Embeddings(
         embed(means[:, SHAPE], n_steps=settings.n_steps, delay=settings.delay_frames),
         embed(stacked_chroma(means), n_steps=settings.n_steps, delay=settings.delay_frames),
@@ -209,19 +238,25 @@ def stacked_chroma(means: Float32) -> Float32:
     return chroma
 
 
-def fit_to_tracks(tracks_frames: Sequence[Float32], settings: FeatureSettings) -> Hyperplanes:
+def fit_to_tracks(
+    tracks_frames: Sequence[Float32], settings: FeatureSettings, further: Iterable[Float32] = ()
+) -> Hyperplanes:
     """Fit the hyperplanes to a sample of the audible embeddings of all tracks.
 
     Parameters
     ----------
     tracks_frames : sequence of np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
         May be memory-mapped; each is read once.
+    settings : FeatureSettings
+    further : iterable of np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
+        Means of a background, to which they are fitted too.
     """
     total = sum(len(frames) for frames in tracks_frames)
     stride = max(settings.code_stride_frames, -(-total // _FIT_ROWS))
     shapes, chromas = [], []
-    for frames in tracks_frames:
-        rows = embeddings_of(frames, settings)[::stride]
+    own = (embeddings_of(frames, settings) for frames in tracks_frames)
+    for embeddings in chain(own, (embedded(means, settings) for means in further)):
+        rows = embeddings[::stride]
         audible = rows.audible()
         shapes.append(rows.shape[audible])
         chromas.append(rows.chroma[audible])
@@ -251,7 +286,19 @@ def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) 
     frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
     planes : Hyperplanes
     """
-    rows = embeddings_of(frames, settings)[:: settings.code_stride_frames]
+    return code_means(smooth(frames, settings.smooth_frames), planes, settings)
+
+
+def code_means(means: Float32, planes: Hyperplanes, settings: FeatureSettings) -> TrackCodes:
+    """Return the reference codes of a track of which the means of frames are known.
+
+    Parameters
+    ----------
+    means : np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
+        One per hop.
+    planes : Hyperplanes
+    """
+    rows = embedded(means, settings)[:: settings.code_stride_frames]
     codes, audible = planes.shape.codes(rows.shape), rows.audible()
     # Silence would be near to silence, and to all that is nearly silent: chance is near to nothing.
     seed = [_SILENCE_SEED, zlib.crc32(codes.tobytes())]
@@ -289,23 +336,39 @@ def assemble(
     tracks_codes : sequence of TrackCodes
         In the same order. Whatever order and portions the tracks came in, equal input gives equal bytes.
     """
-    from stream_match.match.faiss_index import build_faiss
-
     starts = np.cumsum([0, *(len(track.codes) for track in tracks_codes)], dtype=np.int64)
+    return searchable(tracks, starts, joined(tracks_codes, settings), planes, settings)
+
+
+def joined(tracks_codes: Sequence[TrackCodes], settings: FeatureSettings) -> TrackCodes:
+    """Return the codes of all tracks, one after the other; chroma codes of what is in the LSH tables only."""
     codes = np.concatenate([np.empty((0, settings.n_bits // 8), np.uint8), *(t.codes for t in tracks_codes)])
     audible = np.concatenate([np.empty(0, np.bool_), *(t.audible for t in tracks_codes)])
     none = np.empty((0, settings.chroma_bits // 8), np.uint8)
     chroma_codes = np.concatenate([none, *(t.chroma_codes[t.audible[::HASHED_STRIDE]] for t in tracks_codes)])
-    key_bits = min(lsh_key_bits(len(chroma_codes)), settings.chroma_bits // LSH_TABLES)
-    hashed = hashed_positions(audible, starts)
+    return TrackCodes(codes, chroma_codes, audible)
+
+
+def searchable(
+    tracks: Sequence[Track],
+    starts: npt.NDArray[np.int64],
+    codes: TrackCodes,
+    planes: Hyperplanes,
+    settings: FeatureSettings,
+) -> Reference:
+    """Build the indexes over codes that have been joined."""
+    from stream_match.match.faiss_index import build_faiss
+
+    key_bits = min(lsh_key_bits(len(codes.chroma_codes)), settings.chroma_bits // LSH_TABLES)
+    hashed = hashed_positions(codes.audible, starts)
     return Reference(
         settings=settings,
         tracks=tuple(tracks),
         starts=starts,
-        audible=audible,
-        chroma_codes=chroma_codes,
-        neighbours=build_faiss(codes),
-        lsh=build_lsh(chroma_codes, hashed, n_tables=LSH_TABLES, key_bits=key_bits),
+        audible=codes.audible,
+        chroma_codes=codes.chroma_codes,
+        neighbours=build_faiss(codes.codes),
+        lsh=build_lsh(codes.chroma_codes, hashed, n_tables=LSH_TABLES, key_bits=key_bits),
         planes=planes,
     )
 

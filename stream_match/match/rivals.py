@@ -7,13 +7,14 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 _PRIOR_MEAN = 0.5
 _PRIOR_DEVIATION = 0.08
 _PRIOR_WEIGHT = 4.0
 _ENOUGH_RIVALS = 48
-"""What is taken for granted of rivals before any is seen: their best similarity over `n` steps is
+"""What is taken for granted of rivals before any is seen: their best similarity over `n` positions is
 0.5 / sqrt(n), as if one had been seen, give or take 0.08 / sqrt(n), as if four had, or as many as there are
 too few. In a large catalogue the best lines of wrong tracks have just that mean; their deviation is between
 0.03 / sqrt(n) in noise and 0.08 / sqrt(n). It keeps a small catalogue from claiming lightly."""
@@ -69,15 +70,18 @@ class Rivalry:
     Parameters
     ----------
     windows : np.ndarray [shape=(n_windows,), dtype=int64]
+    evidence : np.ndarray [shape=(n_windows,), dtype=float64]
+        Positions of the default settings that say as much.
     similarity : np.ndarray [shape=(n, n_windows), dtype=float32]
         Of each place, by window.
     unit : np.ndarray [shape=(n,), dtype=int64]
         The best place of each unit is a rival.
     """
 
-    def __init__(self, windows: Int64, similarity: Float32, unit: Int64) -> None:
+    def __init__(self, windows: Int64, evidence: Float64, similarity: Float32, unit: Int64) -> None:
         order = np.argsort(-similarity.mean(axis=1), kind="stable")
         self._windows = windows
+        self._root = np.sqrt(evidence)
         self._best_first = order
         self._strength = strength(similarity[order])
         self._unit = unit[order]
@@ -86,7 +90,7 @@ class Rivalry:
         """Return the rivals among the places that are not excluded [shape=(n,), dtype=bool]."""
         rows = np.flatnonzero(~excluded[self._best_first])
         rows = rows[np.unique(self._unit[rows], return_index=True)[1]]
-        best, root = self._strength[rows], np.sqrt(self._windows)
+        best, root = self._strength[rows], self._root
         mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
         supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
         squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2

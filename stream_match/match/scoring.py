@@ -20,6 +20,7 @@ from stream_match.match.rivals import Rivalry, Rivals
 from stream_match.match.votes import Cells, first_of_each
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -35,7 +36,9 @@ thirty does, and four of the five hypotheses say so."""
 
 _COARSE_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
 _FINE_OFFSETS = np.arange(-0.375, 0.5, 0.125, dtype=np.float32)
-_COARSE_POSITIONS = 24
+"""By default in positions, which are 186 ms long; in time the same for any settings."""
+
+_COARSE_S = 4.5
 _AS_IS = np.ones(1, np.float32)
 
 _REFINED = 16
@@ -54,7 +57,7 @@ _UNITS = 24
 _SAME_SOUND = 0.5
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
 
-_SAME_SOUND_POSITIONS = 24
+_SAME_SOUND_S = 4.5
 """Length over which they are compared."""
 
 _WORTH_A_LONGER_LOOK = 0.2
@@ -66,7 +69,7 @@ SAME_RECORDING = 0.3
 0.18 at most, save where one piece quotes another."""
 
 _ONE_PLACE = 2.0
-"""Two heads in a track that are no farther apart than this, in positions, are one place."""
+"""Two heads in a track that are no farther apart than 0.37 s, two positions by default, are one place."""
 
 _EVEN_TAIL_POSITIONS = 24
 _TAIL_EXPONENT = 0.2
@@ -127,8 +130,11 @@ class Scorer:
 
     def __init__(self, reference: Reference) -> None:
         self.reader = LineReader(reference)
+        self._reference = reference
+        self._spans = self.reader.spans
+        self._one_place = _ONE_PLACE * self._spans.scale
         self._excess = reference.excess
-        many = len(reference.tracks) >= _UNITS
+        many = reference.n_all >= _UNITS
         self._unit_positions = 1 << 30 if many else max(1, len(reference.codes) // _UNITS)
 
     def rank(
@@ -153,7 +159,7 @@ class Scorer:
         """
         windows = query.windows()
         field = self._look(query, forward, backward, windows)
-        rivalry = Rivalry(windows, field.best, self._units(field))
+        rivalry = Rivalry(windows, windows / self._spans.scale, field.best, self._units(field))
         known = np.isin(field.track, list(settled))
         if query.silent:
             return [], rivalry.without(known)
@@ -177,9 +183,10 @@ class Scorer:
 
     def _refine(self, query: Query, field: _Places, windows: Int64) -> _Places:
         """Look again at the most promising places, at all speeds; most promising first."""
-        coarse = np.where(windows <= _COARSE_POSITIONS, field.promise, 0)
+        coarse = np.where(windows <= self._spans.positions(_COARSE_S), field.promise, 0)
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
-        rows = _first(rows[field.forward[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
+        claimable = field.forward & (field.track < len(self._reference.tracks))
+        rows = _first(rows[claimable[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
         places = self._best(query, field.lines[picked], field.votes[rows], windows, _FINE_OFFSETS, SPEEDS)
         return places[np.argsort(-places.promise.max(axis=1, initial=0), kind="stable")]
@@ -194,17 +201,17 @@ class Scorer:
         speeds: Float32,
     ) -> _Places:
         """Fan out each line and find the best of its fan for each window."""
-        fan = lines.fan(offsets, speeds)
+        fan = lines.fan(offsets * np.float32(self._spans.scale), speeds)
         means = self.reader.means(query.words, query.audible, fan, windows)
         each = len(offsets) * len(speeds)
         grouped = means.reshape(len(lines), each, len(windows))
-        within = (grouped - _strangeness(speeds, len(offsets), windows)).argmax(axis=1)
+        within = (grouped - _strangeness(speeds, len(offsets), windows / self._spans.scale)).argmax(axis=1)
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
         return _Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
 
     def _candidate(self, places: _Places, row: int, same: Bools, rivals: Rivals) -> Candidate:
         """Score one place over the window in which it stands out most."""
-        scores = rivals.scores(places.best[row]) * _evened(rivals.windows)
+        scores = rivals.scores(places.best[row]) * _evened(rivals.windows / self._spans.scale)
         lines = places.lines[places.line[row]]
         scores -= self._excess + np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
         column = int(scores.argmax())
@@ -220,7 +227,7 @@ class Scorer:
             score=float(scores[column]),
             faiss_votes=int(places.votes[row, 0]),
             lsh_votes=int(places.votes[row, 1]),
-            same=_distinct(
+            same=self._distinct(
                 (int(places.track[other]), float(places.lines.head[longest[other]]))
                 for other in np.flatnonzero(same)
             ),
@@ -229,14 +236,21 @@ class Scorer:
 
     def _units(self, field: _Places) -> Int64:
         """Return in which unit and direction each place of the field lies."""
-        units = field.track * (1 << 32) + field.head.astype(np.int64) // self._unit_positions
-        return units * 2 + field.forward
+        recording, head = self._in_recording(field)
+        return (recording * (1 << 32) + head.astype(np.int64) // self._unit_positions) * 2 + field.forward
 
     def _around(self, field: _Places, places: _Places, rows: Int64) -> Bools:
         """Return what of the field is in the tracks of some places, or near these if tracks are few."""
-        near = np.abs(field.head - places.head[rows, np.newaxis]) < self._unit_positions
-        around: Bools = np.any(near & (field.track == places.track[rows, np.newaxis]), axis=0)
+        recording, head = self._in_recording(field)
+        its, at = self._in_recording(places[rows])
+        near = np.abs(head - at[:, np.newaxis]) < self._unit_positions
+        around: Bools = np.any(near & (recording == its[:, np.newaxis]), axis=0)
         return around
+
+    def _in_recording(self, places: _Places) -> tuple[Int64, npt.NDArray[np.float64]]:
+        """Return which recording places lie in, and their heads as if all its copies were the first one."""
+        recording, starts = self._reference.recording_of(places.track), self._reference.starts
+        return recording, places.head - starts[places.track] + starts[recording]
 
     def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
         """Return which other places hold the same stretch of sound as each place.
@@ -248,7 +262,7 @@ class Scorer:
         lines = places.lines[places.line[:, -1]]
         candidates = others.lines[others.line[:, -1]]
         each, number = len(candidates), np.arange(len(lines))
-        n_frames = min(_SAME_SOUND_POSITIONS, query.positions) * query.stride
+        n_frames = min(self._spans.positions(_SAME_SOUND_S), query.positions) * query.stride
         stretches, inside = self.reader.stretch(lines, n_frames)
         paired = candidates[np.tile(np.arange(each), len(lines))]
         paired = replace(paired, shift=np.repeat(number, each))
@@ -260,23 +274,22 @@ class Scorer:
         for row in np.flatnonzero(copies.any(axis=1)):
             alike = self.reader.likeness(lines[np.array([row])], candidates[np.flatnonzero(copies[row])])
             same[row, copies[row]] = alike > SAME_RECORDING
-        itself = np.abs(lines.head[:, np.newaxis] - candidates.head) <= _ONE_PLACE
+        itself = np.abs(lines.head[:, np.newaxis] - candidates.head) <= self._one_place
         same &= others.forward & (elsewhere | ~itself)
         return same
+
+    def _distinct(self, heads: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+        """Return places without those that were found at several shifts."""
+        kept: list[tuple[int, float]] = []
+        for track, head in heads:
+            if all(track != other or abs(head - place) > self._one_place for other, place in kept):
+                kept.append((track, head))
+        return tuple(kept)
 
 
 def _first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:
     """Return the first of some rows, and no more than so many of a track."""
     return rows[first_of_each(track[rows], per_track)][:count]
-
-
-def _distinct(heads: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Return places without those that were found at several shifts."""
-    kept: list[tuple[int, float]] = []
-    for track, head in heads:
-        if all(track != other or abs(head - place) > _ONE_PLACE for other, place in kept):
-            kept.append((track, head))
-    return tuple(kept)
 
 
 def _lines_of(cells: Cells, direction: float, query: Query) -> Lines:
@@ -285,7 +298,7 @@ def _lines_of(cells: Cells, direction: float, query: Query) -> Lines:
     return Lines(cells.track, cells.head_frames / query.stride, speeds, cells.shift)
 
 
-def _strangeness(speeds: Float32, n_offsets: int, windows: Int64) -> npt.NDArray[np.float64]:
+def _strangeness(speeds: Float32, n_offsets: int, windows: Float64) -> Float64:
     """Return what a fan's lines must gain over that of speed 1, for each window.
 
     A line that drifts by less than half a position over its window cannot be told from it at all.
@@ -294,7 +307,7 @@ def _strangeness(speeds: Float32, n_offsets: int, windows: Int64) -> npt.NDArray
     return np.where((off > 0) & (off * windows < 0.5), np.inf, _STRANGE_SPEED * off)
 
 
-def _evened(windows: Int64) -> npt.NDArray[np.float64]:
+def _evened(windows: Float64) -> Float64:
     """Return the factors that make a score mean the same over any window."""
-    evened: npt.NDArray[np.float64] = np.minimum(1, _EVEN_TAIL_POSITIONS / windows) ** _TAIL_EXPONENT
+    evened: Float64 = np.minimum(1, _EVEN_TAIL_POSITIONS / windows) ** _TAIL_EXPONENT
     return evened

@@ -28,6 +28,8 @@ _TRACK_STEP = 1 << 34
 _SHIFT_STEP = 1 << 59
 """Cells of different shifts are kept this far apart: enough for 33 million tracks."""
 
+_TRACKS = _SHIFT_STEP // _TRACK_STEP
+
 _LOOKED_AT = 16
 """For each cell that is wanted, so many of the heaviest are looked at."""
 
@@ -59,6 +61,17 @@ class Cells:
     def __len__(self) -> int:
         """Return the number of cells."""
         return len(self.track)
+
+    def __getitem__(self, rows: Int64) -> "Cells":
+        """Return some of the cells."""
+        return Cells(
+            self.track[rows],
+            self.shift[rows],
+            self.head_frames[rows],
+            self.weight[rows],
+            self.faiss_votes[rows],
+            self.lsh_votes[rows],
+        )
 
 
 _WEIGHT, _MOMENT, _FAISS, _LSH = range(4)
@@ -179,7 +192,15 @@ class VoteWindow:
             gathered.sums *= factor
         self._now = now
 
-    def cells(self, now: int, direction: Literal[1, -1], *, at_most: Sequence[int], per_track: int) -> Cells:
+    def cells(
+        self,
+        now: int,
+        direction: Literal[1, -1],
+        *,
+        at_most: Sequence[int],
+        per_track: int,
+        groups: Int64 | None = None,
+    ) -> Cells:
         """Return the heaviest cells.
 
         Parameters
@@ -193,13 +214,17 @@ class VoteWindow:
             weights cannot be compared.
         per_track : int
             How many cells of one track, at one shift.
+        groups : np.ndarray [shape=(n_tracks,), dtype=int64], optional
+            Tracks of one group have no more cells than two of them would have alone: many copies of a
+            recording must leave room for others.
         """
         gathered = self._gathered[direction]
         weight = _spread(gathered.key, gathered.sums[_WEIGHT])
         peaks = np.flatnonzero(_peaks(gathered.key, weight))
         of_shift = np.searchsorted(gathered.key[peaks], np.arange(len(at_most) + 1) * _SHIFT_STEP)
+        track = gathered.key // _TRACK_STEP
         chosen = [
-            _heaviest(peaks[first:last], gathered.key // _TRACK_STEP, weight, count, per_track)
+            _heaviest(peaks[first:last], track, weight, count, per_track, groups)
             for first, last, count in zip(of_shift[:-1], of_shift[1:], at_most, strict=True)
         ]
         order = np.concatenate(chosen)
@@ -215,7 +240,9 @@ class VoteWindow:
         )
 
 
-def _heaviest(rows: Int64, label: Int64, weight: Float64, count: int, per_label: int) -> Int64:
+def _heaviest(
+    rows: Int64, label: Int64, weight: Float64, count: int, per_label: int, groups: Int64 | None
+) -> Int64:
     """Return the `count` heaviest of some rows, heaviest first, at most `per_label` of a label.
 
     Only some hundred of the heaviest are looked at: were they all of a few labels, fewer than `count` are
@@ -225,7 +252,10 @@ def _heaviest(rows: Int64, label: Int64, weight: Float64, count: int, per_label:
     if len(rows) > looked_at:
         rows = rows[np.argpartition(-weight[rows], looked_at)[:looked_at]]
     rows = rows[np.lexsort((rows, -weight[rows]))]
-    return rows[first_of_each(label[rows], per_label)][:count]
+    rows = rows[first_of_each(label[rows], per_label)]
+    if groups is not None:
+        rows = rows[first_of_each(groups[label[rows] % _TRACKS], 2 * per_label)]
+    return rows[:count]
 
 
 def _spread(cells: Int64, weight: Float64) -> Float64:

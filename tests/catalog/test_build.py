@@ -13,6 +13,7 @@ import pytest
 from catalog_samples import RATE_HZ, contents, sha256, song, write, write_tagged
 
 from stream_match.catalog import load_index, verify_index, workers
+from stream_match.catalog.background import load_background
 from stream_match.catalog.build import build_index
 from stream_match.catalog.read import ReadTrack, Stretches
 from stream_match.catalog.store import open_index
@@ -49,7 +50,7 @@ def test_equals_the_steps_by_hand(music, built):
     for row in index.rows:
         number = int(row.id[-1])
         chroma.append(RollingFeatures(settings).feed(song(number, 4.0 + number)))
-    planes = fit_to_tracks(chroma, settings)
+    planes = fit_to_tracks(chroma, settings, load_background(settings).tracks(settings))
     codes = [code_track(frames, planes, settings) for frames in chroma]
     twin = assemble([row.track for row in index.rows], codes, planes, settings)
     np.testing.assert_array_equal(index.reference.planes.shape.planes, planes.shape.planes)

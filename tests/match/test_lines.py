@@ -120,7 +120,7 @@ def test_no_lines_and_no_query_are_legal():
 
 def test_likeness_is_of_what_is_ahead_and_behind():
     codes = random_codes(400, 8)
-    reference = reference_of([codes, np.concatenate([random_codes(30, 9), codes]), codes[180:260]], stride=1)
+    reference = reference_of([codes, np.concatenate([random_codes(30, 9), codes]), codes[180:260]])
     reader = LineReader(reference)
     here = Lines.single(0, 200, 1.0, 0)
     heads = np.array([400 + 230.0, 400 + 233, 400 + 235, 830 + 20])

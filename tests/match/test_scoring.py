@@ -1,5 +1,7 @@
 """The second look, on codes of pure chance in which something was planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,9 @@ from match_samples import cells_at, flipped, no_cells, query_along, random_codes
 
 from stream_match.match.lines import LineReader
 from stream_match.match.objections import reads_both_ways
-from stream_match.match.query import LONGEST_POSITIONS, WINDOWS_POSITIONS, Query
+from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.scoring import Scorer
+from stream_match.match.spans import Spans
 
 LENGTH = 300
 
@@ -193,5 +196,36 @@ def test_windows_and_stretches_of_a_query():
     assert short.words.shape[:2] == (1, 7 * query.stride)
     assert (short.words == query.words[:, : 7 * query.stride]).all()
     assert query.newest(999).positions == 30
-    whole = query_along(reference_of([random_codes(400, 1)]), 390.0, positions=LONGEST_POSITIONS)
-    assert whole.windows().tolist() == list(WINDOWS_POSITIONS)
+    whole = query_along(reference_of([random_codes(400, 1)]), 390.0, positions=Spans().positions(LONGEST_S))
+    assert whole.windows().tolist() == [6, 12, 24, 48, 80]
+
+
+def test_copies_are_one_rival():
+    """Forty places that agree alike, for they hold one recording, make nothing else surer."""
+    jingle, other = random_codes(60, 1), random_codes(60, 2)
+    reference = reference_of([*[jingle] * 40, other])
+    grouped = replace(reference, groups=np.array([0] * 40 + [40]))
+    query = query_along(reference, 40 * 60 + 50.0, positions=40, wrong=0.42)
+    heads = [number * 60 + 45.0 for number in range(40)] + [40 * 60 + 50.0]
+
+    def score(known):
+        cells = cells_at(reference, heads, n_random=0), cells_at(reference, heads[:-1], seed=1, n_random=0)
+        candidates, _ = Scorer(known).rank(query, *cells, set())
+        return next(one.score for one in candidates if one.track == 40)
+
+    assert score(grouped) < 0.6 * score(reference)
+
+
+def test_the_other_copies_are_no_rivals():
+    song = random_codes(200, 1)
+    reference = reference_of([song, song, *(random_codes(200, seed) for seed in range(2, 26))])
+    grouped = replace(reference, groups=np.array([0, 0, *range(2, 26)]))
+    query = query_along(reference, 150.0, positions=40, wrong=0.3)
+    cells = (
+        cells_at(reference, [150.0, 350.0, 40.0, 240.0, *(1000.0 + 200 * n for n in range(8))]),
+        no_cells(),
+    )
+    candidates, _ = Scorer(grouped).rank(query, *cells, set())
+    best = candidates[0]
+    assert best.track in (0, 1)
+    assert len(best.same) == 1

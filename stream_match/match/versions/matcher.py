@@ -11,7 +11,7 @@ from stream_match.match.versions import calibration
 from stream_match.match.versions.coarse import CoarseChroma
 from stream_match.match.versions.decision import Decision
 from stream_match.match.versions.proposals import Proposals
-from stream_match.match.versions.reference import VersionReference
+from stream_match.match.versions.reference import VersionReference, require_step
 from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
 from stream_match.match.versions.telling import Clock, Match
 
@@ -41,6 +41,7 @@ class VersionMatcher:
     def __init__(
         self, reference: VersionReference, settings: MatchSettings, observe: Observer | None = None
     ) -> None:
+        require_step(reference.settings)
         self._observe = observe
         self._settings = reference.settings
         self._proposals = Proposals(reference)

@@ -62,7 +62,9 @@ class Scorer:
 
     def __init__(self, reference: VersionReference) -> None:
         self._aligner = Aligner(reference)
-        many = len(reference.tracks) >= _UNITS
+        self._reference = reference
+        self._n_named = len(reference.tracks)
+        many = len(reference.starts) > _UNITS
         self._unit_steps = 1 << 30 if many else max(1, len(reference.chroma) // _UNITS)
 
     def rank(self, query: Float32, lines: Lines, keep: frozenset[int]) -> list[Candidate]:
@@ -99,7 +101,7 @@ class Scorer:
         recent = paths.alike[:, :RECENT_STEPS].mean(axis=1)
         order = np.argsort(-(paths.evidence + _HOME_KEY * (lines.key == 0)), kind="stable")
         picked: dict[int, int] = {}
-        for row in order[lines.tempo[order] > 0]:
+        for row in order[(lines.tempo[order] > 0) & (lines.track[order] < self._n_named)]:
             track = int(lines.track[row])
             if track not in picked and (len(picked) < _CANDIDATES or track in keep):
                 picked[track] = int(row)
@@ -109,11 +111,13 @@ class Scorer:
         steps, alike = paths.steps[row], paths.alike[row]
         agreeing = np.einsum("qk,nqk->n", paths.reference[row], paths.reference) / len(alike)
         same = (agreeing > _SAME_MUSIC * agreeing[row]) & (lines.tempo > 0)
-        excluded = (same | (lines.track == lines.track[row])) & (lines.tempo > 0)
+        recording = self._reference.recording_of(lines.track)
+        excluded = (same | (recording == recording[row])) & (lines.tempo > 0)
         rivals = self._rivals(paths, lines, excluded)
         mean, deviation = _spread(paths.evidence[rivals], len(alike))
         recent_mean, recent_deviation = _spread(recent[rivals], RECENT_STEPS)
-        others = {int(track) for track in lines.track[same]} - {int(lines.track[row])}
+        named = lines.track[same & (lines.track < self._n_named)]
+        others = {int(track) for track in named} - {int(lines.track[row])}
         return Candidate(
             track=int(lines.track[row]),
             key=int(lines.key[row]),
@@ -130,7 +134,10 @@ class Scorer:
         """Return the best path of each unit and direction that is not excluded."""
         rows = np.flatnonzero(~excluded)
         rows = rows[np.argsort(-paths.evidence[rows], kind="stable")]
-        units = lines.track[rows] * (1 << 32) + paths.steps[rows, 0].astype(np.int64) // self._unit_steps
+        units = (
+            self._reference.recording_of(lines.track[rows]) * (1 << 32)
+            + paths.steps[rows, 0].astype(np.int64) // self._unit_steps
+        )
         firsts = np.unique(units * 2 + (lines.tempo[rows] > 0), return_index=True)[1]
         return rows[firsts]
 

@@ -1,0 +1,91 @@
+"""The background on disk: written by a script, loaded beside small catalogues."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from stream_match.config import FeatureSettings
+from stream_match.errors import CatalogError
+from stream_match.features.chroma import N_CHROMA
+from stream_match.match.background import ENOUGH_TRACKS, Background, with_background
+from stream_match.match.copies import groups_of
+from stream_match.match.reference import Reference
+from stream_match.shipped import shipped
+
+CARD_FILE = "MODEL_CARD.md"
+MEANS_FILE = "means.npy"
+STARTS_FILE = "starts.npy"
+SCALE_FILE = "scale.npy"
+SETTINGS_FILE = "settings.json"
+
+
+def save_background(background: Background, folder: Path) -> None:
+    """Write a background into a folder.
+
+    Parameters
+    ----------
+    background : Background
+    folder : Path
+        Is made if it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / MEANS_FILE, background.means, allow_pickle=False)
+    np.save(folder / STARTS_FILE, background.starts, allow_pickle=False)
+    np.save(folder / SCALE_FILE, np.stack([background.least, background.most]), allow_pickle=False)
+    (folder / SETTINGS_FILE).write_text(
+        background.settings.model_dump_json(indent=2) + "\n", encoding="utf-8"
+    )
+
+
+def load_background(settings: FeatureSettings) -> Background:
+    """Load the background that the project ships.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+        Of the catalogue that it is to stand beside.
+
+    Raises
+    ------
+    CatalogError
+        If it is not there or damaged, or does not fit these settings.
+    """
+    folder = shipped("background")
+    try:
+        stored = FeatureSettings.model_validate_json((folder / SETTINGS_FILE).read_bytes())
+        names = (STARTS_FILE, MEANS_FILE, SCALE_FILE)
+        starts, means, scale = (np.load(folder / name, allow_pickle=False) for name in names)
+        background = Background(stored, starts, means, *scale)
+    except (OSError, ValueError, TypeError) as error:
+        raise CatalogError(f"the background in {str(folder)!r} cannot be read ({error})") from error
+    if means.shape != (starts[-1], N_CHROMA + stored.shape_coefficients) or means.dtype != np.uint8:
+        raise CatalogError(f"the background in {str(folder)!r} contradicts itself")
+    if not background.fits(settings):
+        raise CatalogError(
+            f"a catalogue with these feature settings needs at least {ENOUGH_TRACKS} different tracks: "
+            "the background, which stands in for them, was made with others"
+        )
+    return background
+
+
+def ready(reference: Reference) -> Reference:
+    """Return a catalogue as it is listened with: copies are known, and if need be a background is there.
+
+    Parameters
+    ----------
+    reference : Reference
+        As it was assembled or opened.
+
+    Raises
+    ------
+    CatalogError
+        As `load_background`, if the catalogue needs one.
+    """
+    groups = groups_of(reference)
+    versions = reference.versions and replace(reference.versions, groups=groups)
+    grouped = replace(reference, groups=groups, versions=versions)
+    different = len(reference.tracks) if groups is None else len(np.unique(groups))
+    if different >= ENOUGH_TRACKS:
+        return grouped
+    return with_background(grouped, load_background(reference.settings))

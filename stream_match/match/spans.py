@@ -1,0 +1,68 @@
+"""Lengths of time in reference positions, however far apart an index has its codes.
+
+All lengths and thresholds of the recording lane were measured with codes 186 ms apart. Successive codes share
+most of what they have heard, so that what chance gives depends on seconds, not on the number of codes.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import FeatureSettings
+from stream_match.errors import ParameterError
+
+STANDARD_CODE_S = FeatureSettings().code_s
+"""Seconds between two codes, with the default settings."""
+
+FARTHEST_CODES_S = 0.75
+"""With fewer codes, the shortest line that is looked at would not have one."""
+
+_Count = TypeVar("_Count", int, npt.NDArray[np.int64])
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Turns lengths of time into positions.
+
+    Parameters
+    ----------
+    code_s : float
+        Seconds from one position to the next.
+    """
+
+    code_s: float = STANDARD_CODE_S
+
+    @classmethod
+    def of(cls, settings: FeatureSettings) -> "Spans":
+        """Return those of an index.
+
+        Raises
+        ------
+        ParameterError
+            If its codes are too far apart to be looked at.
+        """
+        if settings.code_s > FARTHEST_CODES_S:
+            raise ParameterError(
+                f"code_stride_frames and hop_samples put codes {settings.code_s:.2f} s apart, "
+                f"expected {FARTHEST_CODES_S} s at most"
+            )
+        return cls(settings.code_s)
+
+    @property
+    def scale(self) -> float:
+        """Positions for each one of the default settings."""
+        return STANDARD_CODE_S / self.code_s
+
+    def positions(self, seconds: float) -> int:
+        """Return how many positions a length of time has, 1 at least."""
+        return max(1, round(seconds / self.code_s))
+
+    def evidence(self, positions: int) -> float:
+        """Return how many positions of the default settings say as much as some of these."""
+        return positions / self.scale
+
+
+STANDARD = Spans()
+"""Those of the default settings."""
