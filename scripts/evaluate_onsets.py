@@ -335,7 +335,7 @@ def _strokes(path: Path) -> tuple[npt.NDArray[np.float64], list[str]]:
 
 def _points(y: Samples, times_s: Sequence[float]) -> npt.NDArray[np.float64]:
     samples = [round(at_s * SAMPLE_RATE_HZ) for at_s in times_s]
-    return np.array([one.point for one in described(y, samples, "timbre")])
+    return np.array([one.point for one in described([y], samples, "timbre")])
 
 
 # --- drift, cost, memory ---

@@ -13,6 +13,7 @@ from stream_match.capture.joined import JoinedFile
 from stream_match.capture.media import import_av
 from stream_match.capture.sndfile import length_s, open_sndfile, sndfile_blocks, warn_once
 from stream_match.capture.threaded import from_thread
+from stream_match.capture.told import told_before
 from stream_match.errors import SourceError
 
 Float32 = npt.NDArray[np.float32]
@@ -91,6 +92,35 @@ def read_blocks(path: str | Path, *, channel: int | None = None) -> Iterator[Flo
             yield y
     if empty:
         raise SourceError(f"{str(path)!r} holds no audio that can be decoded; is it damaged or cut off?")
+
+
+def read_again(path: str | Path, *, channel: int | None = None) -> Iterator[Float32]:
+    """Decode a file that was decoded before, as `read_blocks` does, and say nothing of it in the log.
+
+    Parameters
+    ----------
+    path : str or Path
+        A regular file.
+    channel : int or None, >= 1
+        The channel to take, counted from 1; None for the mean of all.
+
+    Yields
+    ------
+    np.ndarray [shape=(n,), dtype=float32]
+        Mono samples at `SAMPLE_RATE_HZ`, n > 0, owned by the caller.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or nothing in it can be decoded.
+    """
+    blocks = read_blocks(path, channel=channel)
+    while True:
+        with told_before():
+            y = next(blocks, None)
+        if y is None:
+            return
+        yield y
 
 
 def duration_s(path: str | Path) -> float | None:

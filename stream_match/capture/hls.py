@@ -26,7 +26,8 @@ class Segments:
     """
 
     def __init__(self, web: Web, shown: str) -> None:
-        self.fault: Exception | None = None
+        self.fault: Exception | None = None  # the last one of all
+        self.fault_now: Exception | None = None  # of the last part that was asked for
         self._web = web
         self._shown = shown
 
@@ -46,6 +47,7 @@ class Segments:
             Empty if it cannot be fetched.
         """
         part = Part(self)
+        self.fault_now = None
         try:
             part.begin(self._web, address, options)
         except FAULTS as error:
@@ -54,7 +56,7 @@ class Segments:
 
     def note(self, error: Exception) -> None:
         """Keep a fault for the message, in case nothing better follows."""
-        self.fault = error
+        self.fault = self.fault_now = error
         log.debug("%s: a part cannot be read (%s)", self._shown, type(error).__name__)
 
 

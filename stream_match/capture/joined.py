@@ -1,6 +1,5 @@
 """Files read by FFmpeg, part by part, and what of them could not be heard."""
 
-import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,13 @@ from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.decode import MAX_GAP_S, Decoder
 from stream_match.capture.media import import_av, open_bytes
 from stream_match.capture.parts import Part, behind_id3, parts_of, riff_bytes
+from stream_match.capture.told import logger
 from stream_match.errors import SourceError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Float32 = npt.NDArray[np.float32]
 

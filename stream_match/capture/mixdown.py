@@ -1,14 +1,14 @@
 """Several channels → one: their mean, or one of them where the mean would cancel the music."""
 
-import logging
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.capture.told import logger
 from stream_match.errors import SourceError
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -147,7 +147,9 @@ def _hls(data: bytes, address: str, web: Web, how: How, stack: ExitStack) -> Ope
             )
         )
     live = container.duration is None
-    return Opened(container, live, _News(tags_of(container, how.charset), None), lambda: segments.fault)
+    # A part that a live stream lost an hour ago is not why it ends.
+    fault = (lambda: segments.fault_now) if live else (lambda: segments.fault)
+    return Opened(container, live, _News(tags_of(container, how.charset), None), fault)
 
 
 def _rtsp(address: str, home: str, how: How, stack: ExitStack) -> Opened:

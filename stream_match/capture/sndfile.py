@@ -5,7 +5,6 @@ reads only as much as it guesses.
 """
 
 import functools
-import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.resample import Resampler
+from stream_match.capture.told import logger
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 CHUNK_VALUES = 1 << 20
 """Numbers read at once (4 MB; 12 s of stereo at 44.1 kHz). Anything from 1 s to 20 s is as fast."""

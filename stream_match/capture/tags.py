@@ -7,6 +7,7 @@ from typing import Any
 
 from stream_match.capture.charset import decode_text
 from stream_match.capture.media import import_av, open_bytes
+from stream_match.capture.sndfile import open_sndfile
 from stream_match.errors import SourceError
 
 TAGS = ("title", "artist", "album")
@@ -97,9 +98,8 @@ def _by_libsndfile(path: Path) -> dict[str, str]:
     """Read tags with libsndfile; none if it cannot read the file."""
     import soundfile
 
-    try:
-        handle = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
+    handle = open_sndfile(path)
+    if handle is None:
         return {}
     with handle:
         return _kept({tag: _bytes_of(soundfile, handle, number) for tag, number in _OF_LIBSNDFILE.items()})

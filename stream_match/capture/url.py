@@ -8,6 +8,7 @@ from contextlib import ExitStack, aclosing
 
 from stream_match.capture.address import ascii_url, split_credentials
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
+from stream_match.capture.connections import Connections
 from stream_match.capture.decode import Decoder
 from stream_match.capture.media import import_av
 from stream_match.capture.opening import How, Opened, open_address
@@ -15,7 +16,7 @@ from stream_match.capture.playlist import PlaylistError
 from stream_match.capture.reasons import reason_of
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.uri import redact
-from stream_match.capture.web import USER_AGENT, Access, Connections, Web
+from stream_match.capture.web import USER_AGENT, Access, Web
 from stream_match.errors import SourceError, UsageError
 
 log = logging.getLogger(__name__)

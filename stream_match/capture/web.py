@@ -6,21 +6,16 @@ up on servers that answer drop by drop.
 """
 
 import http.client
-import io
-import re
-import socket
-import ssl
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from stream_match.capture.address import ascii_url, same_server, split_credentials
 from stream_match.capture.authentication import Login
+from stream_match.capture.connections import Connecting, Connections
 
 USER_AGENT = "stream-match"
 FAULTS = (OSError, http.client.HTTPException, ValueError)
@@ -44,68 +39,6 @@ class Access:
     user_agent: str = USER_AGENT
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: tuple[str, str] | None = field(default=None, repr=False)
-
-
-MAX_OPEN = 8
-"""Connections that are kept in mind; HLS makes one for every segment, one after the other."""
-
-
-class Connections:
-    """The connections of one opening, which end all together.
-
-    Parameters
-    ----------
-    deadline_s : float, > 0 [seconds]
-        After so long they are cut, unless `ready` has been called. A server that sends a byte every few
-        seconds is never silent, and never ready.
-    """
-
-    def __init__(self, deadline_s: float) -> None:
-        self.late = False
-        self.heard = False
-        self._lock = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._ended = False
-        self._timer = threading.Timer(deadline_s, self._be_late)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def add(self, sock: socket.socket) -> None:
-        """Take note of a connection, as soon as it is made."""
-        own = sock.dup()  # TLS takes the socket itself away
-        with self._lock:
-            if not self._ended:
-                self._sockets.append(own)
-                if len(self._sockets) > MAX_OPEN:
-                    self._sockets.pop(0).close()
-                return
-        _shut(own)
-        own.close()
-
-    def ready(self) -> None:
-        """Lift the deadline: there is audio."""
-        if not self.heard:
-            self.heard = True
-            self._timer.cancel()
-
-    def end(self) -> None:
-        """Cut what is connected; reading it ends."""
-        self._timer.cancel()
-        with self._lock:
-            self._ended = True
-            sockets, self._sockets = self._sockets, []
-        for sock in sockets:
-            _shut(sock)
-            sock.close()
-
-    def _be_late(self) -> None:
-        self.late = True
-        self.end()
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):  # the server has closed it
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 class Web:
@@ -254,69 +187,24 @@ class Body:
         return data
 
 
-class _Answer(http.client.HTTPResponse):
-    """An answer whose status line may be that of the oldest Shoutcast: ``ICY 200 OK``."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        sent = self.fp
-        line = sent.readline(1 << 16)
-        self.fp = io.BufferedReader(io.BytesIO(re.sub(rb"^ICY\b", b"HTTP/1.0", line)))
-        try:
-            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc] # typeshed leaves it out
-        except BaseException:
-            sent.close()
-            raise
-        self.fp = sent
-        return status
-
-
-class _Plain(http.client.HTTPConnection):
-    response_class = _Answer
-    connections: Connections
-
-    def connect(self) -> None:
-        super().connect()
-        self.connections.add(self.sock)
-
-
-class _Secure(http.client.HTTPSConnection, _Plain):
-    """The socket is known before the handshake, which may take for ever too."""
-
-
-class _Connecting(urllib.request.AbstractHTTPHandler):
-    """Opens ``http`` and ``https`` through connections that are known."""
-
-    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
-
-    def __init__(self, connections: Connections) -> None:
-        super().__init__()
-        self._connections = connections
-
-    def http_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(self._made(_Plain), request)
-
-    def https_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(self._made(_Secure), request, context=ssl.create_default_context())
-
-    def _made(self, kind: type[_Plain]) -> Any:
-        def make(host: str, **how: Any) -> _Plain:
-            connection = kind(host, **how)
-            connection.connections = self._connections
-            return connection
-
-        return make
-
-
 class _Redirecting(urllib.request.HTTPRedirectHandler):
     """Follows with a request that is made anew for the server that it leads to."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
 
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except Exception:
+            fp.close()  # it holds the connection
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        fp.close()
         if super().redirect_request(req, fp, code, msg, headers, newurl) is None:
             return None
         return self._web.request(newurl, {k: v for k, v in req.headers.items() if not k.startswith("Proxy")})
@@ -327,7 +215,7 @@ def _opener(web: Web, connections: Connections) -> urllib.request.OpenerDirector
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        _Connecting(connections),
+        Connecting(connections),
         _Redirecting(web),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),

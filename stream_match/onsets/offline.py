@@ -4,6 +4,9 @@ It looks ahead and scales by the loudest moment of the whole, which a listener c
 ``librosa.onset.onset_strength`` and ``librosa.onset.onset_detect`` of librosa 0.11 with their defaults.
 """
 
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
@@ -20,18 +23,21 @@ N_MELS = 128
 FAINTEST_POWER = 1e-10
 RANGE_DB = 80.0
 
+Read = Callable[[], Iterable[Float32]]
+"""Reads a recording from its beginning, block by block; it is read twice."""
+
 # Spans of the peak picker in seconds; librosa cuts them to whole frames.
 PEAK_BEFORE_S = 0.03
 MEAN_S = 0.10
 
 
-def detect(y: Float32, sample_rate_hz: int, *, delta: float = 0.07, wait: int = 1) -> npt.NDArray[np.int64]:
+def detect(read: Read, sample_rate_hz: int, *, delta: float = 0.07, wait: int = 1) -> npt.NDArray[np.int64]:
     """Return the frames in which sounds begin.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        A whole recording.
+    read : callable () -> iterable of np.ndarray [shape=(n,), dtype=float32]
+        Reads a whole recording.
     sample_rate_hz : int
     delta : float, >= 0
         How far a peak stands out of the mean around it, as a share of the highest peak.
@@ -43,7 +49,7 @@ def detect(y: Float32, sample_rate_hz: int, *, delta: float = 0.07, wait: int = 
     np.ndarray [shape=(n_onsets,), dtype=int64]
         Frame ``i`` is at sample ``i * HOP_SAMPLES``.
     """
-    strength = onset_strength(y, sample_rate_hz)
+    strength = onset_strength(read, sample_rate_hz)
     strength = strength - strength.min()
     if not strength.any():
         return np.empty(0, np.int64)
@@ -61,28 +67,50 @@ def detect(y: Float32, sample_rate_hz: int, *, delta: float = 0.07, wait: int = 
     return np.array(found, np.int64)
 
 
-def onset_strength(y: Float32, sample_rate_hz: int) -> Float64:
+def onset_strength(read: Read, sample_rate_hz: int) -> Float64:
     """Return the mean rise of the mel bands from frame to frame [dB].
+
+    Parameters
+    ----------
+    read : callable () -> iterable of np.ndarray [shape=(n,), dtype=float32]
+        Reads a whole recording of n samples.
+    sample_rate_hz : int
 
     Returns
     -------
     np.ndarray [shape=(1 + n // HOP_SAMPLES,), dtype=float64]
     """
-    decibels = _mel_decibels(y, sample_rate_hz)
-    rises = np.maximum(np.diff(decibels, axis=0), 0).mean(axis=1)
+    mel_filter = _mel_filter(sample_rate_hz)
+    loudest = max(float(decibels.max()) for decibels in _mel_decibels(read(), mel_filter))
+    rises = [np.zeros(1 + N_FFT // (2 * HOP_SAMPLES))]
+    last = np.empty((0, N_MELS))
+    for decibels in _mel_decibels(read(), mel_filter):
+        joined = np.concatenate([last, np.maximum(decibels, loudest - RANGE_DB)])
+        rises.append(np.maximum(np.diff(joined, axis=0), 0).mean(axis=1))
+        last = joined[-1:]
     # The first difference, and half a frame: what is at the beginning of a frame shows in its middle.
-    late = 1 + N_FFT // (2 * HOP_SAMPLES)
-    return np.concatenate([np.zeros(late), rises])[: len(decibels)]
+    late = len(rises[0])
+    return np.concatenate(rises)[: sum(map(len, rises)) - late + 1]
 
 
-def _mel_decibels(y: Float32, sample_rate_hz: int) -> Float64:
-    padded = np.pad(y, N_FFT // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP_SAMPLES]
-    power = np.square(np.abs(scipy.fft.rfft(frames * hann(N_FFT), axis=1)), dtype=np.float64)
-    mel = (_mel_filter(sample_rate_hz) @ power.T).T
-    decibels: Float64 = 10 * np.log10(np.maximum(mel, FAINTEST_POWER))
-    np.maximum(decibels, decibels.max() - RANGE_DB, out=decibels)
-    return decibels
+def _mel_decibels(blocks: Iterable[Float32], mel_filter: scipy.sparse.csr_matrix) -> Iterator[Float64]:
+    """Yield the frames of a recording, some at a time; frame i is centred on sample i * HOP_SAMPLES."""
+    for y in _padded(blocks):
+        frames = np.lib.stride_tricks.sliding_window_view(y, N_FFT)[::HOP_SAMPLES]
+        power = np.square(np.abs(scipy.fft.rfft(frames * hann(N_FFT), axis=1)), dtype=np.float64)
+        decibels: Float64 = 10 * np.log10(np.maximum((mel_filter @ power.T).T, FAINTEST_POWER))
+        yield decibels
+
+
+def _padded(blocks: Iterable[Float32]) -> Iterator[Float32]:
+    """Yield stretches of whole frames of a recording that is silent for half a frame before and behind."""
+    waiting = np.zeros(N_FFT // 2, np.float32)
+    for y in itertools.chain(blocks, [np.zeros(N_FFT // 2, np.float32)]):
+        waiting = np.concatenate([waiting, y])
+        hops = (len(waiting) - N_FFT) // HOP_SAMPLES + 1
+        if hops > 0:
+            yield waiting[: (hops - 1) * HOP_SAMPLES + N_FFT]
+            waiting = waiting[hops * HOP_SAMPLES :]
 
 
 def _mel_filter(sample_rate_hz: int) -> scipy.sparse.csr_matrix:

@@ -1,6 +1,7 @@
 """Which sounds begin in a file, and which of them are of one kind."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.file import read_blocks
 from stream_match.config import OnsetSettings
 from stream_match.errors import ParameterError
 from stream_match.events import OnsetClusterFacts
@@ -18,9 +18,11 @@ from stream_match.onsets.description import BEFORE_SAMPLES, Description, sound_s
 from stream_match.onsets.detector import OnsetDetector
 from stream_match.onsets.lane import DESCRIBERS, OnsetLane
 from stream_match.onsets.tape import Tape
-from stream_match.sounds.groups import GROUPINGS, check_number, grouped
+from stream_match.sounds.groups import GROUPINGS, check_number, check_size, grouped
+from stream_match.sounds.recording import Recording
 
 Float32 = npt.NDArray[np.float32]
+Blocks = Iterable[Float32]
 Float64 = npt.NDArray[np.float64]
 
 METHODS = ("online", *GROUPINGS)
@@ -29,13 +31,11 @@ DETECTORS = ("streaming", "librosa")
 ALL_PER_SECOND = 25.0
 """Who asks about a file wants all of it."""
 
-BLOCK_SAMPLES = 10 * SAMPLE_RATE_HZ
-
 SEED_DELTA, SEED_WAIT_FRAMES = 0.04, 4
 """What the worked example that this follows takes for librosa's peak picker."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sound:
     """A sound that begins.
 
@@ -61,13 +61,13 @@ class Analysis:
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        The file's samples, mono at `SAMPLE_RATE_HZ`.
+    recording : Recording
+        The file, which has been read.
     sounds : tuple of Sound
         In order.
     """
 
-    y: Float32
+    recording: Recording
     sounds: tuple[Sound, ...]
 
 
@@ -79,7 +79,7 @@ def analyse_file(
     clusters: int | None = None,
     detector: Literal["streaming", "librosa"] | None = None,
 ) -> Analysis:
-    """Find the sounds of a file and group them.
+    """Find the sounds of a file and group them; of the file, some ten seconds are held at once.
 
     Parameters
     ----------
@@ -111,11 +111,12 @@ def analyse_file(
     if method == "online" and detector == "librosa":
         raise ParameterError("the method 'online' hears sounds as they come: it needs the streaming detector")
     check_number(method, clusters)
-    y = np.concatenate(list(read_blocks(path)))
+    recording = Recording(path)
     if method == "online":
-        return Analysis(y, tuple(_heard(y, features)))
-    samples = _onset_samples(y, detector)
-    return Analysis(y, tuple(_compared(y, samples, method, features, clusters)))
+        return Analysis(recording, tuple(_heard(recording.blocks(), features)))
+    samples = _onset_samples(recording.blocks, detector)
+    check_size(method, len(samples))
+    return Analysis(recording, tuple(_compared(recording.blocks, samples, method, features, clusters)))
 
 
 def _check_name(what: str, name: str, known: Iterable[str]) -> None:
@@ -123,35 +124,35 @@ def _check_name(what: str, name: str, known: Iterable[str]) -> None:
         raise ParameterError(f"the {what} is {name!r}, expected one of {', '.join(known)}")
 
 
-def _heard(y: Float32, features: Literal["timbre", "seed"]) -> Iterable[Sound]:
+def _heard(blocks: Blocks, features: Literal["timbre", "seed"]) -> Iterator[Sound]:
     settings = OnsetSettings(features=features, max_onsets_per_second=ALL_PER_SECOND)
     lane = OnsetLane(settings, SAMPLE_RATE_HZ, from_silence=True)
-    told = [fact for block in _blocks(y) for fact in lane.feed(block)]
-    for fact in [*told, *lane.finish(0.0)]:
+    for block in blocks:
+        yield from _sounds(lane.feed(block))
+    yield from _sounds(lane.finish(0.0))
+
+
+def _sounds(facts: Iterable[object]) -> Iterator[Sound]:
+    for fact in facts:
         if isinstance(fact, OnsetClusterFacts):
             yield Sound(fact.onset_s, int(fact.cluster_id), fact.features)
 
 
-def _onset_samples(y: Float32, detector: str) -> list[int]:
+def _onset_samples(read: Callable[[], Blocks], detector: str) -> list[int]:
     if detector == "librosa":
-        frames = offline.detect(y, SAMPLE_RATE_HZ, delta=SEED_DELTA, wait=SEED_WAIT_FRAMES)
+        frames = offline.detect(read, SAMPLE_RATE_HZ, delta=SEED_DELTA, wait=SEED_WAIT_FRAMES)
         return [int(frame) * offline.HOP_SAMPLES for frame in frames]
     streaming = OnsetDetector(SAMPLE_RATE_HZ, from_silence=True)
-    return [onset.sample for block in _blocks(y) for onset in streaming.feed(block)]
-
-
-def _blocks(y: Float32) -> Iterator[Float32]:
-    """Cut a recording up: the spectra of a whole hour at once take 5 GB."""
-    return (y[start : start + BLOCK_SAMPLES] for start in range(0, len(y), BLOCK_SAMPLES))
+    return [onset.sample for block in read() for onset in streaming.feed(block)]
 
 
 def _compared(
-    y: Float32, samples: Sequence[int], method: str, features: str, clusters: int | None
+    read: Callable[[], Blocks], samples: Sequence[int], method: str, features: str, clusters: int | None
 ) -> list[Sound]:
     """Group sounds that are all known."""
     if not samples:
         return []
-    found = described(y, samples, features)
+    found = list(described(read(), samples, features))
     names = list(found[0].features)
     scaled = _from_least_to_greatest(np.array([list(one.features.values()) for one in found]))
     points = scaled if features == "seed" else np.array([one.point for one in found])
@@ -162,28 +163,42 @@ def _compared(
     ]
 
 
-def described(y: Float32, samples: Sequence[int], features: str) -> list[Description]:
+def described(blocks: Blocks, samples: Sequence[int], features: str) -> Iterator[Description]:
     """Describe the sounds that begin at given samples of a recording.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
+    blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
+        The recording; behind its end there is silence.
     samples : sequence of int
         Ascending.
     features : str
         A key of `DESCRIBERS`.
+
+    Yields
+    ------
+    Description
+        One for each sample.
     """
     describer = DESCRIBERS[features](SAMPLE_RATE_HZ)
+    length = sound_samples(SAMPLE_RATE_HZ)
+    starts = [sample - describer.early_samples for sample in samples]
     tape = Tape()
-    tape.record(np.concatenate([y, np.zeros(sound_samples(SAMPLE_RATE_HZ), np.float32)]))
-    found = []
-    for sample in samples:
-        start = sample - describer.early_samples
-        end = start + sound_samples(SAMPLE_RATE_HZ)
-        found.append(
-            describer.describe(tape.stretch(start - BEFORE_SAMPLES, start), tape.stretch(start, end))
-        )
-    return found
+    done = 0
+    for y in itertools.chain(blocks, _silence(tape, starts, length)):
+        tape.record(y)
+        while done < len(starts) and starts[done] + length <= tape.end:
+            start, end = starts[done], starts[done] + length
+            yield describer.describe(tape.stretch(start - BEFORE_SAMPLES, start), tape.stretch(start, end))
+            done += 1
+        needed = starts[done] if done < len(starts) else tape.end
+        tape.forget(min(needed, tape.end) - BEFORE_SAMPLES)
+
+
+def _silence(tape: Tape, starts: Sequence[int], length: int) -> Iterator[Float32]:
+    """Yield what the last sounds lack at the end of a recording."""
+    if starts and starts[-1] + length > tape.end:
+        yield np.zeros(starts[-1] + length - tape.end, np.float32)
 
 
 def _from_least_to_greatest(values: Float64) -> Float64:

@@ -17,6 +17,13 @@ GROUPINGS = ("kmeans", "affinity", "agglomerative")
 TOLD = ("kmeans", "agglomerative")
 """Those that have to be told how many groups there are."""
 
+PAIRWISE = ("affinity", "agglomerative")
+"""Those that compare every sound with every other."""
+
+MOST_PAIRWISE = 5_000
+"""Sounds that they take: a quarter of an hour of music. Memory and time grow with the square of the number;
+`affinity` takes 1 GB for so many."""
+
 RESTARTS = 10
 ROUNDS = 1000
 
@@ -43,6 +50,28 @@ def check_number(method: str, clusters: int | None) -> None:
     if method not in TOLD and clusters is not None:
         raise ParameterError(
             f"the method {method!r} finds the number of clusters itself: leave --clusters out"
+        )
+
+
+def check_size(method: str, n: int) -> None:
+    """Refuse more sounds than a method can hold in memory.
+
+    Parameters
+    ----------
+    method : str
+        One of `GROUPINGS`.
+    n : int
+        Number of sounds.
+
+    Raises
+    ------
+    ParameterError
+        If they are too many.
+    """
+    if method in PAIRWISE and n > MOST_PAIRWISE:
+        raise ParameterError(
+            f"the method {method!r} compares every sound with every other: {n} sounds are too many, it takes "
+            f"{MOST_PAIRWISE}; take a shorter file, or the method 'kmeans' or 'online'"
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.events import OnsetClusterEvent
 from stream_match.pictures import new_figure, save_figure
-from stream_match.sounds.analyse import Analysis
+from stream_match.sounds.analyse import Analysis, Sound
 from stream_match.sounds.recorded import by_cluster
 
 COLOURS = 20
@@ -20,10 +20,12 @@ legend."""
 FEW_ONSETS = 200
 """Where there are more, the lines at which they begin are thinner."""
 
+MOST_DRAWN = 10_000
+"""Sounds drawn. Of more, every second, third, … is drawn: they lie on each other, and matplotlib takes some
+kilobytes for each."""
+
 MOST_ROWS = 40
 """Clusters drawn over time; those with the most sounds."""
-
-COLUMNS = 2000  # of the waveform: more are not seen
 
 AXES = {"timbre": ("centroid_octaves", "decay_db"), "seed": ("zero_crossings", "energy")}
 WORDS = {
@@ -57,16 +59,17 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     order = {cluster: place for place, (cluster, _) in enumerate(sizes)}
     _waveform(above, analysis)
     width = 1.2 * min(1.0, FEW_ONSETS / max(1, len(analysis.sounds)))
-    for sound in analysis.sounds:
+    shown = _drawn(analysis.sounds)
+    for sound in shown:
         above.axvline(sound.onset_s, color=_colour(order[sound.cluster]), linewidth=max(width, 0.2))
     above.set(title=title, xlabel="seconds", yticks=[])
     known = "energy" in analysis.sounds[0].features if analysis.sounds else False
     across, up = AXES["seed" if known else "timbre"]
     for cluster, place in order.items():
-        own = [one.features for one in analysis.sounds if one.cluster == cluster]
+        own = [one.features for one in shown if one.cluster == cluster]
         below.scatter(
             [one[across] for one in own], [one[up] for one in own], color=_colour(place),
-            label=f"{cluster}  ({len(own)})" if place < COLOURS else None,
+            label=f"{cluster}  ({dict(sizes)[cluster]})" if place < COLOURS else None,
         )  # fmt: skip
     below.set(xlabel=f"{WORDS[across]} (scaled)", ylabel=f"{WORDS[up]} (scaled)", xlim=(-1.1, 1.1))
     if len(order) > COLOURS:
@@ -112,12 +115,17 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
     save_figure(figure, path)
 
 
+def _drawn(sounds: Sequence[Sound]) -> Sequence[Sound]:
+    """Return evenly spaced sounds of those that are too many to be seen."""
+    return sounds[:: -(-len(sounds) // MOST_DRAWN)] if sounds else sounds
+
+
 def _waveform(axes: Any, analysis: Analysis) -> None:
-    step = max(1, len(analysis.y) // COLUMNS)
-    whole = analysis.y[: len(analysis.y) // step * step].reshape(-1, step)
-    at_s = np.arange(len(whole)) * step / SAMPLE_RATE_HZ
-    axes.fill_between(at_s, whole.min(axis=1), whole.max(axis=1), color="0.75", linewidth=0)
-    axes.set_xlim(0, len(analysis.y) / SAMPLE_RATE_HZ)
+    outline = analysis.recording.outline
+    lows, highs = outline.columns()
+    at_s = np.arange(len(lows)) * outline.step / SAMPLE_RATE_HZ
+    axes.fill_between(at_s, lows, highs, color="0.75", linewidth=0)
+    axes.set_xlim(0, analysis.recording.seconds)
 
 
 def _colour(place: int) -> str:

@@ -1,12 +1,14 @@
 """From a URI to a source with a name."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from stream_match.capture import open_source
+from stream_match.capture import SETTINGS, open_source
 from stream_match.capture.uri import NAME_PATTERN, derive_name, redact
+from stream_match.config import SourceSettings
 from stream_match.errors import UsageError
 
 
@@ -70,10 +72,72 @@ def test_mistakes_are_one_sentence(spec):
 def test_names_of_urls_are_stable_distinct_and_without_secrets():
     url = "https://ann:pw@radio.example/live/rock.mp3?station=3&token=abc"
     name = derive_name(url)
-    assert name.startswith("radio-example-live-rock-mp3-")
+    assert re.fullmatch("radio-example-[0-9a-f]{6}", name)
     assert name == derive_name(url.replace("abc", "renewed")) == derive_name(url.replace("ann:pw@", ""))
     assert name != derive_name(url.replace("station=3", "station=4"))
+    assert name != derive_name(url.replace("rock", "jazz"))
+    assert derive_name("http://h:8000/a").startswith("h-8000-")
     assert derive_name("rtsp://h/a-b") != derive_name("rtsp://h/a/b")
+
+
+URIS = {
+    "": "song.flac",
+    "http": "http://host/a",
+    "https": "https://host/a",
+    "rtsp": "rtsp://host/a",
+    "rtsps": "rtsps://host/a",
+    "mic": "mic:",
+    "pcm": "pcm:-",
+    "demo": "demo:",
+}
+VALUES = {
+    "channel": 2,
+    "user_agent": "Winamp/2",
+    "headers": {"X-Key": "hunter2"},
+    "username": "ann",
+    "charset": "cp1251",
+}
+
+
+def taken():
+    """Each kind of source with each setting, and whether it takes it."""
+    return [(scheme, key, key in SETTINGS[scheme]) for scheme in SETTINGS for key in VALUES]
+
+
+@pytest.mark.parametrize(("scheme", "key", "takes"), taken())
+def test_a_setting_is_taken_or_refused_in_one_sentence(scheme, key, takes):
+    settings = SourceSettings(uri=f"here={URIS[scheme]}", **{key: VALUES[key]})
+    if takes:
+        assert open_source(settings).name == "here"
+        return
+    with pytest.raises(UsageError, match=f"'here' is a .* does not take '{key}'") as refused:
+        open_source(settings)
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_name_of_the_settings_goes_before_all():
+    assert open_source(SourceSettings(uri="song.flac", name="kitchen")).name == "kitchen"
+    assert open_source(SourceSettings(uri="a=b.flac", name="kitchen")).uri == "a=b.flac"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channel": 0},
+        {"channel": "left"},
+        {"charset": "klingon"},
+        {"charset": "rot13"},
+        {"user_agent": "a\r\nX-Evil: 1"},
+        {"headers": {"X": "a\nb"}},
+        {"headers": {"X Y": "a"}},
+        {"headers": {"Host": "a"}},
+        {"password": "hunter2"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="validation error"):
+        SourceSettings(uri="http://host/", **wrong)
 
 
 def test_names_are_never_too_long_nor_empty():
@@ -88,9 +152,13 @@ def test_names_are_never_too_long_nor_empty():
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [
-        ("http://ann:pw@h:80/p?a=1&b=2#x", "http://h:80/p?a=***&b=***"),
-        ("rtsp://a:b@c@h/p", "rtsp://h/p"),
-        ("https://h/p?justatoken", "https://h/p?justatoken=***"),
+        ("http://ann:pw@h:80/p?a=1&b=2#x", "http://h:80/***?***"),
+        ("rtsp://a:b@c@h/p", "rtsp://h/***"),
+        ("https://h/p?justatoken", "https://h/***?***"),
+        ("https://H/7c9e6679f7425/live.M3U8?token=x", "https://h/***.m3u8?***"),
+        ("https://h/live.7c9e6679f7425", "https://h/***"),
+        ("https://h/", "https://h/"),
+        ("https://h", "https://h"),
         ("http://[bad@h/?q=1", "http://***"),
         ("/a/b?c=d.wav", "/a/b?c=d.wav"),
     ],

@@ -18,6 +18,7 @@ from programs import started
 from stream_match.capture import open_source
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.repertoire import PIECES
+from stream_match.capture.uri import redact
 from stream_match.capture.url import UrlSource
 from stream_match.catalog import load_index
 from stream_match.config import ListenSettings, MatchSettings
@@ -94,7 +95,7 @@ def test_what_breaks_off_is_garbage_or_refuses(index, broadcast, server, mp3, tm
     check_ended(events)
     check_other_source(events)
     check_a_match_per_opening(events, "radio")
-    assert reasons(events, "radio") == {f"{sources['radio']} has ended the stream"}
+    assert reasons(events, "radio") == {f"{redact(sources['radio'])} has ended the stream"}
     (reason,) = reasons(events, "refusing")
     assert "refuses the connection" in reason
     (reason,) = reasons(events, "noise")
@@ -133,11 +134,10 @@ def test_a_stream_that_stalls(index, broadcast, server, mp3):
         handler.wfile.write(mp3)
         handler.server.over.wait(WAIT_S)
 
-    def opened(spec):
-        name, _, uri = spec.partition("=")
-        if name == "other":
-            return open_source(spec)
-        return UrlSource(uri, name, open_timeout_s=SILENT_S, read_timeout_s=SILENT_S)
+    def opened(wanted):
+        if wanted.name == "other":
+            return open_source(wanted)
+        return UrlSource(wanted.uri, wanted.name, open_timeout_s=SILENT_S, read_timeout_s=SILENT_S)
 
     def enough(events):
         return len(matches(events, "radio", "started")) >= 2 and "stopped" in states(events, "other")

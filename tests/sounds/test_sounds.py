@@ -7,13 +7,16 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onsets.onset_samples import placed
 
 from stream_match.cli import main
 from stream_match.errors import ParameterError, SourceError
 from stream_match.sounds import Analysis, Sound, analyse_file
 from stream_match.sounds.groups import GROUPINGS, grouped
-from stream_match.sounds.sonify import BEEP_S, beeps
+from stream_match.sounds.recording import Outline, Recording
+from stream_match.sounds.sonify import BEEP_S, Beeps
 
 RATE_HZ = 22_050
 
@@ -109,17 +112,78 @@ def test_silence_has_no_sounds(run, tmp_path):
     assert run(path, "--method", "kmeans")[0] == 2
 
 
-def test_a_long_recording_is_heard_bit_by_bit(tmp_path):
-    path = tmp_path / "long.wav"
-    y = np.zeros(300 * RATE_HZ, np.float32)
-    y[290 * RATE_HZ : 290 * RATE_HZ + 4] = 0.5
-    soundfile.write(path, y, RATE_HZ)
+METHODS = {
+    "online": (),
+    "kmeans": ("--method", "kmeans", "--clusters", 1),
+    "seed": ("--method", "affinity", "--features", "seed"),
+    "librosa": ("--method", "agglomerative", "--clusters", 1, "--detector", "librosa"),
+    "sonify": ("--sonify", "out.flac"),
+    "plot": ("--plot", "out.png"),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_long_recording_is_heard_bit_by_bit(run, tmp_path, monkeypatch, name):
+    if name == "plot":
+        pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    y = np.zeros(600 * RATE_HZ, np.float32)
+    for second in (100, 590):
+        y[second * RATE_HZ : second * RATE_HZ + 4] = 0.5
+    soundfile.write("short.wav", y[: 110 * RATE_HZ], RATE_HZ)
+    soundfile.write("long.wav", y, RATE_HZ)
+    run("short.wav", *METHODS[name], "--json")  # what is imported
     tracemalloc.start()
-    found = analyse_file(path)
+    status, lines, _ = run("long.wav", *METHODS[name], "--json")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [sound.onset_s for sound in found.sounds] == pytest.approx([290], abs=0.001)
-    assert most < 4 * y.nbytes  # the spectra of all of it at once take sixteen times as much as its samples
+    onsets = [json.loads(line)["onset_s"] for line in lines]
+    assert status == 0
+    assert onsets == pytest.approx([100, 590], abs=0.03 if name in ("seed", "librosa") else 0.001)
+    assert most < 0.6 * y.nbytes  # its samples are never held as a whole
+
+
+def test_what_is_wrong_with_a_file_is_told_once_however_often_it_is_read(run, tmp_path, caplog):
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, placed([0, 1, 2, 3] * 4)[0], RATE_HZ)
+    path.write_bytes(path.read_bytes()[:-50_000])
+    run(path, "--method", "affinity", "--features", "seed", "--sonify", tmp_path / "out.wav")
+    assert caplog.text.count("broken off") == 1
+
+
+def test_more_sounds_than_can_be_compared_with_each_other_are_refused(run, drums, monkeypatch):
+    monkeypatch.setattr("stream_match.sounds.groups.MOST_PAIRWISE", 10)
+    for method in (("affinity",), ("agglomerative", "--clusters", 2)):
+        status, lines, err = run(drums, "--method", *method)
+        assert (status, lines) == (2, [])
+        assert "sounds are too many, it takes 10; take a shorter file" in err
+    assert run(drums, "--method", "kmeans", "--clusters", 2)[0] == 0
+
+
+def test_what_does_not_fit_into_a_file_is_refused(run, drums, tmp_path, monkeypatch):
+    monkeypatch.setattr("stream_match.sounds.sonify.LONGEST_S", 3.0)
+    status, lines, err = run(drums, "--sonify", tmp_path / "x.wav")
+    assert status == 2
+    assert lines  # the table is not lost
+    assert "name one that ends in .flac" in err
+    assert not list(tmp_path.iterdir())
+    assert run(drums, "--sonify", tmp_path / "x.flac")[0] == 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(0, 20_000), cuts=st.lists(st.integers(0, 20_000), max_size=8), seed=st.integers(0, 9))
+def test_an_outline_holds_every_sample_however_the_recording_is_cut(n, cuts, seed):
+    y = np.random.default_rng(seed).standard_normal(n).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("stream_match.sounds.recording.MOST_COLUMNS", 20)
+        outline = Outline()
+        for part in np.split(y, sorted(min(cut, n) for cut in cuts)):
+            outline.feed(part)
+    lows, highs = outline.columns()
+    starts = range(0, n, outline.step)
+    np.testing.assert_array_equal(lows, [y[at : at + outline.step].min() for at in starts])
+    np.testing.assert_array_equal(highs, [y[at : at + outline.step].max() for at in starts])
+    assert len(lows) <= 24
 
 
 def spoilt(path, how):
@@ -169,7 +233,9 @@ def test_beeps_sound_where_the_onsets_are(run, drums, tmp_path):
     y, rate_hz = soundfile.read(out)
     assert (y.shape, rate_hz) == ((6 * RATE_HZ, 2), RATE_HZ)
     sounds = analyse_file(drums).sounds
-    right = beeps(sounds, len(y))
+    right = Beeps(sounds).next(len(y))
+    cut = Beeps(sounds)
+    np.testing.assert_array_equal(np.concatenate([cut.next(n) for n in (7, 1_000, len(y) - 1_007)]), right)
     np.testing.assert_allclose(y[:, 1], right, atol=1e-4)
     for sound in sounds:
         assert np.abs(right[round(sound.onset_s * RATE_HZ) :][: round(BEEP_S * RATE_HZ)]).max() > 0.1
@@ -221,7 +287,7 @@ def no_listening(monkeypatch):
     def read(_):
         raise AssertionError("it is read all the same")
 
-    monkeypatch.setattr("stream_match.sounds.analyse.read_blocks", read)
+    monkeypatch.setattr("stream_match.sounds.recording.read_blocks", read)
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -244,11 +310,12 @@ def test_what_breaks_off_while_it_is_written_leaves_what_was_there(run, drums, t
     out.write_text("what was there")
 
     def broken(*args, **_):
-        path = next(arg for arg in args if hasattr(arg, "write_text"))
-        path.write_text("half")
+        for path in args:
+            if hasattr(path, "write_text"):
+                path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(soundfile, "write", broken)
+    monkeypatch.setattr(soundfile.SoundFile, "write", broken)
     monkeypatch.setattr(figure, "savefig", broken)
     status, lines, err = run(drums, option, out)
     assert status == 1
@@ -268,7 +335,9 @@ def of_kinds(n):
     features = {"centroid_octaves": 0.0, "decay_db": 0.0}
     kinds = [kind for kind in range(n) for _ in range(n - kind)]
     sounds = tuple(Sound(0.1 * at, kind, features) for at, kind in enumerate(kinds))
-    return Analysis(np.zeros(round(0.1 * len(sounds) * RATE_HZ), np.float32), sounds)
+    recording = Recording("silence.wav")
+    recording.samples = round(0.1 * len(sounds) * RATE_HZ)
+    return Analysis(recording, sounds)
 
 
 def drawn(monkeypatch, draw):
@@ -315,7 +384,7 @@ def test_more_clusters_than_rows_are_told(monkeypatch, tmp_path, run):
 def test_every_cluster_has_a_beep_of_its_own():
     kinds = range(45)
     n = round(BEEP_S * RATE_HZ)
-    y = beeps([Sound(kind * BEEP_S, kind, {}) for kind in kinds], 46 * n)
+    y = Beeps([Sound(kind * BEEP_S, kind, {}) for kind in kinds]).next(46 * n)
     each = [y[round(kind * BEEP_S * RATE_HZ) :][: n - 2] for kind in kinds]
     apart = [np.abs(one - other).max() for i, one in enumerate(each) for other in each[:i]]
     assert min(apart) > 0.05
