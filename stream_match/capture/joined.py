@@ -117,7 +117,7 @@ class JoinedFile:
             try:
                 container = open_bytes(part, shown=self._shown)
             except (av.error.FFmpegError, OSError) as error:
-                refused = refused or error
+                refused = refused or part.failure or error
                 self._unheard_bytes += part.size
                 unreadable += 1
             else:
@@ -147,6 +147,8 @@ class JoinedFile:
             if not self._heard_s and isinstance(error, SourceError):
                 raise
             self._reason = str(getattr(error, "strerror", None) or error)
+        if part.failure is not None:
+            self._reason = part.failure.strerror
         self._damaged += decoder.damaged_within
         self._no_numbers += decoder.no_numbers
         self._jumps |= decoder.leaps > 0
@@ -177,13 +179,11 @@ class JoinedFile:
 
     def _tell(self) -> None:
         self._tell_short()
-        if self._filled_s >= LEAST_TOLD_S or self._damaged > 1:
-            log.warning(
-                "%s: damaged packets that were skipped: %d; %.2f s of it are missing and became silence",
-                self._path,
-                self._damaged,
-                self._filled_s,
-            )
+        if self._filled_s >= LEAST_TOLD_S:
+            told = "%s: %.2f s of it are damaged or missing and became silence"
+            log.warning(told, self._path, self._filled_s)
+        elif self._damaged > 1:
+            log.warning("%s: damaged packets that were skipped: %d", self._path, self._damaged)
         if self._no_numbers:
             log.warning("%s: %d samples were no numbers and became silence", self._path, self._no_numbers)
         if self._unheard_bytes:

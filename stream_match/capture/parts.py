@@ -83,6 +83,8 @@ class Part(io.RawIOBase):
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         super().__init__()
         self.start, self.end = start, end
+        self.failure: OSError | None = None
+        """What kept it from being read to its end."""
         self._file = file
         self._position = 0
         self._budget_bytes = CIRCLES * (self.size + (1 << 16))
@@ -101,15 +103,27 @@ class Part(io.RawIOBase):
         return True
 
     def read(self, n: int = -1) -> bytes:
-        """Return up to `n` bytes, all that are left if it is negative."""
+        """Return up to `n` bytes, all that are left if it is negative; none at the end, or at a failure."""
         left = max(0, self.size - self._position)
-        self._file.seek(self.start + self._position)
-        data = self._file.read(left if n < 0 else min(n, left))
-        self._position += len(data)
-        self._budget_bytes -= max(len(data), LEAST_READ_BYTES)
+        wanted = left if n < 0 else min(n, left)
+        self._budget_bytes -= max(wanted, LEAST_READ_BYTES)
         if self._budget_bytes < 0:
-            raise OSError(errno.EIO, "its table of contents leads in circles")
+            return self._failed(OSError(errno.EIO, "its table of contents leads in circles"))
+        try:
+            data = self._read(wanted) if wanted else b""
+        except OSError as error:
+            return self._failed(error)
+        self._position += len(data)
         return data
+
+    def _failed(self, error: OSError) -> bytes:
+        """Note a failure; for FFmpeg it is the end of the file, for it would print an error and go on."""
+        self.failure = self.failure or error
+        return b""
+
+    def _read(self, n: int) -> bytes:
+        self._file.seek(self.start + self._position)
+        return self._file.read(n)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move, and return the new place."""

@@ -258,10 +258,32 @@ def test_a_part_is_read_as_a_file_of_its_own():
 
 def test_a_part_that_is_read_in_circles_comes_to_an_end():
     part = Part(io.BytesIO(bytes(10)), 0, 10)
-    with pytest.raises(OSError, match="in circles"):  # noqa: PT012 - the loop is what is tested
-        while True:
-            part.seek(0)
-            part.read(10)
+    while part.read(10):
+        part.seek(0)
+    assert "in circles" in str(part.failure)
+
+
+def test_a_place_beyond_every_file_is_its_end():
+    part = Part(io.BytesIO(bytes(10)), 0, 10)
+    part.seek(2**63)
+    assert part.read(10) == b""
+    assert part.failure is None
+
+
+def test_a_disk_that_fails_is_told_and_what_was_read_is_heard(tmp_path, caplog, monkeypatch):
+    path = tmp_path / "song.wav"
+    path.write_bytes(encoded(tone(500, 8), 44_100, "WAV"))
+    read_whole = Part._read
+
+    def fails(self, n):
+        if self.start + self._position > 400_000:
+            raise OSError(5, "Input/output error")
+        return read_whole(self, n)
+
+    monkeypatch.setattr(Part, "_read", fails)
+    with caplog.at_level(logging.WARNING):
+        assert 4 < seconds(read(path)) < 6
+    assert "Input/output error" in caplog.text
 
 
 def test_the_end_of_a_joined_file_is_where_it_was(tmp_path):
