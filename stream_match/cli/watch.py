@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
@@ -18,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``watch``; return the exit status."""
     # That a reader such as head goes away is an end in order, and no news.
     logging.getLogger("stream_match.publish.jsonl").setLevel(logging.WARNING)
-    with suppress(KeyboardInterrupt):  # the way in which it ends
+    with suppress(KeyboardInterrupt):  # before it has begun
         asyncio.run(_watch(args))
     return 0
 
@@ -26,8 +27,11 @@ def run(args: argparse.Namespace) -> int:
 async def _watch(args: argparse.Namespace) -> None:
     types = args.type.split(",") if args.type else KINDS
     events = subscribe(args.mqtt, node=args.node or "+", source=args.source or "+", types=types)
+    interrupted = asyncio.Event()
+    # Not by KeyboardInterrupt: a second one would come in the middle of the end.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     async with JsonlSink(None) if args.json else ConsoleSink() as sink:
-        await first_of(_print(events, sink), sink.until_reader_is_gone())
+        await first_of(_print(events, sink), sink.until_reader_is_gone(), interrupted.wait())
 
 
 async def _print(events: AsyncGenerator[Event, None], sink: JsonlSink) -> None:

@@ -116,7 +116,8 @@ def _split(uri: str) -> SplitResult:
         parts = urlsplit(uri)
         known = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and not parts.fragment
         known = known and parts.port != 0
-    except ValueError:  # a port that is no number, or a torn [IPv6] address
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # a port that is no number, a torn [IPv6] address, a name that cannot be looked up
         known = False
     if not known:
         raise UsageError(

@@ -76,11 +76,13 @@ class Screen:
         event : Event
             Any, in the order of arrival.
         """
+        time = _utc(event.time)
+        clock = time if self._latest is None else max(self._latest, time)
+        line = describe(event, tz=self._tz, clock=clock)  # may fail, and then it is not seen yet
         if not self._news.is_news(event):
             return None
-        time = _utc(event.time)
-        self._latest = time if self._latest is None else max(self._latest, time)
-        return describe(event, tz=self._tz, clock=self._latest)
+        self._latest = clock
+        return line
 
 
 def describe(event: Event, *, tz: tzinfo | None = None, clock: datetime | None = None) -> str:

@@ -37,6 +37,7 @@ class JsonlSink(OutboxSink):
         super().__init__(f"jsonl:{'-' if path is None else path}", backoff=backoff or Backoff(cap_s=_CAP_S))
         self._path = path
         self._reader_gone = asyncio.Event()
+        self._begun: tuple[str, str | None] | None = None  # id and line of the event under way
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:  # noqa: ARG003  (one signature for every sink)
@@ -72,7 +73,7 @@ class JsonlSink(OutboxSink):
         await self._drain()
 
     async def _send(self, event: Event) -> None:
-        line = None if self._reader_gone.is_set() else self._line(event)
+        line = None if self._reader_gone.is_set() else self._line_once(event)
         try:
             while line is not None and not self._written(line):
                 await self._pause(_SLOW_READER_S)
@@ -81,6 +82,12 @@ class JsonlSink(OutboxSink):
         except OSError as error:
             raise self._away(error) from error
         await asyncio.sleep(0)  # a long outbox after a full disk must not hold up the listening
+
+    def _line_once(self, event: Event) -> str | None:
+        # The console calls nothing news a second time, so a line that could not be written is kept.
+        if self._begun is None or self._begun[0] != event.event_id:
+            self._begun = event.event_id, self._line(event)
+        return self._begun[1]
 
     def _written(self, line: str) -> bool:
         try:

@@ -201,6 +201,8 @@ async def _dial(
         raise
     except asyncio.CancelledError:
         # The thread that dials cannot be interrupted: hang up when it is through.
+        # What it still does must start nothing on the event loop, which may be closing.
+        client._client.on_disconnect = client._client.on_socket_open = None
         dialling.add_done_callback(lambda done: done.cancelled() or done.exception())
         dialling.add_done_callback(lambda _: client._client.disconnect())
         raise

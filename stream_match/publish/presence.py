@@ -15,7 +15,7 @@ OFFLINE_S = 2.0
 """A node is taken as gone when it is offline for so long. One whose connection broke is back within a second
 or two; one that was started again corrects the late last will of its earlier run at once."""
 
-REMEMBERED = 10_000
+REMEMBERED = 2000
 """Nodes, sources and matches that are remembered, each: memory is bounded whatever a broker sends."""
 
 _GOING_ON = ("running", "stalled")  # in any other state a source has ended its matches
@@ -39,6 +39,10 @@ class Presence:
         self._open: OrderedDict[_Match, MatchEvent] = OrderedDict()
         self._ended: OrderedDict[_Match, None] = OrderedDict()
         self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node
+
+    def look_away(self) -> None:
+        """Forget which nodes are offline, because the connection broke; the broker tells it again."""
+        self._offline.clear()
 
     def node_said(self, node: str, payload: bytes, now: float) -> list[str]:
         """Take note of a node's own status.

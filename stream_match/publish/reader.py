@@ -16,6 +16,10 @@ SEEN_IDS = 20_000
 MAX_PAYLOAD_BYTES = 256 * 1024
 """What is larger is not looked at. An event has 1 to 30 kB."""
 
+_IDS = ("event_id", "match_id", "onset_id", "cluster_id")
+_LONGEST_ID = 200
+"""Ids are remembered, here and elsewhere. Ours have 26 to 40 letters."""
+
 _KNOWN_SCHEMAS = known_schemas()
 
 log = logging.getLogger(__name__)
@@ -61,10 +65,14 @@ class Reader:
             self._skip(topic, "is too large")
             return None
         try:
-            return from_json(payload)
+            event = from_json(payload)
         except ValueError:  # pydantic's, for nesting that is too deep as well
             self._count(topic, payload)
             return None
+        if any(len(getattr(event, name, "")) > _LONGEST_ID for name in _IDS):
+            self._skip(topic, "has an id that is too long")
+            return None
+        return event
 
     def forget(self, event_ids: Iterable[str]) -> None:
         """Let events be new again."""

@@ -107,7 +107,7 @@ async def _hear(address: Address, hearing: "_Hearing", backoff: Backoff, *, pati
     while True:
         try:
             async with connect(address) as connection:
-                hearing.note_refusals(await connection.subscribe(*hearing.filters))
+                hearing.begin(await connection.subscribe(*hearing.filters))
                 patient = True
                 backoff.reset()
                 await first_of(_take(connection, hearing), _tell_ends(hearing))
@@ -159,8 +159,9 @@ class _Hearing:
         elif (event := self._reader.read(received.topic, received.payload)) is not None:
             self._tell(self._presence.hear(event, retained=received.retained))
 
-    def note_refusals(self, refusals: list[RefusedError]) -> None:
-        """Tell which filters were refused; raise if all were."""
+    def begin(self, refusals: list[RefusedError]) -> None:
+        """Begin with a new connection, which refused some filters; raise if it refused all."""
+        self._presence.look_away()
         if len(refusals) == len(self.filters):
             raise refusals[0]
         for refusal in refusals:

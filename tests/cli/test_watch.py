@@ -38,6 +38,14 @@ async def interrupt(process, _):
     process.send_signal(signal.SIGINT)
 
 
+async def interrupt_twice(process, _):
+    """As `timeout -s INT` does, and people who are in a hurry."""
+    process.send_signal(signal.SIGINT)
+    await asyncio.sleep(0.01)
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+
+
 async def go_away(process, sink):
     process.stdout._transport.close()  # asyncio has no public way to close the reading end
     number = 2
@@ -47,7 +55,7 @@ async def go_away(process, sink):
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("end", [interrupt, go_away])
+@pytest.mark.parametrize("end", [interrupt, interrupt_twice, go_away])
 def test_watch_prints_events_and_ends_quietly(end):
     line, code, errors = asyncio.run(watched(end=end))
     assert line.endswith("  kitchen  · running\n")

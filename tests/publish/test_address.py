@@ -67,6 +67,8 @@ def test_redact(uri, shown):
         "mqtt://me:hid/den@host",
         "mqtt://host:0",
         "mqtt://host:99999",
+        "mqtt://a..b",
+        "mqtt://" + 64 * "a",
         "mqtt://[::1",
         "mqtt://host/a/+/b",
         "mqtt://host/$SYS",

@@ -167,6 +167,22 @@ def test_a_full_disk_sets_nothing_aside(tmp_path, monkeypatch):
     assert sink.set_aside == 0
 
 
+def test_the_console_prints_after_a_failed_write_what_it_could_not_print_before(capfd, monkeypatch):
+    write, left = os.write, [3]
+
+    def full(fd, data):
+        if fd == 1 and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    sink = ConsoleSink()
+    sink._backoff = Backoff(0.001, 0.001)
+    monkeypatch.setattr(os, "write", full)
+    deliver(sink, [match(1), status(2)])
+    assert [line.split()[2] for line in capfd.readouterr().out.splitlines()] == ["▶", "·"]
+
+
 def test_failures_are_counted_in_a_row_for_each_thing():
     failures, error = Failures(3), ValueError()
     assert [failures.enough("a", error), failures.enough("b", error), failures.enough("a", error)] == 3 * [

@@ -56,6 +56,13 @@ def test_a_node_that_is_soon_back_has_not_ended():
     assert presence.due(LATER) == []
 
 
+def test_a_node_that_was_offline_when_the_reader_lost_its_connection_is_asked_for_again():
+    presence = heard(status(1), match(2))
+    presence.node_said("attic", b"offline", 0.0)
+    presence.look_away()
+    assert presence.due(LATER) == []
+
+
 def test_what_ended_by_itself_is_not_ended_again():
     presence = heard(status(1), match(2), match(3, "ended"), status(4, "stopped"))
     presence.node_said("attic", b"offline", 0.0)

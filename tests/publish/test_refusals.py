@@ -263,8 +263,8 @@ async def read_packet(reader):
 
 
 @contextlib.asynccontextmanager
-async def deaf_broker(is_answered):
-    """A broker of MQTT 5 that acknowledges only the publications for which `is_answered(topic)`."""
+async def broker_that(answers):
+    """A broker of MQTT 5 that acknowledges with the reason code `answers(topic)`, or not at all for None."""
     published = []
 
     async def serve(reader, writer):
@@ -278,8 +278,9 @@ async def deaf_broker(is_answered):
                 if kind >> 4 == 3:
                     end = 2 + int.from_bytes(packet[:2])
                     published.append(packet[2:end].decode())
-                    if is_answered(published[-1]):
-                        writer.write(bytes([0x40, 2]) + packet[end : end + 2])
+                    code = answers(published[-1])
+                    if code is not None:
+                        writer.write(bytes([0x40, 3]) + packet[end : end + 2] + bytes([code]))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -291,7 +292,7 @@ def test_an_event_that_is_never_acknowledged_does_not_hold_up_the_others(monkeyp
     monkeypatch.setattr("stream_match.publish.mqtt.ANSWER_S", 0.1)
 
     async def run():
-        async with deaf_broker(lambda topic: topic != MATCH) as (uri, published):
+        async with broker_that(lambda topic: None if topic == MATCH else 0) as (uri, published):
             sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.05))
             async with sink:
                 for event in (match(1), status(2)):
@@ -308,7 +309,7 @@ def test_a_broker_that_never_acknowledges_anything_loses_no_event(monkeypatch, c
     answering = []
 
     async def run():
-        async with deaf_broker(lambda _: bool(answering)) as (uri, published):
+        async with broker_that(lambda _: 0 if answering else None) as (uri, published):
             sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02))
             async with sink:
                 await sink.publish(match(1, "ended"))
@@ -319,6 +320,37 @@ def test_a_broker_that_never_acknowledges_anything_loses_no_event(monkeypatch, c
             return published.count(MATCH), sink.set_aside
 
     assert asyncio.run(run()) == (1, 0)
+
+
+def test_a_quota_that_is_exceeded_is_waited_for(caplog):
+    codes = 6 * [151] + [0]
+
+    async def run():
+        async with broker_that(lambda topic: codes.pop(0) if topic == MATCH else 0) as (uri, published):
+            sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02))
+            async with sink:
+                await sink.publish(match(1))
+                await drained(sink)
+            return published.count(MATCH), sink.set_aside
+
+    assert asyncio.run(run()) == (7, 0)
+    assert "a quota is exceeded (reason code 151)" in caplog.text
+
+
+@pytest.mark.parametrize("code", [128, 131, 144, 149, 153, 200])
+def test_whatever_the_code_of_a_refusal_it_is_told_and_the_next_event_goes_on(code, caplog):
+    async def run():
+        async with broker_that(lambda topic: code if topic == MATCH else 0) as (uri, published):
+            sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02))
+            sink._between_attempts = Backoff(0.001, 0.001)
+            async with sink:
+                for event in (match(1), status(2)):
+                    await sink.publish(event)
+                await drained(sink)
+            return published.count(MATCH), published.count(NODE), sink.set_aside
+
+    assert asyncio.run(run()) == (3, 2, 1)  # online and stopped: the connection was kept
+    assert f"(reason code {code})" in caplog.text
 
 
 def test_a_listener_that_leaves_before_all_is_delivered_is_called_offline(mosquitto, ear):

@@ -91,6 +91,7 @@ HOSTILE = {
     "a large number": b"9" * 100_000,
     "NaN": b"NaN",
     "null bytes": b"\0" * 1000,
+    "a long id": payload(match(1, match_id="m" * 10_000)),
 }
 
 
@@ -301,7 +302,7 @@ def test_a_filter_that_is_refused_is_told():
 
     hearing = _Hearing("base", "+", "+", frozenset({"cluster"}))
     with pytest.raises(SinkError, match="no permission"):
-        hearing.note_refusals([RefusedError("not-authorised", "no permission")])
+        hearing.begin([RefusedError("not-authorised", "no permission")])
 
 
 def test_a_message_whose_topic_is_no_text_does_not_end_the_connection():
