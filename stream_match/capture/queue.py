@@ -53,7 +53,7 @@ class BlockQueue:
         self._waiting: deque[_Waiting] = deque()
         self._buffered = 0
         self._dropped = 0
-        self._closed = False
+        self._closed_at: float | None = None
         self._error: BaseException | None = None
         self._readable = asyncio.Event()
         self._room = asyncio.Event()
@@ -81,7 +81,12 @@ class BlockQueue:
     @property
     def closed(self) -> bool:
         """Whether no more comes."""
-        return self._closed
+        return self._closed_at is not None
+
+    @property
+    def closed_s(self) -> float:
+        """Seconds since the queue was closed; 0 if it is open."""
+        return 0.0 if self._closed_at is None else self._clock() - self._closed_at
 
     @property
     def any_arrived(self) -> bool:
@@ -130,8 +135,8 @@ class BlockQueue:
         error : BaseException, optional
             Raised to the reader after the last block.
         """
-        if not self._closed:
-            self._closed, self._error = True, error
+        if self._closed_at is None:
+            self._closed_at, self._error = self._clock(), error
         self._readable.set()
 
     async def get(self) -> Block | None:
@@ -143,7 +148,7 @@ class BlockQueue:
             The oldest block; None at the end.
         """
         while not self._waiting:
-            if self._closed:
+            if self.closed:
                 if self._error is not None:
                     raise self._error
                 return None

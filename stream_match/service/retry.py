@@ -60,13 +60,15 @@ class Retry:
         self._away_since: float | None = None  # monotonic; until it runs at all
         self._told = False
 
-    def lost(self, reason: str) -> float:
+    def lost(self, reason: str, *, ago_s: float = 0.0) -> float:
         """Take note that the source is lost.
 
         Parameters
         ----------
         reason : str
             One sentence for the log.
+        ago_s : float, >= 0 [seconds]
+            How long ago it was lost: what was heard since had waited in the queue.
 
         Returns
         -------
@@ -77,7 +79,7 @@ class Retry:
         self.attempt += 1
         self._outage_since = now if self._outage_since is None else self._outage_since
         self._away_since = now if self._away_since is None else self._away_since
-        wait_s = self._backoff.next_s(self._cap_s(now - self._outage_since))
+        wait_s = max(0.0, self._backoff.next_s(self._cap_s(now - self._outage_since)) - ago_s)
         sentence = f"{self._name}: {reason}; trying again in {wait_s:.0f} s"
         self._told |= self._complaints.tell(self._cause(reason), sentence)
         return wait_s

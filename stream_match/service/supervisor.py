@@ -56,6 +56,7 @@ class Supervisor:
         self._kept_s = 0.0  # stream time at which it was last written down
         self._begun_s = 0.0  # stream time at which the engine of now began
         self._breaks = 0  # engines that broke in a row
+        self._lost_for_s = 0.0  # how long ago the last opening was lost
         self._suppressed = 0  # onsets of earlier engines that were not told
         self._complaints = SparseLog(log, clock=self._world.monotonic)
 
@@ -79,7 +80,7 @@ class Supervisor:
                 await self._fail(reason)
                 return
             self._teller.forget()
-            await self._wait_for_return(reason)
+            await self._wait_for_return(reason, self._lost_for_s)
         await self._end("stopped")
 
     def _comes_back(self, loss: Exception) -> bool:
@@ -107,6 +108,7 @@ class Supervisor:
             log.debug("%s broke", self._source.name, exc_info=True)
             return error
         finally:
+            self._lost_for_s = queue.closed_s
             await cancelled(*tasks)
         return None
 
@@ -231,8 +233,8 @@ class Supervisor:
         queue.close()  # the reader need not wait until the source has closed
         intake.cancel()
 
-    async def _wait_for_return(self, reason: str) -> None:
-        wait_s = self._retry.lost(reason)
+    async def _wait_for_return(self, reason: str, ago_s: float = 0.0) -> None:
+        wait_s = self._retry.lost(reason, ago_s=ago_s)
         await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
         await unless(self._shared.stop, wait_s, self._world)
 

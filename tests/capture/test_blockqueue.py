@@ -155,3 +155,52 @@ def test_what_waits_comes_before_the_end_and_the_error():
 def test_a_queue_without_room_is_refused(capacity_s):
     with pytest.raises(ParameterError):
         BlockQueue(capacity_s)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_silence_is_measured_where_audio_arrives_not_where_it_is_taken():
+    clock = Clock()
+    queue = BlockQueue(CAPACITY / SAMPLE_RATE_HZ, clock=clock)
+    clock.now += 7
+    assert (queue.silent_s, queue.any_arrived) == (7.0, False)
+    queue.put_nowait(numbered(0, 0, metadata={"StreamTitle": "no audio"}))
+    assert (queue.silent_s, queue.any_arrived) == (7.0, False)
+    queue.put_nowait(numbered(0, 5))
+    assert (queue.silent_s, queue.any_arrived) == (0.0, True)
+    clock.now += 3
+    asyncio.run(queue.get())
+    assert queue.silent_s == 3.0
+
+
+def test_a_writer_that_waits_for_room_is_not_silent():
+    async def scenario():
+        clock = Clock()
+        queue = BlockQueue(CAPACITY / SAMPLE_RATE_HZ, clock=clock)
+        await queue.put(numbered(0, CAPACITY))
+        waiting = asyncio.create_task(queue.put(numbered(CAPACITY, CAPACITY)))
+        await asyncio.sleep(0)
+        clock.now += 50
+        silent_while_it_waits = queue.silent_s
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return silent_while_it_waits, queue.silent_s
+
+    assert asyncio.run(scenario()) == (0.0, 50.0)
+
+
+def test_the_first_close_counts():
+    clock = Clock()
+    queue = BlockQueue(clock=clock)
+    assert (queue.closed, queue.closed_s) == (False, 0.0)
+    queue.close(OSError("gone"))
+    clock.now += 2
+    queue.close()
+    assert (queue.closed, queue.closed_s) == (True, 2.0)
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(queue.get())

@@ -8,7 +8,9 @@ from contextlib import aclosing
 
 import pytest
 
-from stream_match.capture.threaded import from_thread
+from stream_match.capture import threaded
+from stream_match.capture.threaded import MAX_HUNG, from_thread
+from stream_match.errors import SourceError
 
 
 def threads(name):
@@ -102,3 +104,51 @@ print("done")
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()]
+)
+def test_what_would_end_the_program_ends_the_thread_alone(error):
+    def iterate(_):
+        yield 1
+        raise error
+
+    async def read():
+        items = from_thread(iterate, name="exits")
+        assert await anext(items) == 1
+        with pytest.raises(RuntimeError, match=type(error).__name__):
+            await anext(items)
+
+    asyncio.run(read())
+    assert not threads("exits")
+
+
+def test_threads_that_a_driver_holds_are_bounded_and_forgotten_when_they_end(monkeypatch):
+    monkeypatch.setattr(threaded, "CLOSE_WAIT_S", 0.01)
+    driver = threading.Event()
+
+    def stuck(_):
+        yield 1
+        driver.wait(60)
+
+    async def open_once():
+        async with aclosing(from_thread(stuck, name="driver")) as items:
+            assert await anext(items) == 1
+            await asyncio.sleep(0.02)  # into the driver
+
+    async def scenario():
+        for _ in range(MAX_HUNG):
+            await open_once()
+        with pytest.raises(SourceError, match="driver stuck") as refused:
+            await open_once()
+        assert refused.value.retry
+        assert len(threads("driver")) == MAX_HUNG
+        driver.set()
+        for thread in threads("driver"):
+            thread.join(10)
+        await open_once()
+
+    asyncio.run(scenario())
+    assert not threads("driver")
+    assert not threaded._left

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from service_fakes import MemorySink, ScriptedSource, hear, live, run, sound
+from service_fakes import MemorySink, ScriptedSource, ToyEngine, hear, live, run, sound
 
 from stream_match.capture.base import Block
 from stream_match.capture.synth import drum_solo
@@ -17,7 +17,7 @@ from stream_match.errors import SourceError, UsageError
 from stream_match.service import listen
 from stream_match.service.claim import claimed
 from stream_match.service.memory import ASIDE, IDS_AHEAD, MISSES, SoundMemory
-from stream_match.service.states import KEEP_EVERY_S
+from stream_match.service.states import FORGET_AFTER_BREAKS, KEEP_EVERY_S
 
 
 def drums(seed=0, seconds=5):
@@ -313,3 +313,42 @@ def test_a_flood_is_told_once_and_counted(caplog):
     _, events = run(lambda world: hear(world, tape, make_engine=lambda: engine(max_onsets_per_second=0.5)))
     assert events[-1].onsets_suppressed > 20
     assert sum("max_onsets_per_second" in message for message in caplog.messages) == 1
+
+
+class Remembers(ToyEngine):
+    """An engine that breaks with what it is given to remember, if that is poisoned."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self._error = error
+
+    def memory(self, *, ids_ahead=0):
+        if self._error is not None:
+            raise self._error
+        return json.dumps({"next": ids_ahead, "poison": 1})
+
+    def remember(self, memory):
+        self._breaks_at_s = 0.5 if json.loads(memory).get("poison") else None
+
+
+def test_an_engine_that_cannot_tell_what_it_learnt_ends_nothing(tmp_path, caplog):
+    memory = SoundMemory(tmp_path / "x.json", "P")
+    memory.take(Remembers(), goes_on=True)
+    memory.take(Remembers(ZeroDivisionError("broken")), goes_on=True)
+    assert "is lost (ZeroDivisionError: broken)" in caplog.text
+    given = []
+    heir = Remembers()
+    heir.remember = given.append
+    memory.give(heir)
+    assert json.loads(given[0])["next"] == IDS_AHEAD  # no identity is given twice
+
+
+def test_what_breaks_every_engine_is_set_aside(tmp_path):
+    SoundMemory(tmp_path / "radio.clusters.json", "P").take(Remembers())
+    stop = asyncio.Event()
+    radio = live("radio", [*[sound(1.0), 1.0] * 60, stop.set, 9.0])
+    _, events = run(lambda world: listened(world, radio, tmp_path, Remembers, stop))
+    assert (tmp_path / "radio.clusters.json.set-aside").exists()
+    broke = [event for event in of_type(events, "status") if event.state == "reconnecting"]
+    assert len(broke) == FORGET_AFTER_BREAKS
+    assert SoundMemory(tmp_path / "radio.clusters.json", "Q").prefix != "P"
