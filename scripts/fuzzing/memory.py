@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from stream_match.capture import web
+from stream_match.capture import connections
 
 
 class _Socket(io.BytesIO):
@@ -19,25 +19,20 @@ class _Socket(io.BytesIO):
 
 def response(data: bytes) -> http.client.HTTPResponse:
     """Understand an answer as the client does; raise what it raises."""
-    made = web._Answer(_Socket(data))  # type: ignore[arg-type]
+    made: http.client.HTTPResponse = connections._Answer(_Socket(data))  # type: ignore[arg-type]
     made.begin()
     return made
 
 
-def opener(client: web.Web, answer: Callable[[str], bytes]) -> urllib.request.OpenerDirector:
-    """Return what opens addresses for a client, with the handlers that it has but for the connections."""
-    director = urllib.request.OpenerDirector()
-    for handler in (
-        _Connecting(answer),
-        web._Redirecting(client),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.HTTPDefaultErrorHandler(),
-    ):
-        director.add_handler(handler)
-    return director
+class Connecting(urllib.request.AbstractHTTPHandler):
+    """Answers instead of `connections.Connecting`, whatever the address is.
 
+    Parameters
+    ----------
+    answer : callable (str) -> bytes
+        Returns what the server of an address sends: status, headers and body.
+    """
 
-class _Connecting(urllib.request.AbstractHTTPHandler):
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
     def __init__(self, answer: Callable[[str], bytes]) -> None:

@@ -16,6 +16,7 @@ from fuzzing import memory, seeds
 from fuzzing.inputs import mutated
 from stream_match.capture import icy, opening, playlist, web
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.connections import Connections
 from stream_match.capture.file import read_blocks
 from stream_match.capture.media import open_bytes
 from stream_match.capture.tags import tags, tags_of
@@ -166,14 +167,14 @@ class _Answers:
     def __init__(self, audio: bytes, *, hls: bool) -> None:
         self._audio, self._hls = audio, hls
         # Instead of the network, whatever the addresses are.
-        setattr(web, "_opener", lambda client, _: memory.opener(client, self._answer))  # noqa: B010
+        setattr(web, "Connecting", lambda _: memory.Connecting(self._answer))  # noqa: B010
         setattr(opening, "open_rtsp", _no_rtsp)  # noqa: B010
 
     def __call__(self, data: bytes, _folder: Path, _number: int) -> None:
         self._data, self._asked = data, 0
         address = "http://127.0.0.1:9/x.m3u8"
         source = UrlSource(address, "x", open_timeout_s=1.0, read_timeout_s=1.0)
-        connections = web.Connections(LONGEST_S)
+        connections = Connections(LONGEST_S)
         try:
             heard = 0
             for block in source._read(threading.Event(), connections):

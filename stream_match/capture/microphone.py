@@ -138,20 +138,27 @@ class MicrophoneSource:
                 yield from self._heard(recorder, device, stop)
 
     def _tell_form(self, device: dict[str, Any]) -> None:
-        """Say once that a device does not take what it names as its own."""
-        form = f"{device['rate_hz']} Hz with {device['channels']} channels"
-        if device["refused"] and form not in self._told:
-            self._told.add(form)
-            log.warning(
-                "%s: %r is recorded at %s; it refused %s", self.name, device["name"], form, device["refused"]
-            )
+        """Say that a device does not take what it names as its own."""
+        if device["refused"]:
+            form = f"{device['rate_hz']} Hz with {device['channels']} channels"
+            self._tell(f"microphone {device['name']!r} is recorded at {form}; it refused {device['refused']}")
+
+    def _tell(self, what: str) -> None:
+        """Say something once, however often the microphone is opened."""
+        if what not in self._told:
+            self._told.add(what)
+            log.warning("%s: %s", self.name, what)
 
     def _heard(self, recorder: "_Recorder", device: dict[str, Any], stop: threading.Event) -> Iterator[Block]:
         channels, rate_hz = device["channels"], device["rate_hz"]
         shown = f"microphone {device['name']!r}"
         resampler = Resampler(rate_hz, channels, shown, channel=self._channel)
         while (body := recorder.receive(self._stall_s, stop)) is not None:
-            lost, torn = AUDIO.unpack_from(body)
+            lost, torn, wrong_hz = AUDIO.unpack_from(body)
+            if wrong_hz:
+                self._tell(
+                    f"{shown} says {rate_hz} Hz and delivers {wrong_hz:.0f}: nothing will be recognised"
+                )
             tail = resampler.flush() if torn else np.empty(0, np.float32)
             if tail.size:
                 yield Block(tail)

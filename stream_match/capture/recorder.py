@@ -6,7 +6,8 @@ disturbs another, and a process that hangs can be killed. The program is run by 
 nothing of the package, so that it starts in a tenth of a second. It ends when its standard input does.
 
 Each message is a `HEADER` (kind, bytes) and a body. The body is JSON or audio. Audio is an `AUDIO` header
-(frames lost before it, whether it is torn off) and interleaved float32 samples.
+(frames lost before it; whether it is torn off; the rate at which frames come if that is not the stated
+one, else 0) and interleaved float32 samples.
 """
 
 import json
@@ -17,12 +18,13 @@ import signal
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 HEADER = struct.Struct("<cI")
-AUDIO = struct.Struct("<I?")
+AUDIO = struct.Struct("<I?f")
 SAID, HEARD = b"J", b"A"
 
 CALLBACKS_PER_S = 10
@@ -37,6 +39,13 @@ RATES_HZ = (48_000, 44_100, 96_000, 32_000, 16_000, 8_000)
 UNFIT = {-9994, -9997, -9998, -9999}
 """PortAudio's codes for a format, a rate, channels or a combination of them that the device does not take."""
 
+RATE_AFTER_S = 60.0
+"""Audio after which the rate of a device is compared with the clock."""
+
+RATE_SLACK = 0.02
+"""By so much [share] a rate may be off. Clocks of sound cards are off by 0.0001. One that delivers 44,100 Hz
+for 48,000 is off by 0.08, and nothing in it would be recognised."""
+
 NAMES_SHOWN = 5
 _ADDRESS = re.compile(r" \(hw:\d+,\d+\)$")
 
@@ -49,19 +58,52 @@ class Failure(Exception):  # noqa: N818 - sent to the parent, where it becomes a
         self.retry = retry
 
 
+class RateCheck:
+    """Compares the rate at which frames come with the rate that a device states.
+
+    Parameters
+    ----------
+    rate_hz : int
+        What the device states.
+    clock : callable
+        Monotonic time [seconds].
+    """
+
+    def __init__(self, rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate_hz = rate_hz
+        self._clock = clock
+        self._begun: float | None = None
+        self._frames = 0
+        self.wrong_hz = 0.0
+
+    def hear(self, frames: int, *, torn: bool) -> None:
+        """Count frames; set `wrong_hz` if they come at another rate."""
+        now = self._clock()
+        if torn or self._begun is None:
+            self._begun, self._frames = now, 0
+            return
+        self._frames += frames
+        if self._frames >= RATE_AFTER_S * self._rate_hz:
+            measured_hz = self._frames / max(now - self._begun, 1e-9)
+            self.wrong_hz = measured_hz if abs(measured_hz / self._rate_hz - 1) > RATE_SLACK else 0.0
+            self._begun = None
+
+
 class Tape:
     """Between PortAudio's thread, which may do nothing but copy, and ours."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate_hz: int) -> None:
+        self.rate = RateCheck(rate_hz)
         self.over = threading.Event()
         self._waiting: queue.Queue[tuple[int, bool, bytes]] = queue.Queue(QUEUED_CALLBACKS)
         self._lost = 0
         self._torn = False
 
-    def callback(self, samples: Any, frames: int, time: Any, status: Any) -> None:
+    def callback(self, samples: Any, frames: int, times: Any, status: Any) -> None:
         """Take what the device has heard; `samples` belongs to PortAudio."""
-        del time
+        del times
         self._torn = self._torn or bool(status and status.input_overflow)
+        self.rate.hear(frames, torn=self._torn)
         try:
             self._waiting.put_nowait((self._lost, self._torn or self._lost > 0, bytes(samples)))
         except queue.Full:
@@ -78,7 +120,7 @@ class Tape:
                 if self.over.is_set():
                     return
             else:
-                yield AUDIO.pack(lost, torn) + samples
+                yield AUDIO.pack(lost, torn, self.rate.wrong_hz) + samples
 
 
 def stable_names(devices: list[Any]) -> list[str]:
@@ -184,8 +226,7 @@ def _listed(sd: Any) -> list[dict[str, Any]]:
 def _record(out: Any, wanted: str, channel: int | None, stop: threading.Event) -> None:
     sd = _sounddevice()
     device = _wanted(sd, wanted)
-    tape = Tape()
-    stream, rate_hz, channels, refused = _open(sd, device, channel, tape)
+    stream, tape, rate_hz, channels, refused = _open(sd, device, channel)
     about = {"name": device["name"], "rate_hz": rate_hz, "channels": channels, "refused": refused}
     _send(out, SAID, json.dumps(about).encode())
     with suppress(BrokenPipeError):  # the parent does not listen any more
@@ -215,7 +256,7 @@ def _default(sd: Any) -> int | None:
         return None
 
 
-def _open(sd: Any, device: Any, channel: int | None, tape: Tape) -> tuple[Any, int, int, str]:
+def _open(sd: Any, device: Any, channel: int | None) -> tuple[Any, Tape, int, int, str]:
     """Open and start a device in the first form that it takes; return it, its form, and why not the first."""
     tries = forms(device, channel)
     if not tries:
@@ -224,7 +265,7 @@ def _open(sd: Any, device: Any, channel: int | None, tape: Tape) -> tuple[Any, i
     refused: list[str] = []
     for rate_hz, channels in tries:
         try:
-            return _started(sd, device, rate_hz, channels, tape), rate_hz, channels, next(iter(refused), "")
+            return *_started(sd, device, rate_hz, channels), rate_hz, channels, next(iter(refused), "")
         except (sd.PortAudioError, ValueError) as error:
             refused.append(f"{rate_hz} Hz, {channels} ch: {error.args[0]}")
             if len(error.args) > 1 and error.args[1] not in UNFIT:
@@ -234,7 +275,8 @@ def _open(sd: Any, device: Any, channel: int | None, tape: Tape) -> tuple[Any, i
     )
 
 
-def _started(sd: Any, device: Any, rate_hz: int, channels: int, tape: Tape) -> Any:
+def _started(sd: Any, device: Any, rate_hz: int, channels: int) -> tuple[Any, Tape]:
+    tape = Tape(rate_hz)
     stream = sd.RawInputStream(
         device=device["index"],
         channels=channels,
@@ -249,7 +291,7 @@ def _started(sd: Any, device: Any, rate_hz: int, channels: int, tape: Tape) -> A
     except sd.PortAudioError:
         stream.close()
         raise
-    return stream
+    return stream, tape
 
 
 if __name__ == "__main__":

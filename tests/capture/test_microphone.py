@@ -117,8 +117,28 @@ def test_a_device_that_does_not_take_its_own_rate_is_heard_at_another_and_that_i
     for _ in range(2):
         assert seconds(read_all(source, limit=20)) == pytest.approx(2.0, abs=0.1)
     assert len(caplog.records) == 1
-    assert "kitchen: 'Built-in' is recorded at 16000 Hz with 1 channels" in caplog.text
+    assert "kitchen: microphone 'Built-in' is recorded at 16000 Hz with 1 channels" in caplog.text
     assert "refused 44100 Hz, 2 ch: Invalid sample rate" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("delivered_hz", "wrong_hz"), [(48_000, 0), (48_400, 0), (44_100, 44_100), (96_000, 96_000)]
+)
+def test_a_rate_that_is_not_the_stated_one_is_measured(delivered_hz, wrong_hz):
+    now = 0.0
+    check = recorder.RateCheck(48_000, lambda: now)
+    check.hear(4_800, torn=False)
+    for number in range(1, 1_400):
+        now += 4_800 / delivered_hz if number != 100 else 500.0  # a gap, which is told to be one
+        check.hear(4_800, torn=number == 100)
+    assert check.wrong_hz == pytest.approx(wrong_hz, rel=1e-6)
+
+
+def test_a_wrong_rate_is_told_once(portaudio, monkeypatch, caplog):
+    portaudio.plan(script=[0.1] * 700)  # a minute of audio in a second or two
+    read_until_error(MicrophoneSource("mic:usb", "kitchen", stall_s=0.5), SourceError)
+    assert len(caplog.records) == 1
+    assert "kitchen: microphone 'USB Mic: Blue (hw:1,0)' says 48000 Hz and delivers" in caplog.text
 
 
 def test_an_overflow_tears_the_audio(portaudio):
@@ -172,14 +192,14 @@ def test_a_driver_that_hangs_while_it_is_closed_is_killed(portaudio):
 
 
 def test_what_no_longer_fits_is_counted():
-    tape = recorder.Tape()
+    tape = recorder.Tape(48_000)
     for _ in range(103):  # room for 100
         tape.callback(bytes(8), 4_800, None, None)
     messages = tape.messages(threading.Event())
     for _ in range(100):
-        assert recorder.AUDIO.unpack_from(next(messages)) == (0, False)
+        assert recorder.AUDIO.unpack_from(next(messages))[:2] == (0, False)
     tape.callback(bytes(8), 4_800, None, None)
-    assert recorder.AUDIO.unpack_from(next(messages)) == (3 * 4_800, True)
+    assert recorder.AUDIO.unpack_from(next(messages))[:2] == (3 * 4_800, True)
 
 
 def test_a_name_that_is_not_there_lists_what_is(portaudio):
