@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
-from stream_match.match.votes import Cells, VoteWindow
+from stream_match.match.votes import Cells, VoteWindow, first_of_each
 
 Int64 = npt.NDArray[np.int64]
 
@@ -13,6 +13,11 @@ FAISS_NEIGHBOURS = 50
 """Neighbours asked for per code. In deep noise the right one is seldom the nearest, but it is among them
 again and again on one line: 50 for every 46 ms find what comparing everything finds, 50 for every 93 ms
 do not."""
+
+_NEIGHBOURS_PER_RECORDING = 12
+_MOST_COPIES = 10
+"""A recording with copies gets no more of a code's neighbours than this. More are asked for, the more copies
+there are, up to ten times as many: else eighty copies of a jingle would be all the neighbours there are."""
 
 SEARCHED_STRIDE = 2
 """One of the frames that are listened to in this many is looked for; all are compared along lines."""
@@ -47,6 +52,7 @@ class Proposals:
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
         self._largest_bucket = max(_SMALLEST_CAP, int(len(reference.chroma_codes) * LARGEST_BUCKET_SHARE))
+        self._copies = None if reference.groups is None else np.bincount(reference.groups)
         listening = reference.settings.listening()
         self._stride, frame_s = listening.code_stride_frames, listening.frame_s
         self._votes = VoteWindow(int(_WINDOW_S / frame_s), _HALF_LIFE_S / frame_s, _LEAST_WEIGHT)
@@ -105,12 +111,22 @@ class Proposals:
     def _ask_faiss(self, codes: npt.NDArray[np.uint8]) -> tuple[Int64, Int64, npt.NDArray[np.float32]]:
         """Return rows of codes, positions that are among their nearest, and how well these agree."""
         reference = self._reference
-        distances, positions = reference.neighbours.search(
-            codes, min(FAISS_NEIGHBOURS, len(reference.audible))
-        )
+        copies = 1 if self._copies is None else min(int(self._copies.max()), _MOST_COPIES)
+        asked = min(FAISS_NEIGHBOURS * copies, len(reference.audible))
+        distances, positions = reference.neighbours.search(codes, asked)
         rows, columns = np.nonzero(positions >= 0)
+        if self._copies is not None:
+            kept = self._thinned(rows, positions[rows, columns], self._copies)
+            rows, columns = rows[kept], columns[kept]
         agreement = 1 - 2 * distances[rows, columns] / reference.settings.n_bits
         return rows, positions[rows, columns], np.maximum(agreement, 0).astype(np.float32)
+
+    def _thinned(self, rows: Int64, positions: Int64, copies: Int64) -> Int64:
+        """Return which neighbours are kept of each code, nearest first."""
+        recording = self._reference.recording_of(self._reference.track_of(positions))
+        few = first_of_each(rows * len(copies) + recording, _NEIGHBOURS_PER_RECORDING)
+        kept = np.flatnonzero(few | (copies[recording] == 1))
+        return kept[first_of_each(rows[kept], FAISS_NEIGHBOURS)]
 
     def _ask_lsh(self, codes: npt.NDArray[np.uint8]) -> tuple[Int64, Int64]:
         """Return rows of codes, and positions that are in one bucket with them."""
