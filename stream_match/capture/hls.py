@@ -1,9 +1,9 @@
 """What a playlist of HLS names, fetched for FFmpeg by our own client: playlists, keys, segments."""
 
+import errno
 import logging
 from collections.abc import Mapping
 
-from stream_match.capture.aes import BLOCK, Decryption
 from stream_match.capture.playlist import HEAD_BYTES, MAX_BYTES, kind_of, plain_hls
 from stream_match.capture.web import FAULTS, Body, Web
 
@@ -74,7 +74,6 @@ class Part:
         self._body: Body | None = None
         self._left: int | None = None
         self._decryption: Decryption | None = None
-        self._encrypted = b""
         self._ready = b""
 
     def begin(self, web: Web, address: str, options: Mapping[str, str]) -> None:
@@ -112,17 +111,50 @@ class Part:
         """Take in what comes next; return whether there was something."""
         data = b"" if self._body is None else self._body.read(n if self._left is None else min(n, self._left))
         self._left = None if self._left is None else self._left - len(data)
-        self._ready = data if self._decryption is None else self._decrypted(self._decryption, data)
+        self._ready = data if self._decryption is None else self._decryption.feed(data)
+        if not data and self._decryption is not None:
+            self._ready, self._decryption = self._decryption.finish(), None
         return bool(data)
 
-    def _decrypted(self, decryption: Decryption, data: bytes) -> bytes:
-        """Decrypt whole blocks; the last one of all waits, because it holds the padding."""
-        self._encrypted += data
-        ready = (len(self._encrypted) - (1 if data else 0)) // BLOCK * BLOCK
-        blocks, self._encrypted = self._encrypted[:ready], self._encrypted[ready:]
-        plain = decryption.feed(blocks) if blocks else b""
-        padded = not data and plain and 0 < plain[-1] <= BLOCK
-        return plain[: -plain[-1]] if padded else plain
+
+class Decryption:
+    """AES-128-CBC with the padding of PKCS #7, as segments of HLS may be encrypted.
+
+    FFmpeg's own decryption would fetch the segments by itself.
+
+    Parameters
+    ----------
+    key, iv : bytes
+        16 each.
+
+    Raises
+    ------
+    OSError
+        If the package cryptography is not installed.
+    """
+
+    def __init__(self, key: bytes, iv: bytes) -> None:
+        try:
+            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+            from cryptography.hazmat.primitives.padding import PKCS7
+        except ImportError:
+            raise OSError(errno.ENOPKG, "it is encrypted, which needs: pip install cryptography") from None
+        self._cipher = Cipher(algorithms.AES128(key), modes.CBC(iv)).decryptor()
+        self._padding = PKCS7(algorithms.AES128.block_size).unpadder()
+
+    def feed(self, data: bytes) -> bytes:
+        """Decrypt what comes next; the last block waits, because it holds the padding."""
+        return self._padding.update(self._cipher.update(data))
+
+    def finish(self) -> bytes:
+        """Return what waited, without the padding.
+
+        Raises
+        ------
+        ValueError
+            If it is not whole, or was encrypted with another key.
+        """
+        return self._padding.update(self._cipher.finalize()) + self._padding.finalize()
 
 
 def _skip(body: Body, n: int) -> None:

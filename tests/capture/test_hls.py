@@ -4,7 +4,6 @@ import pytest
 from capture_samples import read_all, read_until_error, seconds, sweep, until_the_end, write_aac
 from capture_servers import Server, divisible, guarded, serving, whole
 
-from stream_match.capture.aes import Decryption
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.url import UrlSource
 from stream_match.errors import SourceError
@@ -109,21 +108,6 @@ def test_encrypted_segments(server, published, tmp_path):
     server.pages |= {f"/{path.name}": whole(path.read_bytes()) for path in folder.iterdir()}
     server.pages["/the.key"] = whole(KEY)
     check_whole(UrlSource(server.url("/list.m3u8"), "hls"))
-
-
-def test_aes_is_that_of_nist():
-    """SP 800-38A, F.2.2."""
-    key = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
-    cipher = bytes.fromhex(
-        "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"
-        "73bed6b8e3c1743b7116e69e222295163ff1caa1681fac09120eca307586e1a7"
-    )
-    plain = (
-        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
-        "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
-    )
-    decryption = Decryption(key, bytes(range(16)))
-    assert (decryption.feed(cipher[:16]) + decryption.feed(cipher[16:])).hex() == plain
 
 
 def test_a_segment_that_is_not_there_is_left_out_and_the_rest_is_heard(server, published):
