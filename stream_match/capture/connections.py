@@ -115,6 +115,7 @@ class Connecting(urllib.request.AbstractHTTPHandler):
     def __init__(self, connections: Connections) -> None:
         super().__init__()
         self._connections = connections
+        self._context: ssl.SSLContext | None = None
 
     def http_open(self, request: urllib.request.Request) -> Any:
         """Ask over a plain connection."""
@@ -122,7 +123,9 @@ class Connecting(urllib.request.AbstractHTTPHandler):
 
     def https_open(self, request: urllib.request.Request) -> Any:
         """Ask over TLS."""
-        return self.do_open(self._made(_Secure), request, context=ssl.create_default_context())
+        if self._context is None:  # loading the certificates takes a while
+            self._context = ssl.create_default_context()
+        return self.do_open(self._made(_Secure), request, context=self._context)
 
     def _made(self, kind: type[_Plain]) -> Any:
         def make(host: str, **how: Any) -> _Plain:

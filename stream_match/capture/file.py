@@ -11,6 +11,7 @@ import numpy.typing as npt
 from stream_match.capture.base import Block
 from stream_match.capture.joined import JoinedFile
 from stream_match.capture.media import import_av
+from stream_match.capture.parts import is_mpeg_audio
 from stream_match.capture.sndfile import length_s, open_sndfile, sndfile_blocks, warn_once
 from stream_match.capture.threaded import from_thread
 from stream_match.capture.told import told_before
@@ -195,7 +196,7 @@ def _decoded(path: Path, channel: int | None) -> Iterator[Float32]:
         try:
             yield from JoinedFile(file, path).blocks(channel)
         except (av.error.FFmpegError, OSError) as error:
-            handle = open_sndfile(path)
+            handle = None if is_mpeg_audio(file) else open_sndfile(path)
             if handle is None:
                 raise _refused(path, error) from error
             yield from sndfile_blocks(handle, path, channel)

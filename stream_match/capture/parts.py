@@ -195,6 +195,19 @@ def behind_id3(file: BinaryIO | Part) -> int:
     return ID3_BYTES + sum((byte & 0x7F) << shift for byte, shift in sizes)
 
 
+def is_mpeg_audio(file: BinaryIO) -> bool:
+    """Say whether a file begins as MP3 or ADTS, or with their tag.
+
+    Parameters
+    ----------
+    file : binary file
+        Moved about in.
+    """
+    behind = behind_id3(file)
+    file.seek(behind)
+    return behind > 0 or MPEG_FRAME.match(file.read(HEAD_BYTES)) is not None
+
+
 def _first_head(file: BinaryIO) -> tuple[int, Head | None]:
     """Return where the first part begins and its kind of head, if it is one of those known here."""
     behind = behind_id3(file)

@@ -155,18 +155,22 @@ def test_the_order_of_trials_is_in_the_log_without_addresses(server, audio, capl
     assert "s3cret" not in caplog.text
 
 
+MARKS = [
+    b"#EXTM3U\n",
+    b"[playlist]\n",
+    b"File1=",
+    b"http://h/",
+    b"\n",
+    b"<playlist>",
+    b"<track>",
+    b"<location>",
+]
+MARKS += [b"</location>", b"</track>", b"<asx>", b'<ref href="', b'"/>', b"[", b"]"]
+
+
 @settings(max_examples=300, deadline=None)
 @given(
-    pieces=st.lists(
-        st.one_of(
-            st.binary(max_size=40),
-            st.sampled_from(
-                [b"#EXTM3U\n", b"[playlist]\n", b"File1=", b"http://h/", b"\n", b"<playlist>", b"<track>"]
-                + [b"<location>", b"</location>", b"</track>", b"<asx>", b'<ref href="', b'"/>', b"[", b"]"]
-            ),
-        ),
-        max_size=30,
-    ),
+    pieces=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from(MARKS)), max_size=30),
     kind=st.sampled_from(["pls", "m3u", "xspf", "asx"]),
 )
 def test_any_bytes_are_a_playlist_or_none(pieces, kind):

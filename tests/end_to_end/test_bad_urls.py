@@ -76,7 +76,7 @@ def test_what_breaks_off_is_garbage_or_refuses(index, broadcast, server, mp3, tm
             "radio": server.url("/radio"),
             "cut": server.url("/file.mp3"),
             "noise": server.url("/noise"),
-            "refusing": f"http://127.0.0.1:{unheard.getsockname()[1]}/",
+            "refusing": f"http://ann:hunter2@127.0.0.1:{unheard.getsockname()[1]}/t0ken/x.pls?key=s3cret",
             "other": broadcast.path,
         }
         given = [word for name, uri in sources.items() for word in ("--source", f"{name}={uri}")]
@@ -104,6 +104,8 @@ def test_what_breaks_off_is_garbage_or_refuses(index, broadcast, server, mp3, tm
     assert states(events, "cut") == ["starting", "running", "failed"]
     assert len(matches(events, "cut", "started")) == 1
     assert "Traceback" not in listener.stderr
+    told = listener.stderr + "".join(map(repr, events))
+    assert not [secret for secret in ("hunter2", "t0ken", "s3cret") if secret in told]
 
 
 class Kept:
