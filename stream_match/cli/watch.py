@@ -21,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("stream_match.publish.jsonl").setLevel(logging.WARNING)
     with suppress(KeyboardInterrupt):  # before it has begun
         asyncio.run(_watch(args))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # asked twice, it still ends in order
     return 0
 
 

@@ -18,7 +18,7 @@ from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import FLUSH_S, OutboxSink
 from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
-from stream_match.publish.policy import ATTEMPTS, AwayError, RefusedError, cause
+from stream_match.publish.policy import SILENT_ATTEMPTS, AwayError, Failures, RefusedError, cause
 from stream_match.publish.reasons import BLAMELESS
 from stream_match.publish.tasks import first_of
 
@@ -63,6 +63,7 @@ class MqttSink(OutboxSink):
         self._dialect = dialect or Dialect()
         self._retained = topics.Retained(address.base)
         self._connection: Connection
+        self._silences = Failures(SILENT_ATTEMPTS)
         self._in_flight: tuple[Hashable, topics.Message] | None = None
         # The largest of the messages of QoS 0 since the last acknowledgement: they get none of their own.
         self._unanswered: topics.Message | None = None
@@ -157,6 +158,7 @@ class MqttSink(OutboxSink):
     def _note_delivery(self, key: Hashable, message: topics.Message) -> None:
         if message.qos:
             self._failures.passed(key)
+            self._silences.passed(key)
             if self._unanswered is not None:
                 self._failures.passed(self._unanswered.topic)
                 self._unanswered = None
@@ -179,9 +181,10 @@ class MqttSink(OutboxSink):
 
     def _blame(self, key: Hashable, message: topics.Message, lost: AwayError) -> None:
         error = _suspicion(message, lost)
-        if not self._failures.enough(key, error):
+        silent = lost.kind == "silent"
+        if not (self._silences if silent else self._failures).enough(key, error):
             return
-        if lost.kind != "silent":
+        if not silent:
             self._too_large[message.topic] = _size(message)
         event = self._outbox.head()
         if event is not None and event.event_id == key:
@@ -213,6 +216,6 @@ def _size(message: topics.Message) -> int:
 def _suspicion(message: topics.Message, lost: AwayError) -> RefusedError:
     return RefusedError(
         f"broke off: {lost.kind}",
-        f"The connection broke {ATTEMPTS} times over {_size(message)} bytes for {message.topic}: "
+        f"The connection broke again and again over {_size(message)} bytes for {message.topic}: "
         f"check the broker's limits (max_packet_size) and permissions (ACL). {lost}",
     )

@@ -6,6 +6,7 @@ Policy:
   tried again after growing waiting times. No event is blamed.
 - One event fails (any other exception): it is tried `ATTEMPTS` times in a row. Then it is set aside, counted
   and told, and the rest goes on in order. The ends of matches are no exception.
+- An event is never acknowledged, though others are: it is tried `SILENT_ATTEMPTS` times.
 - Trying again cannot help (`RefusedError` that is final): the event is set aside at once.
 - Delivery as a whole breaks (a bug): it is started again after growing waiting times.
 """
@@ -16,6 +17,9 @@ from stream_match.errors import SinkError
 
 ATTEMPTS = 3
 """How often an event is tried before it is set aside."""
+
+SILENT_ATTEMPTS = 10
+"""How often, if all that fails is the acknowledgement. A network that loses packets looks the same."""
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 2.0
