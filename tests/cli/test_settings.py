@@ -48,7 +48,10 @@ def test_the_defaults_need_no_file(tmp_path):
             "[match]\nmax_false_alarm_per_hour = 1",
             "'match.max_false_alarm_per_hour' is not known; did you mean 'max_false_alarms_per_hour'?",
         ),
-        ("xyz = 1", "expected one of index, match, node, onsets, pace, reconnect_max_seconds, sinks, "),
+        (
+            "xyz = 1",
+            "expected one of index, match, node, onsets, pace, reconnect_max_seconds, sinks, sources, state.",
+        ),
         ("[match]\nmax_false_alarms_per_hour = -1", "'match.max_false_alarms_per_hour' is -1: "),
         ("pace = 'quick'", "'pace': Input should be 'real' or 'fast'."),
         ("[[sources]]\nname = 'x'", "'sources[0].uri': Field required."),

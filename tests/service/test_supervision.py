@@ -276,6 +276,26 @@ def test_an_engine_that_cannot_be_made_fails_a_recording():
     assert statuses(events, "failed")[0].reason == "the matcher could not be made (MemoryError: too large)"
 
 
+def test_a_live_source_waits_for_an_engine_that_can_be_made():
+    async def scenario(world):
+        stop = asyncio.Event()
+        made = iter([MemoryError("too large")] * 9)
+        radio = live("radio", [*real_time(120), stopper(stop), 9.0])
+
+        def make_engine():
+            for error in made:
+                raise error
+            return ToyEngine()
+
+        return await hear(world, radio, stop=stop, make_engine=make_engine)
+
+    report, events = run(scenario)
+    check_whole(events)
+    assert not report.failed
+    assert states(events) == ["starting", "reconnecting", "running", "stopped"]
+    assert len(statuses(events, "reconnecting")) == 9
+
+
 def test_an_engine_that_forgets_an_end_is_made_good():
     _, events = run(
         lambda world: hear(
