@@ -23,6 +23,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.cohort import excess
+from stream_match.match.query import LONGEST_S
 from stream_match.match.reference import (
     Hyperplanes,
     Reference,
@@ -130,7 +131,7 @@ def build_index(
         if not read:
             raise CatalogError(f"no track could be read: {skipped[0][1]}")
         frames = [track.frames for _, track in read]
-        different = len({track.sha256 for _, track in read})
+        different = len({track.sha256 for _, track in read if track.seconds >= LONGEST_S})
         planes = fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
         coded = [code(found, track, table, planes, settings) for found, track in read]
         write_tracks(coded, planes, settings, staging.new)
