@@ -65,8 +65,8 @@ def load_background(settings: FeatureSettings) -> Background:
         raise CatalogError(f"the background in {str(folder)!r} contradicts itself")
     if not background.fits(settings):
         raise CatalogError(
-            f"a catalogue with these feature settings needs at least {ENOUGH_TRACKS} different tracks of 15 s, "
-            "for the background, which else stands in for them, was made with others"
+            f"a catalogue with these feature settings needs at least {ENOUGH_TRACKS} different tracks "
+            "of 15 s: the background, which stands in for them, was made with others"
         )
     return background
 
