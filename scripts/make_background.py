@@ -33,8 +33,9 @@ CARD = """# A background
 
 {count} tracks, {minutes:.0f} minutes, for stream-match.
 
-**What it is.** Material that stands beside a catalogue of fewer than 24 different tracks. A claim is measured
-against the best lines of other tracks; where a catalogue has too few, those of the background count, too.
+**What it is.** Material that stands beside a catalogue of fewer than 24 different tracks of 15 s.
+A claim is measured against the best lines of other tracks; where a catalogue has too few, those of the
+background count, too.
 Its tracks are searched and compared as the catalogue's are, and never claimed.
 
 **What is in it.** {kinds}. All of it is synthetic: `scripts/make_background.py` makes it

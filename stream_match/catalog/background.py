@@ -10,7 +10,9 @@ from stream_match.errors import CatalogError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.match.background import ENOUGH_TRACKS, Background, with_background
 from stream_match.match.copies import groups_of
+from stream_match.match.query import LONGEST_S
 from stream_match.match.reference import Reference
+from stream_match.match.spans import Spans
 from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"
@@ -63,10 +65,17 @@ def load_background(settings: FeatureSettings) -> Background:
         raise CatalogError(f"the background in {str(folder)!r} contradicts itself")
     if not background.fits(settings):
         raise CatalogError(
-            f"a catalogue with these feature settings needs at least {ENOUGH_TRACKS} different tracks: "
-            "the background, which stands in for them, was made with others"
+            f"a catalogue with these feature settings needs at least {ENOUGH_TRACKS} different tracks "
+            "of 15 s: the background, which stands in for them, was made with others"
         )
     return background
+
+
+def _stands_alone(reference: Reference) -> bool:
+    """Return whether a catalogue has enough different tracks that are long enough."""
+    shortest = Spans.of(reference.settings).positions(LONGEST_S - reference.settings.span_s)
+    long_enough = np.flatnonzero(np.diff(reference.starts) >= shortest)
+    return len(np.unique(reference.recording_of(long_enough))) >= ENOUGH_TRACKS
 
 
 def ready(reference: Reference) -> Reference:
@@ -85,7 +94,6 @@ def ready(reference: Reference) -> Reference:
     groups = groups_of(reference)
     versions = reference.versions and replace(reference.versions, groups=groups)
     grouped = replace(reference, groups=groups, versions=versions)
-    different = len(reference.tracks) if groups is None else len(np.unique(groups))
-    if different >= ENOUGH_TRACKS:
+    if _stands_alone(grouped):
         return grouped
     return with_background(grouped, load_background(reference.settings))

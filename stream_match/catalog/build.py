@@ -23,6 +23,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.cohort import excess
+from stream_match.match.query import LONGEST_S
 from stream_match.match.reference import (
     Hyperplanes,
     Reference,
@@ -131,7 +132,7 @@ def build_index(
     with one_thread(), replacing(out, lambda: check_place(out, replace=replace)) as staging:
         read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
         frames = [track.frames for _, track in read]
-        different = len({track.sha256 for _, track in read})
+        different = len({track.sha256 for _, track in read if track.seconds >= LONGEST_S})
         planes = fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
         coded = [code(track, heard, table, planes, settings) for track, heard in read]
         write_tracks(coded, planes, settings, staging.new)

@@ -23,7 +23,7 @@ Int64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 ENOUGH_TRACKS = 24
-"""A catalogue with fewer different tracks than this needs a background."""
+"""A catalogue needs a background if it has fewer different tracks that are as long as the longest line."""
 
 EVERY_FRAMES = 4
 """Hops between two stored means. Between them, they are interpolated."""

@@ -34,10 +34,17 @@ def test_a_small_catalogue_has_a_background(built):
 
 def test_a_catalogue_of_many_different_tracks_has_none(tmp_path):
     for number in range(24):
-        write(tmp_path / "music" / f"{number}.wav", song(number, 3))
+        write(tmp_path / "music" / f"{number}.wav", song(number, 16))
     build_index([tmp_path / "music"], tmp_path / "index", jobs=1)
     reference = load_index(tmp_path / "index")
     assert (reference.n_all, reference.groups) == (24, None)
+
+
+def test_jingles_do_not_make_a_catalogue_large(tmp_path):
+    for number in range(24):
+        write(tmp_path / "music" / f"{number}.wav", song(number, 3))
+    build_index([tmp_path / "music"], tmp_path / "index", jobs=1)
+    assert load_index(tmp_path / "index").n_all > 24
 
 
 def test_copies_do_not_make_a_catalogue_large(copies):
