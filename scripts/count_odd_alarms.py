@@ -194,8 +194,13 @@ def _speech(number: int) -> Samples:
     pitch = str(30 + 13 * (number // len(_VOICES)) % 50)
     command = ["espeak-ng", "-v", voice, "-p", pitch, "--stdout", text]
     wave = subprocess.run(command, check=True, capture_output=True).stdout
-    samples = np.frombuffer(wave[44:], "<i2").astype(np.float32) / 32768
+    samples: Samples = (np.frombuffer(wave[44:], "<i2") / 32768).astype(np.float32)
     return samples[: 25 * SAMPLE_RATE_HZ]
+
+
+def _levelled(y: npt.NDArray[np.float64]) -> Samples:
+    levelled: Samples = (0.5 * y / np.abs(y).max()).astype(np.float32)
+    return levelled
 
 
 def _noise(number: int) -> Samples:
@@ -206,20 +211,20 @@ def _noise(number: int) -> Samples:
     spectrum /= np.maximum(1, np.arange(len(spectrum))) ** rng.uniform(0, 1)
     y = np.fft.irfft(spectrum, n)
     y *= 1 + 0.8 * np.sin(2 * np.pi * rng.uniform(0.1, 3) * np.arange(n) / SAMPLE_RATE_HZ)
-    return (0.5 * y / np.abs(y).max()).astype(np.float32)
+    return _levelled(y)
 
 
 def _tones(number: int) -> Samples:
     """Return chords that are held for seconds."""
     rng = np.random.default_rng([2, number])
-    chords = []
+    chords: list[npt.NDArray[np.float64]] = []
     while sum(map(len, chords)) < _OTHER_S * SAMPLE_RATE_HZ:
         t = np.arange(int(rng.uniform(2, 15) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
         pitches = 110 * 2 ** (rng.integers(0, 36, rng.integers(1, 4)) / 12)
         partials = [np.sin(2 * np.pi * p * h * t) / h for p in pitches for h in range(1, rng.integers(2, 9))]
         chords.append(np.sum(partials, axis=0))
     y = np.concatenate(chords)
-    return (0.5 * y / np.abs(y).max()).astype(np.float32)
+    return _levelled(y)
 
 
 CATALOGUES: dict[str, Callable[[Path, Path], None]] = {

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from stream_match.features.smoothing import smooth
 from stream_match.match.background import Background
 
 Samples = npt.NDArray[np.float32]
+Draft = npt.NDArray[Any]  # float32 or float64, at any level
 
 OUT = Path(__file__).resolve().parents[1] / "models" / "background"
 SEED = 20_261_126
@@ -100,12 +102,12 @@ def tracks() -> Iterator[Samples]:
             yield _levelled(makers[kind](n, rng))
 
 
-def _levelled(y: npt.NDArray[np.floating]) -> Samples:
+def _levelled(y: Draft) -> Samples:
     levelled: Samples = (0.5 * y / np.abs(y).max()).astype(np.float32)
     return levelled
 
 
-def _music(n: int, rng: np.random.Generator) -> Samples:
+def _music(n: int, rng: np.random.Generator) -> Draft:
     """Compose a piece and play it, in a room, through an amplifier, or as it is."""
     tempo = float(rng.uniform(60, 170))
     piece = Piece(
@@ -119,12 +121,13 @@ def _music(n: int, rng: np.random.Generator) -> Samples:
         drums=float(rng.choice([0.0, 0.1, 0.3, 0.6])),
         bars=int(np.ceil(n / SAMPLE_RATE_HZ * tempo / 240)),
     )  # fmt: skip
-    y = render(piece)[:n]
+    y: Draft = render(piece)[:n]
     if rng.random() < 0.5:
         y = _in_a_room(y, rng)
     if rng.random() < 0.3:
         y = np.tanh(y * rng.uniform(3, 20))
-    return y + rng.choice([0.0, 0.01, 0.03]) * _noise(n, rng)
+    noisy: Draft = y + rng.choice([0.0, 0.01, 0.03]) * _noise(n, rng)
+    return noisy
 
 
 def _instrument(rng: np.random.Generator) -> Voice:
@@ -136,18 +139,18 @@ def _instrument(rng: np.random.Generator) -> Voice:
     )
 
 
-def _in_a_room(y: Samples, rng: np.random.Generator) -> Samples:
+def _in_a_room(y: Draft, rng: np.random.Generator) -> Draft:
     """Let noise that dies away answer every sound."""
     t = np.arange(SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     answer = rng.standard_normal(len(t)) * np.exp(-6.9 * t / rng.uniform(0.3, 1.5))
     answer *= rng.uniform(0.3, 1) / np.sqrt(np.square(answer).sum())
     answer[0] += 1
     size = len(y) + len(answer)
-    heard: Samples = np.fft.irfft(np.fft.rfft(y, size) * np.fft.rfft(answer, size), size)[: len(y)]
+    heard: Draft = np.fft.irfft(np.fft.rfft(y, size) * np.fft.rfft(answer, size), size)[: len(y)]
     return heard
 
 
-def _voice(n: int, rng: np.random.Generator) -> Samples:
+def _voice(n: int, rng: np.random.Generator) -> Draft:
     """Talk without words: pulses or breath through the resonances of a mouth that changes by syllables."""
     y, start, pitch = np.zeros(n), 0, rng.uniform(80, 260)
     while start < n:
@@ -159,7 +162,7 @@ def _voice(n: int, rng: np.random.Generator) -> Samples:
     return y
 
 
-def _syllable(n: int, pitch: float, rng: np.random.Generator) -> Samples:
+def _syllable(n: int, pitch: float, rng: np.random.Generator) -> Draft:
     t = np.arange(n) / SAMPLE_RATE_HZ
     turns = np.cumsum(pitch * (1 + rng.uniform(-0.15, 0.15) * t / t[-1])) / SAMPLE_RATE_HZ
     voiced = rng.random() < 0.75
@@ -174,28 +177,30 @@ def _syllable(n: int, pitch: float, rng: np.random.Generator) -> Samples:
         mouth = mouth + level * voiced * np.exp(-np.abs(hertz - rng.uniform(low, high)) / width)
     y = np.fft.irfft(np.fft.rfft(source) * mouth, n) * np.sin(np.pi * np.minimum(1, t / t[-1])) ** 0.5
     level = rng.uniform(0.4, 1) * (1 if voiced else 0.15)
-    return level * y / max(np.abs(y).max(), 1e-9)
+    syllable: Draft = level * y / max(np.abs(y).max(), 1e-9)
+    return syllable
 
 
-def _drums(n: int, rng: np.random.Generator) -> Samples:
+def _drums(n: int, rng: np.random.Generator) -> Draft:
     """Drums alone, in a room."""
     bars = [drum_solo(int(rng.uniform(1, 4) * SAMPLE_RATE_HZ), rng) for _ in range(n // SAMPLE_RATE_HZ)]
     return _in_a_room(np.concatenate(bars)[:n], rng)
 
 
-def _noise(n: int, rng: np.random.Generator) -> Samples:
+def _noise(n: int, rng: np.random.Generator) -> Draft:
     """Coloured noise whose level and colour wander, as of wind, rain and engines."""
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum /= np.maximum(1, np.arange(len(spectrum))) ** rng.uniform(0.2, 1)
     y = np.fft.irfft(spectrum, n)
     knots = rng.uniform(0.1, 1, n // SAMPLE_RATE_HZ + 2)
     y *= np.interp(np.arange(n) / SAMPLE_RATE_HZ, np.arange(len(knots)), knots)
-    return y / np.abs(y).max()
+    levelled: Draft = y / np.abs(y).max()
+    return levelled
 
 
-def _chords(n: int, rng: np.random.Generator) -> Samples:
+def _chords(n: int, rng: np.random.Generator) -> Draft:
     """Chords that are held for seconds, one after the other."""
-    held = []
+    held: list[Draft] = []
     while sum(map(len, held)) < n:
         t = np.arange(int(rng.uniform(1, 8) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
         pitches = 110 * 2 ** (rng.integers(0, 36, rng.integers(1, 5)) / 12)
