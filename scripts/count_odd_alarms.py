@@ -31,7 +31,7 @@ Blocks = Iterator[Samples]
 BUDGETS = (10.0, 3.0, 1.0)
 """Alarms per hour."""
 
-_LONGEST_S = 150.0
+_LONGEST_S = 240.0
 """No more is heard of an unknown track, so that many tracks are heard."""
 
 _VOICES = ("en", "de", "fr", "es", "it", "en-us", "sv", "nl")
