@@ -50,6 +50,7 @@ class Reckoning:
         self._clock = HeardClock(world.monotonic())
         self._heard_until: float | None = None  # monotonic
         self._fresh = True  # the next audio begins a new reckoning of time
+        self._heard_live = False
 
     def open(self) -> None:
         """Take note that the source is opened anew."""
@@ -62,6 +63,7 @@ class Reckoning:
         self.dropped_s += piece.gap_s
         self._report.dropped_s += piece.gap_s
         if piece.y.size:
+            self._heard_live |= self._source.live
             if not self._read_fast:
                 self._keep_time(piece, self._world.monotonic() - waiting_s)
                 self._report.waited_s = max(self._report.waited_s, waiting_s)
@@ -75,12 +77,20 @@ class Reckoning:
 
     def end_away(self) -> None:
         """Count a last outage, from which the source does not come back."""
-        if self._source.live and self._heard_until is not None:
+        if self.live and self._heard_until is not None:
             self.lose(self._world.monotonic() - self._heard_until)
 
     def moment(self, stream_s: float) -> float:
         """Return the time of day at which a place in the stream was heard [seconds since 1970]."""
         return self._world.time_of_day(self._clock.at(stream_s))
+
+    @property
+    def live(self) -> bool:
+        """Whether an end is an interruption: it is live, or has been heard live.
+
+        A station may answer with a file now and then: an announcement that it is off the air.
+        """
+        return self._source.live or self._heard_live
 
     @property
     def last_audio(self) -> float | None:
@@ -98,7 +108,7 @@ class Reckoning:
 
     def _keep_time(self, piece: Block, arrived: float) -> None:
         """Reckon when the end of a piece was heard; `arrived` is monotonic."""
-        if self._fresh and self._source.live and self._heard_until is not None:
+        if self._fresh and self.live and self._heard_until is not None:
             # What the queue dropped after the opening is counted as an overrun already.
             self.lose(arrived - piece.y.size / SAMPLE_RATE_HZ - piece.gap_s - self._heard_until)
         # A gap of known length moves stream time on, and the reckoning of time stays true.

@@ -86,7 +86,7 @@ class Supervisor:
     def _comes_back(self, loss: Exception) -> bool:
         """Whether opening the source again may help."""
         can_never_work = isinstance(loss, UsageError) or (isinstance(loss, SourceError) and not loss.retry)
-        if self._source.live:
+        if self._reckoning.live:
             # What has run once can run again, whatever a server has sent meanwhile.
             return self._reckoning.stream_s > 0 or not can_never_work
         # A recording that breaks off would begin anew: only what had not begun is worth another try.
@@ -110,6 +110,12 @@ class Supervisor:
         finally:
             self._lost_for_s = queue.closed_s
             await cancelled(*tasks)
+        return self._ended()
+
+    def _ended(self) -> Exception | None:
+        """Return what it means that an opening has come to its end, or all has to stop: a loss, or nothing."""
+        if self._reckoning.live and not self._shared.stop.is_set():
+            return SourceError(f"{self._source.uri} has ended", retry=True)
         return None
 
     def _start(self, queue: BlockQueue) -> list["asyncio.Task[None]"]:
@@ -139,7 +145,7 @@ class Supervisor:
     async def _replace_engine(self, error: EngineError) -> None:
         """Wait before the next engine; raise the error of a recording with which all of them break."""
         self._breaks += 1
-        if self._breaks >= states.GIVE_UP_AFTER_BREAKS and not self._source.live:
+        if self._breaks >= states.GIVE_UP_AFTER_BREAKS and not self._reckoning.live:
             raise error
         if self._breaks == states.FORGET_AFTER_BREAKS:
             self._memory.begin_without(f"{self._breaks} matchers in a row broke with them")

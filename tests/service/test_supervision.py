@@ -90,6 +90,25 @@ def test_stream_time_goes_on_over_a_loss_and_the_time_of_day_is_true():
     assert [e.started_s for e in started] == pytest.approx([0.0, 4.0, 7.0])
 
 
+@pytest.mark.parametrize("broken_off", [False, True])
+def test_a_station_that_once_answers_with_a_file_is_asked_again(broken_off):
+    async def work(world):
+        stop = asyncio.Event()
+        announcement = [lambda: setattr(radio, "live", False), sound(3), *([NETWORK] if broken_off else [])]
+        back = [lambda: setattr(radio, "live", True), *real_time(2), stopper(stop)]
+        radio = live("radio", [*real_time(4), NETWORK], announcement, back)
+        return await hear(world, radio, stop=stop, pace="real")
+
+    report, events = run(work)
+    check_whole(events)
+    assert not report.failed
+    assert states(events) == [
+        "starting", "running", "reconnecting", "running", "reconnecting", "running", "stopped",
+    ]  # fmt: skip
+    assert report.audio_s == pytest.approx(9.0, abs=1.0)
+    assert report.dropped_s == 0.0
+
+
 async def always_dead(world, **settings):
     stop = asyncio.Event()
     radio = live("radio", [NETWORK])
