@@ -21,7 +21,10 @@ class Block:
         Mono samples at `SAMPLE_RATE_HZ`, full scale 1; the receiver owns them. May be empty
         when the block only carries a gap or metadata.
     gap_s : float, >= 0 [seconds]
-        Audio known to be lost just before `y` (an overrun, a drop). Stream time moves on by it.
+        Audio known to be missing just before `y`. Stream time moves on by it.
+    overrun_s : float, 0 <= overrun_s <= gap_s [seconds]
+        As much of the gap was lost by overrun: a queue or a device's buffer was full. The rest was
+        missing in the stream itself.
     discontinuity : bool
         True if `y` does not continue what came before, be the loss of known length or not
         (overrun, reconnect): history must be reset.
@@ -31,6 +34,7 @@ class Block:
 
     y: npt.NDArray[np.float32]
     gap_s: float = 0.0
+    overrun_s: float = 0.0
     discontinuity: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 

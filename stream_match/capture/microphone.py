@@ -163,7 +163,8 @@ class MicrophoneSource:
             if tail.size:
                 yield Block(tail)
             y = np.frombuffer(body, np.float32, offset=AUDIO.size).reshape(-1, channels)
-            yield Block(resampler.feed(y), gap_s=lost / rate_hz, discontinuity=torn)
+            lost_s = lost / rate_hz
+            yield Block(resampler.feed(y), gap_s=lost_s, overrun_s=lost_s, discontinuity=torn)
         if not stop.is_set():
             raise SourceError(
                 f"{shown} has delivered nothing for {self._stall_s:g} s; is it still plugged in?",

@@ -25,7 +25,9 @@ class _Waiting:
         if not self.lost:
             return self.block
         # In samples until here, so that many small drops add up exactly.
-        return replace(self.block, gap_s=self.block.gap_s + self.lost / SAMPLE_RATE_HZ, discontinuity=True)
+        lost_s = self.lost / SAMPLE_RATE_HZ
+        gap_s, overrun_s = self.block.gap_s + lost_s, self.block.overrun_s + lost_s
+        return replace(self.block, gap_s=gap_s, overrun_s=overrun_s, discontinuity=True)
 
 
 class BlockQueue:
@@ -194,6 +196,7 @@ class BlockQueue:
         heir.block = replace(
             heir.block,
             gap_s=gone.block.gap_s + heir.block.gap_s,
+            overrun_s=gone.block.overrun_s + heir.block.overrun_s,
             discontinuity=gone.block.discontinuity or heir.block.discontinuity,
             metadata={**gone.block.metadata, **heir.block.metadata},
         )

@@ -6,8 +6,9 @@ what a user sees of all this.
 **Live policy.** The queue (`capture.queue.BlockQueue`) holds `QUEUE_S` = 30 s of audio. A live source never
 waits: when the engine falls behind by more than that, the oldest audio is dropped, and the block after
 it says how much (`gap_s`) and that it does not continue what came before (`discontinuity`). Everything
-else (files, pipes) waits for the engine, and nothing is dropped. What an overrun cost, in the queue or before
-it, is summed up in `dropped_s` of the status events; what an outage cost, in `outage_s`.
+else (files, pipes) waits for the engine, and nothing is dropped. What an overrun cost, in the queue or in
+a device, is summed up in `dropped_s` of the status events; what an outage cost, in `outage_s`. What is
+missing in a stream itself is in neither: only the gap tells it.
 
 **Gaps.** The engine is told of every gap and resets its history; nothing is matched across one. When a
 live source is lost, its engine is flushed, so that every match that has started gets its end at the loss

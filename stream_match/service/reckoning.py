@@ -29,11 +29,11 @@ class Reckoning:
     Attributes
     ----------
     stream_s : float [seconds]
-        Audio since the source first began, losses by overrun included.
+        Audio since the source first began, gaps of known length included.
     opened_s : float [seconds]
         Stream time at the last opening.
     dropped_s : float [seconds]
-        Audio lost by overrun: in our queue, or before the source handed it over.
+        Audio lost by overrun: in our queue, or in the buffer of a device.
     outage_s : float [seconds]
         Audio lost while the source or the matcher was away.
     """
@@ -60,8 +60,8 @@ class Reckoning:
     def take(self, piece: Block, waiting_s: float) -> None:
         """Take note of a piece, behind which `waiting_s` wait in the queue."""
         self.stream_s += piece.gap_s + piece.y.size / SAMPLE_RATE_HZ
-        self.dropped_s += piece.gap_s
-        self._report.dropped_s += piece.gap_s
+        self.dropped_s += piece.overrun_s
+        self._report.dropped_s += piece.overrun_s
         if piece.y.size:
             self._heard_live |= self._source.live
             if not self._read_fast:

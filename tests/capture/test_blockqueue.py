@@ -30,7 +30,7 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.queue = small_queue()
         self.put = self.got = self.gaps_put = 0
-        self.stream_s = 0.0
+        self.stream_s = self.overrun_s = 0.0
         self.titles = 0
         self.title_seen = 0
         self.tears_put = self.tears_got = 0
@@ -51,6 +51,7 @@ class QueueMachine(RuleBasedStateMachine):
     def take(self):
         block = asyncio.run(self.queue.get())
         self.stream_s += block.gap_s
+        self.overrun_s += block.overrun_s
         if block.y.size:
             missing = int(block.y[0]) - self.got
             np.testing.assert_array_equal(block.y, np.arange(block.y[0], block.y[0] + block.y.size))
@@ -74,6 +75,7 @@ class QueueMachine(RuleBasedStateMachine):
         total = self.put + 1 + self.gaps_put
         assert self.got == self.put + 1
         assert self.stream_s * SAMPLE_RATE_HZ == pytest.approx(total, abs=1e-3)
+        assert self.overrun_s == pytest.approx(self.queue.dropped_s)
         assert self.title_seen == self.titles
         assert self.tears_got > 0 or self.tears_put == 0
 
@@ -89,7 +91,7 @@ def test_oldest_audio_is_dropped_counted_and_marked():
     first = asyncio.run(queue.get())
     assert first.y[0] == 10
     assert first.discontinuity
-    assert first.gap_s == 10 / SAMPLE_RATE_HZ
+    assert first.gap_s == first.overrun_s == 10 / SAMPLE_RATE_HZ
     assert first.metadata == {"StreamTitle": "old"}
     assert not asyncio.run(queue.get()).discontinuity
     assert queue.dropped_s == 10 / SAMPLE_RATE_HZ

@@ -172,6 +172,7 @@ def test_audio_that_is_missing_by_the_time_stamps_is_a_gap(telephone):
         blocks, _ = read_until_error(UrlSource(camera.url(), "camera"), SourceError)
     gaps = [(number, block.gap_s) for number, block in enumerate(blocks) if block.discontinuity]
     assert gaps == [(gaps[0][0], pytest.approx(1.0, abs=0.03))]
+    assert not any(block.overrun_s for block in blocks)  # nobody was late
     assert seconds(blocks[: gaps[0][0]]) == pytest.approx(0.6, abs=0.03)
     assert seconds(blocks) == pytest.approx(1.0, abs=0.1)
 

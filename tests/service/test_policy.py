@@ -62,12 +62,13 @@ def test_a_recording_waits_for_the_engine():
     assert states(events) == ["starting", "running", "stopped"]
 
 
-def test_a_gap_told_by_the_source_is_counted_and_given_to_the_engine():
-    radio = ScriptedSource("tape", [sound(2), sound(2, gap_s=1.5, discontinuity=True)])
+@pytest.mark.parametrize("overrun_s", [0.0, 1.0])
+def test_a_gap_is_given_to_the_engine_and_counted_as_far_as_it_is_an_overrun(overrun_s):
+    radio = ScriptedSource("tape", [sound(2), sound(2, gap_s=1.5, overrun_s=overrun_s, discontinuity=True)])
     report, events = run(lambda world: hear(world, radio))
     check_whole(events)
-    assert report.dropped_s == pytest.approx(1.5)
-    assert events[-1].dropped_s == pytest.approx(1.5)
+    assert report.dropped_s == events[-1].dropped_s == overrun_s
+    assert events[-1].outage_s == 0.0
     assert events[-1].stream_s == pytest.approx(5.5)
     assert phases(events).count("started") == 2
 
