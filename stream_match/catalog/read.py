@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -140,8 +141,10 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
     """
     part = partial_file(frames)
     try:
-        samples = _write_frames(read_blocks(path), part, settings)
+        samples = _write_frames(path, part, settings)
         sha256 = _sha256(path)
+        with _its_own_fault(path):
+            named = tags(path)
     except SourceError as error:
         part.unlink(missing_ok=True)
         return Unread(str(error))
@@ -151,7 +154,7 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
         part.unlink()
         return Unread(f"{str(path)!r}, {seconds:.1f} s long, {reason}")
     part.rename(frames)
-    return ReadTrack(frames, seconds, sha256, tags(path))
+    return ReadTrack(frames, seconds, sha256, named)
 
 
 def partial_file(frames: Path) -> Path:
@@ -159,15 +162,33 @@ def partial_file(frames: Path) -> Path:
     return frames.with_suffix(".part")
 
 
-def _write_frames(blocks: Iterator[Float32], part: Path, settings: FeatureSettings) -> int:
-    """Write the feature frames of a signal and return its number of samples."""
-    rolling = RollingFeatures(settings)
+def _write_frames(path: Path, part: Path, settings: FeatureSettings) -> int:
+    """Write the feature frames of a file and return its number of samples."""
     samples = 0
     with part.open("wb") as handle:
-        for y in blocks:
-            samples += len(y)
-            handle.write(rolling.feed(y).tobytes())
+        for heard, frames in _heard(path, settings):
+            samples += heard
+            handle.write(frames.tobytes())
     return samples
+
+
+def _heard(path: Path, settings: FeatureSettings) -> Iterator[tuple[int, Float32]]:
+    """Yield numbers of samples of a file, and the frames that they complete."""
+    rolling = RollingFeatures(settings)
+    with _its_own_fault(path):
+        for y in read_blocks(path):
+            yield len(y), rolling.feed(y)
+
+
+@contextmanager
+def _its_own_fault(path: Path) -> Iterator[None]:
+    """Make a `SourceError` of whatever reading a file raises: one odd file must not end a build."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(f"{str(path)!r} cannot be read ({type(error).__name__})") from error
 
 
 def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:

@@ -8,12 +8,14 @@ process could hold or leave behind.
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Self
 
 from stream_match.catalog.read import ReadTrack, Unread, partial_file, read_track
 from stream_match.config import FeatureSettings
@@ -46,7 +48,8 @@ def read_all(
     UsageError
         If `jobs` is below 1.
     CatalogError
-        If a worker process dies.
+        If a worker process cannot be started. One that dies while it reads a file is replaced, and the
+        file is `Unread`.
     OSError
         If the frames cannot be written.
     """
@@ -71,7 +74,8 @@ def _read_in_processes(
 ) -> list[ReadTrack | Unread]:
     waiting = _largest_first(paths)
     results: dict[int, ReadTrack | Unread] = {}
-    with _started(count, settings) as idle:
+    with _Workers(settings) as workers:
+        idle = [workers.start() for _ in range(count)]
         busy: dict[Connection, int] = {}
         while waiting or busy:
             while waiting and idle:
@@ -81,35 +85,46 @@ def _read_in_processes(
             ready = wait(list(busy))
             for pipe in [pipe for pipe in busy if pipe in ready]:
                 number = busy.pop(pipe)
-                results[number] = _answer(pipe, paths[number], _frames(work, number))
-                idle.append(pipe)
+                result = _answer(pipe, _frames(work, number))
+                idle.append(workers.start() if result is None else pipe)
+                results[number] = result or _deadly(paths[number])
                 on_done(number, results[number])
     return [results[number] for number in range(len(paths))]
 
 
-@contextmanager
-def _started(count: int, settings: FeatureSettings) -> Iterator[list[Connection]]:
-    """Start processes, yield a pipe to each, and kill them in the end, whatever they are doing then."""
-    context = multiprocessing.get_context("spawn")
-    processes, pipes = [], []
-    try:
+class _Workers:
+    """Processes that read files, each asked through a pipe; all are killed in the end, whatever they do then."""
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        self._settings = settings
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
+        self._pipes: list[Connection] = []
+
+    def __enter__(self) -> Self:
         resource_tracker.ensure_running()  # starting it unblocks signals
+        return self
+
+    def start(self) -> Connection:
+        """Start one and return our end of its pipe."""
         with held(), blocked():
-            for _ in range(count):
-                ours, theirs = context.Pipe()
-                pipes.append(ours)
-                process = context.Process(target=_work, args=(theirs, read_track, settings), daemon=True)
-                process.start()
-                processes.append(process)
-                theirs.close()  # so that our end breaks with the process
-        yield list(pipes)
-    finally:
+            ours, theirs = self._context.Pipe()
+            self._pipes.append(ours)
+            process = self._context.Process(
+                target=_work, args=(theirs, read_track, self._settings), daemon=True
+            )
+            process.start()
+            self._processes.append(process)
+            theirs.close()  # so that our end breaks with the process
+        return ours
+
+    def __exit__(self, *_: object) -> None:
         with held():
-            for process in processes:
+            for process in self._processes:
                 process.kill()
-            for process in processes:
+            for process in self._processes:
                 process.join()
-            for pipe in pipes:
+            for pipe in self._pipes:
                 pipe.close()
 
 
@@ -118,19 +133,24 @@ def _ask(pipe: Connection, path: Path, frames: Path) -> None:
         pipe.send((path, frames))
 
 
-def _answer(pipe: Connection, path: Path, frames: Path) -> ReadTrack | Unread:
+def _answer(pipe: Connection, frames: Path) -> ReadTrack | Unread | None:
+    """Return what a worker has read; None if it died over it."""
     try:
         result = pipe.recv()
     except (EOFError, OSError) as error:
         if partial_file(frames).exists():
-            advice = f"died while reading {str(path)!r} (out of memory?): try without it, or --jobs 1"
-        else:
-            advice = "could not start or died (out of memory?): try --jobs 1"
-        raise CatalogError(f"a worker process {advice}") from error
+            partial_file(frames).unlink()
+            return None
+        msg = "a worker process could not start or died (out of memory?): try --jobs 1"
+        raise CatalogError(msg) from error
     if isinstance(result, Exception):
         raise result
     assert isinstance(result, ReadTrack | Unread)
     return result
+
+
+def _deadly(path: Path) -> Unread:
+    return Unread(f"{str(path)!r} cannot be read: the process that read it died (out of memory?)")
 
 
 def _work(pipe: Connection, read: Read, settings: FeatureSettings) -> None:

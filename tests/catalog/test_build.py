@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from catalog_samples import RATE_HZ, contents, sha256, song, write, write_tagged
 
-from stream_match.catalog import load_index, verify_index, workers
+from stream_match.catalog import load_index, read, verify_index, workers
 from stream_match.catalog.background import load_background
 from stream_match.catalog.build import build_index
-from stream_match.catalog.read import ReadTrack, Stretches
+from stream_match.catalog.read import Stretches, read_track
 from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
@@ -176,21 +176,57 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(music, tmp_path, monkeyp
     assert names(tmp_path) == []
 
 
-def test_a_dead_worker_is_named_with_what_it_read(tmp_path, monkeypatch):
-    for number in range(3):
+def test_a_file_that_kills_its_reader_is_skipped_and_the_rest_is_built(tmp_path, monkeypatch):
+    for number in range(4):
         write(tmp_path / "m" / f"{number}.wav", song(number, 3.0))
-    monkeypatch.setattr(workers, "read_track", die_over_1)
-    with pytest.raises(CatalogError, match=r"died while reading .*1\.wav"):
-        build_index([tmp_path / "m"], tmp_path / "out", jobs=2)
-    assert names(tmp_path) == ["m"]
+    monkeypatch.setattr(workers, "read_track", die_over_some)
+    report = build_index([tmp_path / "m"], tmp_path / "out", jobs=2)
+    assert {path.name for path, _ in report.skipped} == {"1.wav", "2.wav"}  # one per worker
+    for path, reason in report.skipped:
+        assert str(path) in reason
+        assert "the process that read it died" in reason
+    assert sorted(rows_of(tmp_path / "out")) == ["0", "3"]
+    assert names(tmp_path) == ["m", "out"]
 
 
-def die_over_1(path, chroma, settings):
-    if path.name == "1.wav":
-        chroma.with_suffix(".part").touch()
-        time.sleep(0.2)
+def die_over_some(path, frames, settings):
+    if path.name in ("1.wav", "2.wav"):
+        frames.with_suffix(".part").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return ReadTrack(chroma, 1.0, "0" * 64, {})
+    return read_track(path, frames, settings)
+
+
+def test_workers_that_cannot_start_are_an_error(music, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "read_track", die)
+    with pytest.raises(CatalogError, match="could not start"):
+        build_index([music], tmp_path / "out", jobs=2)
+    assert names(tmp_path) == []
+
+
+def die(path, frames, settings):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no such layout"), MemoryError(), OSError(errno.EIO, "I/O error")], ids=repr
+)
+@pytest.mark.parametrize("where", ["read_blocks", "tags"])
+def test_whatever_a_decoder_raises_costs_one_file_only(tmp_path, monkeypatch, error, where):
+    write(tmp_path / "m" / "good.wav", song(1))
+    write(tmp_path / "m" / "odd.wav", song(2))
+    real = getattr(read, where)
+
+    def odd(path):
+        if path.name == "odd.wav":
+            raise error
+        return real(path)
+
+    monkeypatch.setattr(read, where, odd)
+    report = build_index([tmp_path / "m"], tmp_path / "out", jobs=1)
+    ((path, reason),) = report.skipped
+    assert path.name == "odd.wav"
+    assert "odd.wav' cannot be read (" in reason
+    assert list(rows_of(tmp_path / "out")) == ["good"]
 
 
 BUILD = """
