@@ -321,10 +321,14 @@ class ListenSettings(Settings):
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows writes a mark in front
     except OSError as error:
         raise UsageError(f"The settings {str(path)!r} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # TOML's own, and bytes that are no UTF-8
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"The settings {str(path)!r} are not UTF-8: save them with the encoding UTF-8."
+        ) from error
+    except ValueError as error:
         raise UsageError(f"The settings {str(path)!r} are no valid TOML: {error}.") from error
 
 
@@ -339,20 +343,35 @@ def _sentence(model: type[Settings], errors: list[ErrorDetails]) -> str:
         meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
         return f"the key {where!r} is not known; {meant}"
     given = error["input"]
-    shown = f" is {given!r}" if isinstance(given, int | float) else ""
-    told = {
-        "string_pattern_mismatch": "only lower-case letters, digits, '_' and '-' may stand in a name",
-        "string_too_short": "it is empty",
-        "bool_type": "write true or false, without quotes",
-        "int_type": "write a whole number, without quotes",
-        "int_from_float": "write a whole number",
-        "float_type": "write a number, without quotes",
-        "string_type": "write a text, in quotes",
-        "path_type": "write a text, in quotes",
-        "tuple_type": "write a list, in square brackets",
-        "model_type": "write a table of settings",
-    }
-    return f"{where!r}{shown}: {told.get(error['type'], error['msg'])}."
+    # A number where a text is expected may be a password without quotes.
+    shown = f" is {given!r}" if isinstance(given, int | float) and error["type"] not in _TEXTS else ""
+    told = _TOLD[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TOLD else error["msg"]
+    return f"{where!r}{shown}: {told}."
+
+
+_TEXTS = ("string_type", "dict_type")
+_TOLD = {
+    "missing": "it is missing",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "only lower-case letters, digits, '_' and '-' may stand in a name",
+    "string_too_short": "it is empty",
+    "string_too_long": "at most {max_length} letters may stand in it",
+    "bool_type": "write true or false, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "int_from_float": "write a whole number",
+    "float_type": "write a number, without quotes",
+    "finite_number": "write a finite number",
+    "greater_than": "write a number above {gt:g}",
+    "greater_than_equal": "write a number from {ge:g} up",
+    "less_than_equal": "write a number up to {le:g}",
+    "multiple_of": "write a multiple of {multiple_of:g}",
+    "string_type": "write a text, in quotes",
+    "path_type": "write a text, in quotes",
+    "tuple_type": "write a list, in square brackets",
+    "dict_type": "write a table of texts",
+    "model_type": "write a table of settings",
+}
+"""The library's types of errors in plain words."""
 
 
 def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -61,6 +61,7 @@ def open_source(wanted: SourceSettings | str) -> Source:
     """
     settings = SourceSettings.model_construct(uri=wanted) if isinstance(wanted, str) else wanted
     name, uri = (settings.name, settings.uri) if settings.name else _split_name(settings.uri)
+    uri = uri if _known_scheme(uri.strip()) is None else uri.strip()
     if not uri:
         raise UsageError(f"the source {redact(settings.uri)!r} names no audio; expected {EXPECTED}")
     scheme = _scheme(uri)
@@ -113,6 +114,8 @@ def _scheme(uri: str) -> str:
         raise UsageError(
             f"the source {uri.partition(':')[0] + ':'!r} is of no kind that is known; expected {EXPECTED}"
         )
+    if re.search(r"(https?|rtsps?)://", uri, re.I) and not _exists(uri):  # it may hold a password
+        raise UsageError(f"a source holds a web address, but does not begin with it; expected {EXPECTED}")
     return ""
 
 

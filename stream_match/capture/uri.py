@@ -109,6 +109,7 @@ def slug(text: str) -> str:
 
 def _split(uri: str) -> SplitResult | None:
     """Take a web address apart; None for everything else, and for what cannot be parsed."""
+    uri = uri.strip()  # as it was copied
     if not uri.lower().startswith(tuple(f"{scheme}://" for scheme in WEB_SCHEMES)):
         return None
     try:
@@ -118,7 +119,12 @@ def _split(uri: str) -> SplitResult | None:
 
 
 def _host(parts: SplitResult) -> str:
-    return parts.netloc.rpartition("@")[2].lower()
+    host = parts.netloc.rpartition("@")[2].lower()
+    try:
+        _ = parts.port
+    except ValueError:  # no port: half a password, with a / or a # in it
+        return HIDDEN
+    return host
 
 
 def _identity(parts: SplitResult) -> str:

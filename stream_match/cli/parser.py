@@ -30,6 +30,7 @@ FILE.toml, overridden by the command line:
   pace = "real"
   sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
   state = "state"
+  reconnect_max_seconds = 10
   [[sources]]
   uri = "https://radio.example/stream"
   name = "radio-example"

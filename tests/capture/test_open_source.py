@@ -29,6 +29,8 @@ from stream_match.errors import UsageError
         ("radio=http://host/a?b=c", "UrlSource", "radio"),
         ("cam-1=rtsp://ann:pw@host:554/x", "UrlSource", "cam-1"),
         ("HTTP://Host/a", "UrlSource", None),
+        (" \thttp://ann:hunter2@host/a ", "UrlSource", None),
+        ("radio= http://ann:hunter2@host/a", "UrlSource", "radio"),
     ],
 )
 def test_each_uri_makes_its_source(spec, kind, name):
@@ -36,6 +38,7 @@ def test_each_uri_makes_its_source(spec, kind, name):
     assert type(source).__name__ == kind
     assert NAME_PATTERN.fullmatch(source.name)
     assert name is None or source.name == name
+    assert "hunter2" not in source.name + source.uri
 
 
 def test_a_file_with_an_equals_sign_in_its_name(tmp_path, monkeypatch):
@@ -59,6 +62,11 @@ def test_a_file_with_an_equals_sign_in_its_name(tmp_path, monkeypatch):
         f"{'n' * 65}=mic:",
         "ftp://host/a",
         "alsa:hw0",
+        "x http://ann:hunter2@host/a",
+        "\ufeffhttp://ann:hunter2@host/a",
+        "http://ann:hunter2/x@host/a",
+        "http://ann:hunter2#x@host/a",
+        "http://ann:hunter2?x@host/a",
         "pcm:x",
     ],
 )
@@ -67,6 +75,7 @@ def test_mistakes_are_one_sentence(spec):
         open_source(spec)
     assert "expected" in str(caught.value) or "only" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_names_of_urls_are_stable_distinct_and_without_secrets():
@@ -160,6 +169,8 @@ def test_names_are_never_too_long_nor_empty():
         ("https://h/", "https://h/"),
         ("https://h", "https://h"),
         ("http://[bad@h/?q=1", "http://***"),
+        ("http://joe:pa/ss@h/", "http://***/***"),
+        (" http://joe:pa@h/", "http://h/"),
         ("/a/b?c=d.wav", "/a/b?c=d.wav"),
     ],
 )

@@ -1,4 +1,5 @@
 import inspect
+import re
 import textwrap
 
 import pytest
@@ -53,8 +54,8 @@ def test_the_defaults_need_no_file(tmp_path):
             "expected one of index, match, node, onsets, pace, reconnect_max_seconds, sinks, sources, state.",
         ),
         ("[match]\nmax_false_alarms_per_hour = -1", "'match.max_false_alarms_per_hour' is -1: "),
-        ("pace = 'quick'", "'pace': Input should be 'real' or 'fast'."),
-        ("[[sources]]\nname = 'x'", "'sources[0].uri': Field required."),
+        ("pace = 'quick'", "'pace': expected 'real' or 'fast'."),
+        ("[[sources]]\nname = 'x'", "'sources[0].uri': it is missing."),
         ("[[sources]]\nuri = 'mic:'\nname = 'My mic'", "'sources[0].name': "),
         ("node = ", "no valid TOML: "),
         ("[onsets]\nannounce = 'yes'", "'onsets.announce': write true or false, without quotes."),
@@ -64,10 +65,15 @@ def test_the_defaults_need_no_file(tmp_path):
             "'match.max_false_alarms_per_hour': write a number, without quotes.",
         ),
         ("[match]\nmax_false_alarms_per_hour = true", "write a number, without quotes."),
-        ("node = 5", "'node' is 5: write a text, in quotes."),
+        ("node = 5", "'node': write a text, in quotes."),
         ("index = 5", "'index' is 5: write a text, in quotes."),
-        ("sinks = [5]", "'sinks[0]' is 5: write a text, in quotes."),
+        ("sinks = [5]", "'sinks[0]': write a text, in quotes."),
         ("sinks = 5", "'sinks' is 5: write a list, in square brackets."),
+        ("reconnect_max_seconds = 0", "'reconnect_max_seconds' is 0: write a number from 1 up."),
+        ("reconnect_max_seconds = 3601", "'reconnect_max_seconds' is 3601: write a number up to 3600."),
+        ("reconnect_max_seconds = inf", "'reconnect_max_seconds' is inf: write a finite number."),
+        ("[onsets]\nretire_after_hours = 0", "'onsets.retire_after_hours' is 0: write a number above 0."),
+        (f"[[sources]]\nuri = 'mic:'\ntitle = '{'x' * 201}'", "at most 200 letters may stand in it."),
         ("match = true", "'match' is True: write a table of settings."),
     ],
 )
@@ -84,6 +90,15 @@ def test_a_password_is_never_told(tmp_path):
         read(tmp_path, "sinks = {uri = 'mqtt://guest:secret@host'}")
     assert "'sinks[0]'" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["username = 'a'\npassword = 8765", "headers = 8765", "headers = {X-Key = 8765}", "password = 87.65"]
+)
+def test_a_password_without_quotes_is_not_told_either(tmp_path, text):
+    with pytest.raises(UsageError, match=r"write a (text|table)") as refused:
+        read(tmp_path, f"[[sources]]\nuri = 'http://host/'\n{text}")
+    assert not re.search("87.?65", str(refused.value))
 
 
 @pytest.mark.parametrize(
@@ -109,9 +124,15 @@ def test_no_example_switches_on_what_few_need(tmp_path):
 
 def test_settings_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "binary.toml"
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="no valid TOML"):
+    path.write_bytes("node = 'küche'".encode("latin-1"))
+    with pytest.raises(UsageError, match="are not UTF-8: save them"):
         ListenSettings.from_toml(path)
+
+
+def test_settings_with_the_mark_that_windows_writes_are_read(tmp_path):
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b"\xef\xbb\xbfnode = 'attic'\r\n")
+    assert ListenSettings.from_toml(path).node == "attic"
 
 
 def test_the_command_line_overrides_the_file(tmp_path):
