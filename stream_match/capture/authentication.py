@@ -106,11 +106,19 @@ class Login:
 
 def _challenges(header: str) -> Iterable[Mapping[str, str]]:
     """Take the challenges that we can answer out of a header; bad ones are none."""
-    for scheme, text in _CHALLENGE.findall(" ".join(header[:LONGEST_HEADER].split())):
+    for scheme, text in _CHALLENGE.findall(" ".join(_as_utf8(header[:LONGEST_HEADER]).split())):
         fields = {key.lower(): _unescaped(quoted) or bare for key, quoted, bare in _FIELD.findall(text)}
         challenge = fields | {"scheme": scheme.lower()}
         if scheme.lower() == "basic" or _answerable(challenge):
             yield challenge
+
+
+def _as_utf8(header: str) -> str:
+    """Undo that `http.client` takes every header for Latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def _answerable(challenge: Mapping[str, str]) -> bool:

@@ -7,7 +7,9 @@ import socket
 import ssl
 import threading
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 MAX_OPEN = 8
@@ -34,17 +36,25 @@ class Connections:
         self._timer.daemon = True
         self._timer.start()
 
-    def add(self, sock: socket.socket) -> None:
-        """Take note of a connection, as soon as it is made."""
+    def add(self, sock: socket.socket) -> socket.socket:
+        """Take note of a connection, as soon as it is made; return what `drop` takes."""
         own = sock.dup()  # TLS takes the socket itself away
         with self._lock:
             if not self._ended:
                 self._sockets.append(own)
                 if len(self._sockets) > MAX_OPEN:
                     self._sockets.pop(0).close()
+                return own
+        _cut(own)
+        return own
+
+    def drop(self, own: socket.socket) -> None:
+        """Cut a connection that is not needed any more: the server need not hold it."""
+        with self._lock:
+            if own not in self._sockets:
                 return
-        _shut(own)
-        own.close()
+            self._sockets.remove(own)
+        _cut(own)
 
     def ready(self) -> None:
         """Lift the deadline: there is audio."""
@@ -59,21 +69,28 @@ class Connections:
             self._ended = True
             sockets, self._sockets = self._sockets, []
         for sock in sockets:
-            _shut(sock)
-            sock.close()
+            _cut(sock)
 
     def _be_late(self) -> None:
         self.late = True
         self.end()
 
 
-def _shut(sock: socket.socket) -> None:
+def _cut(sock: socket.socket) -> None:
     with suppress(OSError):  # the server has closed it
         sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
 
 
 class _Answer(http.client.HTTPResponse):
     """An answer whose status line may be that of the oldest Shoutcast: ``ICY 200 OK``."""
+
+    closed_too: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.closed_too is not None:
+            self.closed_too()
 
     def _read_status(self) -> tuple[str, int, str]:
         sent = self.fp
@@ -94,7 +111,13 @@ class _Plain(http.client.HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        self.connections.add(self.sock)
+        self._own = self.connections.add(self.sock)
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        answer = super().getresponse()
+        assert isinstance(answer, _Answer)
+        answer.closed_too = partial(self.connections.drop, self._own)
+        return answer
 
 
 class _Secure(http.client.HTTPSConnection, _Plain):

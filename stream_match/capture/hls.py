@@ -80,7 +80,7 @@ class Part:
         """Connect, and go to where the part begins."""
         if address.startswith(ENCRYPTED):
             address = address.removeprefix(ENCRYPTED)
-            self._decryption = Decryption(bytes.fromhex(options["key"]), bytes.fromhex(options["iv"]))
+            self._decryption = Decryption(*(bytes.fromhex(options.get(name, "")) for name in ("key", "iv")))
         first, end = int(options.get("offset", 0)), int(options.get("end_offset", 0))
         wanted = {"Range": f"bytes={first}-{end - 1 if end else ''}"} if first or end else {}
         self._body = body = web.open(address, wanted)

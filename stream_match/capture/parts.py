@@ -148,12 +148,12 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
     ------
     Part
         In order, together the whole file but for what lies before its first head. Each is found when it
-        is asked for.
+        is asked for. What cannot be read belongs to the part before it, whose reading tells.
     """
     size = file.seek(0, os.SEEK_END)
     start, head = _first_head(file)
     while start < size:
-        end = size if head is None else _next(file, head, _own_bytes(file, start, head), size)
+        end = size if head is None else _end(file, start, head, size)
         yield Part(file, start, end)
         start = end
 
@@ -228,6 +228,14 @@ def _find(head: Head, data: bytes, start: int, end: int) -> int | None:
             return at - head.before
         at = data.find(head.literal, at + 1)
     return None
+
+
+def _end(file: BinaryIO, start: int, head: Head, size: int) -> int:
+    """Return where a part ends: at the next head, or at the end of the file."""
+    try:
+        return _next(file, head, _own_bytes(file, start, head), size)
+    except OSError:
+        return size
 
 
 def _own_bytes(file: BinaryIO, start: int, head: Head) -> int:

@@ -67,7 +67,7 @@ def kind_of(head: bytes, content_type: str, address: str) -> Kind | None:
     for kind, mark in _MARKS:
         if mark.match(text):
             return kind
-    if not _is_text(head):
+    if not _is_text(head) or text.startswith(b"<"):  # a web page, whatever the server calls it
         return None
     named = _TYPES.get(content_type.partition(";")[0].strip().lower())
     return named or next((k for suffix, k in _SUFFIXES.items() if _path(address).endswith(suffix)), None)

@@ -3,7 +3,8 @@
 PortAudio freezes its list of devices when it is loaded and keeps one state for the whole process. A
 driver may hang in it for good. In a process of its own the list is fresh at each opening, no microphone
 disturbs another, and a process that hangs can be killed. The program is run by its path. It imports
-nothing of the package, so that it starts in a tenth of a second. It ends when its standard input does.
+nothing of the package, so that it starts in a tenth of a second. It ends when its standard input does: at
+once, or `CLOSE_S` later if its driver hangs.
 
 Each message is a `HEADER` (kind, bytes) and a body. The body is JSON or audio. Audio is an `AUDIO` header
 (frames lost before it; whether it is torn off; the rate at which frames come if that is not the stated
@@ -45,6 +46,10 @@ RATE_AFTER_S = 60.0
 RATE_SLACK = 0.02
 """By so much [share] a rate may be off. Clocks of sound cards are off by 0.0001. One that delivers 44,100 Hz
 for 48,000 is off by 0.08, and nothing in it would be recognised."""
+
+CLOSE_S = 2.0
+"""How long the device may take to close after the end of standard input. A driver that hangs must not hold it
+when the parent was killed."""
 
 NAMES_SHOWN = 5
 _ADDRESS = re.compile(r" \(hw:\d+,\d+\)$")
@@ -175,6 +180,9 @@ def main(arguments: list[str]) -> None:
         _send(out, SAID, json.dumps({"error": str(failure), "retry": failure.retry}).encode())
     except BrokenPipeError:
         pass
+    except Exception as error:  # noqa: BLE001 - of PortAudio, which may raise it at any call
+        told = f"the sound system does not work ({next(iter(error.args), type(error).__name__)})"
+        _send(out, SAID, json.dumps({"error": told, "retry": True}).encode())
     os._exit(0)  # PortAudio's own cleaning up at the end may hang, too
 
 
@@ -182,6 +190,8 @@ def _wait_for_end(stop: threading.Event) -> None:
     while os.read(0, 64):
         pass
     stop.set()
+    time.sleep(CLOSE_S)
+    os._exit(1)
 
 
 def _send(out: Any, kind: bytes, body: bytes) -> None:

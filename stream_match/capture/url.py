@@ -130,7 +130,7 @@ class UrlSource:
         web = Web(self._address, self._access, self._timeouts[1], connections)
         places = _Places(self._address)
         finished = False
-        while not finished:
+        while not finished and not stop.is_set():
             try:
                 finished = yield from self._attempt(places, web, connections)
             except Exception as error:  # noqa: BLE001 - the text of any may hold the address: only ours is told

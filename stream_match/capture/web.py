@@ -86,8 +86,8 @@ class Web:
             ``urllib.error.HTTPError`` has the status.
         """
         url, credentials = split_credentials(ascii_url(address))
-        if credentials is not None:
-            self._logins.setdefault(url, Login(*credentials))
+        if credentials is not None and self._login(url) is None:  # one for a server, not for each segment
+            self._logins[url] = Login(*credentials)
         try:
             return self._asked(url, headers or {})
         except urllib.error.HTTPError as error:

@@ -26,7 +26,7 @@ class Retry:
     """The waits between attempts, and the sentences about going away and coming back.
 
     The waits are 1, 2, 4, 8 s and so on up to `max_s`; after the first hour of an outage up to `LATER_MAX_S`.
-    Chance shortens each by up to a half. Only a steady run ends an outage and begins the waits anew.
+    Chance shortens each by up to a half. Audio ends an outage; only a steady run begins the waits anew.
 
     One cause is logged at most once in five minutes. Coming back is logged when going away was.
 
@@ -56,8 +56,7 @@ class Retry:
         self._backoff = Backoff(chance=world.chance)
         self._complaints = SparseLog(log, clock=world.monotonic)
         self._causes: set[str] = set()
-        self._outage_since: float | None = None  # monotonic; until it runs steadily
-        self._away_since: float | None = None  # monotonic; until it runs at all
+        self._outage_since: float | None = None  # monotonic; until it runs at all
         self._told = False
 
     def lost(self, reason: str, *, ago_s: float = 0.0) -> float:
@@ -78,7 +77,6 @@ class Retry:
         now = self._world.monotonic()
         self.attempt += 1
         self._outage_since = now if self._outage_since is None else self._outage_since
-        self._away_since = now if self._away_since is None else self._away_since
         wait_s = max(0.0, self._backoff.next_s(self._cap_s(now - self._outage_since)) - ago_s)
         sentence = f"{self._name}: {reason}; trying again in {wait_s:.0f} s"
         self._told |= self._complaints.tell(self._cause(reason), sentence)
@@ -86,15 +84,14 @@ class Retry:
 
     def back(self) -> None:
         """Take note that audio is heard."""
-        if self._told and self._away_since is not None:
+        if self._told and self._outage_since is not None:
             # A warning as the loss was: whoever reads only warnings must not think that it is still away.
-            log.warning("%s: back after %.0f s", self._name, self._world.monotonic() - self._away_since)
-        self.attempt, self._away_since, self._told = 0, None, False
+            log.warning("%s: back after %.0f s", self._name, self._world.monotonic() - self._outage_since)
+        self.attempt, self._outage_since, self._told = 0, None, False
 
     def steady(self) -> None:
-        """Take note that the source has run for long enough to end the outage."""
+        """Take note that the source has run for long enough to begin the waits anew."""
         self._backoff.reset()
-        self._outage_since = None
 
     def _cap_s(self, outage_s: float) -> float:
         cap_s = self._max_s if outage_s < FIRST_HOUR_S else max(self._max_s, LATER_MAX_S)

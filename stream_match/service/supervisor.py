@@ -13,7 +13,7 @@ from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
-from stream_match.service.intake import cancelled, closing, fill, unless
+from stream_match.service.intake import cancelled, closing, fill, is_recording, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
 from stream_match.service.reasons import reason_of
@@ -145,11 +145,15 @@ class Supervisor:
     async def _replace_engine(self, error: EngineError) -> None:
         """Wait before the next engine; raise the error of a recording with which all of them break."""
         self._breaks += 1
-        if self._breaks >= states.GIVE_UP_AFTER_BREAKS and not self._reckoning.live:
+        if self._breaks >= states.GIVE_UP_AFTER_BREAKS and self._is_over_alone():
             raise error
         if self._breaks == states.FORGET_AFTER_BREAKS:
             self._memory.begin_without(f"{self._breaks} matchers in a row broke with them")
         await self._wait_for_return(reason_of(error))
+
+    def _is_over_alone(self) -> bool:
+        """Whether it comes to an end by itself: no station, and no pipe, whose writer goes on."""
+        return is_recording(self._source) and not self._reckoning.live
 
     async def _hear_with_one_engine(self, heard: AsyncIterator[Block], queue: BlockQueue) -> None:
         self._begun_s = self._reckoning.stream_s

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import logging
 import re
+from urllib.parse import quote
 
 import pytest
 from capture_samples import encoded, read_all, read_until_error, seconds, sweep, until_the_end
@@ -12,7 +13,9 @@ from capture_servers import RtspServer, Server, guarded, redirecting, saying, se
 from stream_match.capture import open_source
 from stream_match.capture.authentication import Login
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.connections import Connections
 from stream_match.capture.url import UrlSource
+from stream_match.capture.web import Access, Web
 from stream_match.config import ListenSettings, SourceSettings
 from stream_match.errors import SourceError, UsageError
 
@@ -95,6 +98,25 @@ def test_the_most_secure_of_several_challenges_is_answered(server, audio):
     offered = ['Basic realm="radio"', f"{challenge('MD5')}, {challenge('SHA-256')}", "Negotiate"]
     server.pages["/a"] = guarded(whole(audio), *offered, proper=digest("SHA-256"))
     assert seconds(read_all(source(server.url("/a")))) == pytest.approx(SECONDS, abs=0.1)
+
+
+def test_a_realm_beyond_ascii_is_the_one_that_the_server_means():
+    login = Login("ann", "pw")
+    header = f'Digest realm="Büro", nonce="{NONCE}"'.encode().decode("latin-1")  # as http.client has it
+    assert login.challenged([header])
+    secret = hashlib.md5("ann:Büro:pw".encode(), usedforsecurity=False).hexdigest()
+    request = hashlib.md5(b"GET:/a", usedforsecurity=False).hexdigest()
+    response = hashlib.md5(f"{secret}:{NONCE}:{request}".encode(), usedforsecurity=False).hexdigest()
+    assert f'response="{response}"' in login.answer("GET", "/a")
+
+
+def test_a_server_has_one_login_however_many_addresses_name_it(server, audio):
+    web = Web(server.url("/"), Access(), 5.0, Connections(60.0))
+    server.pages["/a"] = guarded(whole(audio), 'Basic realm="radio"', proper=basic)
+    user = f"{quote(USER)}:{quote(PASSWORD)}@"
+    for number in range(20):
+        web.open(server.url(f"/a?{number}", user)).close()
+    assert len(web._logins) == 1
 
 
 def test_the_examples_of_rfc_7616():

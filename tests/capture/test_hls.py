@@ -5,7 +5,10 @@ from capture_samples import read_all, read_until_error, seconds, sweep, until_th
 from capture_servers import Server, divisible, guarded, serving, whole
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.connections import Connections
+from stream_match.capture.hls import Segments
 from stream_match.capture.url import UrlSource
+from stream_match.capture.web import FAULTS, Access, Web
 from stream_match.errors import SourceError
 
 pytest.importorskip("av")
@@ -139,6 +142,17 @@ def test_segments_are_fetched_with_password_and_headers(server, published):
     assert {headers.get("X-Key") for _, headers in server.requests_seen} == {"abc"}
     # The challenge is remembered: one request is turned away, not one for each segment.
     assert sum("Authorization" not in headers for _, headers in server.requests_seen) == 1
+
+
+def test_a_segment_that_is_encrypted_without_a_key_is_left_out(server, published):
+    odd = f"crypto+{server.url('/list1.ts')}"
+    source = publish(server, published, change=lambda text: text.replace("list1.ts", odd))
+    blocks, _ = read_until_error(source, SourceError)
+    assert seconds(blocks) == pytest.approx(SECONDS - 1, abs=0.3)
+    segments = Segments(Web(server.url("/"), Access(), 1.0, Connections(9.0)), "x")
+    for options in ({}, {"key": "zz"}, {"key": "00", "iv": "00"}):
+        assert segments.open(f"crypto+{server.url('/a.ts')}", options).read(10) == b""
+        assert isinstance(segments.fault, FAULTS)
 
 
 def test_a_playlist_that_never_ends_is_not_read_for_ever(server):

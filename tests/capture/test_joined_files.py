@@ -3,6 +3,7 @@
 import io
 import itertools
 import logging
+import os
 import struct
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from stream_match.capture import parts
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import duration_s, read_blocks
+from stream_match.capture.joined import JoinedFile
 from stream_match.capture.parts import Part, parts_of
 from stream_match.errors import SourceError
 
@@ -284,6 +286,26 @@ def test_a_disk_that_fails_is_told_and_what_was_read_is_heard(tmp_path, caplog, 
     with caplog.at_level(logging.WARNING):
         assert 4 < seconds(read(path)) < 6
     assert "Input/output error" in caplog.text
+
+
+class FailingDisk(io.FileIO):
+    """A file with a bad sector in its middle."""
+
+    def read(self, n=-1):
+        size = os.fstat(self.fileno()).st_size
+        if self.tell() <= size // 2 < self.tell() + (size if n < 0 else n):
+            raise OSError(5, "Input/output error")
+        return super().read(n)
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "mp3", "ogg"])
+def test_a_disk_that_fails_while_parts_are_sought_is_told_too(tmp_path, caplog, name):
+    path = tmp_path / "song"
+    noise = np.random.default_rng(1).normal(0, 0.1, (20 * 44_100, 1)).astype(np.float32)
+    path.write_bytes(file_of(name, noise, 44_100))  # large enough not to be read at once
+    with caplog.at_level(logging.WARNING), FailingDisk(path) as disk:
+        assert 6 < seconds(np.concatenate(list(JoinedFile(disk, path).blocks(None)))) < 11
+    assert "Input/output error" in caplog.text or "broken off" in caplog.text
 
 
 def test_the_end_of_a_joined_file_is_where_it_was(tmp_path):

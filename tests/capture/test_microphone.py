@@ -184,6 +184,14 @@ def test_a_driver_that_hangs_while_it_is_opened_is_given_up(portaudio, monkeypat
     assert not portaudio.running
 
 
+@pytest.mark.parametrize("where", ["list", "open", "start"])
+def test_what_portaudio_complains_of_is_told(portaudio, where):
+    portaudio.plan(at={where: ["Internal PortAudio error", -9986]})
+    _, error = read_until_error(MicrophoneSource("mic:usb", "mic"), SourceError)
+    assert error.retry
+    assert "Internal PortAudio error" in str(error)
+
+
 def test_a_driver_that_hangs_while_it_is_closed_is_killed(portaudio):
     portaudio.plan(at={"close": "hang"})
     read_all(MicrophoneSource("mic:usb", "mic"), limit=1)
@@ -255,16 +263,23 @@ def test_cancelling_while_it_waits_closes_the_device(portaudio):
 
 
 KILLED = """
-import os, threading
+import os, sys, threading, time
+from pathlib import Path
 from stream_match.capture.microphone import _Recorder
 recorder = _Recorder("record", "usb", "0")
-recorder.told(threading.Event())
+done = Path(os.environ["FAKE_PORTAUDIO"], "done.txt")
+while not done.exists() or sys.argv[1] not in done.read_text():
+    time.sleep(0.01)
 os.kill(os.getpid(), 9)
 """
 
 
-def test_a_recorder_ends_when_its_listener_is_killed(portaudio):
-    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -9
+@pytest.mark.parametrize("hangs_at", [None, "list", "open", "start", "close"])
+def test_a_recorder_ends_when_its_listener_is_killed(portaudio, hangs_at):
+    portaudio.plan(at={hangs_at: "hang"} if hangs_at else {})
+    reached = "start" if hangs_at in (None, "close") else hangs_at
+    assert subprocess.run([sys.executable, "-c", KILLED, reached]).returncode == -9
+    deadline = time.monotonic() + 30
     while portaudio.running:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert "start" in portaudio.done

@@ -147,6 +147,14 @@ def test_audio_is_no_playlist_whatever_it_is_called(head):
     assert kind_of(head + bytes(range(200)), "audio/x-scpls", "http://h/a.m3u") is None
 
 
+@pytest.mark.parametrize("page", [b"<html><head>", b"\n <!DOCTYPE html>\n<p>off air", b"\xef\xbb\xbf<html>"])
+def test_a_web_page_is_no_playlist_whatever_it_is_called(server, page):
+    assert kind_of(page, "audio/x-mpegurl", "http://h/a.m3u") is None
+    server.pages["/a.m3u"] = saying(page + b"\nradio\n" * 200, Content_Type="audio/x-mpegurl")
+    read_until_error(UrlSource(server.url("/a.m3u"), "a"), SourceError)
+    assert len(server.requests_seen) == 1
+
+
 def test_the_order_of_trials_is_in_the_log_without_addresses(server, audio, caplog):
     server.pages |= {"/s3cret/r.m3u": saying(b"#EXTM3U\nnone\na.mp3\n"), "/s3cret/a.mp3": whole(audio)}
     with caplog.at_level(logging.DEBUG, "stream_match"):

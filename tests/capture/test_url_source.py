@@ -33,7 +33,9 @@ from capture_servers import (
 )
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.connections import Connections
 from stream_match.capture.url import UrlSource
+from stream_match.capture.web import Access, Web
 from stream_match.errors import SourceError, UsageError
 
 pytest.importorskip("av")
@@ -285,6 +287,30 @@ def test_leaving_a_stream_cuts_its_connection(server, mp3):
         return [thread.name for thread in threading.enumerate()]
 
     assert "url-left" not in asyncio.run(left())
+
+
+def test_what_is_closed_is_closed_for_the_server_too(server):
+    closed = threading.Event()
+
+    def page(handler):
+        handler.begin(Content_Length=1 << 30)
+        handler.connection.settimeout(10)
+        with suppress(ConnectionError):
+            closed.set() if not handler.rfile.read(1) else None
+
+    server.pages["/a"] = page
+    web = Web(server.url("/"), Access(), 5.0, Connections(60.0))
+    web.open(server.url("/a")).close()
+    assert closed.wait(10)
+
+
+def test_nobody_is_asked_once_the_reader_has_gone(server):
+    stop = threading.Event()
+    server.pages["/r.m3u"] = whole(b"#EXTM3U\na\nb\nc\n")
+    server.pages["/a"] = lambda handler: stop.set()
+    source = UrlSource(server.url("/r.m3u"), "a")
+    assert list(source._read(stop, Connections(60.0))) == []
+    assert [path for path, _ in server.requests_seen] == ["/r.m3u", "/a"]
 
 
 def test_an_address_that_is_not_there(server):

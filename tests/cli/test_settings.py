@@ -93,7 +93,8 @@ def test_a_password_is_never_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["username = 'a'\npassword = 8765", "headers = 8765", "headers = {X-Key = 8765}", "password = 87.65"]
+    "text",
+    ["username = 'a'\npassword = 8765", "headers = 8765", "headers = {X-Key = 8765}", "password = 87.65"],
 )
 def test_a_password_without_quotes_is_not_told_either(tmp_path, text):
     with pytest.raises(UsageError, match=r"write a (text|table)") as refused:

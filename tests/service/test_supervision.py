@@ -178,6 +178,17 @@ def test_only_a_steady_run_is_tried_again_at_once():
     assert run(lambda world: flapping(world, policy.STEADY_S + 1)) == pytest.approx([1, 1, 1, 1])
 
 
+async def dropped_every(world, run_s):
+    stop = asyncio.Event()
+    radio = live("radio", [*real_time(run_s), NETWORK])
+    await asyncio.gather(hear(world, radio, stop=stop), _set_after(stop, 3 * FIRST_HOUR_S))
+    return [after - before - run_s for before, after in pairwise(radio.opened)]
+
+
+def test_a_station_that_is_heard_between_its_losses_is_away_for_ten_seconds_at_most():
+    assert max(run(lambda world: dropped_every(world, policy.STEADY_S - 5))) <= 10.0
+
+
 @pytest.mark.parametrize("error", [SourceError("no audio in it"), RuntimeError("a fault of ours")])
 def test_a_recording_that_breaks_fails_alone(error):
     report, events = run(
@@ -260,6 +271,20 @@ def test_a_recording_on_which_every_engine_breaks_fails_alone():
     assert len(statuses(events, "reconnecting")) == policy.GIVE_UP_AFTER_BREAKS - 1
     assert "the toy is broken" in statuses(events, "failed")[0].reason
     assert states(events, "good")[-1] == "stopped"
+
+
+def test_a_pipe_on_which_every_engine_breaks_is_heard_to_its_end():
+    pipe = ScriptedSource("pipe", [sound(90)])
+    pipe.uri = "pcm:-"
+    numbers = iter(range(1000))
+    report, events = run(
+        lambda world: hear(
+            world, pipe, make_engine=lambda: ToyEngine(breaks_at_s=2.0 if next(numbers) < 20 else None)
+        )
+    )
+    check_whole(events)
+    assert not report.failed
+    assert states(events)[-2:] == ["running", "stopped"]
 
 
 async def engines_break(world, count):
