@@ -2,7 +2,7 @@
 
 Demuxers stop at the end of the first part, or read the others with the settings of the first. MP3, ADTS and
 MPEG-TS go on: each of their frames says what it is. Only the tags in the middle of MP3 and ADTS are in their
-way.
+way. Parts may be of different formats.
 """
 
 import errno
@@ -52,15 +52,17 @@ def _head(literal: bytes, pattern: bytes, before: int = 0) -> Head:
 
 
 RIFF = _head(b"WAVE", rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE[A-Za-z0-9]{3}[A-Za-z0-9 ]", 8)
+FLAC = _head(b"fLaC", rb"fLaC[\x00\x80]\0\0\x22")
 AIFF = _head(b"AIF", rb"FORM.{4}AIF[FC][A-Z]{3}[A-Z ]", 8)
 ID3 = _head(b"ID3", rb"ID3[\x02-\x04]\0[\0\x10-\xf0][\0-\x7f]{4}")
 OGG = _head(b"OggS\0", rb"OggS\0[\x02\x06]\0{8}")
+FLAC_FRAME = re.compile(rb"\xff[\xf8-\xfb]")
 MPEG_FRAME = re.compile(rb"\xff[\xe0-\xff]")  # MP3 or ADTS
 HEADS = (
     RIFF,
     AIFF,
     OGG,
-    _head(b"fLaC", rb"fLaC[\x00\x80]\0\0\x22"),
+    FLAC,
     _head(b"ftyp", rb"\0\0\0.ftyp[ -~]{4}", 4),
     _head(b"\x1aE\xdf\xa3", rb"\x1aE\xdf\xa3.{1,48}?\x42\x82[\x80-\x88](?:matroska|webm)"),
     _head(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", rb".{8}\xa6\xd9\x00\xaa\x00\x62\xce\x6c"),  # ASF
@@ -68,6 +70,17 @@ HEADS = (
     _head(b"caff\0", rb"caff\0[\x01\x02].{2}desc\0{7}"),
     _head(b"riff\x2e\x91\xcf\x11", rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"),  # W64
 )
+BARE_MP3 = tuple(
+    _head(literal, rb"\xff[\xe2-\xff].{%d}%b\0\0\0" % (before - 2, literal), before)
+    for literal in (b"Xing", b"Info")
+    for before in (36, 21, 13)  # MPEG 1 and 2, stereo and mono
+)
+"""MP3 without a tag, but with the frame that counts the others."""
+
+ALL = (*HEADS, ID3, *BARE_MP3)
+FOLLOWED = {ID3: (*HEADS, ID3), FLAC: ALL, OGG: ALL}
+"""Heads that may follow a part of each kind. What holds other files within it is followed by its own kind only,
+but for `RIFF` and `AIFF` that say where they end."""
 
 
 class Part(io.RawIOBase):
@@ -147,15 +160,17 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
     Yields
     ------
     Part
-        In order, together the whole file but for what lies before its first head. Each is found when it
-        is asked for. What cannot be read belongs to the part before it, whose reading tells.
+        In order, together the whole file but for what lies before its first head, and tags behind a part.
+        Each is found when it is asked for. What cannot be read belongs to the part before it, whose
+        reading tells.
     """
     size = file.seek(0, os.SEEK_END)
     start, head = _first_head(file)
     while start < size:
-        end = size if head is None else _end(file, start, head, size)
-        yield Part(file, start, end)
-        start = end
+        end, following = (size, None) if head is None else _end(file, start, head, size)
+        if not (head is ID3 and start and _own_bytes(file, start, head) + HEAD_BYTES >= end):
+            yield Part(file, start, end)
+        start, head = end, following
 
 
 def riff_bytes(part: Part) -> int | None:
@@ -213,6 +228,8 @@ def _first_head(file: BinaryIO) -> tuple[int, Head | None]:
     behind = behind_id3(file)
     file.seek(behind)
     data = file.read(FIRST_CHUNK_BYTES)
+    if (behind and MPEG_FRAME.match(data)) or any(_find(head, data, 0, 1) == 0 for head in BARE_MP3):
+        return 0, ID3
     found = [(head, _find(head, data, 0, len(data))) for head in HEADS]
     head, at = min(found, key=lambda one: len(data) if one[1] is None else one[1])
     if at is None:
@@ -230,12 +247,16 @@ def _find(head: Head, data: bytes, start: int, end: int) -> int | None:
     return None
 
 
-def _end(file: BinaryIO, start: int, head: Head, size: int) -> int:
-    """Return where a part ends: at the next head, or at the end of the file."""
+def _end(file: BinaryIO, start: int, head: Head, size: int) -> tuple[int, Head | None]:
+    """Return where a part ends, and which head is there: None at the end of the file."""
     try:
-        return _next(file, head, _own_bytes(file, start, head), size)
+        if head in (RIFF, AIFF) and riff_bytes(Part(file, start, size)) is not None:
+            followed = ALL
+        else:
+            followed = FOLLOWED.get(head, (head,))
+        return _next(file, followed, _own_bytes(file, start, head), size)
     except OSError:
-        return size
+        return size, None
 
 
 def _own_bytes(file: BinaryIO, start: int, head: Head) -> int:
@@ -244,6 +265,8 @@ def _own_bytes(file: BinaryIO, start: int, head: Head) -> int:
         return start + behind_id3(Part(file, start, file.seek(0, os.SEEK_END)))
     if head is OGG:
         return _behind_first_pages(file, start)
+    if head is FLAC:
+        return _behind_metadata(file, start)
     if head in (RIFF, AIFF):
         told = riff_bytes(Part(file, start, file.seek(0, os.SEEK_END)))
         if told is not None:
@@ -263,14 +286,28 @@ def _behind_first_pages(file: BinaryIO, start: int) -> int:
         place += 27 + len(lacing) + sum(lacing)
 
 
-def _next(file: BinaryIO, head: Head, start: int, size: int) -> int:
-    """Return where the next head begins, at the end of the file if there is none."""
+def _behind_metadata(file: BinaryIO, start: int) -> int:
+    """Return where the metadata of a FLAC file ends, which may hold pictures and heads of other files."""
+    place, last = start + 4, False
+    while not last:
+        file.seek(place)
+        block = file.read(4)
+        if len(block) < 4 or (block[0] == 0 and place > start + 4):
+            return start + 4  # damaged
+        place, last = place + 4 + int.from_bytes(block[1:], "big"), block[0] >= 0x80
+    file.seek(place)
+    return place if FLAC_FRAME.match(file.read(2)) else start + 4
+
+
+def _next(file: BinaryIO, heads: tuple[Head, ...], start: int, size: int) -> tuple[int, Head | None]:
+    """Return where the next of some heads begins and which it is; the end of the file if there is none."""
     place, chunk = start, FIRST_CHUNK_BYTES
     while place < size:
         file.seek(place)
         data = file.read(chunk + HEAD_BYTES)
-        at = _find(head, data, 0, chunk)
-        if at is not None:
-            return place + at
+        found = [(at, n) for n, head in enumerate(heads) if (at := _find(head, data, 0, chunk)) is not None]
+        if found:
+            at, n = min(found)
+            return place + at, ID3 if heads[n] in BARE_MP3 else heads[n]
         place, chunk = place + chunk, min(2 * chunk, CHUNK_BYTES)
-    return size
+    return size, None

@@ -93,7 +93,7 @@ def _read_in_processes(
 
 
 class _Workers:
-    """Processes that read files, each asked through a pipe; all are killed in the end, whatever they do then."""
+    """Processes that read files, each asked through a pipe; in the end all are killed, whatever they do."""
 
     def __init__(self, settings: FeatureSettings) -> None:
         self._settings = settings

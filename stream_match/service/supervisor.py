@@ -113,7 +113,7 @@ class Supervisor:
         return self._ended()
 
     def _ended(self) -> Exception | None:
-        """Return what it means that an opening has come to its end, or all has to stop: a loss, or nothing."""
+        """Return why an opening has ended; None if that is how it should be."""
         if self._reckoning.live and not self._shared.stop.is_set():
             return SourceError(f"{self._source.uri} has ended", retry=True)
         return None

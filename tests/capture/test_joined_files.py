@@ -91,6 +91,36 @@ def test_each_part_of_a_joined_file_is_heard(tmp_path, caplog, name, second):
     assert caplog.text == ""
 
 
+MIXED = ["wav", "flac", "ogg", "opus", "aiff", "mp3"]
+
+
+@pytest.mark.parametrize("names", [*itertools.permutations(MIXED, 2), MIXED, MIXED[::-1]], ids="+".join)
+def test_parts_of_different_formats_are_heard_too(tmp_path, caplog, names):
+    path = tmp_path / "joined"
+    rates_hz = [48_000 if name == "opus" else 44_100 for name in names]
+    tones = [
+        file_of(name, tone(500 * n, 2, rate_hz), rate_hz)
+        for n, (name, rate_hz) in enumerate(zip(names, rates_hz, strict=True), start=1)
+    ]
+    with caplog.at_level(logging.WARNING):
+        got = read(path, b"".join(tones))
+    assert seconds(got) == pytest.approx(2.0 * len(names), abs=0.1 * len(names))
+    assert [at(got, 2.0 * n + 1.0) for n in range(len(names))] == pytest.approx(
+        [500 * (n + 1) for n in range(len(names))], rel=0.02
+    )
+    assert duration_s(path) == pytest.approx(2.0 * len(names), abs=0.2 * len(names))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "aiff"])
+def test_a_tag_behind_a_file_is_no_part_of_it(tmp_path, caplog, name):
+    whole = file_of(name, tone(500, 2), 44_100)
+    with caplog.at_level(logging.WARNING):
+        got = read(tmp_path / "song", whole + b"ID3\3\0\0\0\0\7\0" + bytes(7 * 128))
+    assert seconds(got) == pytest.approx(2.0, abs=0.05)
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("name", ["wav", "flac", "ogg", "m4a"])
 def test_the_length_of_a_joined_file_is_that_of_all_parts(tmp_path, name):
     path = tmp_path / "joined"

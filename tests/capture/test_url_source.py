@@ -307,7 +307,7 @@ def test_what_is_closed_is_closed_for_the_server_too(server):
 def test_nobody_is_asked_once_the_reader_has_gone(server):
     stop = threading.Event()
     server.pages["/r.m3u"] = whole(b"#EXTM3U\na\nb\nc\n")
-    server.pages["/a"] = lambda handler: stop.set()
+    server.pages["/a"] = lambda _: stop.set()
     source = UrlSource(server.url("/r.m3u"), "a")
     assert list(source._read(stop, Connections(60.0))) == []
     assert [path for path, _ in server.requests_seen] == ["/r.m3u", "/a"]
