@@ -31,6 +31,7 @@ MAX_GAP_S = 60.0
 MAX_DAMAGED_IN_ROW = 500
 """Packets (10 s or more of audio) without one that can be decoded, after which we give up a live stream."""
 
+FRAME_HEAD_BYTES = 1024  # of a frame besides its samples, at most
 FEW_DAMAGED = 50  # 1 s or more
 MORE_PACKETS = 100_000  # that a file may have than bytes
 
@@ -74,6 +75,8 @@ class Decoder:
         Given the byte position of each packet, what the stream says of itself from there on.
     channel : int or None, >= 1
         The channel to take, counted from 1; None for the mean of all.
+    name : str or None
+        Name of the source, with which lines in the log begin; `shown` if there is none.
     file_bytes : int or None
         Size of a file; None for a live stream. Damage in a file is left to the caller to tell, and ends
         nothing.
@@ -92,6 +95,7 @@ class Decoder:
         news: Callable[[int | None], Mapping[str, str]] = no_news,
         *,
         channel: int | None = None,
+        name: str | None = None,
         file_bytes: int | None = None,
     ) -> None:
         import av
@@ -102,15 +106,19 @@ class Decoder:
         """Jumps of the time stamps by more than `MAX_GAP_S`, which no gap stands for."""
         self.packet_bytes = 0
         """Size of all packets so far."""
+        self.heard_bytes = 0
+        """Place behind the last packet that gave audio, as far as the container says."""
         self.stream = _default_stream(container, shown)
         """The stream that is decoded."""
         self._container = container
         self._file_bytes = file_bytes
         self._shown = shown
+        self._name = name or shown
         self._block_s = block_s
         self._news = news
         self._channel = channel
         self._damaged_in_row = 0
+        self._damaged_told = 0
         self._torn = False
         self._format: tuple[int, str, str] | None = None
         self._resamplers: dict[tuple[int, int], Resampler] = {}
@@ -161,6 +169,7 @@ class Decoder:
         except (av.error.FFmpegError, OSError, SourceError):
             yield from self._emit(last=True)  # it has been heard before the stream broke off
             raise
+        self._tell_damage()
         yield from self._emit(last=True)
 
     def _packets(self) -> "Iterator[Packet[AudioStream]]":
@@ -180,8 +189,17 @@ class Decoder:
             self._count_damage()
             return []
         if frames:
+            self._tell_damage()
             self._damaged_in_row = 0
+            self._note_place(packet, frames[-1])
         return frames
+
+    def _note_place(self, packet: "Packet[AudioStream]", frame: "AudioFrame") -> None:
+        if packet.pos is None:
+            return
+        # FFmpeg gives to the last packet of FLAC whatever follows it; no frame is longer than its samples.
+        raw_bytes = frame.samples * frame.layout.nb_channels * frame.format.bytes
+        self.heard_bytes = packet.pos + min(packet.size, raw_bytes + FRAME_HEAD_BYTES)
 
     def _count_damage(self) -> None:
         self._torn = True
@@ -189,13 +207,17 @@ class Decoder:
         self._damaged_in_row += 1
         if self._file_bytes is not None:
             return
-        if self.damaged & (self.damaged - 1) == 0:  # 1, 2, 4, 8, …: a broken stream must not flood the log
-            log.warning("%s: damaged packets skipped so far: %d", self._shown, self.damaged)
         if self._damaged_in_row >= MAX_DAMAGED_IN_ROW:
             raise SourceError(
                 f"{self._shown} has sent {self._damaged_in_row} packets in a row that cannot be decoded",
                 retry=True,
             )
+
+    def _tell_damage(self) -> None:
+        """Tell of damage when it is over, and when it has doubled: a broken stream must not flood the log."""
+        if self._file_bytes is None and self.damaged >= max(1, 2 * self._damaged_told):
+            self._damaged_told = self.damaged
+            log.warning("%s: damaged packets skipped so far: %d", self._name, self.damaged)
 
     def _examine(self, frame: "AudioFrame") -> bool:
         """Note format and time of a frame; return whether it is what follows the last one."""
@@ -238,7 +260,7 @@ class Decoder:
         if form not in self._resamplers:
             if len(self._resamplers) >= MAX_FORMATS:
                 self._resamplers.pop(next(iter(self._resamplers)))
-            self._resamplers[form] = Resampler(rate_hz, channels, self._shown, channel=self._channel)
+            self._resamplers[form] = Resampler(rate_hz, channels, self._name, channel=self._channel)
         return self._resamplers[form]
 
     def _hold(self, frame: "AudioFrame") -> int:

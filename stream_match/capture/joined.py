@@ -43,7 +43,9 @@ LEAST_TOLD_S = 0.05
 """Less is lost where MP3 files are joined, of the silence with which the second begins."""
 
 RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
-BEHIND_RIFF_BYTES = 1 << 16  # less is tags, and no audio that a recorder forgot to count
+BEHIND_BYTES = 1 << 16  # less is tags, and no audio that a recorder forgot to count
+BARE = ("flac", "ogg")
+"""Formats without an index or large tags behind the audio. What is behind MP3 counts as damage."""
 
 
 class JoinedFile:
@@ -153,6 +155,7 @@ class JoinedFile:
         self._no_numbers += decoder.no_numbers
         self._jumps |= decoder.leaps > 0
         self._tell_riff(part, decoder)
+        self._tell_behind(container.format.name, part.size - decoder.heard_bytes)
         promised_s = _promised_s(container, decoder, part)
         if promised_s is not None:
             self._promised_s += promised_s
@@ -174,8 +177,13 @@ class JoinedFile:
         if part.size + RIFF_SLACK_BYTES < promised:
             log.warning("%s: broken off: %d of %d bytes are there", self._path, part.size, promised)
         behind = part.size - promised
-        if behind > BEHIND_RIFF_BYTES and part.size - decoder.packet_bytes >= behind:
+        if behind > BEHIND_BYTES and part.size - decoder.packet_bytes >= behind:
             log.warning("%s: %d bytes behind the end that its header names are not heard", self._path, behind)
+
+    def _tell_behind(self, name: str, behind: int) -> None:
+        """Tell that something follows the audio, such as a file of a format whose head is not known."""
+        if name in BARE and behind > BEHIND_BYTES:
+            log.warning("%s: about %d kB behind its audio are not heard", self._path, behind // 1000)
 
     def _tell(self) -> None:
         self._tell_short()

@@ -152,7 +152,7 @@ class MicrophoneSource:
     def _heard(self, recorder: "_Recorder", device: dict[str, Any], stop: threading.Event) -> Iterator[Block]:
         channels, rate_hz = device["channels"], device["rate_hz"]
         shown = f"microphone {device['name']!r}"
-        resampler = Resampler(rate_hz, channels, shown, channel=self._channel)
+        resampler = Resampler(rate_hz, channels, self.name, channel=self._channel)
         while (body := recorder.receive(self._stall_s, stop)) is not None:
             lost, torn, wrong_hz = AUDIO.unpack_from(body)
             if wrong_hz:

@@ -92,7 +92,7 @@ class PcmSource:
         return from_thread(self._blocks, name=f"pcm-{self.name}")
 
     def _blocks(self, stop: threading.Event) -> Iterator[Block]:
-        resampler = Resampler(self._rate_hz, self._channels, self.uri, channel=self._channel)
+        resampler = Resampler(self._rate_hz, self._channels, self.name, channel=self._channel)
         for data in self._chunks(stop):
             samples = to_float(self._read_samples(data))
             y = resampler.feed(samples.reshape(-1, self._channels))

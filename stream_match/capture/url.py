@@ -156,7 +156,9 @@ class UrlSource:
     def _decoded(self, opened: Opened, connections: Connections) -> Iterator[Block]:
         import av
 
-        decoder = Decoder(opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel)
+        decoder = Decoder(
+            opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel, name=self.name
+        )
         heard = 0
         error: Exception | None = None
         try:

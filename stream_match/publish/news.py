@@ -29,10 +29,10 @@ class News:
         """Say whether to show an event, and take it as seen.
 
         Updates of a match that was shown are no news, nor is a status that says what the last one of its
-        source said: a source that just runs says so every minute. A cluster that was created shows in its
-        first sound. A sound that was announced is shown once, when it is announced. Any other is news when
-        it is the first of its kind, when its kind comes back after `RETURN_S`, and when it makes a round
-        number; who wants every one reads the events.
+        source said: one that just runs says so every minute, and one that is away at each attempt. A cluster
+        that was created shows in its first sound. A sound that was announced is shown once, when it is
+        announced. Any other is news when it is the first of its kind, when its kind comes back after
+        `RETURN_S`, and when it makes a round number; who wants every one reads the events.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class News:
         return match.phase != "updated" or not shown
 
     def _is_new_state(self, status: StatusEvent) -> bool:
-        source, said = (status.node, status.source), (status.state, status.attempt, status.reason)
+        source, said = (status.node, status.source), (status.state, status.reason)
         known = self._said.get(source) == said
         _remember(self._said, source, said)
         return not known

@@ -17,14 +17,15 @@ async def watch(
     stalled: Callable[[str], Awaitable[None]],
     world: World,
 ) -> None:
-    """Tell when no audio arrives, until the queue is closed; give up a live source that stays silent.
+    """Tell when no audio arrives, until the queue is closed; give up a line that stays silent.
 
     Parameters
     ----------
     queue : BlockQueue
-        Where the audio arrives; closed here when a live source is given up.
+        Where the audio arrives; closed here when the source is given up.
     source : Source
-        Only a live one is given up: a pipe may be silent for as long as its writer likes.
+        Only one that is live or comes over the network is given up: a pipe may be silent for as long as
+        its writer likes.
     intake : asyncio.Task
         Fills the queue; cancelled when the source is given up.
     stalled : coroutine function (str)
@@ -36,7 +37,7 @@ async def watch(
         silent_s = queue.silent_s
         if silent_s >= states.STALL_S:
             await stalled(f"no audio for {silent_s:.0f} s")
-        if silent_s >= states.LOST_S and source.live:
+        if silent_s >= states.LOST_S and (source.live or "://" in source.uri):
             queue.close(SourceError(f"{source.uri} {_silence(queue, silent_s)}", retry=True))
             intake.cancel()
             return

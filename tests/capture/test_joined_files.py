@@ -4,6 +4,7 @@ import io
 import itertools
 import logging
 import os
+import re
 import struct
 
 import numpy as np
@@ -181,6 +182,19 @@ def test_what_was_appended_costs_nothing_and_is_no_loss(tmp_path, caplog, name):
     np.testing.assert_allclose(got[: expected.size], expected, atol=1e-3)
     assert seconds(got) - seconds(expected) < 0.03  # of MP3 the encoder's padding, whose length is not sure
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["flac", "ogg", "opus"])
+@pytest.mark.parametrize("behind", ["noise", "aac"])
+def test_what_follows_and_is_not_heard_is_told(tmp_path, caplog, name, behind):
+    noise = np.random.default_rng(0).normal(0, 0.2, (15 * 48_000, 1)).astype(np.float32)
+    follows = noise.tobytes()[:300_000] if behind == "noise" else file_of("aac", noise, 48_000)
+    assert len(follows) > 100_000
+    with caplog.at_level(logging.WARNING):
+        got = read(tmp_path / "song", file_of(name, tone(500, 4, 48_000), 48_000) + follows)
+    assert seconds(got) == pytest.approx(4.0, abs=0.2)
+    told = re.search(r"about (\d+) kB behind its audio are not heard", caplog.text)
+    assert int(told[1]) == pytest.approx(len(follows) / 1000, abs=10)
 
 
 @pytest.mark.parametrize("name", ["flac", "wav", "aiff", "ogg", "caf"])

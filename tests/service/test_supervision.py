@@ -238,6 +238,20 @@ def test_a_live_source_that_stays_silent_is_opened_again():
     assert radio.open_now == 0
 
 
+def test_a_recording_on_a_server_that_stays_silent_is_given_up_and_a_pipe_is_not():
+    async def work(world):
+        stop = asyncio.Event()
+        web, pipe = (ScriptedSource(name, [sound(2), 900.0, sound(1)]) for name in ("web", "pipe"))
+        web.uri, pipe.uri = "http://host/***", "pcm:-"
+        return await hear(world, web, pipe, stop=stop)
+
+    report, events = run(work)
+    check_whole(events)
+    assert report.failed == ["web"]
+    assert "has delivered nothing for 60 s" in statuses(events, "failed")[0].reason
+    assert states(events, "pipe") == ["starting", "running", "stalled", "running", "stopped"]
+
+
 BROKEN = [{"breaks_at_s": 3.0}, {"breaks_at_s": 3.0, "breaks_in_flush": True}, {"breaks_at_s": 0.5}]
 
 
