@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import Block
+from stream_match.capture.media import default_audio
 from stream_match.capture.resample import Resampler, to_float
 from stream_match.errors import SourceError
 
@@ -108,7 +109,7 @@ class Decoder:
         """Size of all packets so far."""
         self.heard_bytes = 0
         """Place behind the last packet that gave audio, as far as the container says."""
-        self.stream = _default_stream(container, shown)
+        self.stream = default_audio(container, shown)
         """The stream that is decoded."""
         self._container = container
         self._file_bytes = file_bytes
@@ -284,18 +285,6 @@ class Decoder:
         if y.size:
             yield replace(self._next, y=y)
             self._next = Block(np.empty(0, np.float32))
-
-
-def _default_stream(container: "InputContainer", shown: str) -> "AudioStream":
-    streams = container.streams.audio
-    if not streams:
-        raise SourceError(f"{shown} holds no audio")
-    default = type(streams[0].disposition).default
-    stream = next((one for one in streams if default in one.disposition), streams[0])
-    if stream.codec_context is not None and stream.codec_context.name == "flac":
-        # Without it a damaged frame is decoded into noise. Others check, or have nothing to check.
-        stream.codec_context.options = {"err_detect": "crccheck+explode"}
-    return stream
 
 
 def _samples(frame: "AudioFrame") -> npt.NDArray[np.float32]:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from stream_match.errors import SourceError
 
 if TYPE_CHECKING:
+    from av import AudioStream
     from av.container import InputContainer
 
 FORMATS = (
@@ -194,6 +195,31 @@ def open_rtsp(
         raise SourceError(f"{shown} is no address that FFmpeg opens; expected rtsp(s)://")
     allowed = _options(("rtsp", "rtp"), RTSP)
     return _opened(av, address, {**(options or {}), **allowed}, timeout=timeouts_s)
+
+
+def default_audio(container: "InputContainer", shown: str) -> "AudioStream":
+    """Choose the audio to decode: what is marked as default, or else the first.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+    shown : str
+        The source as messages name it, without secrets.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    streams = container.streams.audio
+    if not streams:
+        raise SourceError(f"{shown} holds no audio")
+    default = type(streams[0].disposition).default
+    stream = next((one for one in streams if default in one.disposition), streams[0])
+    if stream.codec_context is not None and stream.codec_context.name == "flac":
+        # Without it a damaged frame is decoded into noise. Others check, or have nothing to check.
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}
+    return stream
 
 
 def _options(formats: tuple[str, ...], protocols: tuple[str, ...]) -> dict[str, str]:

@@ -3,8 +3,7 @@
 PortAudio freezes its list of devices when it is loaded and keeps one state for the whole process. A
 driver may hang in it for good. In a process of its own the list is fresh at each opening, no microphone
 disturbs another, and a process that hangs can be killed. The program is run by its path. It imports
-nothing of the package, so that it starts in a tenth of a second. It ends when its standard input does: at
-once, or `CLOSE_S` later if its driver hangs.
+nothing of the package, so that it starts in a tenth of a second. It ends with its standard input.
 
 Each message is a `HEADER` (kind, bytes) and a body. The body is JSON or audio. Audio is an `AUDIO` header
 (frames lost before it; whether it is torn off; the rate at which frames come if that is not the stated
@@ -47,10 +46,7 @@ RATE_SLACK = 0.02
 """By so much [share] a rate may be off. Clocks of sound cards are off by 0.0001. One that delivers 44,100 Hz
 for 48,000 is off by 0.08, and nothing in it would be recognised."""
 
-CLOSE_S = 2.0
-"""How long the device may take to close after the end of standard input. A driver that hangs must not hold it
-when the parent was killed."""
-
+CLOSE_S = 2.0  # that a device may take when standard input has ended; then its driver hangs
 NAMES_SHOWN = 5
 _ADDRESS = re.compile(r" \(hw:\d+,\d+\)$")
 
