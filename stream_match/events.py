@@ -218,19 +218,17 @@ class StatusEvent(Envelope):
     reason: str | None = None
     attempt: int = Field(default=0, ge=0, description="How often opening was tried since it last ran")
     last_audio_at: datetime | None = None
-    dropped_s: float = Field(
+    dropped_s: StreamSeconds = Field(
         default=0.0,
-        ge=0,
         description="Audio lost by overrun since the start, in the queue or in a device; "
         "not what was missing in the stream itself",
     )
-    outage_s: float = Field(
+    outage_s: StreamSeconds = Field(
         default=0.0,
-        ge=0,
         description="Audio lost since the start while the source or the matcher was away; "
         "not what was missing in the stream itself",
     )
-    level_dbfs: float | None = Field(
+    level_dbfs: Decibels | None = Field(
         default=None, description="RMS level of the last second heard; absent unless the source is running"
     )
     onsets_suppressed: int = Field(

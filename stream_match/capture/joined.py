@@ -1,7 +1,9 @@
 """Files read by FFmpeg, part by part, and what of them could not be heard."""
 
+import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -26,6 +28,9 @@ BLOCK_S = 10.0
 
 MAX_UNREADABLE = 100
 """Parts in a row that cannot be read, after which the rest is left."""
+
+MAX_PARTS = 10_000
+"""Parts that are heard; more, of a few bytes each, are no recording and take minutes."""
 
 PROMISING = (
     "ape", "au", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "mpc8", "ogg", "tak", "tta", "w64", "wv",
@@ -82,7 +87,7 @@ class JoinedFile:
         """
         av = import_av(self._shown)
         total_s = 0.0
-        for part in parts_of(self._file):
+        for part in islice(parts_of(self._file), MAX_PARTS):
             try:
                 with open_bytes(part, shown=self._shown) as container:
                     if container.duration is None:
@@ -115,7 +120,7 @@ class JoinedFile:
         av = import_av(self._shown)
         refused: Exception | None = None
         unreadable = 0
-        for part in parts_of(self._file):
+        for number, part in enumerate(parts_of(self._file), start=1):
             try:
                 container = open_bytes(part, shown=self._shown)
             except (av.error.FFmpegError, OSError) as error:
@@ -126,7 +131,8 @@ class JoinedFile:
                 unreadable = 0
                 with container:
                     yield from self._part(container, part, channel)
-            if unreadable >= MAX_UNREADABLE:
+            if unreadable >= MAX_UNREADABLE or number >= MAX_PARTS:
+                self._unheard_bytes += self._file.seek(0, os.SEEK_END) - part.end
                 break
         if refused is not None and not self._heard_s:
             raise refused

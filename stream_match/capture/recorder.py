@@ -172,13 +172,12 @@ def main(arguments: list[str]) -> None:
             _send(out, SAID, json.dumps({"microphones": _listed(_sounddevice())}).encode())
         else:
             _record(out, arguments[1], int(arguments[2]) or None, stop)
-    except Failure as failure:
-        _send(out, SAID, json.dumps({"error": str(failure), "retry": failure.retry}).encode())
     except BrokenPipeError:
         pass
-    except Exception as error:  # noqa: BLE001 - of PortAudio, which may raise it at any call
-        told = f"the sound system does not work ({next(iter(error.args), type(error).__name__)})"
-        _send(out, SAID, json.dumps({"error": told, "retry": True}).encode())
+    except Exception as error:  # noqa: BLE001 - PortAudio may raise its own at any call
+        why = next(iter(error.args), type(error).__name__)
+        failure = error if isinstance(error, Failure) else Failure(f"the sound system does not work ({why})")
+        _send(out, SAID, json.dumps({"error": str(failure), "retry": failure.retry}).encode())
     os._exit(0)  # PortAudio's own cleaning up at the end may hang, too
 
 

@@ -46,7 +46,7 @@ class Level:
         power = sum(power for power, _ in self._powers) / self._samples
         if not math.isfinite(power):
             return None
-        return round(max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30))), 1)
+        return max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30)))
 
 
 class Lane:

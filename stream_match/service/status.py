@@ -87,13 +87,13 @@ class Teller:
         last_audio = self._reckoning.last_audio
         event = self._stamper.status(
             self._reckoning.now,
-            stream_s=round(self._reckoning.stream_s, 6),
+            stream_s=self._reckoning.stream_s,
             state=self.state,
             reason=reason,
             attempt=attempt,
             last_audio_at=None if last_audio is None else utc(last_audio),
-            dropped_s=round(self._reckoning.dropped_s, 3),
-            outage_s=round(self._reckoning.outage_s, 3),
+            dropped_s=self._reckoning.dropped_s,
+            outage_s=self._reckoning.outage_s,
             # What was true when there was audio is not told as if it were true now.
             level_dbfs=self._level.dbfs if self.state == "running" else None,
             stream_metadata=self._metadata if self.state in states.OPEN else {},

@@ -268,6 +268,24 @@ def test_parts_that_cannot_be_read_are_counted(tmp_path, caplog):
     assert "508 bytes in it cannot be read as audio" in caplog.text
 
 
+SECOND = encoded(tone(500, 1), 44_100, "FLAC")
+BROKEN = b"fLaC\0\0\0\x22" + bytes(500)
+
+
+@pytest.mark.parametrize(
+    ("limit", "heard", "unheard"),
+    [("MAX_PARTS", [SECOND] * 2, [SECOND] * 3), ("MAX_UNREADABLE", [SECOND], [BROKEN] * 2 + [SECOND])],
+)
+def test_what_lies_behind_too_many_parts_is_said_not_to_be_heard(
+    tmp_path, caplog, monkeypatch, limit, heard, unheard
+):
+    monkeypatch.setattr(f"stream_match.capture.joined.{limit}", 2)
+    with caplog.at_level(logging.WARNING):
+        got = read(tmp_path / "song.flac", b"".join(heard + unheard))
+    assert seconds(got) == pytest.approx(len(heard), abs=0.01)
+    assert f"{sum(map(len, unheard))} bytes in it cannot be read as audio" in caplog.text
+
+
 def test_thousands_of_heads_are_no_hang(tmp_path):
     with pytest.raises(SourceError):
         read(tmp_path / "heads.flac", b"fLaC\0\0\0\x22" * 50_000)
