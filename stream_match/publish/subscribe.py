@@ -1,7 +1,8 @@
 """Events from a broker, as typed objects.
 
 A task of its own takes what comes in, so that a slow consumer never holds up the connection. What waits for
-the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never.
+the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never. Only a burst of
+more messages than the client holds (`mqtt.INBOX`), faster than they can be read here, loses anything.
 """
 
 import asyncio
