@@ -16,7 +16,8 @@ from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import FLUSH_S, OutboxSink
-from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect
+from stream_match.publish.dialect import Dialect
+from stream_match.publish.mqtt import Connection, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
 from stream_match.publish.policy import AwayError, BusyError, RefusedError, cause
 from stream_match.publish.reasons import BLAMELESS
@@ -68,6 +69,7 @@ class MqttSink(OutboxSink):
         self._dialect = dialect or Dialect()
         self._retained = topics.Retained(address.base)
         self._connection: Connection
+        self._may_subscribe = True
         self._stopping = False  # whether the last word was said, or is being said
         self._met = False  # whether there was a connection, which left states on the broker
         self._quota = Backoff(QUOTA_FIRST_S, QUOTA_CAP_S)
@@ -108,6 +110,7 @@ class MqttSink(OutboxSink):
                 self._address, client_id=self._client_id, will=will, dialect=self._dialect
             ) as self._connection:
                 self._met = True
+                await self._subscribe()
                 await first_of(self._tell_all(), self._guard())
         except AwayError as lost:
             if clock() - begun >= STEADY_S:
@@ -221,10 +224,25 @@ class MqttSink(OutboxSink):
         kind, said = cause(error)
         self._complaints.tell(f"state {kind}", f"The retained {message.topic} is not up to date. {said}")
 
+    async def _subscribe(self) -> None:
+        """Ask for our own status; a broker that refuses that, or hangs up over it, is only published to."""
+        if not self._may_subscribe:
+            return
+        topic = self._node_status(topics.ONLINE).topic
+        try:
+            await self._connection.subscribe(topic)
+        except AwayError as lost:
+            if lost.kind not in BLAMELESS and self._failures.enough(topic, lost):
+                self._may_subscribe = False
+                self._complaints.tell(
+                    "subscribe", f"{lost} It does so when we subscribe: we do not any more."
+                )
+            raise
+        self._failures.passed(topic)
+
     async def _guard(self) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""
         online = self._node_status(topics.ONLINE)
-        await self._connection.subscribe(online.topic)  # if refused, only the connection is watched
         async for received in self._connection.messages():
             late = received.topic == online.topic and received.payload == topics.OFFLINE.encode()
             if late and not self._stopping:

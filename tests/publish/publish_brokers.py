@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from stream_match.publish.mqtt import V5
+from stream_match.publish.dialect import V5
 
 QOS = 6
 """Bits of the first byte of a PUBLISH."""
@@ -51,10 +51,11 @@ async def broker_that(answers):
 
 
 @contextlib.asynccontextmanager
-async def broker_that_breaks(breaks, version=V5, *, before_stopped=b""):
+async def broker_that_breaks(breaks, version=V5, *, before_stopped=b"", subscribes=True):
     """A broker that hangs up on a message if `breaks(connection, topic, payload)`; what it took.
 
-    It sends `before_stopped` before it acknowledges that the node has stopped.
+    It sends `before_stopped` before it acknowledges that the node has stopped. If `subscribes` is false, it
+    hangs up on who subscribes.
     """
     connections, published = [], []
 
@@ -67,6 +68,8 @@ async def broker_that_breaks(breaks, version=V5, *, before_stopped=b""):
                 if kind >> 4 == 1:
                     writer.write(CONNACK if version == V5 else CONNACK_OF_3)
                 if kind >> 4 == 8:
+                    if not subscribes:
+                        break
                     none = bytes([0]) if version == V5 else b""
                     writer.write(bytes([0x90, 3 + len(none)]) + packet[:2] + none + bytes([1]))
                 if kind >> 4 == 3:

@@ -13,7 +13,7 @@ from stream_match.events import Track
 from stream_match.publish import mqtt, topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.mqtt import V5, V311, Dialect
+from stream_match.publish.dialect import V5, V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
 from stream_match.publish.policy import PATIENT_ATTEMPTS
 

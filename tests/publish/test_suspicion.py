@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from publish_brokers import broker_that_breaks
 from publish_samples import match, sound
 from publish_waiting import drained
@@ -10,7 +11,7 @@ from stream_match.events import Track
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.mqtt import V5, V311, Dialect
+from stream_match.publish.dialect import V5, V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
 from stream_match.publish.policy import ATTEMPTS, PATIENT_ATTEMPTS, AwayError
 from stream_match.publish.suspicion import RETRY_S, Suspicion
@@ -178,6 +179,25 @@ def test_sounds_over_which_a_broker_of_mqtt_5_broke_go_on():
     published, set_aside = asyncio.run(run())
     assert SOUND in dict(published)
     assert set_aside == 0
+
+
+@pytest.mark.parametrize("version", [V5, V311])
+def test_a_broker_that_hangs_up_on_subscribers_gets_every_event(version, caplog):
+    """No message is blamed for that."""
+
+    async def run():
+        async with broker_that_breaks(lambda *_: False, version, subscribes=False) as (uri, published):
+            sink = MqttSink(
+                Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02), dialect=Dialect(version)
+            )
+            async with sink:
+                for number in range(10):
+                    await sink.publish(ended(number))
+                await drained(sink)
+            return [topic for topic, _ in published].count(MATCH), sink.set_aside
+
+    assert asyncio.run(run()) == (10, 0)
+    assert "when we subscribe" in caplog.text
 
 
 def test_a_goodbye_that_breaks_off_is_said_again():
