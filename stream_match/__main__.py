@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from contextlib import suppress
 
 from stream_match.cli import main as run
 from stream_match.cli import wants_debugging
@@ -12,7 +13,23 @@ def main() -> int:
     """Run the command line; return the exit status."""
     if not wants_debugging(sys.argv[1:]):
         silence_libraries()
-    return run()
+    try:
+        return run()
+    finally:
+        forget_unwritten()
+
+
+def forget_unwritten() -> None:
+    """Let the interpreter flush into nothing when it ends, where a reader or a terminal has gone.
+
+    Its own exit status would be 120 otherwise.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def silence_libraries() -> None:

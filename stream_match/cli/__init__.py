@@ -52,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with nullcontext() if module in _HEAR_SIGNALS else end_in_order():
             status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
+    except BrokenPipeError:  # the reader has had enough
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -91,8 +90,3 @@ def _set_up_output(*, debug: bool) -> None:
     handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("stream_match").setLevel(logging.DEBUG if debug else logging.INFO)
-
-
-def _forget_stdout() -> None:
-    """Let the interpreter flush into nothing when it ends: the reader has gone, and knows it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -62,7 +62,7 @@ def test_what_scores_are_to_lose_is_kept_and_was_not_known_once(built, index):
 
 
 def test_what_is_large_is_mapped_not_read(built):
-    reference = load_index(built)
+    reference = open_index(built).reference
     planes = [reference.planes.shape.planes, reference.planes.chroma.planes]
     for array in [reference.chroma_codes, reference.lsh.starts, reference.lsh.entries, *planes]:
         base = array
@@ -301,7 +301,7 @@ def test_description(built):
     info = describe_index(built)
     assert (info.tracks, info.neighbours) == (5, "flat")
     assert (info.lsh_tables, info.lsh_key_bits) == (LSH_TABLES, LSH_KEY_BITS[0])
-    reference = load_index(built)
+    reference = open_index(built).reference
     assert (info.codes, info.hashed) == (len(reference.codes), len(reference.hashed))
     assert info.hours == pytest.approx(reference.seconds / 3600, abs=5 * 2 / 3600)
     assert info.hours == pytest.approx(30 / 3600, abs=1e-4)
