@@ -7,7 +7,6 @@ from publish_brokers import broker_that_breaks
 from publish_samples import match, sound
 from publish_waiting import drained
 
-from stream_match.events import Track
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
@@ -152,14 +151,20 @@ def test_a_broker_that_also_breaks_over_nothing_loses_no_event():
 
 
 def test_the_end_of_a_match_is_tried_whatever_is_guessed_of_its_size():
-    """The broker of MQTT 3.1.1 hangs up over the first match, and takes all that follow."""
-    large = match(2, "updated", track=Track(id="a/b", title="x" * 500))
-    end = match(3, "ended", track=large.track)
-    published, sink = deliver(
-        lambda number, topic, _: number <= ATTEMPTS and topic == MATCH, V311, match(1), large, end
-    )
-    assert ["match_ended" in payload for topic, payload in published if topic == MATCH][-1]
-    assert sink.set_aside <= 2  # the first, and the one that is as large
+    """The broker of MQTT 3.1.1 hangs up over a match, and over its retained topic, and then takes them."""
+    broken = []
+
+    def breaks(_, topic, payload):
+        if topic not in (MATCH, PLAYING) or len(payload) < 100 or len(broken) == 2 * ATTEMPTS:
+            return False
+        broken.append(topic)
+        return True
+
+    end = match(3, "ended", source_name="no smaller than the others")
+    published, sink = deliver(breaks, V311, match(1), match(2, "updated"), end)
+    assert sorted(broken) == ATTEMPTS * [MATCH] + ATTEMPTS * [PLAYING]
+    assert ["match_ended" in payload for topic, payload in published if topic == MATCH] == [True]
+    assert sink.set_aside == 2  # the first, and the one that is as large
 
 
 def test_sounds_over_which_a_broker_of_mqtt_5_broke_go_on():
