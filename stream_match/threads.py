@@ -10,27 +10,56 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 
-_limiting = threading.Lock()
-"""Held by the one of our threads that has set the limit, which is the process's. It alone lifts it."""
+_lock = threading.Lock()
+_inside = 0
+_limits: list[tuple["ThreadpoolController", Any]] = []
+"""What limits the process while any of our threads is inside: the first sets it, the last lifts it."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let BLAS use one thread inside the block, unless another of our threads has seen to that already."""
-    if not _limiting.acquire(blocking=False):
-        yield
-        return
+    """Let BLAS use one thread inside the block, whichever of our threads are inside another one."""
+    _enter()
     try:
-        with _blas(len(sys.modules)).limit(limits=1):
-            yield
+        yield
     finally:
-        _limiting.release()
+        _leave()
+
+
+def _enter() -> None:
+    global _inside
+    with _lock:
+        blas = _blas(len(sys.modules))
+        if not _limits or _limits[-1][0] is not blas:  # a library loaded since has no limit yet
+            _take_control()
+            _limits.append((blas, blas.limit(limits=1)))
+        _inside += 1
+
+
+def _leave() -> None:
+    global _inside
+    with _lock:
+        _inside -= 1
+        if not _inside:
+            _take_control()
+            while _limits:
+                _limits.pop()[1].restore_original_limits()
+            _take_control()  # and give it away
+
+
+def _take_control() -> None:
+    """Let this thread set the limit: threadpoolctl 3.8 ignores all threads but the one that set it first."""
+    import threadpoolctl
+
+    openblas = getattr(threadpoolctl, "OpenBLASController", None)
+    if openblas is not None and hasattr(openblas, "clear_controlling_thread"):
+        openblas.clear_controlling_thread(force=True)
 
 
 @lru_cache(maxsize=1)

@@ -124,6 +124,30 @@ def test_what_a_program_chose_comes_back_whoever_ends_first():
     assert blas_threads() == before
 
 
+def test_the_limit_holds_for_whoever_computes_longest():
+    """As an engine's few milliseconds within the minutes of a build."""
+    with threadpool_limits(limits=2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("this BLAS has one thread")
+        entered, leave, left = threading.Event(), threading.Event(), threading.Event()
+
+        def compute():
+            with one_thread():
+                entered.set()
+                leave.wait(10)
+            left.set()
+
+        other = threading.Thread(target=compute)
+        other.start()
+        entered.wait(10)
+        with one_thread():
+            leave.set()
+            left.wait(10)
+            assert blas_threads() == {1}
+        other.join()
+        assert blas_threads() == {2}
+
+
 def test_faiss_keeps_the_number_of_every_thread_that_calls():
     class Index:
         ntotal, d = 4, 64

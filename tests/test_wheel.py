@@ -14,6 +14,7 @@ import pytest
 from stream_match.shipped import shipped
 
 ROOT = Path(__file__).parents[1]
+SHIPPED = ("background", "demo", "schema")
 
 
 def run(*command, cwd, **env):
@@ -33,6 +34,8 @@ def wheel(tmp_path_factory):
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for folder in ("stream_match", "models"):
         shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (source / "models" / "mine").mkdir()  # as README says to build one's own index
+    (source / "models" / "mine" / "tracks.jsonl").write_text("{}")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation")
@@ -59,11 +62,11 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_holds_every_module_and_every_model(wheel):
     files = {
         path.relative_to(folder.parent).as_posix()
-        for folder in (ROOT / "stream_match", ROOT / "models")
+        for folder in (ROOT / "stream_match", *(ROOT / "models" / name for name in SHIPPED))
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    expected = {f"stream_match/{name}" if name.startswith("models/") else name for name in files}
+    expected = {f"stream_match/models/{name}" if name.startswith(SHIPPED) else name for name in files}
     held = set(zipfile.ZipFile(wheel).namelist())
     assert expected - held == set()
     assert {name for name in held - expected if ".dist-info/" not in name} == set()

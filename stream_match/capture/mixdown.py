@@ -32,8 +32,8 @@ that they cancel. The share is 2 for equal stereo channels, 1 for unrelated ones
 half a second of stereo music its least value was 0.27 (14 recordings, 14 minutes)."""
 
 CANCELLED = 0.4
-"""The same share over `MEMORY_WINDOWS`. In 128 recordings of stereo music (8 h) its least value was 0.53. With
-one channel inverted its median was below 0.4 in 71 of them, and below 0.5 in 86."""
+"""The same share over `MEMORY_WINDOWS`. In 128 recordings of stereo music (8 h) its least value was 0.53.
+With one channel inverted its median was below 0.4 in 71 of them, and below 0.5 in 86."""
 
 RESTORED = 0.8
 """The same share from which the mean is whole again."""

@@ -44,8 +44,11 @@ def groups_of(reference: Reference) -> Int64 | None:
         For each track, the first track that holds the same recording; None if each is its own.
     """
     groups = np.arange(reference.n_all)
-    reader = LineReader(reference)
-    for here, there in zip(*_pairs(reference), strict=True):
+    pairs = _pairs(reference)
+    if not len(pairs[0]):
+        return None
+    reader = LineReader(reference)  # copies all codes, so that catalogues without copies do without it
+    for here, there in zip(*pairs, strict=True):
         one, two = sorted(groups[reference.track_of(np.array([here, there]))])
         if one != two and _is_copied(reader, reference, here, there):
             groups[groups == two] = one

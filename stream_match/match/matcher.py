@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.config import MatchSettings
+from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import MatchFacts
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
@@ -25,13 +25,18 @@ from stream_match.match.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
 
-DECISION_FRAMES = 16
-"""Frames from one decision to the next: 0.37 s."""
+DECISION_S = 0.37
+"""From one decision to the next. The lengths of a `Trail` are counted in decisions."""
 
 _REMEMBERED = 64
 """Tracks kept for `candidates`."""
 
 _REMEMBERED_AT_ONCE = 3
+
+
+def decision_frames(listening: FeatureSettings) -> int:
+    """Return how many frames, however far apart, come from one decision to the next: 1 at least."""
+    return max(1, round(DECISION_S / listening.frame_s))
 
 
 class Matcher:
@@ -65,6 +70,7 @@ class Matcher:
         threshold = calibration.score_for(settings.max_false_alarms_per_hour)
         self._decision = Decision(reference, self._scorer.reader, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
+        self._decision_frames = decision_frames(self._features)
         self._waiting: Embeddings
         self._performed: int | None = None
         self._begin(0.0)
@@ -105,9 +111,9 @@ class Matcher:
         rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(stacked_chroma(means)))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
-        while len(self._waiting) >= DECISION_FRAMES:
-            facts += self._step(self._waiting[:DECISION_FRAMES])
-            self._waiting = self._waiting[DECISION_FRAMES:]
+        while len(self._waiting) >= self._decision_frames:
+            facts += self._step(self._waiting[: self._decision_frames])
+            self._waiting = self._waiting[self._decision_frames :]
         return facts
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:

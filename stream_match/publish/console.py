@@ -1,7 +1,8 @@
 """Events as a person reads them."""
 
 import contextlib
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Self
 
 from stream_match.errors import UsageError
@@ -24,6 +25,11 @@ _SEMITONES_SHOWN = 0.1
 
 LATE_S = 2.0
 """An event that is older than the clock on the screen by so much tells its own time, too."""
+
+
+DISORDER = timedelta(minutes=1)
+"""What is heard faster than it is played is ahead of the computer's clock, and out of order by less.
+More is a sign that an earlier time was wrong."""
 
 
 class ConsoleSink(JsonlSink):
@@ -52,20 +58,25 @@ class ConsoleSink(JsonlSink):
 
 
 class Screen:
-    """What a person watching is shown: what is news, under a clock that never runs backwards.
+    """What a person watching is shown: what is news, under a clock that does not run backwards.
 
     Lines come in the order of arrival. Sources and nodes differ in how late they are, and an end that is
     told in another's place is old. Such a late line stands under the latest time shown so far, and tells its
-    own time at its end.
+    own time at its end. A time from the future, as of a node whose clock is wrong, holds up no later line.
 
     Parameters
     ----------
     tz : tzinfo, optional
         The time zone of the clock; the computer's own by default.
+    now : callable, optional
+        Returns the time of the computer.
     """
 
-    def __init__(self, tz: tzinfo | None = None) -> None:
+    def __init__(
+        self, tz: tzinfo | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._tz = tz
+        self._now = now
         self._news = News()
         self._latest: datetime | None = None
 
@@ -78,12 +89,18 @@ class Screen:
             Any, in the order of arrival.
         """
         time = _utc(event.time)
-        clock = time if self._latest is None else max(self._latest, time)
+        clock = self._clock(time)
         line = describe(event, tz=self._tz, clock=clock)  # may fail, and then it is not seen yet
         if not self._news.is_news(event):
             return None
         self._latest = clock
         return line
+
+    def _clock(self, time: datetime) -> datetime:
+        latest = self._latest or time
+        if latest - time > DISORDER:
+            latest = min(latest, self._now())
+        return max(latest, time)
 
 
 def describe(event: Event, *, tz: tzinfo | None = None, clock: datetime | None = None) -> str:

@@ -128,6 +128,10 @@ class OutboxSink(ABC):
     async def _after_attempt(self) -> None:  # noqa: B027  (not every sink has more to say)
         """Say what else is to be said, after every attempt to send an event."""
 
+    def _owes(self) -> bool:
+        """Say whether the far side is still to be told something before leaving."""
+        return self.waiting > 0
+
     async def _run(self) -> None:
         while True:
             try:
@@ -136,7 +140,7 @@ class OutboxSink(ABC):
                 self._tell_broken(error)
             else:
                 return
-            if self._leaving.is_set() and not self.waiting:
+            if self._leaving.is_set() and not self._owes():
                 return
             await self._pause(self._backoff.next_s())
 
@@ -152,6 +156,7 @@ class OutboxSink(ABC):
             else:
                 self._outbox.pop()
                 self._failures.passed(event.event_id)
+                self._between_attempts.reset()
                 self._backoff.reset()
             await self._after_attempt()
 
@@ -165,6 +170,7 @@ class OutboxSink(ABC):
     def _give_up_head(self, event: Event, error: Exception) -> None:
         self._outbox.pop()
         self._set_aside += 1
+        self._failures.passed(event.event_id)
         self._between_attempts.reset()
         self._on_given_up(event)
         kind, said = cause(error)

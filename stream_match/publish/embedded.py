@@ -9,7 +9,7 @@ from stream_match.errors import SinkError, UsageError
 from stream_match.events import Event
 from stream_match.publish.address import LOOPBACK, Address
 from stream_match.publish.delivery import OutboxSink
-from stream_match.publish.mqtt import V311, Dialect
+from stream_match.publish.dialect import V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
 
 _HIGHEST_PORT = 65_535

@@ -8,15 +8,16 @@ refusals is heard, its noise is kept out of logs.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_match.publish import topics
 from stream_match.publish.address import Address
+from stream_match.publish.dialect import V5, V311, Dialect
 from stream_match.publish.noise import library_log, without_noise
 from stream_match.publish.overheard import Overheard, overhear
-from stream_match.publish.policy import AwayError, RefusedError
+from stream_match.publish.policy import AwayError, BusyError, RefusedError
 from stream_match.publish.reasons import QUOTA_EXCEEDED, REFUSAL, reason, why_lost
 from stream_match.publish.tls import ANSWER_S, tls_context
 
@@ -26,16 +27,7 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 30  # a listener that loses its power is called offline after 1.5 times this
 INBOX = 10_000  # as many as one outbox can bring after an outage
 
-V5, V311 = 5, 4
-"""Versions of MQTT, as the protocol itself numbers them."""
-
-
-@dataclass
-class Dialect:
-    """The version of MQTT that is tried first; `proved` once a broker was seen to speak it."""
-
-    version: int = V5
-    proved: bool = False
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,11 @@ class Connection:
     """An open connection to a broker, as `connect` gives it.
 
     Every method raises `AwayError` when the connection breaks.
+
+    Attributes
+    ----------
+    speaks_v5
+        Whether it is one of MQTT 5, in which a broker tells its limits and refusals.
     """
 
     def __init__(self, client: "aiomqtt.Client", address: Address, dialect: Dialect) -> None:
@@ -58,7 +55,7 @@ class Connection:
 
         self._client = client
         self._address = address
-        self._speaks_v5 = dialect.version == V5
+        self.speaks_v5 = dialect.version == V5
         self._heard: Overheard = overhear(client, aiomqtt.MqttError)
         self._one_at_a_time = asyncio.Lock()
 
@@ -69,9 +66,11 @@ class Connection:
         ------
         RefusedError
             If the broker says that it does not take the message. One of MQTT 3.1.1 cannot say so.
+        BusyError
+            If it says that it takes none for now.
         """
         payload = message.payload.encode()
-        self._check_size(message, topics.packet_bytes(message, v5=self._speaks_v5))
+        self._check_size(message, topics.packet_bytes(message, v5=self.speaks_v5))
         async with self._one_at_a_time:  # so that the answer belongs to this message
             self._heard.answer = 0
             with self._translated():
@@ -85,7 +84,7 @@ class Connection:
     async def subscribe(self, *filters: str) -> list[RefusedError]:
         """Subscribe with QoS 1; return what the broker refuses."""
         with self._translated():
-            answers = await self._client.subscribe([(name, 1) for name in filters])
+            answers = await self._unless_broken(self._client.subscribe([(name, 1) for name in filters]))
         codes = [answer if isinstance(answer, int) else answer.value for answer in answers]
         refused = [(name, code) for name, code in zip(filters, codes, strict=False) if code >= REFUSAL]
         return [self._unsent(name, code) for name, code in refused]
@@ -95,6 +94,19 @@ class Connection:
         with self._translated():
             async for message in self._client.messages:
                 yield Received(str(message.topic), bytes(message.payload), message.retain)
+
+    async def _unless_broken(self, asking: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for an answer, but not on a broken connection, as aiomqtt does."""
+        task = asyncio.ensure_future(asking)
+        broken = self._client._disconnected
+        futures: set[asyncio.Future[Any]] = {task, broken}
+        try:
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                broken.result()  # raises what broke it
+            return await task
+        finally:
+            task.cancel()
 
     def _unsent(self, name: str, code: int) -> RefusedError:
         kind, words = reason(code)
@@ -110,11 +122,11 @@ class Connection:
                 final=True,
             )
 
-    def _refusal(self, message: topics.Message, code: int) -> AwayError | RefusedError:
+    def _refusal(self, message: topics.Message, code: int) -> BusyError | RefusedError:
         kind, words = reason(code)
         said = f"The broker {self._address.uri} refuses a message for {message.topic}: it {words}."
         # A quota is that of all messages, and is free again some time.
-        return AwayError(kind, said) if code == QUOTA_EXCEEDED else RefusedError(kind, said)
+        return BusyError(kind, said) if code == QUOTA_EXCEEDED else RefusedError(kind, said)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -178,12 +190,13 @@ async def _reach(
     try:
         reached = await _dial(address, client_id, will, dialect)
     except AwayError as error:
-        if error.kind != "version" and (dialect.proved or error.kind not in ("unanswered", "silent")):
+        if error.kind not in ("version", "unanswered", "silent"):
             raise
         other = Dialect(V311 if dialect.version == V5 else V5)
         reached = await _dial(address, client_id, will, other)
-        dialect.version = other.version
-    dialect.proved = True
+        dialect.fell_back(other.version, told=error.kind == "version")
+    else:
+        dialect.worked()
     return reached
 
 

@@ -8,22 +8,28 @@ times. What the broker refuses, or what breaks the connection again and again, i
 import asyncio
 import logging
 import secrets
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Self
 
-from stream_match.events import Event
+from stream_match.events import Event, MatchEvent
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import FLUSH_S, OutboxSink
-from stream_match.publish.mqtt import Connection, Dialect, check_certificates, connect
+from stream_match.publish.dialect import Dialect
+from stream_match.publish.mqtt import Connection, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
-from stream_match.publish.policy import SILENT_ATTEMPTS, AwayError, Failures, RefusedError, cause
+from stream_match.publish.policy import AwayError, BusyError, RefusedError, cause
 from stream_match.publish.reasons import BLAMELESS
+from stream_match.publish.suspicion import Suspicion
 from stream_match.publish.tasks import first_of
 
 STEADY_S = 30.0
 """A connection that has lasted so long is sought again soon when it breaks."""
+
+QUOTA_FIRST_S = 1.0
+QUOTA_CAP_S = 60.0
+"""Waiting times while a quota is exceeded: asking costs one message, and what waits gets older."""
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +69,14 @@ class MqttSink(OutboxSink):
         self._dialect = dialect or Dialect()
         self._retained = topics.Retained(address.base)
         self._connection: Connection
-        self._silences = Failures(SILENT_ATTEMPTS)
+        self._may_subscribe = True
+        self._stopping = False  # whether the last word was said, or is being said
+        self._met = False  # whether there was a connection, which left states on the broker
+        self._quota = Backoff(QUOTA_FIRST_S, QUOTA_CAP_S)
+        self._suspicion = Suspicion()
         self._in_flight: tuple[Hashable, topics.Message] | None = None
         # The largest of the messages of QoS 0 since the last acknowledgement: they get none of their own.
         self._unanswered: topics.Message | None = None
-        # Sizes that broke the connection, by topic: a broker of MQTT 3.1.1 does not tell its limit.
-        self._too_large: dict[str, int] = {}
         # Its own per sink, so that two listeners of one name do not throw each other out for ever,
         # but kept over reconnects, so that the broker ends the broken session before it opens the new one.
         self._client_id = f"stream_match-{node}-{secrets.token_hex(4)}"
@@ -84,19 +92,25 @@ class MqttSink(OutboxSink):
         self._retained.hear(event)
 
     def _on_given_up(self, event: Event) -> None:
+        self._suspicion.forget(event.event_id)
         self._retained.passed(event)
 
     async def _open(self) -> None:
         check_certificates(self._address)  # told now, not in the background
 
+    def _owes(self) -> bool:
+        return super()._owes() or self._met
+
     async def _deliver(self) -> None:
         clock = asyncio.get_running_loop().time
-        self._in_flight, self._unanswered, begun = None, None, clock()
+        self._in_flight, self._unanswered, self._stopping, begun = None, None, False, clock()
         will = self._node_status(topics.OFFLINE)
         try:
             async with connect(
                 self._address, client_id=self._client_id, will=will, dialect=self._dialect
             ) as self._connection:
+                self._met = True
+                await self._subscribe()
                 await first_of(self._tell_all(), self._guard())
         except AwayError as lost:
             if clock() - begun >= STEADY_S:
@@ -112,11 +126,13 @@ class MqttSink(OutboxSink):
         await self._drain()
         self._retained.silence()
         await self._tell_states()
+        self._stopping = True
         await self._tell_node(topics.STOPPED)
 
     async def _send(self, event: Event) -> None:
         message = topics.event_message(self._address.base, event)
-        await self._publish(message, event.event_id)
+        ended = isinstance(event, MatchEvent) and event.phase == "ended"
+        await self._publish(message, event.event_id, always=ended)
         self._retained.passed(event)
         self._retained.delivered(message)
 
@@ -136,40 +152,54 @@ class MqttSink(OutboxSink):
 
     async def _tell_node(self, payload: str) -> None:
         try:
-            await self._connection.publish(self._node_status(payload))
+            await self._patiently(lambda: self._connection.publish(self._node_status(payload)))
         except RefusedError as error:  # events may be allowed all the same
             self._complaints.tell(f"node {error.kind}", str(error))
 
-    async def _publish(self, message: topics.Message, key: Hashable) -> None:
-        """Publish, and note what is under way, should the connection break over it."""
-        if _size(message) >= self._too_large.get(message.topic, _size(message) + 1):
+    async def _publish(self, message: topics.Message, key: Hashable, *, always: bool = False) -> None:
+        """Publish, and note what is under way, should the connection break over it.
+
+        What is to be tried `always` is not given up for a mere guess.
+        """
+        if not always and self._suspicion.forbids(message):
             raise RefusedError(
                 "too-large?", f"Messages of that size for {message.topic} broke the connection.", final=True
             )
+        await self._patiently(lambda: self._attempt(message, key))
+        self._note_delivery(key, message)
+
+    async def _attempt(self, message: topics.Message, key: Hashable) -> None:
         self._in_flight = key, message
         try:
             await self._connection.publish(message)
-        except RefusedError:
+        except (BusyError, RefusedError):
             self._in_flight = None
             raise
         self._in_flight = None
-        self._note_delivery(key, message)
+
+    async def _patiently(self, publish: Callable[[], Awaitable[None]]) -> None:
+        """Publish; while a quota is exceeded, wait and try again on the same connection."""
+        while True:
+            try:
+                await publish()
+            except BusyError as busy:
+                said = f"{busy} Events waiting: {self.waiting}; it is tried again."
+                self._complaints.tell(busy.kind, said)
+                await self._pause(self._quota.next_s())
+            else:
+                self._quota.reset()
+                return
 
     def _note_delivery(self, key: Hashable, message: topics.Message) -> None:
         if message.qos:
-            self._failures.passed(key)
-            self._silences.passed(key)
+            self._suspicion.passed(key, message)
             if self._unanswered is not None:
-                self._failures.passed(self._unanswered.topic)
+                self._suspicion.passed(self._unanswered.topic, self._unanswered)
                 self._unanswered = None
         elif self._unanswered is None or _size(message) > _size(self._unanswered):
             self._unanswered = message
 
     def _blame_what_was_sent_last(self, lost: AwayError) -> None:
-        """Count a broken connection against the message that was under way.
-
-        A broker of MQTT 3.1.1 has no other way to say that it does not take a message.
-        """
         if lost.kind in BLAMELESS:
             return
         if self._unanswered is not None:  # it was sent before what is under way
@@ -177,16 +207,13 @@ class MqttSink(OutboxSink):
         elif self._in_flight is not None:
             self._blame(*self._in_flight, lost)
         else:
-            self._too_large.clear()  # the broker itself may have been restarted, with another limit
+            self._suspicion.broke_by_itself(lost)
 
     def _blame(self, key: Hashable, message: topics.Message, lost: AwayError) -> None:
-        error = _suspicion(message, lost)
-        silent = lost.kind == "silent"
-        if not (self._silences if silent else self._failures).enough(key, error):
-            return
-        if not silent:
-            self._too_large[message.topic] = _size(message)
+        error = self._suspicion.broke_over(key, message, lost, speaks_v5=self._connection.speaks_v5)
         event = self._outbox.head()
+        if error is None:
+            return
         if event is not None and event.event_id == key:
             self._give_up_head(event, error)
         elif message.retain:
@@ -197,12 +224,28 @@ class MqttSink(OutboxSink):
         kind, said = cause(error)
         self._complaints.tell(f"state {kind}", f"The retained {message.topic} is not up to date. {said}")
 
+    async def _subscribe(self) -> None:
+        """Ask for our own status; a broker that refuses that, or hangs up over it, is only published to."""
+        if not self._may_subscribe:
+            return
+        topic = self._node_status(topics.ONLINE).topic
+        try:
+            await self._connection.subscribe(topic)
+        except AwayError as lost:
+            if lost.kind not in BLAMELESS and self._failures.enough(topic, lost):
+                self._may_subscribe = False
+                self._complaints.tell(
+                    "subscribe", f"{lost} It does so when we subscribe: we do not any more."
+                )
+            raise
+        self._failures.passed(topic)
+
     async def _guard(self) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""
         online = self._node_status(topics.ONLINE)
-        await self._connection.subscribe(online.topic)  # if refused, only the connection is watched
         async for received in self._connection.messages():
-            if received.topic == online.topic and received.payload == topics.OFFLINE.encode():
+            late = received.topic == online.topic and received.payload == topics.OFFLINE.encode()
+            if late and not self._stopping:
                 await self._tell_node(topics.ONLINE)
 
     def _node_status(self, payload: str) -> topics.Message:
@@ -211,11 +254,3 @@ class MqttSink(OutboxSink):
 
 def _size(message: topics.Message) -> int:
     return len(message.payload.encode())
-
-
-def _suspicion(message: topics.Message, lost: AwayError) -> RefusedError:
-    return RefusedError(
-        f"broke off: {lost.kind}",
-        f"The connection broke again and again over {_size(message)} bytes for {message.topic}: "
-        f"check the broker's limits (max_packet_size) and permissions (ACL). {lost}",
-    )

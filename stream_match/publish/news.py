@@ -1,10 +1,9 @@
 """What of the events is news to a person."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
-from typing import TypeVar
 
 from stream_match.events import ClusterEvent, Event, MatchEvent, OnsetClusterEvent, OnsetEvent, StatusEvent
+from stream_match.publish.bounded import Bounded
 
 RETURN_S = 10.0
 """A kind of sound that was not heard for so long is news again."""
@@ -13,17 +12,14 @@ REMEMBERED = 10_000
 """Kinds, sounds, matches and sources that are remembered, each; more come only from what never repeats."""
 
 
-_Value = TypeVar("_Value")
-
-
 class News:
     """Knows what a person watching has seen, and what of the rest is news."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[Hashable, Hashable] = OrderedDict()  # by node and source
-        self._heard_s: OrderedDict[Hashable, float] = OrderedDict()  # by node, source and kind
-        self._announced: OrderedDict[Hashable, None] = OrderedDict()  # by node, source and sound
-        self._playing: OrderedDict[Hashable, None] = OrderedDict()  # by node, source and match
+        self._said: Bounded[Hashable, Hashable] = Bounded(REMEMBERED)  # by node and source
+        self._heard_s: Bounded[Hashable, float] = Bounded(REMEMBERED)  # by node, source and kind
+        self._announced: Bounded[Hashable, None] = Bounded(REMEMBERED)  # by node, source and sound
+        self._playing: Bounded[Hashable, None] = Bounded(REMEMBERED)  # by node, source and match
 
     def is_news(self, event: Event) -> bool:
         """Say whether to show an event, and take it as seen.
@@ -44,7 +40,7 @@ class News:
         if isinstance(event, StatusEvent):
             return self._is_new_state(event)
         if isinstance(event, OnsetEvent):
-            _remember(self._announced, (event.node, event.source, event.onset_id), None)
+            self._announced[(event.node, event.source, event.onset_id)] = None
             return True
         if isinstance(event, OnsetClusterEvent):
             return self._is_new_sound(event)
@@ -56,19 +52,19 @@ class News:
         if match.phase == "ended":
             self._playing.pop(key, None)
         else:
-            _remember(self._playing, key, None)
+            self._playing[key] = None
         return match.phase != "updated" or not shown
 
     def _is_new_state(self, status: StatusEvent) -> bool:
         source, said = (status.node, status.source), (status.state, status.reason)
         known = self._said.get(source) == said
-        _remember(self._said, source, said)
+        self._said[source] = said
         return not known
 
     def _is_new_sound(self, sound: OnsetClusterEvent) -> bool:
         kind = (sound.node, sound.source, sound.cluster_id)
         before_s = self._heard_s.get(kind)
-        _remember(self._heard_s, kind, sound.onset_s)
+        self._heard_s[kind] = sound.onset_s
         announced = (sound.node, sound.source, sound.onset_id)
         if announced in self._announced:
             del self._announced[announced]
@@ -76,10 +72,3 @@ class News:
         # Stream time goes back when a listener is started anew.
         back = before_s is None or not 0 <= sound.onset_s - before_s < RETURN_S
         return back or str(sound.cluster_size).rstrip("0") in ("1", "2", "5")
-
-
-def _remember(memory: "OrderedDict[Hashable, _Value]", key: Hashable, value: _Value) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)

@@ -2,11 +2,13 @@
 
 Policy:
 
-- The far side is away (`AwayError`: no connection, a full disk, a quota): the events wait, and delivery is
-  tried again after growing waiting times. No event is blamed.
+- The far side is away (`AwayError`: no connection, a full disk): the events wait, and delivery is tried again
+  after growing waiting times. No event is blamed.
+- The far side takes nothing for now (`BusyError`: a quota): the same, but the connection is kept.
 - One event fails (any other exception): it is tried `ATTEMPTS` times in a row. Then it is set aside, counted
   and told, and the rest goes on in order. The ends of matches are no exception.
-- An event is never acknowledged, though others are: it is tried `SILENT_ATTEMPTS` times.
+- The connection breaks over an event that is not the likely cause, or the event is never acknowledged: it is
+  tried `PATIENT_ATTEMPTS` times; see `suspicion`.
 - Trying again cannot help (`RefusedError` that is final): the event is set aside at once.
 - Delivery as a whole breaks (a bug): it is started again after growing waiting times.
 """
@@ -18,8 +20,8 @@ from stream_match.errors import SinkError
 ATTEMPTS = 3
 """How often an event is tried before it is set aside."""
 
-SILENT_ATTEMPTS = 10
-"""How often, if all that fails is the acknowledgement. A network that loses packets looks the same."""
+PATIENT_ATTEMPTS = 10
+"""How often, if the cause may as well be elsewhere: a network that loses packets, a broker that crashes."""
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 2.0
@@ -28,6 +30,22 @@ LONGEST_WAIT_S = 2.0
 
 class AwayError(SinkError):
     """The far side cannot be reached; no event is to blame.
+
+    Parameters
+    ----------
+    kind : str
+        One word for the cause; the same cause gives the same word.
+    message : str
+        One sentence for a person, without secrets.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class BusyError(SinkError):
+    """The far side works, but takes nothing for now; the connection is worth keeping.
 
     Parameters
     ----------
@@ -93,6 +111,10 @@ class Failures:
     def passed(self, key: Hashable) -> None:
         """Take note that a thing was delivered."""
         self._counts.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all failures."""
+        self._counts.clear()
 
 
 def cause(error: BaseException) -> tuple[str, str]:

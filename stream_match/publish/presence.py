@@ -4,12 +4,11 @@ A node that is killed leaves a retained status that says `running` and a track t
 knows better: it tells the node's last will, `offline`. A reader puts the two together here.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Set
-from typing import TypeVar
 
 from stream_match.events import Event, MatchEvent, StatusEvent
-from stream_match.publish.topics import OFFLINE
+from stream_match.publish.bounded import Bounded
+from stream_match.publish.topics import OFFLINE, STOPPED
 
 OFFLINE_S = 2.0
 """A node is taken as gone when it is offline for so long. One whose connection broke is back within a second
@@ -18,12 +17,10 @@ or two; one that was started again corrects the late last will of its earlier ru
 REMEMBERED = 2000
 """Nodes, sources and matches that are remembered, each: memory is bounded whatever a broker sends."""
 
+_GONE = (OFFLINE.encode(), STOPPED.encode())  # what one that stopped told, a reader may have missed
 _GOING_ON = ("running", "stalled")  # in any other state a source has ended its matches
 
 _Match = tuple[str, str, str]  # node, source, id
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class Presence:
@@ -34,11 +31,12 @@ class Presence:
     """
 
     def __init__(self) -> None:
-        self._offline: OrderedDict[str, float] = OrderedDict()  # node: since when [monotonic seconds]
-        self._states: OrderedDict[tuple[str, str], StatusEvent] = OrderedDict()  # of unended sources
-        self._open: OrderedDict[_Match, MatchEvent] = OrderedDict()
-        self._ended: OrderedDict[_Match, None] = OrderedDict()
-        self._stopped_here: OrderedDict[str, str] = OrderedDict()  # id of a status: its node
+        self._offline: Bounded[str, float] = Bounded(REMEMBERED)  # node: since when [monotonic seconds]
+        self._states: Bounded[tuple[str, str], StatusEvent] = Bounded(REMEMBERED)  # of unended sources
+        self._open: Bounded[_Match, MatchEvent] = Bounded(REMEMBERED)
+        self._recalled: Bounded[_Match, None] = Bounded(REMEMBERED)  # of the open ones: retained, never heard
+        self._ended: Bounded[_Match, None] = Bounded(REMEMBERED)
+        self._stopped_here: Bounded[str, str] = Bounded(REMEMBERED)  # id of a status: its node
 
     def look_away(self) -> None:
         """Forget which nodes are offline, because the connection broke; the broker tells it again."""
@@ -61,9 +59,9 @@ class Presence:
         list of str
             Ids of events that will come again and are news then: states of a node that is back.
         """
-        if payload == OFFLINE.encode():
+        if payload in _GONE:
             if node not in self._offline:
-                _remember(self._offline, node, now)
+                self._offline[node] = now
             return []
         self._offline.pop(node, None)
         back = [event_id for event_id, owner in self._stopped_here.items() if owner == node]
@@ -86,7 +84,7 @@ class Presence:
         if not retained:
             self._offline.pop(event.node, None)
         if isinstance(event, StatusEvent):
-            return self._hear_state(event)
+            return self._hear_state(event, retained=retained)
         if isinstance(event, MatchEvent):
             return self._hear_match(event)
         return [event]
@@ -95,7 +93,8 @@ class Presence:
         """Take note of what a retained topic says is playing."""
         key = _key(event)
         if event.phase != "ended" and key not in self._ended and key not in self._open:
-            _remember(self._open, key, event)
+            self._open[key] = event
+            self._recalled[key] = None
 
     def due(self, now: float) -> list[Event]:
         """Return the ends that nodes which have been offline for `OFFLINE_S` did not tell."""
@@ -107,31 +106,34 @@ class Presence:
             *self._stop_sources(gone),
         ]
 
-    def _hear_state(self, status: StatusEvent) -> list[Event]:
+    def _hear_state(self, status: StatusEvent, *, retained: bool) -> list[Event]:
         place = status.node, status.source
         if status.state in ("stopped", "failed"):
             self._states.pop(place, None)
         else:
-            _remember(self._states, place, status)
+            self._states[place] = status
         if status.state in _GOING_ON:
             return [status]
-        # Ids sort by time: what began after this state does not end with it.
+        # What began after this state does not end with it. Events come in order; of retained ones ids tell,
+        # which sort by time. A node that came back without a clock has earlier ids than it had before.
         earlier = (
             match
-            for match in self._open.values()
-            if (match.node, match.source) == place and match.event_id < status.event_id
+            for key, match in self._open.items()
+            if (match.node, match.source) == place
+            and (match.event_id < status.event_id or not (retained or key in self._recalled))
         )
         return [*self._end_matches(earlier), status]
 
     def _hear_match(self, match: MatchEvent) -> list[Event]:
         key = _key(match)
+        self._recalled.pop(key, None)
         if match.phase != "ended":
             self._ended.pop(key, None)
-            _remember(self._open, key, match)
+            self._open[key] = match
             return [match]
         self._open.pop(key, None)
         told_before = key in self._ended
-        _remember(self._ended, key, None)
+        self._ended[key] = None
         return [] if told_before else [match]
 
     def _end_matches(self, matches: Iterable[MatchEvent]) -> list[Event]:
@@ -142,19 +144,12 @@ class Presence:
         gone = [status for status in self._states.values() if status.node in nodes]
         for status in gone:
             del self._states[status.node, status.source]
-            _remember(self._stopped_here, status.event_id, status.node)
+            self._stopped_here[status.event_id] = status.node
         return [_stop_of(status) for status in gone]
 
 
 def _key(match: MatchEvent) -> _Match:
     return match.node, match.source, match.match_id
-
-
-def _remember(memory: "OrderedDict[_Key, _Value]", key: _Key, value: _Value) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)
 
 
 def _end_of(match: MatchEvent) -> MatchEvent:
@@ -173,7 +168,7 @@ def _stop_of(status: StatusEvent) -> StatusEvent:
         update={
             "event_id": f"{status.event_id}-stopped",
             "state": "stopped",
-            "reason": f"the node {status.node} is offline: it was killed, or its connection broke",
+            "reason": f"the node {status.node} is offline: stopped, killed, or its connection broke",
             "attempt": 0,
             "level_dbfs": None,
             "stream_metadata": {},

@@ -1,13 +1,13 @@
 """Messages of a broker made into events: whatever is foreign, broken, too large or known is skipped."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stream_match.events import Event, from_json, known_schemas
 from stream_match.publish import topics
+from stream_match.publish.bounded import Bounded
 from stream_match.publish.sparse import SparseLog
 
 # A repetition comes at most one outage after the original: twice an outbox of 10,000 events.
@@ -46,8 +46,7 @@ class Reader:
 
     def __init__(self, filters: tuple[str, ...], *, seen_ids: int = SEEN_IDS) -> None:
         self._filters = filters
-        self._seen_ids = seen_ids
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: Bounded[str, None] = Bounded(seen_ids)
         self._complaints = SparseLog(log)
         self.malformed = 0
         self.unknown = 0
@@ -83,8 +82,6 @@ class Reader:
         if event_id in self._seen:
             return False
         self._seen[event_id] = None
-        if len(self._seen) > self._seen_ids:
-            self._seen.popitem(last=False)
         return True
 
     def _count(self, topic: str, payload: bytes) -> None:

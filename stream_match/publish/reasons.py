@@ -22,6 +22,9 @@ BLAMELESS = frozenset(
 )
 """Causes of a lost connection that have nothing to do with what was sent last."""
 
+WORDLESS = frozenset({"lost", "silent", "unreachable", "tls"})
+"""Causes of a lost connection that the broker did not tell."""
+
 _REASONS = {
     128: ("unspecified", "gives no reason"),
     129: ("malformed", "calls it malformed"),

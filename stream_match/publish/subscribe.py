@@ -1,7 +1,8 @@
 """Events from a broker, as typed objects.
 
 A task of its own takes what comes in, so that a slow consumer never holds up the connection. What waits for
-the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never.
+the consumer is bounded as an outbox is: sounds are dropped first, the ends of matches never. Only a burst of
+more messages than the client holds (`mqtt.INBOX`), faster than they can be read here, loses anything.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from stream_match.events import Event, MatchEvent
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
+from stream_match.publish.dialect import Dialect
 from stream_match.publish.mqtt import Connection, Received, connect
 from stream_match.publish.outbox import Outbox
 from stream_match.publish.policy import RefusedError, cause
@@ -103,10 +105,10 @@ async def subscribe(
 
 
 async def _hear(address: Address, hearing: "_Hearing", backoff: Backoff, *, patient: bool) -> None:
-    complaints = SparseLog(log)
+    complaints, dialect = SparseLog(log), Dialect()
     while True:
         try:
-            async with connect(address) as connection:
+            async with connect(address, dialect=dialect) as connection:
                 hearing.begin(await connection.subscribe(*hearing.filters))
                 patient = True
                 backoff.reset()

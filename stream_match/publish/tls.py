@@ -61,6 +61,12 @@ def _why(error: OSError) -> str:
     return getattr(error, "reason", None) or error.strerror or type(error).__name__
 
 
+_CLOCK = "check the clock of this computer, or have the certificate renewed"
+_NAME = "write the host as its certificate names it"
+_REMEDIES = {9: _CLOCK, 10: _CLOCK, 62: _NAME, 64: _NAME}
+"""What helps, by OpenSSL's code for why a certificate is not accepted; for all others, an authority."""
+
+
 class TlsSocket(ssl.SSLSocket):
     """A socket that does what paho leaves to chance.
 
@@ -102,8 +108,7 @@ def tls_trouble(error: ssl.SSLError) -> str:
     if "ALERT" in reason and ("CERTIFICATE" in reason or "HANDSHAKE" in reason or "UNKNOWN_CA" in reason):
         return f"does not accept our client certificate ({reason}): check certfile=PATH and keyfile=PATH"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"has no encryption to be trusted ({error.verify_message}): name its certificate authority with "
-            "cafile=PATH; insecure=1 accepts any certificate"
-        )
+        remedy = _REMEDIES.get(error.verify_code, "name its certificate authority with cafile=PATH")
+        said = f"has no encryption to be trusted ({error.verify_message})"
+        return f"{said}: {remedy}; insecure=1 accepts any certificate"
     return f"has no encryption to be trusted ({reason}): check the port; mqtt:// is without encryption"

@@ -4,6 +4,7 @@ import pytest
 
 from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
+from stream_match.match.matcher import decision_frames
 from stream_match.match.query import WINDOWS_S
 from stream_match.match.spans import STANDARD, Spans
 
@@ -26,3 +27,10 @@ def test_every_stride_has_lines_of_five_lengths(stride):
 def test_codes_that_are_too_far_apart_are_refused():
     with pytest.raises(ParameterError, match=r"codes 1\.49 s apart, expected 0\.75 s at most"):
         Spans.of(FeatureSettings(code_stride_frames=16, hop_samples=2048))
+
+
+@pytest.mark.parametrize(
+    ("hop", "frames"), [(256, 64), (512, 32), (1024, 16), (2048, 8), (16_384, 1), (65_536, 1)]
+)
+def test_decisions_are_as_far_apart_whatever_the_hop(hop, frames):
+    assert decision_frames(FeatureSettings(hop_samples=hop, code_stride_frames=1).listening()) == frames

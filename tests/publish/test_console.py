@@ -119,9 +119,29 @@ def test_what_is_late_by_less_than_a_person_minds_tells_no_time_of_its_own():
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 3000), min_size=2, max_size=30))
 def test_in_whatever_order_events_come_the_clock_goes_forward(seconds):
-    screen = Screen(UTC)
+    screen = Screen(UTC, now=lambda: BEGIN + timedelta(hours=1))
     lines = [screen.line(match(number, match_id=f"m{at}")) for at, number in enumerate(seconds)]
     assert clocks(lines) == sorted(clocks(lines))
+
+
+def test_what_is_heard_faster_than_it_is_played_may_be_out_of_order_ahead_of_the_clock():
+    screen = Screen(UTC, now=lambda: BEGIN)
+    assert clocks([screen.line(event) for event in (status(3600), match(3590))]) == 2 * ["21:15:00"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=30), timedelta(days=365 * 7000)])
+def test_an_event_from_the_future_does_not_stop_the_clock(ahead):
+    now = [BEGIN]
+    screen = Screen(UTC, now=lambda: now[0])
+    odd = status(1, source="odd").model_copy(update={"time": BEGIN + ahead})
+    assert screen.line(odd) is not None
+    lines = []
+    for number in (60, 120, 180):
+        now[0] = BEGIN + timedelta(seconds=number)
+        lines.append(screen.line(match(number, match_id=f"m{number}")))
+        screen.line(odd)
+    assert clocks(lines) == ["20:16:00", "20:17:00", "20:18:00"]
+    assert "(of" not in "".join(lines)
 
 
 @pytest.mark.parametrize("year", [1, 9999])

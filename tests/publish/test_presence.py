@@ -110,6 +110,25 @@ def test_an_older_state_does_not_end_what_began_later():
     assert ids(heard(match(5)).hear(status(4, "starting"), retained=True)) == ["e000004"]
 
 
+def test_a_node_that_came_back_without_a_clock_ends_what_it_left():
+    """A small computer that lost its power: its ids are those of an earlier time."""
+    assert ids(heard(match(900)).hear(status(4, "starting"))) == ["e000900-ended", "e000004"]
+
+
+def test_a_state_that_comes_late_does_not_end_what_is_retained_as_playing():
+    presence = Presence()
+    presence.recall(match(5))
+    assert ids(presence.hear(status(4, "reconnecting"))) == ["e000004"]
+    presence.hear(match(6, "updated"))
+    assert ids(presence.hear(status(7, "reconnecting"))) == ["e000006-ended", "e000007"]
+
+
+def test_an_end_that_was_missed_is_told_when_its_node_has_stopped():
+    presence = heard(match(2))
+    presence.node_said("attic", b"stopped", 0.0)
+    assert ids(presence.due(LATER)) == ["e000002-ended"]
+
+
 def test_nodes_do_not_mix():
     presence = heard(status(1), match(2), match(3, node="cellar", match_id="m2"), status(4, node="cellar"))
     presence.node_said("cellar", b"offline", 0.0)

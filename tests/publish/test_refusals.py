@@ -5,6 +5,7 @@ import contextlib
 import json
 
 import pytest
+from publish_brokers import CONNACK, CONNACK_OF_3, broker_that, broker_that_breaks, read_packet
 from publish_samples import match, sound, status
 from publish_waiting import drained, told
 
@@ -12,9 +13,9 @@ from stream_match.events import Track
 from stream_match.publish import mqtt, topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.mqtt import V5, V311, Dialect
+from stream_match.publish.dialect import V5, V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
-from stream_match.publish.policy import SILENT_ATTEMPTS
+from stream_match.publish.policy import PATIENT_ATTEMPTS
 
 NODE = "stream_match/attic/status"
 STATUS = "stream_match/attic/kitchen/status"
@@ -232,61 +233,51 @@ def test_a_server_that_does_not_understand_mqtt_5_is_asked_in_3_at_once(answer, 
     assert asyncio.run(run()) == [V5, V311]
 
 
-def test_a_broker_of_mqtt_3_is_asked_in_3_from_then_on():
-    pytest.importorskip("amqtt")
-    from stream_match.publish.embedded import EmbeddedSink
-
-    async def run():
-        async with (
-            EmbeddedSink(node="other") as embedded,
-            MqttSink(Address.parse(embedded.broker_uri), node="attic") as sink,
-        ):
-            await sink.publish(match(1))
-            await drained(sink)
-            assert sink._dialect.version == V311
-
-    asyncio.run(run())
-
-
-CONNACK = bytes([0x20, 3, 0, 0, 0])  # of MQTT 5: welcome, no properties
-
-
-async def read_packet(reader):
-    """Return the first byte of a packet, and what follows its length."""
-    (kind,) = await reader.readexactly(1)
-    length = shift = 0
-    while True:
-        (byte,) = await reader.readexactly(1)
-        length |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return kind, await reader.readexactly(length)
-
-
-@contextlib.asynccontextmanager
-async def broker_that(answers):
-    """A broker of MQTT 5 that acknowledges with the reason code `answers(topic)`, or not at all for None."""
-    published = []
+def levels_asked(connections, answers):
+    """Connect so often; `answers(number, version)` to CONNECT: True, False for a hang-up, None for none."""
+    dialect, levels = Dialect(), []
 
     async def serve(reader, writer):
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                kind, packet = await read_packet(reader)
-                if kind >> 4 == 1:
-                    writer.write(CONNACK)
-                if kind >> 4 == 8:
-                    writer.write(bytes([0x90, 4]) + packet[:2] + bytes([0, 1]))
-                if kind >> 4 == 3:
-                    end = 2 + int.from_bytes(packet[:2])
-                    published.append(packet[2:end].decode())
-                    code = answers(published[-1])
-                    if code is not None:
-                        writer.write(bytes([0x40, 3]) + packet[end : end + 2] + bytes([code]))
+        _, packet = await read_packet(reader)
+        levels.append(packet[6])
+        answer = answers(len(levels), packet[6])
+        if answer:
+            writer.write(CONNACK if packet[6] == V5 else CONNACK_OF_3)
+        if answer is not False:
+            await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}", published
+    async def run():
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            address = Address("127.0.0.1", server.sockets[0].getsockname()[1])
+            for _ in range(connections):
+                async with mqtt.connect(address, dialect=dialect):
+                    pass
+
+    asyncio.run(run())
+    return levels
+
+
+@pytest.mark.parametrize("other", [None, False])
+def test_a_broker_of_mqtt_5_that_was_starting_is_spoken_to_in_mqtt_5_again(other, monkeypatch):
+    """Else its reason codes and its limit would be lost for months."""
+    monkeypatch.setattr("stream_match.publish.mqtt.ANSWER_S", 0.3)
+    assert levels_asked(3, lambda number, _: True if number > 1 else other) == [V5, V311, V5, V5]
+
+
+@pytest.mark.parametrize("other", [None, False])
+def test_a_broker_that_does_not_answer_in_mqtt_5_is_asked_in_3_first_from_then_on(other, monkeypatch):
+    """So does amqtt, which is silent when there is a last will."""
+    monkeypatch.setattr("stream_match.publish.mqtt.ANSWER_S", 0.3)
+    answered = levels_asked(3, lambda _, version: True if version == V311 else other)
+    assert answered == [V5, V311, V5, V311, V311]
+
+
+def test_a_broker_of_mqtt_5_may_be_replaced_by_one_of_3_and_that_by_one_of_5():
+    def answers(number, version):
+        return version == (V311 if 2 < number < 8 else V5)
+
+    assert levels_asked(7, answers) == [V5, V5, V5, V311, V5, V311, V311, V311, V5, V311, V5]
 
 
 def test_an_event_that_is_never_acknowledged_does_not_hold_up_the_others(monkeypatch, caplog):
@@ -301,7 +292,7 @@ def test_an_event_that_is_never_acknowledged_does_not_hold_up_the_others(monkeyp
                 await drained(sink)
             return published.count(MATCH), published.count(STATUS) > 0, sink.set_aside
 
-    assert asyncio.run(run()) == (SILENT_ATTEMPTS, True, 1)
+    assert asyncio.run(run()) == (PATIENT_ATTEMPTS, True, 1)
     assert "does not answer" in caplog.text
 
 
@@ -323,19 +314,41 @@ def test_a_broker_that_never_acknowledges_anything_loses_no_event(monkeypatch, c
     assert asyncio.run(run()) == (1, 0)
 
 
-def test_a_quota_that_is_exceeded_is_waited_for(caplog):
-    codes = 6 * [151] + [0]
+@pytest.mark.parametrize("topic", [MATCH, PLAYING, NODE])
+def test_a_quota_that_is_exceeded_is_waited_for_and_the_node_stays_online(topic, caplog):
+    codes = 6 * [151]
+
+    def answer(name):
+        return codes.pop() if name == topic and codes else 0
 
     async def run():
-        async with broker_that(lambda topic: codes.pop(0) if topic == MATCH else 0) as (uri, published):
-            sink = MqttSink(Address.parse(uri, {}), node="attic", backoff=Backoff(0.01, 0.02))
+        async with broker_that(lambda name: codes.pop() if name == topic and codes else 0) as (
+            uri,
+            published,
+        ):
+            sink = MqttSink(Address.parse(uri, {}), node="attic")
+            sink._quota = Backoff(0.01, 0.02)
             async with sink:
                 await sink.publish(match(1))
                 await drained(sink)
-            return published.count(MATCH), sink.set_aside
+            return published, sink.set_aside
 
-    assert asyncio.run(run()) == (7, 0)
+    published, set_aside = asyncio.run(run())
+    assert published.count(topic) >= 7
+    assert published.count(NODE) == 2 + 6 * (topic == NODE)  # online and stopped: one connection
+    assert set_aside == 0
     assert "a quota is exceeded (reason code 151)" in caplog.text
+
+
+def test_leaving_while_a_quota_is_exceeded_ends_in_time(caplog):
+    async def run():
+        async with broker_that(lambda topic: 151 if topic == MATCH else 0) as (uri, _):
+            async with MqttSink(Address.parse(uri, {}), node="attic", flush_s=0.3) as sink:
+                await sink.publish(match(1))
+                await told(caplog, "a quota is exceeded")
+            return sink.waiting
+
+    assert asyncio.run(run()) == 1
 
 
 @pytest.mark.parametrize("code", [128, 131, 144, 149, 153, 200])
@@ -368,3 +381,17 @@ def test_a_listener_that_leaves_before_all_is_delivered_is_called_offline(mosqui
             assert sink.waiting
 
     asyncio.run(run())
+
+
+def test_a_last_will_that_comes_late_does_not_undo_a_clean_stop():
+    """The broker tells the will of an earlier run while `stopped` is under way."""
+    will = bytes([0x30, 3 + len(NODE) + len("offline"), 0, len(NODE)]) + NODE.encode() + b"\0offline"
+
+    async def run():
+        async with broker_that_breaks(lambda *_: False, before_stopped=will) as (uri, published):
+            async with MqttSink(Address.parse(uri, {}), node="attic") as sink:
+                await sink.publish(match(1))
+                await drained(sink)
+            return published
+
+    assert [said for topic, said in asyncio.run(run()) if topic == NODE] == ["online", "stopped"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import ssl
 import subprocess
 
 import pytest
@@ -12,6 +13,7 @@ from stream_match.errors import SinkError
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.mqtt_sink import MqttSink
+from stream_match.publish.tls import tls_trouble
 
 NAMES = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
 
@@ -87,6 +89,21 @@ def test_an_unknown_certificate_is_told_with_what_helps(broker, caplog):
     fail(broker()[0], caplog, "no encryption to be trusted")
     assert "cafile=PATH" in caplog.text
     assert "insecure=1" in caplog.text
+
+
+def test_a_certificate_for_another_name_is_told_with_what_helps(broker, caplog):
+    uri, certificate = broker()
+    fail(f"{uri.replace('127.0.0.1', '127.1')}?cafile={certificate}", caplog, "no encryption")
+    assert "write the host as its certificate names it" in caplog.text
+    assert "cafile=PATH" not in caplog.text
+
+
+@pytest.mark.parametrize("code", [9, 10])  # not valid yet, and not any more
+def test_a_certificate_out_of_time_is_told_with_what_helps(code):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.reason = "CERTIFICATE_VERIFY_FAILED"
+    error.verify_code, error.verify_message = code, "the certificate is out of time"
+    assert "check the clock of this computer" in tls_trouble(error)
 
 
 def test_a_broker_without_encryption_is_told(mosquitto, caplog):
