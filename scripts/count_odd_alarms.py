@@ -132,7 +132,9 @@ def _read(path: Path, begin_s: float, seconds: float) -> Samples:
 
 
 def _write(y: Samples, path: Path) -> None:
-    soundfile.write(path, y, SAMPLE_RATE_HZ)
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE_HZ, 1) as file:
+        for first in range(0, len(y), SAMPLE_RATE_HZ):  # libsndfile dies of long writes of Vorbis
+            file.write(y[first : first + SAMPLE_RATE_HZ])
 
 
 def _tracks(count: int) -> Callable[[Path, Path], None]:
