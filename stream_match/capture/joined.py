@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.decode import MAX_GAP_S, Decoder
-from stream_match.capture.media import import_av, open_bytes
-from stream_match.capture.parts import Part, behind_id3, parts_of, riff_bytes
+from stream_match.capture.heads import HEAD_BYTES
+from stream_match.capture.media import import_av, open_bytes, stated_s
+from stream_match.capture.parts import Part, behind_id3, cut_riff, parts_of, riff_bytes
 from stream_match.capture.told import logger
 from stream_match.errors import SourceError
 
@@ -32,11 +33,6 @@ MAX_UNREADABLE = 100
 MAX_PARTS = 10_000
 """Parts that are heard; more, of a few bytes each, are no recording and take minutes."""
 
-PROMISING = (
-    "ape", "au", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "mpc8", "ogg", "tak", "tta", "w64", "wv",
-)  # fmt: skip
-"""Formats that say how long they should be. For others FFmpeg concludes it from what is there."""
-
 XING_BYTES = 256  # of the first frame of an MP3 file: the tag that counts its frames is among them
 XING = re.compile(rb"(?:Xing|Info)\0\0\0.(.{4})", re.DOTALL)  # flags, number of frames
 LOW_RATE_HZ = 32_000  # below, a frame of MP3 has 576 samples, from there on twice as many
@@ -47,7 +43,6 @@ SHORT_S = 0.25
 LEAST_TOLD_S = 0.05
 """Less is lost where MP3 files are joined, of the silence with which the second begins."""
 
-RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
 BEHIND_BYTES = 1 << 16  # less is tags, and no audio that a recorder forgot to count
 BARE = ("flac", "ogg")
 """Formats without an index or large tags behind the audio. What is behind MP3 counts as damage."""
@@ -180,8 +175,9 @@ class JoinedFile:
         promised = riff_bytes(part)
         if promised is None:
             return
-        if part.size + RIFF_SLACK_BYTES < promised:
-            log.warning("%s: broken off: %d of %d bytes are there", self._path, part.size, promised)
+        part.seek(0)
+        if cut := cut_riff(part.read(HEAD_BYTES), part.size):
+            log.warning("%s: broken off: %s", self._path, cut)
         behind = part.size - promised
         if behind > BEHIND_BYTES and part.size - decoder.packet_bytes >= behind:
             log.warning("%s: %d bytes behind the end that its header names are not heard", self._path, behind)
@@ -215,12 +211,9 @@ class JoinedFile:
 
 def _promised_s(container: "InputContainer", decoder: Decoder, part: Part) -> float | None:
     """Return how long a part says that it should be; None if it does not say."""
-    stream, name = decoder.stream, container.format.name
-    if name == "mp3":  # FFmpeg's guess is wrong where something was appended
-        return _counted_s(part, stream.rate or LOW_RATE_HZ)
-    if stream.duration is None or stream.time_base is None or name not in PROMISING:
-        return None
-    return float(stream.duration * stream.time_base)
+    if container.format.name == "mp3":  # FFmpeg's guess is wrong where something was appended
+        return _counted_s(part, decoder.stream.rate or LOW_RATE_HZ)
+    return stated_s(container, decoder.stream)
 
 
 def _counted_s(part: Part, rate_hz: int) -> float | None:

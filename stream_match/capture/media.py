@@ -43,6 +43,12 @@ BUFFER_BYTES = 1 << 16
 """Read at once from an object. Smaller reads cost more time, larger ones more delay of what is live."""
 
 
+STATING = (
+    "ape", "au", "caf", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "mpc8", "ogg", "tak", "tta", "w64", "wv",
+)  # fmt: skip
+"""Formats that say how long they should be."""
+
+
 class Readable(Protocol):
     """Bytes to decode. With ``seek`` and ``tell`` too, FFmpeg moves about in them."""
 
@@ -220,6 +226,25 @@ def default_audio(container: "InputContainer", shown: str) -> "AudioStream":
         # Without it a damaged frame is decoded into noise. Others check, or have nothing to check.
         stream.codec_context.options = {"err_detect": "crccheck+explode"}
     return stream
+
+
+def stated_s(container: "InputContainer", stream: "AudioStream") -> float | None:
+    """Return how long the audio of a container is by what the container states.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+    stream : av.AudioStream
+        One of its own.
+
+    Returns
+    -------
+    float or None [seconds]
+        None where FFmpeg concludes it from what is there.
+    """
+    if stream.duration is None or stream.time_base is None or container.format.name not in STATING:
+        return None
+    return float(stream.duration * stream.time_base)
 
 
 def _options(formats: tuple[str, ...], protocols: tuple[str, ...]) -> dict[str, str]:

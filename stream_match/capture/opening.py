@@ -13,6 +13,7 @@ from stream_match.capture.feed import Feed, SeekableFeed, WebFile
 from stream_match.capture.hls import Segments
 from stream_match.capture.icy import IcyStream
 from stream_match.capture.media import BUFFER_BYTES, open_bytes, open_playlist, open_rtsp
+from stream_match.capture.parts import cut_riff
 from stream_match.capture.playlist import HEAD_BYTES, MAX_BYTES, Kind, entries, is_hls, kind_of, plain_hls
 from stream_match.capture.tags import tags_of
 from stream_match.capture.web import Access, Body, Web
@@ -67,12 +68,15 @@ class Opened:
         What the stream says of itself at a byte of it.
     fault : callable () -> Exception or None
         What went wrong with the connection, which for FFmpeg is just the end.
+    lacking : str
+        What of a file is not there by its header; empty if nothing is known to be missing.
     """
 
     container: Any
     live: bool
     news: Callable[[int | None], Mapping[str, str]]
     fault: Callable[[], Exception | None]
+    lacking: str = ""
 
     @property
     def promised_s(self) -> float:
@@ -125,6 +129,7 @@ def _kind(body: Body) -> Kind | None:
 
 def _audio(body: Body, interval: int | None, web: Web, how: How, stack: ExitStack) -> Opened:
     titles = None if interval is None else IcyStream(body, interval, how.charset)
+    lacking = "" if body.size is None else cut_riff(body.peek(HEAD_BYTES), body.size)
     file = stack.enter_context(closing(WebFile(web, body)))
     feed = SeekableFeed(file) if titles is None else Feed(titles)
     live = titles is not None or body.size is None
@@ -133,7 +138,7 @@ def _audio(body: Body, interval: int | None, web: Web, how: How, stack: ExitStac
         container = stack.enter_context(open_bytes(feed, shown=how.shown, buffer_bytes=buffer_bytes))
     about = tags_of(container, how.charset) | icy.about_station(body.headers.get, how.charset)
     ends = titles is None and (container.duration is not None or body.size is not None)
-    return Opened(container, not ends, _News(about, titles), lambda: feed.fault)
+    return Opened(container, not ends, _News(about, titles), lambda: feed.fault, lacking)
 
 
 def _hls(data: bytes, address: str, web: Web, how: How, stack: ExitStack) -> Opened:

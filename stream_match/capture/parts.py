@@ -35,6 +35,7 @@ LEAST_READ_BYTES = 1024  # what a read counts for at least, so that empty ones e
 
 ID3_BYTES = 10
 RIFF_BYTES = 8  # before what the size in the header counts
+RIFF_SLACK_BYTES = 1024  # some writers count a little wrong
 LARGEST_RIFF_BYTES = 0x7FF0_0000
 """Beyond, a size is what programs write into a pipe, not knowing the length."""
 
@@ -145,7 +146,30 @@ def riff_bytes(part: Part) -> int | None:
         None if it is another kind of file, or its header does not tell.
     """
     part.seek(0)
-    head = part.read(HEAD_BYTES)
+    return _riff_bytes(part.read(HEAD_BYTES))
+
+
+def cut_riff(head: bytes, size: int) -> str:
+    """Say how much of a WAV or AIFF file is there, if its header says that it is longer.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first `HEAD_BYTES`.
+    size : int
+        How many bytes are there.
+
+    Returns
+    -------
+    str
+        Such as ``300000 of 2646078 bytes are there``; empty if nothing is known to be missing.
+    """
+    promised = _riff_bytes(head[:HEAD_BYTES])
+    short = promised is not None and size + RIFF_SLACK_BYTES < promised
+    return f"{size} of {promised} bytes are there" if short else ""
+
+
+def _riff_bytes(head: bytes) -> int | None:
     if not (RIFF.pattern.match(head) or AIFF.pattern.match(head)) or head[:4] in (b"RF64", b"BW64"):
         return None
     size = int.from_bytes(head[4:8], "big" if head[:4] in (b"FORM", b"RIFX") else "little")

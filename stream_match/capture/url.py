@@ -10,7 +10,7 @@ from stream_match.capture.address import ascii_url, split_credentials
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.connections import Connections
 from stream_match.capture.decode import Decoder
-from stream_match.capture.media import import_av
+from stream_match.capture.media import import_av, stated_s
 from stream_match.capture.opening import How, Opened, open_address
 from stream_match.capture.playlist import PlaylistError
 from stream_match.capture.reasons import reason_of
@@ -169,8 +169,18 @@ class UrlSource:
         except (av.error.FFmpegError, OSError) as caught:
             error = caught
         error = opened.fault() or error
-        if error is not None and (self._live or heard / SAMPLE_RATE_HZ < opened.promised_s - END_SLACK_S):
+        heard_s = heard / SAMPLE_RATE_HZ
+        if error is not None and (self._live or heard_s < opened.promised_s - END_SLACK_S):
             raise error
+        if not self._live:
+            self._tell_short(opened, stated_s(opened.container, decoder.stream), heard_s)
+
+    def _tell_short(self, opened: Opened, stated: float | None, heard_s: float) -> None:
+        """Tell of a file that was cut before it came to the server."""
+        if opened.lacking:
+            log.warning("%s: broken off: %s", self.name, opened.lacking)
+        elif stated is not None and heard_s < stated - END_SLACK_S:
+            log.warning("%s: broken off: %.1f s of %.1f s could be decoded", self.name, heard_s, stated)
 
     def _reason(self, error: Exception, connections: Connections) -> str:
         """Return the sentence that tells an error."""

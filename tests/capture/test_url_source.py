@@ -348,3 +348,16 @@ def test_a_web_page_is_not_audio(server):
 def test_urls_without_a_host_are_the_users_mistake(url):
     with pytest.raises(UsageError):
         UrlSource(url, "x")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("WAV", "bytes are there"), ("FLAC", "could be decoded")])
+def test_a_file_that_was_cut_before_it_came_to_the_server_is_told(server, caplog, kind, said):
+    data = encoded(sweep(SECONDS), SAMPLE_RATE_HZ, kind)
+    server.pages["/whole"] = whole(data)
+    server.pages["/cut"] = whole(data[: len(data) // 2])
+    read_all(UrlSource(server.url("/whole"), "song"))
+    assert not caplog.records
+    assert 0 < seconds(read_all(UrlSource(server.url("/cut"), "song"))) < SECONDS - 1
+    (record,) = [record for record in caplog.records if "broken off" in record.message]
+    assert record.message.startswith("song: broken off: ")
+    assert said in record.message
