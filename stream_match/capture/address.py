@@ -6,6 +6,10 @@ _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what stands in addresses as it is; % because it may be quoted already
 
 
+class AddressError(ValueError):
+    """An address that is none of the web."""
+
+
 def ascii_url(url: str) -> str:
     """Write an address as servers expect it.
 
@@ -22,15 +26,20 @@ def ascii_url(url: str) -> str:
 
     Raises
     ------
-    ValueError
+    AddressError
         If the host is not one, or the port is not a number from 1 to 65535.
     """
-    parts = urlsplit(url.strip())
-    if not parts.hostname or parts.port == 0:
-        msg = "no host, or port 0"
-        raise ValueError(msg)
+    try:
+        parts = urlsplit(url.strip())
+        known = bool(parts.hostname) and parts.port != 0
+        host = _ascii_host(parts) if known else ""
+    except ValueError:  # its text shows the address
+        known = False
+    if not known:
+        msg = "leads to an address that is not of the web"
+        raise AddressError(msg) from None
     user, at, _ = parts.netloc.rpartition("@")
-    netloc = f"{_quoted(user)}{at}{_ascii_host(parts)}"
+    netloc = f"{_quoted(user)}{at}{host}"
     return urlunsplit((parts.scheme.lower(), netloc, _quoted(parts.path), _quoted(parts.query), ""))
 
 

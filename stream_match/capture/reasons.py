@@ -6,6 +6,7 @@ import ssl
 import traceback
 import urllib.error
 
+from stream_match.capture.address import AddressError
 from stream_match.capture.playlist import PlaylistError
 
 
@@ -54,7 +55,7 @@ def _other(error: Exception) -> str:
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"shows a certificate that is not trusted ({error.verify_message})"
-    if isinstance(error, PlaylistError):
+    if isinstance(error, PlaylistError | AddressError):
         return str(error)
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)

@@ -165,3 +165,13 @@ def test_a_playlist_that_never_ends_is_not_read_for_ever(server):
     server.pages["/endless"] = endless
     _, error = read_until_error(UrlSource(server.url("/endless"), "hls", deadline_s=5), SourceError)
     assert error.retry
+
+
+@pytest.mark.parametrize("named", ["file:///etc/passwd", "http:///x.ts", "http://h:99999/x.ts"])
+def test_a_playlist_that_names_no_address_of_the_web_is_told_in_words(server, published, named):
+    def change(text):
+        return "\n".join(named if line.endswith(".ts") else line for line in text.split("\n"))
+
+    blocks, error = until_the_end(publish(server, published, change=change))
+    assert not blocks
+    assert str(error).endswith(("is not of the web", "nothing that can be read as audio"))
