@@ -11,6 +11,7 @@ from stream_match.cli import wants_debugging
 
 def main() -> int:
     """Run the command line; return the exit status."""
+    occupy_closed_outputs()
     if not wants_debugging(sys.argv[1:]):
         silence_libraries()
     try:
@@ -19,12 +20,26 @@ def main() -> int:
         forget_unwritten()
 
 
+def occupy_closed_outputs() -> None:
+    """Keep the numbers of standard streams that are closed from going to the next file that is opened.
+
+    Libraries would write into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
 def forget_unwritten() -> None:
     """Let the interpreter flush into nothing when it ends, where a reader or a terminal has gone.
 
     Its own exit status would be 120 otherwise.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except (OSError, ValueError):

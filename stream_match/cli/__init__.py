@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         module, _, function = args.run.partition(":")
         with nullcontext() if module in _HEAR_SIGNALS else end_in_order():
             status = getattr(import_module(f"stream_match.cli.{module}"), function)(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader has had enough
         return 0
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import logging
 import sys
 from types import TracebackType
 
+from stream_match.errors import SinkError
 from stream_match.text import printable, printable_json
 
 
@@ -57,5 +58,7 @@ class LogFormatter(logging.Formatter):
 
 
 def _write(*lines: str) -> None:
+    if sys.stdout is None:
+        raise SinkError("standard output is closed: open it, or redirect it to a file")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
