@@ -32,7 +32,7 @@ from stream_match.match.reference import (
     code_track,
     fit_to_tracks,
 )
-from stream_match.match.spans import Spans
+from stream_match.index.spans import Spans
 from stream_match.match.versions.coarse import Bytes, coarse_chroma
 from stream_match.match.versions.reference import join_tracks, require_step
 from stream_match.threads import one_thread

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stream_match.config import FeatureSettings
 from stream_match.explain.watch import History, Watch
 from stream_match.identify import Finding
-from stream_match.match.lines import as_words
+from stream_match.index.lines import as_words
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 from stream_match.match.versions.coarse import decoded

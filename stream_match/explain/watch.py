@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import Words
+from stream_match.index.lines import Words
 from stream_match.match.look import Look, Standing
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference

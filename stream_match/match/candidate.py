@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_match.match.lines import Lines
+from stream_match.index.lines import Lines
 from stream_match.match.rivals import Rivals
 
 

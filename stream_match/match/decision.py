@@ -19,7 +19,7 @@ import numpy as np
 
 from stream_match.events import MatchFacts
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import LineReader, Lines
+from stream_match.index.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
     NEWEST_S,

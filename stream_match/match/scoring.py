@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import LineReader, Lines
+from stream_match.index.lines import LineReader, Lines
 from stream_match.match.query import Query
 from stream_match.match.reference import Reference
 from stream_match.match.rivals import Rivalry, Rivals

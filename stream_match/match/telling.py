@@ -9,7 +9,7 @@ import numpy as np
 from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import Lines
+from stream_match.index.lines import Lines
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.reference import Reference
 from stream_match.match.trail import Trail

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.errors import CatalogError
-from stream_match.match.neighbours import Codes
+from stream_match.index.neighbours import Codes
 
 FLAT_UP_TO = 40_000
 """Codes, about two hours, up to which every code is compared: a query then takes 0.1 ms at most.

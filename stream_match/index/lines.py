@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.match.reference import Reference
-from stream_match.match.spans import Spans
+from stream_match.index.spans import Spans
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
