@@ -28,7 +28,7 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.features.rolling import RollingChroma
 from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
 from stream_match.match import calibration
-from stream_match.match.reference import Reference
+from stream_match.index.port import CataloguePort
 from stream_match.match.versions import calibration as versions_calibration
 from stream_match.match.versions.coarse import CoarseChroma
 
@@ -89,7 +89,7 @@ class Explanation:
 
 
 def explain_file(
-    reference: Reference,
+    catalogue: CataloguePort,
     path: str | Path,
     track_id: str | None = None,
     settings: MatchSettings | None = None,
@@ -98,7 +98,7 @@ def explain_file(
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
         The catalogue.
     path : str or Path
         An audio file.
@@ -142,7 +142,7 @@ def explain_file(
 class _Heard:
     """Takes down the coarse chroma of a file while it is read."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, catalogue: CataloguePort) -> None:
         self._chroma = RollingChroma(reference.settings)
         self._coarse = CoarseChroma(reference.settings)
         self.steps: Float32 = np.empty((0, N_CHROMA), np.float32)
@@ -156,7 +156,7 @@ class _Heard:
         self.steps = np.concatenate(steps)
 
 
-def _number(reference: Reference, track_id: str) -> int:
+def _number(catalogue: CataloguePort, track_id: str) -> int:
     """Return the number of a track."""
     ids = [track.id for track in reference.tracks]
     if track_id in ids:
@@ -198,14 +198,14 @@ class _Views:
 
     def __init__(
         self,
-        reference: Reference,
+        catalogue: CataloguePort,
         watch: Watch,
         steps: Float32,
         shown: Stretch,
         track: Track | None,
         found: Finding | None,
     ) -> None:
-        self._reference, self._watch, self._steps = reference, watch, steps
+        self._catalogue, self._watch, self._steps = reference, watch, steps
         self._shown, self._found = shown, found
         self._track = None if track is None else _number(reference, track.id)
 
@@ -215,8 +215,8 @@ class _Views:
         if self._track is None:
             return Stretch(0.0, 0.0)
         if found is None:
-            n_positions = int(np.diff(self._reference.starts)[self._track])
-            settings = self._reference.settings
+            n_positions = int(np.diff(self._catalogue.starts)[self._track])
+            settings = self._catalogue.settings
             return Stretch(0.0, n_positions * settings.code_s + settings.span_s)
         return Stretch(
             *(found.reference_s + (s - found.query_s) * found.speed for s in (shown.begin_s, shown.end_s))
@@ -224,14 +224,14 @@ class _Views:
 
     def chroma(self) -> Chromagram | None:
         """Return the chroma of the track there."""
-        versions = self._reference.versions
+        versions = self._catalogue.versions
         if self._track is None or versions is None:
             return None
         return Chromagram.cut(track_chroma(versions, self._track), versions.settings, self.place())
 
     def agreement(self) -> Agreement | None:
         """Compare by what the match was found: codes, or harmony; with room on both sides of the line."""
-        reference, found, shown, place = self._reference, self._found, self._shown, self.place()
+        reference, found, shown, place = self._catalogue, self._found, self._shown, self.place()
         if self._track is None or not len(self._watch.audible):
             return None
         if found is None:

@@ -14,7 +14,7 @@ from stream_match.explain.watch import History, Watch
 from stream_match.identify import Finding
 from stream_match.index.lines import as_words
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.reference import Reference
+from stream_match.index.port import CataloguePort
 from stream_match.match.versions.coarse import decoded
 from stream_match.match.versions.reference import VersionReference
 from stream_match.match.versions.telling import Clock
@@ -137,13 +137,13 @@ def course_of(lane: History, track: str | None, same: frozenset[str]) -> Course:
 
 
 def code_agreement(
-    reference: Reference, watch: Watch, track: int, found: Finding | None, heard: Stretch, place: Stretch
+    catalogue: CataloguePort, watch: Watch, track: int, found: Finding | None, heard: Stretch, place: Stretch
 ) -> Agreement:
     """Compare the codes heard with those of a track, bit by bit, as the second look does.
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     watch : Watch
         Has seen at least one decision.
     track : int

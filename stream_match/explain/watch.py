@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stream_match.index.lines import Words
 from stream_match.match.look import Look, Standing
 from stream_match.match.query import Query
-from stream_match.match.reference import Reference
+from stream_match.index.port import CataloguePort
 from stream_match.match.votes import Cells
 
 Kind = Literal["recording", "version"]
@@ -55,10 +55,10 @@ class Watch:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     """
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, catalogue: CataloguePort) -> None:
         self._tracks = reference.tracks
         self._words: list[Words] = []
         self._audible: list[npt.NDArray[np.bool_]] = []

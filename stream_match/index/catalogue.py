@@ -125,6 +125,19 @@ class Catalogue:
         """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""
         return self._rows(track, "codes")
 
+    def chroma_codes(self, track: int) -> tuple[Int64, Codes]:
+        """Return the positions of a track that are in the LSH tables, ascending, and their chroma codes.
+
+        Returns
+        -------
+        positions : np.ndarray [shape=(m,), dtype=int64]
+        codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
+        """
+        segment = self.segments[self.tracks.segment[track]]
+        first, hashed = self.tracks.first[track], segment.hashed
+        at = np.searchsorted(hashed, [first, first + self.tracks.length[track]])
+        return hashed[at[0] : at[1]].astype(np.int64) - first, segment.chroma_codes[at[0] : at[1]]
+
     def _rows(self, track: int, name: str) -> npt.NDArray[np.generic]:
         first = self.tracks.first[track]
         rows: npt.NDArray[np.generic] = getattr(self.segments[self.tracks.segment[track]], name)

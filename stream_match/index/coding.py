@@ -44,6 +44,14 @@ class Hyperplanes:
     shape: Projection
     chroma: Projection
 
+    def equal(self, others: "Hyperplanes") -> bool:
+        """Return whether others make the same codes."""
+        pairs = ((self.shape, others.shape), (self.chroma, others.chroma))
+        return self is others or all(
+            np.array_equal(one.centre, other.centre) and np.array_equal(one.planes, other.planes)
+            for one, other in pairs
+        )
+
 
 @dataclass(frozen=True)
 class Embeddings:

@@ -15,29 +15,29 @@ FLAT_UP_TO = 40_000
 """Codes, about two hours, up to which every code is compared: a query then takes 0.1 ms at most.
 
 Beyond, a code stands in the list of the nearest of some codes drawn by chance, and the lists nearest to a
-query are searched. At 13 hours that takes a fifth of the time. Of the true neighbours of single frames it
-keeps 0.98 where clean, 0.92 in a room, 0.8 in deep noise; but frames are many, and true places are proposed
-as often as by comparing everything (`docs/recordings.md`). Lists about means of codes (k-means) keep no more,
-and take seconds to train."""
+query are searched. Lists about means of codes (k-means) keep no more, and take minutes to train."""
 
-_LISTS_PER_ROOT = 2
-_MOST_LISTS = 1024
-"""Lists per square root of the number of codes, and at most, so that the time to make them grows with the
-codes only."""
+LISTS_PER_ROOT = 4
+MOST_LISTS = 16_384
+"""Lists per square root of the number of codes, and at most: to find the list of each code takes as many
+comparisons as there are lists."""
 
-_PROBED_SHARE = 8
-"""One list in this many is searched."""
+PROBED = 64
+"""Lists that are searched for a code: as many of its neighbours are found in any catalogue of up to thousands
+of hours. See `docs/recordings.md` for what is lost against comparing everything."""
 
-_NEAR_SHARE = 8
-"""And one in eight of these where only codes that differ little are wanted."""
+_PROBED_NEAR = 4
+"""And for codes that differ little, as those of copies do."""
 
 _SEED = 20_261_126
+
+_ADDED_AT_ONCE = 1 << 18
+
+Lists = tuple[Codes, list[npt.NDArray[np.int64]]]
 
 
 class FaissIndex:
     """A FAISS binary index: exhaustive (flat) or inverted lists.
-
-    Its file holds the codes alone, flat, in the order in which they were added.
 
     Parameters
     ----------
@@ -51,35 +51,23 @@ class FaissIndex:
     def search(
         self, codes: Codes, k: int, *, near: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Return the nearest reference codes; see `NeighbourIndex.search`."""
-        if not self.exhaustive:
-            share = _PROBED_SHARE * (_NEAR_SHARE if near else 1)
-            self._index.nprobe = max(1, self._index.nlist // share)
+        """Return the nearest codes; see `NeighbourIndex.search`."""
         with _one_thread():
-            distances, rows = self._index.search(np.ascontiguousarray(codes), k)
+            distances, rows = self._index.search(np.ascontiguousarray(codes), k, params=self._probed(near=near))
         return distances, rows
 
-    def __len__(self) -> int:
-        """Return the number of reference codes."""
-        return int(self._index.ntotal)
-
-    def codes(self) -> Codes:
-        """Return all codes in the order in which they were added; see `NeighbourIndex.codes`."""
+    def _probed(self, *, near: bool) -> Any:
+        """Return how many lists are searched, as a parameter of one search: the index is shared."""
         import faiss
 
-        count, n_bytes = len(self), self.n_bits // 8
         if self.exhaustive:
-            stored = faiss.vector_to_array(self._index.xb)
-            return np.asarray(stored, np.uint8).reshape(count, n_bytes)
-        codes = np.empty((count, n_bytes), np.uint8)
-        lists = self._index.invlists
-        for number in range(lists.nlist):
-            size = lists.list_size(number)
-            if size:
-                rows = faiss.rev_swig_ptr(lists.get_ids(number), size)
-                stored = faiss.rev_swig_ptr(lists.get_codes(number), size * n_bytes)
-                codes[rows] = stored.reshape(size, n_bytes)
-        return codes
+            return None
+        wanted = _PROBED_NEAR if near else PROBED
+        return faiss.SearchParametersIVF(nprobe=min(wanted, int(self._index.nlist)))
+
+    def __len__(self) -> int:
+        """Return the number of codes."""
+        return int(self._index.ntotal)
 
     @property
     def n_bits(self) -> int:
@@ -91,16 +79,43 @@ class FaissIndex:
         """True if every code is compared, False if only some inverted lists are."""
         return not hasattr(self._index, "nprobe")
 
-    def to_bytes(self) -> bytes:
-        """Return the codes as a flat index in FAISS's own format."""
+    def lists(self) -> Lists:
+        """Return the inverted lists as arrays: which codes they lie about, and which rows are in each.
+
+        Returns
+        -------
+        centres : np.ndarray [shape=(n_lists, n_bytes), dtype=uint8]
+        rows : list of np.ndarray [shape=(n_in_list,), dtype=int64]
+        """
         import faiss
 
-        data: bytes = faiss.serialize_index_binary(_flat(self.codes())).tobytes()
-        return data
+        lists = self._index.invlists
+        centres = faiss.vector_to_array(faiss.downcast_IndexBinary(self._index.quantizer).xb)
+        sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
+        rows = [
+            faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
+            for number, size in enumerate(sizes)
+        ]
+        return centres.reshape(len(sizes), -1), rows
+
+    def save(self, path: str) -> None:
+        """Write the index to a file, from which `load_lists` maps it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index_binary(self._index, path)
+        except RuntimeError as error:
+            raise OSError(f"{path} cannot be written: is the disk full?") from error
 
 
 def build_faiss(codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
-    """Build an index over codes: flat for a small catalogue, inverted lists for a large one.
+    """Build an index over codes: flat for a small segment, inverted lists for a large one.
 
     Equal codes give equal indexes.
 
@@ -139,24 +154,31 @@ def _lists(codes: Codes) -> Any:
     """Return inverted lists about some of the codes."""
     import faiss
 
-    n_lists = min(int(_LISTS_PER_ROOT * np.sqrt(len(codes))), _MOST_LISTS)
+    n_lists = min(int(LISTS_PER_ROOT * np.sqrt(len(codes))), MOST_LISTS)
     chosen = np.random.default_rng(_SEED).choice(len(codes), n_lists, replace=False)
     centres = _flat(codes[np.sort(chosen)])
     index = faiss.IndexBinaryIVF(centres, codes.shape[1] * 8, n_lists)
     centres.this.disown()  # the index owns them
     index.own_fields = True
     index.is_trained = True
-    index.add(np.ascontiguousarray(codes))
+    for first in range(0, len(codes), _ADDED_AT_ONCE):  # codes may be mapped, and more than fit into memory
+        index.add(np.ascontiguousarray(codes[first : first + _ADDED_AT_ONCE]))
     return index
 
 
-def load_faiss(path: str) -> FaissIndex:
-    """Read an index from its file.
+def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
+    """Map inverted lists from their file; what is not searched is not read.
+
+    Parameters
+    ----------
+    path : str
+    n_codes, n_bits : int
+        That they must have.
 
     Raises
     ------
     CatalogError
-        If FAISS cannot read it.
+        If FAISS cannot read it, or it holds something else.
     """
     import faiss
 
@@ -164,9 +186,10 @@ def load_faiss(path: str) -> FaissIndex:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):  # newer versions
             # No file holds more than its length; a damaged header may claim any amount.
             faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
-        stored = FaissIndex(faiss.read_index_binary(path))
+        stored = faiss.read_index_binary(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
     except (RuntimeError, OSError, MemoryError) as error:
         raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error
-    if not stored.exhaustive:
-        raise CatalogError(f"{path} is no flat index: build it again")
-    return build_faiss(stored.codes())
+    index = FaissIndex(stored)
+    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits:
+        raise CatalogError(f"{path} holds other lists than its segment: build it again")
+    return index

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.index.coding import Hyperplanes
+from stream_match.index.harmony import Harmony
 from stream_match.index.lines import Lines
 from stream_match.index.neighbours import Codes
 from stream_match.index.spans import Spans
@@ -69,6 +70,7 @@ class ReaderPort(Protocol):
     """Reads codes along lines; see `stream_match.index.lines.LineReader` for each."""
 
     spans: Spans
+    likeness_positions: int
 
     def prefetch(self, lines: Lines) -> None:
         """Be told of the lines that are read next, so as to fetch what they need at once."""
@@ -78,6 +80,15 @@ class ReaderPort(Protocol):
 
     def means(self, query: Words, audible: Bools, lines: Lines, windows: Int64) -> Float32:
         """Return the means of `similarity` over the newest positions, for several lengths."""
+
+    def mean(self, query: Words, audible: Bools, lines: Lines) -> Float32:
+        """Return the means of `similarity` over all positions."""
+
+    def peak(self, query: Words, audible: Bools, lines: Lines) -> Float32:
+        """Return how well query and reference would agree if no frame lay between theirs."""
+
+    def place_in_track(self, query: Words, audible: Bools, line: Lines) -> tuple[float, float]:
+        """Look for what was heard in the whole track of a line."""
 
     def ridges(self, query: Words, audible: Bools, line: Lines) -> Float64:
         """Return the best places in the track of a line."""
@@ -107,6 +118,14 @@ class CataloguePort(Protocol):
     @property
     def excess(self) -> float:
         """By how much scores are too high because its tracks resemble each other."""
+
+    @property
+    def lines(self) -> ReaderPort:
+        """What reads its codes along lines."""
+
+    @property
+    def harmony(self) -> Harmony | None:
+        """Its tracks for the version lane; None if that lane is off."""
 
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
         """Ask both voters, the one of the spectral shape and that of the chroma."""

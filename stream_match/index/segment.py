@@ -7,6 +7,7 @@ A row is the number of a code, counted through the tracks of the segment; track 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ class Segment:
         """Codes of the spectral shape as bytes [shape=(n, n_bits // 8), dtype=uint8]; a view."""
         return self.words.view(np.uint8)
 
-    @property
+    @cached_property
     def hashed(self) -> npt.NDArray[np.uint32]:
         """Rows that are in the LSH tables, ascending [dtype=uint32]."""
         return hashed_rows(self.audible, self.starts)
