@@ -27,8 +27,8 @@ from stream_match.events import (
     Speed,
     Track,
 )
-from stream_match.match.look import Observer
 from stream_match.index.port import CataloguePort
+from stream_match.match.look import Observer
 
 FALSE_FILES = 0.0025
 """Share of files of unknown audio that get a name, unless told otherwise."""

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.lines import Words
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Look, Standing
 from stream_match.match.query import Query
-from stream_match.index.port import CataloguePort
 from stream_match.match.votes import Cells
 
 Kind = Literal["recording", "version"]
@@ -59,7 +59,7 @@ class Watch:
     """
 
     def __init__(self, catalogue: CataloguePort) -> None:
-        self._tracks = reference.tracks
+        self._tracks = catalogue.tracks
         self._words: list[Words] = []
         self._audible: list[npt.NDArray[np.bool_]] = []
         self._frames = 0

@@ -222,7 +222,11 @@ class Catalogue:
             track = numbers[within]
             kept = track != GONE
             within, position = within[kept], found[kept]
-            hits.append(Hits(row[kept], track[kept], position - segment.starts[within], np.ones(kept.sum(), np.float32)))
+            hits.append(
+                Hits(
+                    row[kept], track[kept], position - segment.starts[within], np.ones(kept.sum(), np.float32)
+                )
+            )
         return Hits.joined(hits)
 
     @staticmethod
@@ -258,7 +262,10 @@ def catalogue_of(
         lengths.append(np.diff(part.segment.starts)[kept])
     none = np.empty(0, np.int64)
     tracks = Tracks(
-        tuple(named), np.concatenate([none, *segments]), np.concatenate([none, *firsts]), np.concatenate([none, *lengths])
+        tuple(named),
+        np.concatenate([none, *segments]),
+        np.concatenate([none, *firsts]),
+        np.concatenate([none, *lengths]),
     )
     return Catalogue(settings, planes, tuple(part.segment for part in parts), tuple(numbers), tracks, excess)
 

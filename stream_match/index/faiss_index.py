@@ -53,7 +53,9 @@ class FaissIndex:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest codes; see `NeighbourIndex.search`."""
         with _one_thread():
-            distances, rows = self._index.search(np.ascontiguousarray(codes), k, params=self._probed(near=near))
+            distances, rows = self._index.search(
+                np.ascontiguousarray(codes), k, params=self._probed(near=near)
+            )
         return distances, rows
 
     def _probed(self, *, near: bool) -> Any:

@@ -130,5 +130,8 @@ class CataloguePort(Protocol):
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
         """Ask both voters, the one of the spectral shape and that of the chroma."""
 
+    def codes(self, track: int) -> Codes:
+        """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""
+
     def audible(self, track: int) -> Bools:
         """Return which positions of a track are of sound and not of silence."""

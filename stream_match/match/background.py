@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.features.rolling import CHROMA
 from stream_match.index.port import CataloguePort, TrackCodes, code_means, joined, searchable
-from stream_match.match.versions.coarse import coarse_chroma
 from stream_match.match.versions.reference import VersionReference
 
 Float32 = npt.NDArray[np.float32]

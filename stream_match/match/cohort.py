@@ -13,14 +13,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.candidate import Candidate
+from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines, as_words
+from stream_match.index.spans import Spans
+from stream_match.match.candidate import Candidate
 from stream_match.match.objections import reads_both_ways
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, Query
-from stream_match.index.catalogue import Catalogue
 from stream_match.match.scoring import SAME_RECORDING, Scorer
-from stream_match.index.spans import Spans
 
 Int64 = npt.NDArray[np.int64]
 

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.events import MatchFacts
-from stream_match.match.candidate import Candidate
 from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import GONE
+from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
     NEWEST_S,
@@ -31,7 +32,6 @@ from stream_match.match.objections import (
     is_no_performance,
 )
 from stream_match.match.query import LONGEST_S, Query
-from stream_match.index.port import CataloguePort
 from stream_match.match.rivals import Rivals
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail

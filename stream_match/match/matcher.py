@@ -11,18 +11,18 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import SHAPE
 from stream_match.features.smoothing import RunningMean
+from stream_match.index.coding import Embeddings, stacked_chroma
+from stream_match.index.lines import Words, as_words
+from stream_match.index.port import CataloguePort
+from stream_match.index.spans import Spans
+from stream_match.index.tracks import GONE
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
-from stream_match.index.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
-from stream_match.index.coding import Embeddings, stacked_chroma
-from stream_match.index.tracks import GONE
-from stream_match.index.port import CataloguePort
 from stream_match.match.scoring import Scorer
-from stream_match.index.spans import Spans
 from stream_match.match.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.candidate import Candidate
 from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort, ReaderPort
+from stream_match.index.spans import Spans
+from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection
 from stream_match.match.query import Query
-from stream_match.index.port import CataloguePort, ReaderPort
 from stream_match.match.scoring import SAME_RECORDING
-from stream_match.index.spans import Spans
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]

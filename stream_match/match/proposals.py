@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.index.port import CataloguePort
+from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.votes import Cells, VoteWindow
 
 Int64 = npt.NDArray[np.int64]

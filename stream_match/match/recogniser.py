@@ -7,10 +7,10 @@ from stream_match.config import LISTENING_DENSITY, MatchSettings
 from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.index.port import CataloguePort
 from stream_match.match.telling import Match
 from stream_match.match.versions.matcher import VersionMatcher
 from stream_match.match.versions.telling import Match as Version
@@ -107,7 +107,9 @@ class Recogniser:
         """
         lanes = self._catalogue.harmony is None, catalogue.harmony is None
         if catalogue.settings != self._catalogue.settings or lanes[0] != lanes[1]:
-            raise ParameterError("the catalogue was made with other settings, or for other lanes, than before")
+            raise ParameterError(
+                "the catalogue was made with other settings, or for other lanes, than before"
+            )
         numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
         facts = self._named(self._recordings.take_up(catalogue), None)
         if self._versions is not None and catalogue.harmony is not None:

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 
 from stream_match.events import Evidence, MatchFacts, Rival
+from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
-from stream_match.index.lines import Lines
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.index.port import CataloguePort
 from stream_match.match.trail import Trail
 
 Kind = Literal["recording", "version"]
