@@ -265,6 +265,12 @@ def test_each_cause_is_told_once(folder, caplog):
     assert [sentence[-1] for sentence in refusals(caplog)] == ["a", "b", "c"]
 
 
+def test_a_cause_is_told_anew_when_all_was_well_meanwhile(folder, caplog):
+    at = [(10, folder.damage), (20, lambda: folder.put("toy")), (30, folder.damage)]
+    heard(folder, *tapes(1, 40), at=at)
+    assert len(refusals(caplog)) == 2
+
+
 def test_causes_without_end_do_not_fill_the_log_nor_the_memory(folder, caplog):
     at = [(10 + 2 * n, lambda n=n: folder.damage(f"cause {n}")) for n in range(200)]
     heard(folder, *tapes(1, 450), at=at)
