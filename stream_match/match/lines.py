@@ -1,8 +1,6 @@
 """The second look: bit agreement along a line through query and reference."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +11,6 @@ from stream_match.match.spans import Spans
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
-Bits = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 LIKENESS_S = 29.7
@@ -27,11 +24,6 @@ _PLACES_APART = 0.25
 _PLACES = 12
 """A track is looked through in steps of 46 ms, a quarter of a position by default, and the best places once
 more."""
-
-_HALF_OF_A_WORD = 32
-
-_CODES_AT_ONCE = 40_960
-"""Codes that are compared at a time: what they take fits into a cache."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +116,12 @@ class LineReader:
     """
 
     def __init__(self, reference: Reference) -> None:
-        words = as_words(reference.codes)
+        from stream_match.index import kernels  # when matching begins, not when this is loaded
+
+        self._kernels = kernels
+        self._words = as_words(reference.codes)
         self.spans = Spans(reference.settings.code_s)
         self.likeness_positions = self.spans.positions(LIKENESS_S)
-        self._longest_run = self.likeness_positions  # no line is read over more positions
-        beyond = np.zeros((self._longest_run, words.shape[1]), np.uint64)
-        padded = np.concatenate([beyond, words, beyond])
-        self._padded = padded.reshape(-1)
-        self._words = padded[self._longest_run : self._longest_run + len(words)]
         self._starts = reference.starts
         self._n_bits = reference.settings.n_bits
         self._stride = reference.settings.listening().code_stride_frames
@@ -154,13 +144,7 @@ class LineReader:
             decides, -1 where none does; exactly 0 where the query is silent or too short, or the line
             outside its track.
         """
-        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
-        agreement = np.empty((len(lines), n_positions), np.float32)
-        for rows, order in self._portions(lines, n_positions):
-            bits = self._differing(query, audible, lines[rows], order).reshape(len(rows), -1, n_words)
-            count = bits.sum(axis=2, dtype=np.uint16)
-            agreement[rows] = np.float32(1) - count[:, ::order] * np.float32(2 / self._n_bits)
-        return agreement
+        return self._kernels.line_agreement(*self._read(query, audible, lines))
 
     def means(self, query: Words, audible: Bools, lines: Lines, windows: Int64) -> Float32:
         """Return the means of `similarity` over the newest positions, for several lengths.
@@ -176,14 +160,7 @@ class LineReader:
         -------
         np.ndarray [shape=(n_lines, n_windows), dtype=float32]
         """
-        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
-        count = np.empty((len(lines), len(windows)), np.int64)
-        for rows, order in self._portions(lines, n_positions):
-            bits = self._differing(query, audible, lines[rows], order)
-            bounds = np.append(0, windows) if order > 0 else n_positions - np.append(0, windows)[::-1]
-            bits = bits[:, bounds[0] * n_words : bounds[-1] * n_words]
-            parts = np.add.reduceat(bits, (bounds[:-1] - bounds[0]) * n_words, axis=1, dtype=np.uint32)
-            count[rows] = parts[:, ::order].cumsum(axis=1)
+        count = self._kernels.line_counts(*self._read(query, audible, lines), windows)
         means: Float32 = (1 - count * (2 / self._n_bits / windows)).astype(np.float32)
         return means
 
@@ -197,60 +174,13 @@ class LineReader:
         """
         return self.means(query, audible, lines, np.array([query.shape[1] // self._stride]))[:, 0]
 
-    def _portions(self, lines: Lines, n_positions: int) -> Iterator[tuple[Int64, Literal[1, -1]]]:
-        """Yield the lines that are read at once, and how their positions lie in memory, newest first."""
-        at_once = max(1, _CODES_AT_ONCE // max(1, n_positions))
-        orders: tuple[Literal[1, -1], ...] = (1, -1)
-        for order in orders:
-            rows = np.flatnonzero(order * lines.speed < 0)
-            for first in range(0, len(rows), at_once):
-                yield rows[first : first + at_once], order
-
-    def _differing(self, query: Words, audible: Bools, lines: Lines, order: Literal[1, -1]) -> Bits:
-        """Return how many bits of each word differ, at positions as they lie in memory.
-
-        Parameters
-        ----------
-        order : {1, -1}
-            1 if the first of them is the newest, else the last is.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_lines, n_positions * n_words), dtype=uint8]
-            Half of the bits where nothing can be compared.
-        """
-        n_frames, n_words = query.shape[1:]
-        n_positions = n_frames // self._stride
-        newest = -order * np.floor(-order * lines.head + 0.5 / self._stride)
-        lowest = newest if order > 0 else newest - (n_positions - 1)
-        number = np.arange(n_positions)
-        # Each position is read at the frame nearest to when it sounded: at another speed, frames at a fixed
-        # distance would drift between two positions.
-        frame = (lowest - lines.head)[:, np.newaxis] + number
-        frame *= (-self._stride / lines.speed.astype(np.float64))[:, np.newaxis]
-        frame = np.rint(np.maximum(frame, 0, out=frame), out=frame)
-        compared = frame < n_frames
-        place = frame.astype(np.int64) + (lines.shift * n_frames)[:, np.newaxis]
-        if not audible.all():
-            heard = np.broadcast_to(audible, query.shape[:2]).reshape(-1)
-            compared &= heard.take(place, mode="clip")
-        first = lowest.astype(np.int64)
-        before, beyond = self._starts[lines.track] - first, self._starts[lines.track + 1] - first
-        if (before > 0).any() or (beyond < n_positions).any():
-            compared &= (number >= before[:, np.newaxis]) & (number < beyond[:, np.newaxis])
-        words = query.reshape(-1, n_words).take(place.reshape(-1), axis=0, mode="clip")
-        words ^= self._runs(first, n_positions)
-        differing: Bits = np.bitwise_count(words)
-        differing[~compared.reshape(-1)] = _HALF_OF_A_WORD
-        return differing.reshape(len(lines), -1)
-
-    def _runs(self, first: Int64, n_positions: int) -> Words:
-        """Return the codes of runs of positions, one after the other; what lies beyond the ends is zero."""
-        n_words = self._words.shape[1]
-        n_runs = len(self._padded) // n_words - n_positions + 1
-        shape, word = (n_runs, n_positions * n_words), self._padded.itemsize
-        runs: Words = np.ndarray(shape, np.uint64, self._padded.data, strides=(n_words * word, word))
-        return runs[np.clip(first + self._longest_run, 0, n_runs - 1)].reshape(-1, n_words)
+    def _read(
+        self, query: Words, audible: Bools, lines: Lines
+    ) -> tuple[Words, Int64, Int64, Words, Bools, npt.NDArray[np.float64], Float32, Int64, int]:
+        """Return what a kernel takes to read lines."""
+        first = self._starts[lines.track]
+        length, head = self._starts[lines.track + 1] - first, lines.head - first
+        return self._words, first, length, query, audible, head, lines.speed, lines.shift, self._stride
 
     def peak(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference would agree along each line if no frame lay between theirs.

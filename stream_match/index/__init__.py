@@ -1,0 +1,1 @@
+"""The catalogue in memory, and how it is searched."""
