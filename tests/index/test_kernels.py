@@ -94,9 +94,7 @@ def test_kernels_work_whatever_becomes_of_their_cache(tmp_path, cache):
         code = _READ
     runs = 1 if cache == "unwritable" else 2
     for _ in range(runs):
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == "[[1.0]]"
         files = [path for path in folder.rglob("*") if path.is_file()]
