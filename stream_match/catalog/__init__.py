@@ -1,6 +1,6 @@
 """Disk: an index folder is built, changed, verified and loaded here.
 
-Found files → read (features, in parallel) → coded → assembled → written beside → swapped in.
+Found files → read (features, in parallel) → coded → a segment → another manifest.
 """
 
 from stream_match.catalog.build import BuildReport, build_index
@@ -10,7 +10,6 @@ from stream_match.catalog.folder import (
     describe_index,
     list_tracks,
     load_index,
-    save_index,
     verify_index,
 )
 
@@ -23,6 +22,5 @@ __all__ = [
     "list_tracks",
     "load_index",
     "remove_tracks",
-    "save_index",
     "verify_index",
 ]
