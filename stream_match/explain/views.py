@@ -13,10 +13,10 @@ from stream_match.config import FeatureSettings
 from stream_match.explain.watch import History, Watch
 from stream_match.features.coarse_chroma import decoded
 from stream_match.identify import Finding
+from stream_match.index.harmony import Harmony
 from stream_match.index.lines import as_words
 from stream_match.index.port import CataloguePort
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.index.harmony import Harmony
 from stream_match.match.versions.telling import Clock
 
 Float32 = npt.NDArray[np.float32]

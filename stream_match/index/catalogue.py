@@ -28,8 +28,8 @@ them again and again on one line: 50 for every 46 ms find what comparing everyth
 do not."""
 
 _ASKED = 1.5
-"""Neighbours asked for, for each one wanted. Those as far away as the last one are left out, for which of them
-an index returns is its own affair; with these, 50 remain."""
+"""Neighbours asked for, for each one wanted. Those as far away as the last one are left out, for which of
+them an index returns is its own affair; with these, 50 remain."""
 
 _NEIGHBOURS_PER_RECORDING = 12
 _MOST_COPIES = 10
@@ -119,11 +119,13 @@ class Catalogue:
 
     def audible(self, track: int) -> Bools:
         """Return which positions of a track are of sound and not of silence."""
-        return self._rows(track, "audible")
+        segment, rows = self._place(track)
+        return segment.audible[rows]
 
     def codes(self, track: int) -> Codes:
         """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""
-        return self._rows(track, "codes")
+        segment, rows = self._place(track)
+        return segment.codes[rows]
 
     def chroma_codes(self, track: int) -> tuple[Int64, Codes]:
         """Return the positions of a track that are in the LSH tables, ascending, and their chroma codes.
@@ -133,15 +135,15 @@ class Catalogue:
         positions : np.ndarray [shape=(m,), dtype=int64]
         codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
         """
-        segment = self.segments[self.tracks.segment[track]]
-        first, hashed = self.tracks.first[track], segment.hashed
-        at = np.searchsorted(hashed, [first, first + self.tracks.length[track]])
-        return hashed[at[0] : at[1]].astype(np.int64) - first, segment.chroma_codes[at[0] : at[1]]
+        segment, rows = self._place(track)
+        at = slice(*np.searchsorted(segment.hashed, [rows.start, rows.stop]).tolist())
+        return segment.hashed[at].astype(np.int64) - rows.start, segment.chroma_codes[at]
 
-    def _rows(self, track: int, name: str) -> npt.NDArray[np.generic]:
-        first = self.tracks.first[track]
-        rows: npt.NDArray[np.generic] = getattr(self.segments[self.tracks.segment[track]], name)
-        return rows[first : first + self.tracks.length[track]]
+    def _place(self, track: int) -> tuple[Segment, slice]:
+        """Return the segment of a track, and its rows there."""
+        first = int(self.tracks.first[track])
+        rows = slice(first, first + int(self.tracks.length[track]))
+        return self.segments[int(self.tracks.segment[track])], rows
 
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
         """Ask both voters.

@@ -65,7 +65,9 @@ class FaissIndex:
         if self.exhaustive:
             return None
         wanted = _PROBED_NEAR if near else PROBED
-        return faiss.SearchParametersIVF(nprobe=min(wanted, int(self._index.nlist)))
+        probed = faiss.SearchParametersIVF()
+        probed.nprobe = min(wanted, int(self._index.nlist))
+        return probed
 
     def __len__(self) -> int:
         """Return the number of codes."""
@@ -92,7 +94,8 @@ class FaissIndex:
         import faiss
 
         lists = self._index.invlists
-        centres = faiss.vector_to_array(faiss.downcast_IndexBinary(self._index.quantizer).xb)
+        quantizer: Any = faiss.downcast_IndexBinary(self._index.quantizer)
+        centres = faiss.vector_to_array(quantizer.xb)
         sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
         rows = [
             faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)

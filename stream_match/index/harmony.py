@@ -132,7 +132,7 @@ class Harmony:
             self._first[own[kept]] = segment.starts[:-1][kept]
             self._length[own[kept]] = np.diff(segment.starts)[kept]
         # A catalogue of few tracks has to yield enough decoys from each of them.
-        with_shingles = np.count_nonzero(self._length >= STEPS)
+        with_shingles = int(np.count_nonzero(self._length >= STEPS))
         self._per_track = max(_PER_TRACK, -(-AT_MOST // max(1, with_shingles)))
 
     @property
@@ -158,9 +158,7 @@ class Harmony:
         np.ndarray [shape=(n, m, 12), dtype=uint8]
         """
         rows = self._first[track][:, np.newaxis] + steps
-        if len(self._segments) == 1:
-            return self._segments[0][0].chroma.take(rows, axis=0, mode="clip")
-        found = np.zeros((*steps.shape, N_CHROMA), np.uint8)
+        found: Bytes = np.zeros((*steps.shape, N_CHROMA), np.uint8)
         segment = self._segment[track]
         for number in np.unique(segment):
             own = np.flatnonzero(segment == number)

@@ -28,8 +28,8 @@ class NeighbourIndex(Protocol):
         distances : np.ndarray [shape=(n, k), dtype=int32]
             Differing bits, ascending.
         rows : np.ndarray [shape=(n, k), dtype=int64]
-            Row of the code in the order in which the index was built; -1 where there are fewer than `k`. Which
-            of several codes at the last distance are among them is not said.
+            Row of the code in the order in which the index was built; -1 where there are fewer than `k`.
+            Which of several codes at the last distance are among them is not said.
         """
 
     def __len__(self) -> int:

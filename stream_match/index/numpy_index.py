@@ -1,4 +1,4 @@
-"""Nearest neighbours by numpy: the plain second implementation, which shows what the first one has to give."""
+"""Nearest neighbours by numpy: the plain second implementation, which the first one is held against."""
 
 from collections.abc import Sequence
 

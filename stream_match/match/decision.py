@@ -58,6 +58,9 @@ _CORRECTION_S = 0.2
 _KEEP_SHARE = 0.4
 """A match lives on two fifths of the agreement that it had, over 1.5 s."""
 
+_STEADY = 0.8
+"""Share of the agreement over up to 12 s that the newest 1.5 s or 3 s have where nothing has changed."""
+
 _CHANCE = 0.625
 """But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or `SOUNDING_SCORE` above the
 rivals, if that is less."""
@@ -148,6 +151,11 @@ class Decision:
     def explaining(self) -> bool:
         """True while a match goes on that has proved to be the recording."""
         return any(match.trail.proved for match in self._matches)
+
+    @property
+    def followed(self) -> bool:
+        """True while a match goes on that is surely the recording, and agrees now as it has before."""
+        return any(match.trail.proved and match.steady for match in self._matches)
 
     def hand_over(self, track: int) -> Match | None:
         """Give up a match that turned out to be a version, if one goes on with a track, and return it."""
@@ -374,7 +382,7 @@ class Decision:
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(self._spans.evidence(keep)), rivals.level(SOUNDING_SCORE, keep))
         if _falls_silent(query) or float(recent.mean()) < max(share * match.similarity, chance):
-            return replace(match, head=float(line.head[0]), now=query.now)
+            return replace(match, head=float(line.head[0]), now=query.now, steady=False)
         level = float(similarity[best].mean())
         scale = self._spans.scale
         trail = match.trail.followed_by(query.now / scale, float(lines.head[best]) / scale)
@@ -388,6 +396,7 @@ class Decision:
             heard=query.now,
             similarity=level,
             coverage=float((similarity[best] > 0.5 * level).mean()),
+            steady=float(recent.mean()) >= _STEADY * level,
         )
 
     def _is_lost(self, match: Match, query: Query, clock: Clock) -> bool:

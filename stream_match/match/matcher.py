@@ -22,6 +22,7 @@ from stream_match.match.decision import Decision
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
+from stream_match.match.rivals import Rivals
 from stream_match.match.scoring import Scorer
 from stream_match.match.telling import Clock, Match
 
@@ -174,6 +175,8 @@ class Matcher:
         self._chromas.reset()
         self._proposals.reset()
         self._now = -1
+        self._asks = False
+        self._rivals: Rivals | None = None
         n_shifts = len(SHIFTS_SEMITONES)
         self._waiting = Embeddings(
             np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
@@ -194,8 +197,18 @@ class Matcher:
         longest = self._spans.positions(LONGEST_S) * self._features.code_stride_frames
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
-        self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
-        return self._decide()
+        # While a recording is followed, what it is need not be found out again and again.
+        self._asks = not (self._asks and self._decision.followed)
+        if self._asks:
+            self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
+        return self._decide() if self._asks else self._follow()
+
+    def _follow(self) -> list[MatchFacts]:
+        """Follow what sounds, without looking for anything else."""
+        query = self._query()
+        if query.positions == 0 or self._rivals is None:
+            return []
+        return self._decision.follow(query, [], self._rivals, self._clock, self._performed)
 
     def _decide(self) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
@@ -203,8 +216,9 @@ class Matcher:
         if query.positions == 0:
             return []
         forward, backward = self._proposals.cells(self._now)
-        candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
-        facts = self._decision.follow(query, candidates, rivals, self._clock, self._performed)
+        settled = self._decision.settled_tracks()
+        candidates, self._rivals = self._scorer.rank(query, forward, backward, settled)
+        facts = self._decision.follow(query, candidates, self._rivals, self._clock, self._performed)
         facts += self._decision.start(query, candidates, self._clock, self._performed)
         self._remember(query, candidates)
         if self._observe is not None:

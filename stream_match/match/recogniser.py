@@ -108,7 +108,7 @@ class Recogniser:
         lanes = self._catalogue.harmony is None, catalogue.harmony is None
         if catalogue.settings != self._catalogue.settings or lanes[0] != lanes[1]:
             raise ParameterError(
-                "the catalogue was made with other settings, or for other lanes, than before"
+                "the catalogue was made with other settings, or has other lanes, than before"
             )
         numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
         facts = self._named(self._recordings.take_up(catalogue), None)

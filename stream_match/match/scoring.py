@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.lines import Lines
-from stream_match.index.ranks import first_of_each
 from stream_match.index.port import CataloguePort
+from stream_match.index.ranks import first_of_each
 from stream_match.match.candidate import Candidate
 from stream_match.match.query import Query
 from stream_match.match.rivals import Rivalry, Rivals

@@ -86,6 +86,8 @@ class Match:
         As last seen.
     runner_up : Candidate or None
         The best other one when it started.
+    steady : bool
+        Whether its newest stretch agreed, when last seen, about as well as all of it did.
     """
 
     match_id: str
@@ -106,6 +108,7 @@ class Match:
     similarity: float
     coverage: float
     runner_up: Candidate | None
+    steady: bool = False
 
     @property
     def kind(self) -> Kind:
