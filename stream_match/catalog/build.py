@@ -197,7 +197,15 @@ def code(
     audible = np.concatenate([part.audible for part in parts])
     named = {**read.tags, **metadata.get(found.id, {})}
     names = {field: _storable(named[field]) for field in FIELDS if field in named}
-    row = TrackRow(id=found.id, seconds=round(read.seconds, 3), codes=len(codes), sha256=read.sha256, **names)
+    row = TrackRow(
+        id=found.id,
+        title=names.get("title"),
+        artist=names.get("artist"),
+        album=names.get("album"),
+        seconds=round(read.seconds, 3),
+        codes=len(codes),
+        sha256=read.sha256,
+    )
     coarse = coarse_chroma(chroma_portions(read.frames, settings), settings)
     return CodedTrack(row, TrackCodes(codes, chroma_codes, audible), coarse)
 

@@ -129,8 +129,8 @@ def _manifest(
 def _new_segment(coded: Sequence[CodedTrack], settings: FeatureSettings) -> OpenSegment:
     """Return tracks, ordered by id, as a segment that is not on disk yet."""
     ordered = sorted(coded, key=lambda track: track.row.id)
-    coarse = [track.coarse for track in ordered]
-    harmony = None if any(steps is None for steps in coarse) else harmony_segment(coarse)
+    coarse = [track.coarse for track in ordered if track.coarse is not None]
+    harmony = harmony_segment(coarse) if len(coarse) == len(ordered) else None
     segment = build_segment([track.codes for track in ordered], settings, harmony)
     return OpenSegment(unwritten(segment), tuple(track.row for track in ordered), segment)
 

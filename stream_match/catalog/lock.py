@@ -80,8 +80,8 @@ def _own(path: Path, folder: Path) -> None:
     except FileExistsError:
         owner = path.read_bytes()[:80].decode("utf-8", "replace") or "unknown"
         raise CatalogError(
-            f"{str(folder)!r} is being written by process {owner}, or was when that was killed: wait for it to "
-            f"end, or, if it is gone, delete {str(path)!r} (this file system has no locks)"
+            f"{str(folder)!r} is being written by process {owner}, or was when that was killed: wait "
+            f"for it to end, or, if it is gone, delete {str(path)!r} (this file system has no locks)"
         ) from None
     try:
         os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())

@@ -52,7 +52,7 @@ class PartEntry(Written):
     """A part: its version, and its files."""
 
     version: int = Field(ge=1)
-    files: dict[FileName, FileEntry] = {}
+    files: dict[FileName, FileEntry] = Field(default={})
 
 
 class PlanesEntry(PartEntry):
@@ -184,8 +184,8 @@ def parse_manifest(text: bytes, folder: Path) -> Manifest:
         )
     if version < EARLIEST_COMPATIBLE_VERSION:
         raise CatalogError(
-            f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: build it anew "
-            f"with stream-match index build MUSIC --out {folder} --replace"
+            f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: build it "
+            f"anew with stream-match index build MUSIC --out {folder} --replace"
         )
     if _settings_fingerprint(text, folder) != preamble.fingerprint:
         raise CatalogError(

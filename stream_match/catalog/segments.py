@@ -266,7 +266,8 @@ def _open_harmony(folder: Path, entry: SegmentEntry) -> HarmonySegment | None:
     chroma = map_array(folder / "coarse_chroma.npy", "|u1", (None, N_CHROMA))
     if not in_order(starts, len(chroma)):
         raise _contradiction(folder, "coarse_starts.npy is not in order")
-    stored = map_array(folder / "shingles.npy", "<f2", (None, 2, None))
+    width = Shingles.of(np.zeros(1, np.int64), chroma[:0]).coefficients.shape[1:]
+    stored = map_array(folder / "shingles.npy", "<f2", (None, *width))
     shingles = Shingles(starts, stored)
     if len(shingles) != len(stored):
         raise _contradiction(folder, "shingles.npy does not fit coarse_starts.npy")

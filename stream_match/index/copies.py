@@ -100,7 +100,7 @@ def _labels(
         parts: dict[int, Counter[str]] = {}
         for track in [track for track in group if track not in new] or ours[:1]:
             parts.setdefault(before[track], Counter()).update(labels[track])
-        common = {min(part, key=lambda label, part=part: (-part[label], label)) for part in parts.values()}
+        common = {max(sorted(part), key=part.__getitem__) for part in parts.values()}
         found |= {track: common | set(labels[track]) for track in ours}
     return found
 
