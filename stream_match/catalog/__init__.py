@@ -4,7 +4,7 @@ Found files → read (features, in parallel) → coded → a segment → another
 """
 
 from stream_match.catalog.build import BuildReport, build_index
-from stream_match.catalog.edit import add_tracks, remove_tracks
+from stream_match.catalog.edit import add_tracks, compact_index, remove_tracks
 from stream_match.catalog.folder import (
     IndexInfo,
     describe_index,
@@ -12,15 +12,19 @@ from stream_match.catalog.folder import (
     load_index,
     verify_index,
 )
+from stream_match.catalog.update import UpdateReport, update_index
 
 __all__ = [
     "BuildReport",
     "IndexInfo",
+    "UpdateReport",
     "add_tracks",
     "build_index",
+    "compact_index",
     "describe_index",
     "list_tracks",
     "load_index",
     "remove_tracks",
+    "update_index",
     "verify_index",
 ]

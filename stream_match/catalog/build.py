@@ -139,7 +139,13 @@ def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
 
 
 def read_tracks(
-    found: Found, work: Path, settings: FeatureSettings, *, jobs: int | None, progress: bool
+    found: Found,
+    work: Path,
+    settings: FeatureSettings,
+    *,
+    jobs: int | None,
+    progress: bool,
+    needed: bool = True,
 ) -> list[tuple[FoundTrack, ReadTrack]]:
     """Read audio files, and tell those that can become tracks from the others.
 
@@ -152,16 +158,18 @@ def read_tracks(
     settings : FeatureSettings
     jobs : int or None
     progress : bool
+    needed : bool
+        Whether one has to be read at least.
 
     Returns
     -------
     list of (FoundTrack, ReadTrack)
-        In the order of `found`; at least one.
+        In the order of `found`.
 
     Raises
     ------
     CatalogError
-        If no file could be read.
+        If no file could be read, and one is needed.
     """
     paths = [track.path for track in found.tracks]
     with progress_bar(paths, shown=progress) as on_done:
@@ -172,7 +180,7 @@ def read_tracks(
             read.append((track, result))
         else:
             found.skipped.append((track.path, result.reason))
-    if not read:
+    if not read and needed:
         raise CatalogError(f"no track could be read: {found.skipped[0][1]}")
     return read
 
