@@ -41,13 +41,14 @@ def _compiled(*arguments: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
-        compile_it: Callable[..., Callable[[F], F]] = partial(
+        compile_it: Any = partial(
             numba.njit, arguments, nogil=True, error_model="numpy"
         )
         try:
-            return compile_it(cache=True)(function)
+            kernel: F = compile_it(cache=True)(function)
         except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again
-            return compile_it()(function)
+            kernel = compile_it()(function)
+        return kernel
 
     return compiled
 
