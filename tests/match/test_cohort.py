@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from match_samples import cells_at, flipped, no_cells, query_along, random_codes, reference_of
+from codes import cells_at, flipped, no_cells, query_along, random_codes, reference_of
 
 from stream_match.match.cohort import _stretches, excess
 from stream_match.match.scoring import Scorer

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from match_samples import flipped, random_codes, reference_of
+from codes import flipped, random_codes, reference_of
 
 from stream_match.index.copies import groups_of
 
