@@ -8,9 +8,9 @@ import numpy.typing as npt
 from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
 from stream_match.errors import ParameterError
 from stream_match.events import Facts, MatchFacts
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
 from stream_match.match.recogniser import Recogniser
-from stream_match.match.reference import Reference
 from stream_match.onsets.lane import OnsetLane
 from stream_match.threads import one_thread
 
@@ -26,8 +26,8 @@ class Engine:
 
     Parameters
     ----------
-    reference : Reference, optional
-        The catalogue to recognise; without one, nothing is.
+    catalogue : CataloguePort, optional
+        What to recognise; without one, nothing is.
     settings : MatchSettings, optional
     onsets : OnsetSettings, optional
         How to listen for sounds that begin; without, nobody does.
@@ -37,15 +37,15 @@ class Engine:
 
     def __init__(
         self,
-        reference: Reference | None = None,
+        catalogue: CataloguePort | None = None,
         settings: MatchSettings | None = None,
         onsets: OnsetSettings | None = None,
         observe: Observer | None = None,
     ) -> None:
-        features = reference.settings if reference is not None else FeatureSettings()
+        features = catalogue.settings if catalogue is not None else FeatureSettings()
         self._sample_rate_hz = features.sample_rate_hz
         self._matches = (
-            Recogniser(reference, settings or MatchSettings(), observe) if reference is not None else None
+            Recogniser(catalogue, settings or MatchSettings(), observe) if catalogue is not None else None
         )
         self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
         self._samples = 0
@@ -96,6 +96,29 @@ class Engine:
         """Return what is left to tell at the end of the stream: every match that started ends."""
         with one_thread():
             return self._break_off(0.0)
+
+    def take_up(self, catalogue: CataloguePort) -> list[Facts]:
+        """Go on with another snapshot of the catalogue: matches that go on keep their ids.
+
+        Parameters
+        ----------
+        catalogue : CataloguePort
+            With the same feature settings, and the same lanes.
+
+        Returns
+        -------
+        list of facts
+            The ends of matches whose tracks are not in it.
+
+        Raises
+        ------
+        ParameterError
+            If it needs another engine; then nothing has changed.
+        """
+        if self._matches is None:
+            return []
+        with one_thread():
+            return list(self._matches.take_up(catalogue))
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""

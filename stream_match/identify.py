@@ -27,8 +27,8 @@ from stream_match.events import (
     Speed,
     Track,
 )
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
-from stream_match.match.reference import Reference
 
 FALSE_FILES = 0.0025
 """Share of files of unknown audio that get a name, unless told otherwise."""
@@ -79,7 +79,7 @@ class Identification(Payload):
 
 
 def identify_files(
-    reference: Reference,
+    catalogue: CataloguePort,
     paths: Iterable[str | Path],
     settings: MatchSettings | None = None,
     *,
@@ -89,7 +89,7 @@ def identify_files(
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
         The catalogue.
     paths : iterable of str or Path
         Audio files.
@@ -106,7 +106,7 @@ def identify_files(
     for path in paths:
         asked = settings or settings_for(path)
         try:
-            yield identify_blocks(reference, path, read_blocks(path), asked, unclaimed=unclaimed)
+            yield identify_blocks(catalogue, path, read_blocks(path), asked, unclaimed=unclaimed)
         except SourceError as error:
             yield unreadable(path, error)
 
@@ -134,7 +134,7 @@ def unreadable(path: str | Path, error: SourceError) -> Identification:
 
 
 def identify_blocks(
-    reference: Reference,
+    catalogue: CataloguePort,
     path: str | Path,
     blocks: Iterable[npt.NDArray[np.float32]],
     settings: MatchSettings,
@@ -146,7 +146,7 @@ def identify_blocks(
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     path : str or Path
         Only named.
     blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
@@ -157,7 +157,7 @@ def identify_blocks(
     observe : Observer, optional
         Is told what every decision saw.
     """
-    engine = Engine(reference, settings, observe=observe)
+    engine = Engine(catalogue, settings, observe=observe)
     samples = 0
 
     def hear() -> Iterator[Facts]:

@@ -11,7 +11,7 @@ from music import PIECES, RATE_HZ, catalogue, check_lives, cut, hear, noise, pie
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
-from stream_match.match.lines import LineReader
+from stream_match.index.lines import LineReader
 from stream_match.match.reference import Reference
 
 MOST_NUMBERS = 1_000_000

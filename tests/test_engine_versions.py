@@ -25,7 +25,7 @@ from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.features.rolling import CHROMA
 from stream_match.identify import identify_blocks
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.match.versions.reference import join_tracks
 
 

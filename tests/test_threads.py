@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from stream_match.match.faiss_index import FaissIndex, build_faiss
+from stream_match.index.faiss_index import FaissIndex, build_faiss
 from stream_match.threads import one_thread
 
 ROOT = Path(__file__).parents[1]

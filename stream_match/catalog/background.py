@@ -8,11 +8,11 @@ import numpy as np
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.chroma import N_CHROMA
+from stream_match.index.copies import groups_of
+from stream_match.index.spans import Spans
 from stream_match.match.background import ENOUGH_TRACKS, Background, with_background
-from stream_match.match.copies import groups_of
 from stream_match.match.query import LONGEST_S
 from stream_match.match.reference import Reference
-from stream_match.match.spans import Spans
 from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"

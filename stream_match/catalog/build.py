@@ -21,6 +21,8 @@ from stream_match.catalog.swap import replacing, settled
 from stream_match.catalog.workers import read_all
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
+from stream_match.features.coarse_chroma import Bytes, coarse_chroma
+from stream_match.index.spans import Spans
 from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.cohort import excess
 from stream_match.match.query import LONGEST_S
@@ -32,8 +34,6 @@ from stream_match.match.reference import (
     code_track,
     fit_to_tracks,
 )
-from stream_match.match.spans import Spans
-from stream_match.match.versions.coarse import Bytes, coarse_chroma
 from stream_match.match.versions.reference import join_tracks, require_step
 from stream_match.threads import one_thread
 

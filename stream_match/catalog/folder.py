@@ -13,7 +13,7 @@ from stream_match.catalog.store import FILES, OpenIndex, check_file, check_place
 from stream_match.catalog.swap import recover, replacing, settled
 from stream_match.config import FeatureSettings, Settings
 from stream_match.errors import CatalogError
-from stream_match.match.lsh import subkeys
+from stream_match.index.lsh import subkeys
 from stream_match.match.reference import Reference
 
 _SAMPLE = 2000

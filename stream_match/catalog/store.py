@@ -31,9 +31,9 @@ from stream_match.catalog.manifest import (
 from stream_match.catalog.swap import recover, settled
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.chroma import N_CHROMA
-from stream_match.match.faiss_index import FaissIndex, load_faiss
-from stream_match.match.lsh import LshTables
-from stream_match.match.projection import Projection
+from stream_match.index.faiss_index import FaissIndex, load_faiss
+from stream_match.index.lsh import LshTables
+from stream_match.index.projection import Projection
 from stream_match.match.reference import Hyperplanes, Reference
 from stream_match.match.versions.reference import VersionReference, join_tracks
 

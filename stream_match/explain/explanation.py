@@ -21,16 +21,15 @@ from stream_match.explain.views import (
     chroma_agreement,
     code_agreement,
     course_of,
-    track_chroma,
 )
 from stream_match.explain.watch import Kind, Watch
 from stream_match.features.chroma import N_CHROMA
+from stream_match.features.coarse_chroma import CoarseChroma, decoded
 from stream_match.features.rolling import RollingChroma
 from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
+from stream_match.index.port import CataloguePort
 from stream_match.match import calibration
-from stream_match.match.reference import Reference
 from stream_match.match.versions import calibration as versions_calibration
-from stream_match.match.versions.coarse import CoarseChroma
 
 Float32 = npt.NDArray[np.float32]
 
@@ -89,7 +88,7 @@ class Explanation:
 
 
 def explain_file(
-    reference: Reference,
+    catalogue: CataloguePort,
     path: str | Path,
     track_id: str | None = None,
     settings: MatchSettings | None = None,
@@ -98,7 +97,7 @@ def explain_file(
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
         The catalogue.
     path : str or Path
         An audio file.
@@ -114,17 +113,17 @@ def explain_file(
     SourceError
         If the file cannot be read.
     """
-    asked = None if track_id is None else reference.tracks[_number(reference, track_id)]
+    asked = None if track_id is None else catalogue.tracks[_number(catalogue, track_id)]
     settings = settings or settings_for(path)
-    watch, heard = Watch(reference), _Heard(reference)
-    identified = identify_blocks(reference, path, heard.blocks(path), settings, unclaimed=True, observe=watch)
+    watch, heard = Watch(catalogue), _Heard(catalogue)
+    identified = identify_blocks(catalogue, path, heard.blocks(path), settings, unclaimed=True, observe=watch)
     found = _found(identified, watch, asked)
     track = asked if found is None else found.track
     kind: Kind = "recording" if found is None else found.kind
     threshold = _threshold(kind, settings)
     shown = _shown(identified.seconds, found)
-    why = reason(reference.settings, watch, identified, track, found, threshold)
-    views = _Views(reference, watch, heard.steps, shown, track, found)
+    why = reason(catalogue.settings, watch, identified, track, found, threshold)
+    views = _Views(catalogue, watch, heard.steps, shown, track, found)
     return Explanation(
         identified=identified.model_copy(update={"matches": () if found is None else (found,)}),
         track=track,
@@ -132,7 +131,7 @@ def explain_file(
         threshold=threshold,
         shown=shown,
         place=views.place(),
-        heard=Chromagram.cut(heard.steps, reference.settings, shown),
+        heard=Chromagram.cut(heard.steps, catalogue.settings, shown),
         reference=views.chroma(),
         agreement=views.agreement(),
         course=course_of(watch.lanes[kind], None if track is None else track.id, _same(found)),
@@ -142,9 +141,9 @@ def explain_file(
 class _Heard:
     """Takes down the coarse chroma of a file while it is read."""
 
-    def __init__(self, reference: Reference) -> None:
-        self._chroma = RollingChroma(reference.settings)
-        self._coarse = CoarseChroma(reference.settings)
+    def __init__(self, catalogue: CataloguePort) -> None:
+        self._chroma = RollingChroma(catalogue.settings)
+        self._coarse = CoarseChroma(catalogue.settings)
         self.steps: Float32 = np.empty((0, N_CHROMA), np.float32)
 
     def blocks(self, path: str | Path) -> Iterator[Float32]:
@@ -156,11 +155,11 @@ class _Heard:
         self.steps = np.concatenate(steps)
 
 
-def _number(reference: Reference, track_id: str) -> int:
+def _number(catalogue: CataloguePort, track_id: str) -> int:
     """Return the number of a track."""
-    ids = [track.id for track in reference.tracks]
+    ids = catalogue.tracks.numbers
     if track_id in ids:
-        return ids.index(track_id)
+        return ids[track_id]
     near = difflib.get_close_matches(track_id, ids, n=1)
     meant = f"did you mean {near[0]!r}?" if near else "ids are paths below the folder that was indexed."
     raise UsageError(f"The index has no track {track_id!r}; {meant}")
@@ -198,16 +197,16 @@ class _Views:
 
     def __init__(
         self,
-        reference: Reference,
+        catalogue: CataloguePort,
         watch: Watch,
         steps: Float32,
         shown: Stretch,
         track: Track | None,
         found: Finding | None,
     ) -> None:
-        self._reference, self._watch, self._steps = reference, watch, steps
+        self._catalogue, self._watch, self._steps = catalogue, watch, steps
         self._shown, self._found = shown, found
-        self._track = None if track is None else _number(reference, track.id)
+        self._track = None if track is None else _number(catalogue, track.id)
 
     def place(self) -> Stretch:
         """Return what the line found runs through, or else the whole track."""
@@ -215,8 +214,8 @@ class _Views:
         if self._track is None:
             return Stretch(0.0, 0.0)
         if found is None:
-            n_positions = int(np.diff(self._reference.starts)[self._track])
-            settings = self._reference.settings
+            n_positions = int(self._catalogue.tracks.length[self._track])
+            settings = self._catalogue.settings
             return Stretch(0.0, n_positions * settings.code_s + settings.span_s)
         return Stretch(
             *(found.reference_s + (s - found.query_s) * found.speed for s in (shown.begin_s, shown.end_s))
@@ -224,23 +223,23 @@ class _Views:
 
     def chroma(self) -> Chromagram | None:
         """Return the chroma of the track there."""
-        versions = self._reference.versions
-        if self._track is None or versions is None:
+        harmony = self._catalogue.harmony
+        if self._track is None or harmony is None:
             return None
-        return Chromagram.cut(track_chroma(versions, self._track), versions.settings, self.place())
+        return Chromagram.cut(decoded(harmony.track_chroma(self._track)), harmony.settings, self.place())
 
     def agreement(self) -> Agreement | None:
         """Compare by what the match was found: codes, or harmony; with room on both sides of the line."""
-        reference, found, shown, place = self._reference, self._found, self._shown, self.place()
+        catalogue, found, shown, place = self._catalogue, self._found, self._shown, self.place()
         if self._track is None or not len(self._watch.audible):
             return None
         if found is None:
-            return code_agreement(reference, self._watch, self._track, None, shown, place)
+            return code_agreement(catalogue, self._watch, self._track, None, shown, place)
         place = place.wider(max(_MARGIN_S, (shown.end_s - shown.begin_s) / 2))
-        if found.kind == "recording" or reference.versions is None:
-            return code_agreement(reference, self._watch, self._track, found, shown, place)
+        if found.kind == "recording" or catalogue.harmony is None:
+            return code_agreement(catalogue, self._watch, self._track, found, shown, place)
         key = round(found.semitones)
-        return chroma_agreement(reference.versions, self._steps, self._track, key, shown, place)
+        return chroma_agreement(catalogue.harmony, self._steps, self._track, key, shown, place)
 
 
 def _same(found: Finding | None) -> frozenset[str]:

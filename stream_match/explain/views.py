@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.explain.watch import History, Watch
+from stream_match.features.coarse_chroma import decoded
 from stream_match.identify import Finding
-from stream_match.match.lines import as_words
+from stream_match.index.harmony import Harmony
+from stream_match.index.lines import as_words
+from stream_match.index.port import CataloguePort
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.reference import Reference
-from stream_match.match.versions.coarse import decoded
-from stream_match.match.versions.reference import VersionReference
 from stream_match.match.versions.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
@@ -137,13 +137,13 @@ def course_of(lane: History, track: str | None, same: frozenset[str]) -> Course:
 
 
 def code_agreement(
-    reference: Reference, watch: Watch, track: int, found: Finding | None, heard: Stretch, place: Stretch
+    catalogue: CataloguePort, watch: Watch, track: int, found: Finding | None, heard: Stretch, place: Stretch
 ) -> Agreement:
     """Compare the codes heard with those of a track, bit by bit, as the second look does.
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     watch : Watch
         Has seen at least one decision.
     track : int
@@ -152,14 +152,13 @@ def code_agreement(
     heard, place : Stretch
         Of the file and of the track.
     """
-    settings = reference.settings.listening()
+    settings = catalogue.settings.listening()
     middle_s, stride = settings.span_s / 2, settings.code_stride_frames
     first = _phase(found, settings)
     words, audible = watch.words[_shift(found), first::stride], watch.audible[first::stride]
     begin_s = middle_s + first * settings.frame_s
     columns = heard.rows(begin_s, settings.code_s, len(words))
-    own = slice(int(reference.starts[track]), int(reference.starts[track + 1]))
-    track_words, track_audible = as_words(reference.codes[own]), reference.audible[own]
+    track_words, track_audible = as_words(catalogue.codes(track)), catalogue.audible(track)
     rows = place.rows(middle_s, settings.code_s, len(track_words))
     differing = np.zeros((len(track_words[rows]), len(words[columns])), np.uint16)
     for theirs, ours in zip(track_words[rows].T, words[columns].T, strict=True):
@@ -170,13 +169,13 @@ def code_agreement(
 
 
 def chroma_agreement(
-    reference: VersionReference, steps: Float32, track: int, key: int, heard: Stretch, place: Stretch
+    harmony: Harmony, steps: Float32, track: int, key: int, heard: Stretch, place: Stretch
 ) -> Agreement:
     """Compare the harmony heard with that of a track: cosine of their coarse chroma about the means.
 
     Parameters
     ----------
-    reference : VersionReference
+    harmony : Harmony
     steps : np.ndarray [shape=(n_steps, 12), dtype=float32]
         Of the whole file.
     track : int
@@ -185,17 +184,12 @@ def chroma_agreement(
     heard, place : Stretch
         Of the file and of the track.
     """
-    clock = Clock(reference.settings, 0.0)
-    theirs = np.roll(track_chroma(reference, track), key, axis=1)
+    clock = Clock(harmony.settings, 0.0)
+    theirs = np.roll(decoded(harmony.track_chroma(track)), key, axis=1)
     columns = heard.rows(clock.centre_s(0), clock.step_s, len(steps))
     rows = place.rows(clock.centre_s(0), clock.step_s, len(theirs))
     values = _directions(theirs)[rows] @ _directions(steps)[columns].T
     return _placed(values, clock.step_s, clock.centre_s(0), columns, clock.centre_s(0), rows)
-
-
-def track_chroma(reference: VersionReference, track: int) -> Float32:
-    """Return the coarse chroma of a track [shape=(n_steps, 12), dtype=float32]."""
-    return decoded(reference.chroma[reference.starts[track] : reference.starts[track + 1]])
 
 
 def _placed(

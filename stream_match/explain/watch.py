@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import Words
+from stream_match.index.lines import Words
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Look, Standing
 from stream_match.match.query import Query
-from stream_match.match.reference import Reference
 from stream_match.match.votes import Cells
 
 Kind = Literal["recording", "version"]
@@ -55,11 +55,11 @@ class Watch:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self._tracks = reference.tracks
+    def __init__(self, catalogue: CataloguePort) -> None:
+        self._tracks = catalogue.tracks
         self._words: list[Words] = []
         self._audible: list[npt.NDArray[np.bool_]] = []
         self._frames = 0

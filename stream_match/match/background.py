@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.features.rolling import CHROMA
-from stream_match.match.reference import Reference, TrackCodes, code_means, joined, searchable
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.index.port import CataloguePort, TrackCodes, code_means, joined, searchable
 from stream_match.match.versions.reference import VersionReference
 
 Float32 = npt.NDArray[np.float32]
@@ -100,12 +100,12 @@ def _every_hop(rows: Float32) -> Float32:
     return hops
 
 
-def with_background(reference: Reference, background: Background) -> Reference:
+def with_background(catalogue: CataloguePort, background: Background) -> Reference:
     """Return a catalogue with a background behind it.
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
         Without one.
     background : Background
         That fits its settings.

@@ -1,10 +1,12 @@
 """A place in the catalogue that might be what sounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from stream_match.match.lines import Lines
+from stream_match.index.lines import Lines
+from stream_match.index.tracks import GONE
 from stream_match.match.rivals import Rivals
 
 
@@ -17,7 +19,7 @@ class Candidate:
     track : int
         Number of the track.
     head : float
-        Reference position at the newest query frame.
+        Position in the track at the newest query frame.
     speed : float
         Reference positions per query position.
     shift : int
@@ -52,6 +54,19 @@ class Candidate:
     def line(self) -> Lines:
         """The line."""
         return Lines.single(self.track, self.head, self.speed, self.shift)
+
+    def renumbered(self, numbers: npt.NDArray[np.int64]) -> "Candidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track.
+
+        Parameters
+        ----------
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
+        """
+        if numbers[self.track] == GONE:
+            return None
+        same = tuple((int(numbers[track]), head) for track, head in self.same if numbers[track] != GONE)
+        return replace(self, track=int(numbers[self.track]), same=same)
 
     @property
     def promise(self) -> float:

@@ -13,14 +13,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.lines import Lines, as_words
+from stream_match.index.spans import Spans
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import Lines, as_words
 from stream_match.match.objections import reads_both_ways
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, Query
-from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING, Scorer
-from stream_match.match.spans import Spans
 
 Int64 = npt.NDArray[np.int64]
 
@@ -51,12 +51,12 @@ piano 4.3. The highest of all say less: they are of tracks that share material, 
 which is no reason to distrust the others."""
 
 
-def excess(reference: Reference) -> float:
+def excess(catalogue: Catalogue) -> float:
     """Return by how much scores against a catalogue are too high, for its tracks resemble each other.
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : Catalogue
         Its own `excess` counts as nothing.
 
     Returns
@@ -65,8 +65,8 @@ def excess(reference: Reference) -> float:
         In the unit of scores; 0 for an ordinary catalogue, and for one of less than 12 minutes. Equal
         catalogues give equal numbers.
     """
-    cohort = _Cohort(replace(reference, excess=0.0))
-    scores = [cohort.highest_score(track, first) for track, first in _stretches(reference)]
+    cohort = _Cohort(replace(catalogue, excess=0.0))
+    scores = [cohort.highest_score(track, first) for track, first in _stretches(catalogue)]
     return min(max(0.0, round(float(np.median(scores)) - _ORDINARY, 2)), MOST_EXCESS) if scores else 0.0
 
 
@@ -75,27 +75,25 @@ class _Cohort:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : Catalogue
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self._reference = reference
-        self._codes = reference.codes
-        self._hashed = reference.hashed
-        self._stride = reference.settings.listening().code_stride_frames
-        self._spans = Spans.of(reference.settings)
-        self._proposals = Proposals(reference)
-        self._scorer = Scorer(reference)
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._stride = catalogue.settings.listening().code_stride_frames
+        self._spans = Spans.of(catalogue.settings)
+        self._proposals = Proposals(catalogue)
+        self._scorer = Scorer(catalogue)
 
     def highest_score(self, track: int, first: int) -> float:
         """Return the highest score of any other recording while a stretch of a track is heard."""
-        end = min(first + self._spans.positions(LONGEST_S), int(self._reference.starts[track + 1]))
+        end = min(first + self._spans.positions(LONGEST_S), int(self._catalogue.tracks.length[track]))
         self._proposals.reset()
         highest = 0.0
         for positions in np.array_split(np.arange(first, end), _LOOKS):
-            self._hear(positions, first)
+            self._hear(track, positions, first)
             now = int(positions[-1])
-            query = self._query(np.arange(now, first - 1, -1), now - first)
+            query = self._query(track, np.arange(now, first - 1, -1), now - first)
             forward, backward = self._proposals.cells((now - first) * self._stride)
             candidates, _ = self._scorer.rank(query, forward, backward, {track})
             itself = Lines.single(track, float(now), 1.0, 0)
@@ -103,20 +101,21 @@ class _Cohort:
             highest = max([highest, *false])
         return highest
 
-    def _hear(self, positions: Int64, first: int) -> None:
-        """Let the voters hear the codes of some positions."""
-        heard = positions[self._reference.audible[positions]]
+    def _hear(self, track: int, positions: Int64, first: int) -> None:
+        """Let the voters hear the codes of some positions of a track."""
+        heard = positions[self._catalogue.audible(track)[positions]]
         # Only some positions have chroma codes; the nearest one before is half a second old at most.
-        before = np.searchsorted(self._hashed, heard, side="right") - 1
-        heard = heard[before >= 0]
-        chroma_codes = self._reference.chroma_codes[before[before >= 0]]
-        self._proposals.add(self._codes[heard][:, np.newaxis], chroma_codes, (heard - first) * self._stride)
+        hashed, chroma_codes = self._catalogue.chroma_codes(track)
+        before = np.searchsorted(hashed, heard, side="right") - 1
+        heard, before = heard[before >= 0], before[before >= 0]
+        codes = self._catalogue.codes(track)[heard][:, np.newaxis]
+        self._proposals.add(codes, chroma_codes[before], (heard - first) * self._stride)
 
-    def _query(self, newest_first: Int64, now: int) -> Query:
+    def _query(self, track: int, newest_first: Int64, now: int) -> Query:
         """Return what is heard where these positions have sounded, as it was made."""
         each = np.repeat(newest_first, self._stride)
-        words = as_words(self._codes[each])[np.newaxis]
-        return Query(words, self._reference.audible[each], float(now), self._stride, self._spans)
+        words = as_words(self._catalogue.codes(track)[each])[np.newaxis]
+        return Query(words, self._catalogue.audible(track)[each], float(now), self._stride, self._spans)
 
     def _is_false(self, query: Query, candidate: Candidate, itself: Lines) -> bool:
         """Return whether a candidate is something else, and reads forward only, as what is claimed must."""
@@ -126,18 +125,18 @@ class _Cohort:
         return bool(reader.likeness(candidate.line, itself)[0] <= SAME_RECORDING)
 
 
-def _stretches(reference: Reference) -> Iterator[tuple[int, int]]:
+def _stretches(catalogue: Catalogue) -> Iterator[tuple[int, int]]:
     """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
-    lengths = np.diff(reference.starts)[: len(reference.tracks)]
-    spans = Spans.of(reference.settings)
+    lengths = catalogue.tracks.length[: len(catalogue.tracks.named)]
+    spans = Spans.of(catalogue.settings)
     longest, shortest = spans.positions(LONGEST_S), spans.positions(_SHORTEST_S)
     count = min(_STRETCHES, int(lengths.sum()) // longest)
     if count < _FEWEST_STRETCHES:
         return
-    seeds = [zlib.crc32(track.id.encode()) for track in reference.tracks]
+    seeds = [zlib.crc32(track.id.encode()) for track in catalogue.tracks.named]
     tracks = [track for track in np.argsort(seeds, kind="stable") if lengths[track] >= shortest]
     for track in tracks[:count]:
         rng = np.random.default_rng([_SEED, seeds[track]])
         latest = max(0, int(lengths[track]) - longest)
         for first in rng.integers(latest + 1, size=max(1, count // len(tracks))):
-            yield int(track), int(reference.starts[track] + first)
+            yield int(track), int(first)

@@ -16,10 +16,13 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_match.events import MatchFacts
+from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort
+from stream_match.index.tracks import GONE
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
     NEWEST_S,
@@ -29,10 +32,11 @@ from stream_match.match.objections import (
     is_no_performance,
 )
 from stream_match.match.query import LONGEST_S, Query
-from stream_match.match.reference import Reference
 from stream_match.match.rivals import Rivals
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
+
+Int64 = npt.NDArray[np.int64]
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
@@ -53,6 +57,9 @@ _CORRECTION_S = 0.2
 
 _KEEP_SHARE = 0.4
 """A match lives on two fifths of the agreement that it had, over 1.5 s."""
+
+_STEADY = 0.8
+"""Share of the agreement over up to 12 s that the newest 1.5 s or 3 s have where nothing has changed."""
 
 _CHANCE = 0.625
 """But on no less than chance gives over `n` positions: 0.625 / sqrt(n), or `SOUNDING_SCORE` above the
@@ -88,29 +95,52 @@ class Decision:
 
     Parameters
     ----------
-    reference : Reference
-    reader : LineReader
+    catalogue : CataloguePort
     threshold : float
         Score from which a match is claimed.
     """
 
-    def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
-        self._reference = reference
-        self._teller = Teller(reference)
-        self._reader = reader
-        self._spans = reader.spans
+    def __init__(self, catalogue: CataloguePort, threshold: float) -> None:
+        self._threshold = threshold
+        self._know(catalogue)
+        self._spans = self._reader.spans
         self._newest = self._spans.positions(NEWEST_S)
         self._longest = self._spans.positions(LONGEST_S)
         self._follow_offsets = _FOLLOW_OFFSETS * np.float32(self._spans.scale)
-        self._threshold = threshold
         self._matches: list[Match] = []
         self._ended: list[Match] = []
-        self._against = Objections(reference, reader, threshold)
         self._objections: list[Objection | None] = []
         self._performed: dict[int, float] = {}
         self._count = 0
         self.recordings_over = 0
         """How many matches have ended that had proved to be the recording."""
+
+    def _know(self, catalogue: CataloguePort) -> None:
+        self._catalogue = catalogue
+        self._teller = Teller(catalogue)
+        self._reader = catalogue.lines
+        self._against = Objections(catalogue, self._threshold)
+
+    def take_up(self, catalogue: CataloguePort, numbers: Int64, clock: Clock) -> list[MatchFacts]:
+        """Go on with another snapshot; end the matches of tracks that it does not have.
+
+        Parameters
+        ----------
+        catalogue : CataloguePort
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
+        clock : Clock
+        """
+        gone = [match for match in self._matches if numbers[match.best.track] == GONE]
+        facts = [self._teller.tell(match, "ended", clock) for match in gone]
+        self.recordings_over += sum(match.trail.proved for match in gone)
+        self._matches = _renumbered(self._matches, numbers)
+        self._ended = _renumbered(self._ended, numbers)
+        self._performed = {
+            int(numbers[track]): now for track, now in self._performed.items() if numbers[track] != GONE
+        }
+        self._know(catalogue)
+        return facts
 
     @property
     def sounding(self) -> bool:
@@ -121,6 +151,11 @@ class Decision:
     def explaining(self) -> bool:
         """True while a match goes on that has proved to be the recording."""
         return any(match.trail.proved for match in self._matches)
+
+    @property
+    def followed(self) -> bool:
+        """True while a match goes on that is surely the recording, and agrees now as it has before."""
+        return any(match.trail.proved and match.steady for match in self._matches)
 
     def hand_over(self, track: int) -> Match | None:
         """Give up a match that turned out to be a version, if one goes on with a track, and return it."""
@@ -347,7 +382,7 @@ class Decision:
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(self._spans.evidence(keep)), rivals.level(SOUNDING_SCORE, keep))
         if _falls_silent(query) or float(recent.mean()) < max(share * match.similarity, chance):
-            return replace(match, head=float(line.head[0]), now=query.now)
+            return replace(match, head=float(line.head[0]), now=query.now, steady=False)
         level = float(similarity[best].mean())
         scale = self._spans.scale
         trail = match.trail.followed_by(query.now / scale, float(lines.head[best]) / scale)
@@ -361,6 +396,7 @@ class Decision:
             heard=query.now,
             similarity=level,
             coverage=float((similarity[best] > 0.5 * level).mean()),
+            steady=float(recent.mean()) >= _STEADY * level,
         )
 
     def _is_lost(self, match: Match, query: Query, clock: Clock) -> bool:
@@ -383,8 +419,7 @@ class Decision:
 
     def _pauses(self, match: Match) -> bool:
         """Return whether the line of a match foretells silence: its track is silent there, and goes on."""
-        first, beyond = self._reference.starts[[match.best.track, match.best.track + 1]]
-        audible, head = self._reference.audible[first:beyond], round(match.head) - int(first)
+        audible, head = self._catalogue.audible(match.best.track), round(match.head)
         newest = audible[max(0, head + 1 - self._newest) : max(0, head + 1)]
         silent = 2 * np.count_nonzero(~newest) > self._newest
         return bool(silent and audible[max(0, head + 1) :].any())
@@ -396,6 +431,17 @@ class Decision:
         drift = abs(match.speed - 1) * (stream_s - match.told_s)
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
+
+
+def _renumbered(matches: list[Match], numbers: Int64) -> list[Match]:
+    """Return the matches of tracks that are still there, under their new numbers."""
+    kept = []
+    for match in matches:
+        best = match.best.renumbered(numbers)
+        if best is not None:
+            runner_up = match.runner_up and match.runner_up.renumbered(numbers)
+            kept.append(replace(match, best=best, runner_up=runner_up))
+    return kept
 
 
 def _at(match: Match, head: float, line: Lines) -> Match:

@@ -11,16 +11,19 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import SHAPE
 from stream_match.features.smoothing import RunningMean
+from stream_match.index.coding import Embeddings, stacked_chroma
+from stream_match.index.lines import Words, as_words
+from stream_match.index.port import CataloguePort
+from stream_match.index.spans import Spans
+from stream_match.index.tracks import GONE
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
-from stream_match.match.lines import Words, as_words
 from stream_match.match.look import Look, Observer
 from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
-from stream_match.match.reference import Embeddings, Reference, stacked_chroma
+from stream_match.match.rivals import Rivals
 from stream_match.match.scoring import Scorer
-from stream_match.match.spans import Spans
 from stream_match.match.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
@@ -47,28 +50,28 @@ class Matcher:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     settings : MatchSettings
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
     """
 
     def __init__(
-        self, reference: Reference, settings: MatchSettings, observe: Observer | None = None
+        self, catalogue: CataloguePort, settings: MatchSettings, observe: Observer | None = None
     ) -> None:
-        self._reference = reference
+        self._catalogue = catalogue
         self._observe = observe
-        self._features = reference.settings.listening()
-        self._spans = Spans.of(reference.settings)
+        self._features = catalogue.settings.listening()
+        self._spans = Spans.of(catalogue.settings)
         self._means = RunningMean(self._features.smooth_frames)
         self._shapes = [
             MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
         ]
         self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
-        self._proposals = Proposals(reference)
-        self._scorer = Scorer(reference)
+        self._proposals = Proposals(catalogue)
+        self._scorer = Scorer(catalogue)
         threshold = calibration.score_for(settings.max_false_alarms_per_hour)
-        self._decision = Decision(reference, self._scorer.reader, threshold)
+        self._decision = Decision(catalogue, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._decision_frames = decision_frames(self._features)
         self._waiting: Embeddings
@@ -134,6 +137,35 @@ class Matcher:
         ranked = sorted(self._unclaimed.values(), key=lambda kept: -kept[0])
         return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
 
+    def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
+        """Go on with another snapshot of the catalogue, made with the same settings.
+
+        With other hyperplanes, what was heard so far cannot be compared any more. Matches go on all the same,
+        and are followed by what is heard from now on.
+
+        Returns
+        -------
+        list of MatchFacts
+            The ends of matches whose tracks are not in it.
+        """
+        numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
+        facts = self._decision.take_up(catalogue, numbers, self._clock)
+        self._scorer.take_up(catalogue)
+        self._proposals.take_up(catalogue, numbers)
+        self._unclaimed = {
+            int(numbers[track]): kept for track, kept in self._unclaimed.items() if numbers[track] != GONE
+        }
+        if not self._catalogue.planes.equal(catalogue.planes):
+            self._proposals.reset()
+            self._forget_codes()
+        self._catalogue = catalogue
+        return facts
+
+    def _forget_codes(self) -> None:
+        settings, n_shifts = self._features, len(SHIFTS_SEMITONES)
+        self._words: Words = np.empty((n_shifts, 0, -(-settings.n_bits // 64)), np.uint64)
+        self._audible = np.empty(0, np.bool_)
+
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
         settings = self._features
@@ -143,18 +175,19 @@ class Matcher:
         self._chromas.reset()
         self._proposals.reset()
         self._now = -1
+        self._asks = False
+        self._rivals: Rivals | None = None
         n_shifts = len(SHIFTS_SEMITONES)
         self._waiting = Embeddings(
             np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
             np.empty((0, N_CHROMA * settings.n_steps), np.float32),
         )
-        self._words: Words = np.empty((n_shifts, 0, -(-settings.n_bits // 64)), np.uint64)
-        self._audible = np.empty(0, np.bool_)
+        self._forget_codes()
         self._clock = Clock(settings.code_s, settings.span_s, begin_s)
 
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""
-        planes, audible = self._reference.planes, rows.audible()
+        planes, audible = self._catalogue.planes, rows.audible()
         codes = planes.shape.codes(rows.shape.reshape(-1, rows.shape.shape[2]))
         words = as_words(codes).reshape(len(rows), len(SHIFTS_SEMITONES), -1).swapaxes(0, 1)
         codes = codes.reshape(len(rows), len(SHIFTS_SEMITONES), -1)
@@ -164,8 +197,18 @@ class Matcher:
         longest = self._spans.positions(LONGEST_S) * self._features.code_stride_frames
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
-        self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
-        return self._decide()
+        # While a recording is followed, what it is need not be found out again and again.
+        self._asks = not (self._asks and self._decision.followed)
+        if self._asks:
+            self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
+        return self._decide() if self._asks else self._follow()
+
+    def _follow(self) -> list[MatchFacts]:
+        """Follow what sounds, without looking for anything else."""
+        query = self._query()
+        if query.positions == 0 or self._rivals is None:
+            return []
+        return self._decision.follow(query, [], self._rivals, self._clock, self._performed)
 
     def _decide(self) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
@@ -173,13 +216,14 @@ class Matcher:
         if query.positions == 0:
             return []
         forward, backward = self._proposals.cells(self._now)
-        candidates, rivals = self._scorer.rank(query, forward, backward, self._decision.settled_tracks())
-        facts = self._decision.follow(query, candidates, rivals, self._clock, self._performed)
+        settled = self._decision.settled_tracks()
+        candidates, self._rivals = self._scorer.rank(query, forward, backward, settled)
+        facts = self._decision.follow(query, candidates, self._rivals, self._clock, self._performed)
         facts += self._decision.start(query, candidates, self._clock, self._performed)
         self._remember(query, candidates)
         if self._observe is not None:
             standings = self._decision.standings(query, candidates, self._clock)
-            named = forward[np.flatnonzero(forward.track < len(self._reference.tracks))]
+            named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
             self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, named))
         return facts
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort, ReaderPort
+from stream_match.index.spans import Spans
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import LineReader, Lines
 from stream_match.match.look import Objection
 from stream_match.match.query import Query
-from stream_match.match.reference import Reference
 from stream_match.match.scoring import SAME_RECORDING
-from stream_match.match.spans import Spans
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]
@@ -64,17 +64,16 @@ class Objections:
 
     Parameters
     ----------
-    reference : Reference
-    reader : LineReader
+    catalogue : CataloguePort
     threshold : float
         Score from which a match is claimed.
     """
 
-    def __init__(self, reference: Reference, reader: LineReader, threshold: float) -> None:
-        self._reader = reader
-        self._spans = reader.spans
+    def __init__(self, catalogue: CataloguePort, threshold: float) -> None:
+        self._reader = catalogue.lines
+        self._spans = self._reader.spans
         self._threshold = threshold
-        self._excess = reference.excess
+        self._excess = catalogue.excess
 
     def objection(
         self,
@@ -221,7 +220,7 @@ def _agreement(correlation: Float32) -> Float32:
     return agreement
 
 
-def reads_both_ways(reader: LineReader, query: Query, candidate: Candidate) -> bool:
+def reads_both_ways(reader: ReaderPort, query: Query, candidate: Candidate) -> bool:
     """Return whether it hardly matters which way the reference of a candidate runs, as with a steady tone.
 
     A chord that beats is periodic: backwards it agrees as well, if not at the same place.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import Words
-from stream_match.match.spans import STANDARD, Spans
+from stream_match.index.lines import Words
+from stream_match.index.spans import STANDARD, Spans
 
 SHIFTS_SEMITONES = (0.0, -0.5, 0.5, -1.0, 1.0)
 """How much higher than its reference a recording may sound and be found: by how much spectra are moved down

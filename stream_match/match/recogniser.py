@@ -4,12 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import LISTENING_DENSITY, MatchSettings
+from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
+from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.reference import Reference
 from stream_match.match.telling import Match
 from stream_match.match.versions.matcher import VersionMatcher
 from stream_match.match.versions.telling import Match as Version
@@ -20,21 +21,21 @@ class Recogniser:
 
     Parameters
     ----------
-    reference : Reference
-        The catalogue; if it has no `versions`, recordings only are recognised.
+    catalogue : CataloguePort
+        The catalogue; if it has no `harmony`, recordings only are recognised.
     settings : MatchSettings
     observe : Observer, optional
         Is told what every decision of either lane saw, and changes nothing.
     """
 
     def __init__(
-        self, reference: Reference, settings: MatchSettings, observe: Observer | None = None
+        self, catalogue: CataloguePort, settings: MatchSettings, observe: Observer | None = None
     ) -> None:
-        self._settings = reference.settings.listening()
-        self._recordings = Matcher(reference, settings, observe)
-        versions = reference.versions
-        self._versions = VersionMatcher(versions, settings, observe) if versions else None
-        self._numbers = {track.id: number for number, track in enumerate(reference.tracks)}
+        self._settings = catalogue.settings.listening()
+        self._catalogue = catalogue
+        self._recordings = Matcher(catalogue, settings, observe)
+        harmony, tracks = catalogue.harmony, catalogue.tracks.named
+        self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
         self._names: dict[str, Match | Version] = {}
         self._begin()
 
@@ -86,6 +87,37 @@ class Recogniser:
             facts += self._named(self._versions.finish(next_begin_s), self._recordings)
         return facts
 
+    def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
+        """Go on with another snapshot of the catalogue.
+
+        Parameters
+        ----------
+        catalogue : CataloguePort
+            With the same settings.
+
+        Returns
+        -------
+        list of MatchFacts
+            The ends of matches whose tracks are not in it.
+
+        Raises
+        ------
+        ParameterError
+            If it was made with other settings, or has not the same lanes.
+        """
+        lanes = self._catalogue.harmony is None, catalogue.harmony is None
+        if catalogue.settings != self._catalogue.settings or lanes[0] != lanes[1]:
+            raise ParameterError(
+                "the catalogue was made with other settings, or has other lanes, than before"
+            )
+        numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
+        facts = self._named(self._recordings.take_up(catalogue), None)
+        if self._versions is not None and catalogue.harmony is not None:
+            ended = self._versions.take_up(catalogue.harmony, catalogue.tracks.named, numbers)
+            facts += self._named(ended, None)
+        self._catalogue = catalogue
+        return facts
+
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
@@ -98,7 +130,7 @@ class Recogniser:
         named = []
         for one in facts:
             if one.phase == "started" and other is not None:
-                given = other.hand_over(self._numbers[one.track.id])
+                given = other.hand_over(self._catalogue.tracks.numbers[one.track.id])
                 if given is not None:
                     self._names[one.match_id] = self._names.pop(given.match_id, given)
             match = self._names.get(one.match_id)

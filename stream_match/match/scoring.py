@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort
+from stream_match.index.ranks import first_of_each
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import LineReader, Lines
 from stream_match.match.query import Query
-from stream_match.match.reference import Reference
 from stream_match.match.rivals import Rivalry, Rivals
-from stream_match.match.votes import Cells, first_of_each
+from stream_match.match.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -50,9 +51,6 @@ _CANDIDATES = 6
 _REFINED_PER_TRACK = 4
 _CANDIDATES_PER_TRACK = 2
 """What has sounded for long is promising at many places and shifts, and must leave room for what begins."""
-
-_UNITS = 24
-"""A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
 
 _SAME_SOUND = 0.5
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
@@ -116,7 +114,7 @@ class _Places:
 
     @property
     def head(self) -> npt.NDArray[np.float64]:
-        """The reference position of each place."""
+        """The position in the track of each place."""
         return self.lines.head[self.line[:, 0]]
 
 
@@ -125,17 +123,19 @@ class Scorer:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self.reader = LineReader(reference)
-        self._reference = reference
+    def __init__(self, catalogue: CataloguePort) -> None:
+        self.take_up(catalogue)
+
+    def take_up(self, catalogue: CataloguePort) -> None:
+        """Score against another snapshot from now on."""
+        self.reader = catalogue.lines
+        self._tracks = catalogue.tracks
         self._spans = self.reader.spans
         self._one_place = _ONE_PLACE * self._spans.scale
-        self._excess = reference.excess
-        many = reference.n_all >= _UNITS
-        self._unit_positions = 1 << 30 if many else max(1, len(reference.codes) // _UNITS)
+        self._excess = catalogue.excess
 
     def rank(
         self, query: Query, forward: Cells, backward: Cells, settled: set[int]
@@ -178,6 +178,7 @@ class Scorer:
     def _look(self, query: Query, forward: Cells, backward: Cells, windows: Int64) -> _Places:
         """Look at all proposed places and at all decoys, at the speed of the recording."""
         lines = _lines_of(forward, 1.0, query).followed_by(_lines_of(backward, -1.0, query))
+        self.reader.prefetch(lines)
         votes = [np.stack([cells.faiss_votes, cells.lsh_votes], axis=1) for cells in (forward, backward)]
         return self._best(query, lines, np.concatenate(votes), windows, _COARSE_OFFSETS, _AS_IS)
 
@@ -185,7 +186,7 @@ class Scorer:
         """Look again at the most promising places, at all speeds; most promising first."""
         coarse = np.where(windows <= self._spans.positions(_COARSE_S), field.promise, 0)
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
-        claimable = field.forward & (field.track < len(self._reference.tracks))
+        claimable = field.forward & (field.track < len(self._tracks.named))
         rows = _first(rows[claimable[rows]], field.track, _REFINED, _REFINED_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
         places = self._best(query, field.lines[picked], field.votes[rows], windows, _FINE_OFFSETS, SPEEDS)
@@ -235,22 +236,13 @@ class Scorer:
         )
 
     def _units(self, field: _Places) -> Int64:
-        """Return in which unit and direction each place of the field lies."""
-        recording, head = self._in_recording(field)
-        return (recording * (1 << 32) + head.astype(np.int64) // self._unit_positions) * 2 + field.forward
+        """Return the recording and the direction of each place of the field, in one number."""
+        return self._tracks.recording_of(field.track) * 2 + field.forward
 
     def _around(self, field: _Places, places: _Places, rows: Int64) -> Bools:
-        """Return what of the field is in the tracks of some places, or near these if tracks are few."""
-        recording, head = self._in_recording(field)
-        its, at = self._in_recording(places[rows])
-        near = np.abs(head - at[:, np.newaxis]) < self._unit_positions
-        around: Bools = np.any(near & (recording == its[:, np.newaxis]), axis=0)
-        return around
-
-    def _in_recording(self, places: _Places) -> tuple[Int64, npt.NDArray[np.float64]]:
-        """Return which recording places lie in, and their heads as if all its copies were the first one."""
-        recording, starts = self._reference.recording_of(places.track), self._reference.starts
-        return recording, places.head - starts[places.track] + starts[recording]
+        """Return what of the field is in the recordings of some places."""
+        recordings = self._tracks.recording_of(field.track)
+        return np.isin(recordings, self._tracks.recording_of(places.track[rows]))
 
     def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
         """Return which other places hold the same stretch of sound as each place.

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 
 from stream_match.events import Evidence, MatchFacts, Rival
+from stream_match.index.lines import Lines
+from stream_match.index.port import CataloguePort
 from stream_match.match import calibration
 from stream_match.match.candidate import Candidate
-from stream_match.match.lines import Lines
 from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.reference import Reference
 from stream_match.match.trail import Trail
 
 Kind = Literal["recording", "version"]
@@ -86,6 +86,8 @@ class Match:
         As last seen.
     runner_up : Candidate or None
         The best other one when it started.
+    steady : bool
+        Whether its newest stretch agreed, when last seen, about as well as all of it did.
     """
 
     match_id: str
@@ -106,6 +108,7 @@ class Match:
     similarity: float
     coverage: float
     runner_up: Candidate | None
+    steady: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -137,11 +140,11 @@ class Teller:
 
     Parameters
     ----------
-    reference : Reference
+    catalogue : CataloguePort
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self._reference = reference
+    def __init__(self, catalogue: CataloguePort) -> None:
+        self._tracks = catalogue.tracks
 
     def reference_s(self, match: Match, clock: Clock) -> float:
         """Return the place in the track that sounds now.
@@ -153,7 +156,7 @@ class Teller:
 
     def _place_s(self, match: Match, head: float, clock: Clock) -> float:
         ends_apart_s = (match.speed - 1) * clock.span_s / 2
-        return clock.reference_s(head - float(self._reference.starts[match.best.track])) + ends_apart_s
+        return clock.reference_s(head) + ends_apart_s
 
     def ended_s(self, match: Match, clock: Clock) -> float:
         """Return the stream time up to which a match is told to have sounded, should it be over."""
@@ -170,7 +173,7 @@ class Teller:
             stream_s=clock.stream_s(match.now),
             started_s=match.started_s,
             ended_s=self.ended_s(match, clock) if phase == "ended" else None,
-            track=self._reference.tracks[best.track],
+            track=self._tracks[best.track],
             kind=match.kind,
             reference_s=self.reference_s(match, clock),
             speed=match.speed,
@@ -183,7 +186,7 @@ class Teller:
 
     def _evidence(self, match: Match, clock: Clock) -> Evidence:
         """Say why the match is claimed."""
-        tracks, best = self._reference.tracks, match.best
+        tracks, best = self._tracks, match.best
         rival = match.runner_up
         others = sorted({track for track, _ in best.same} - {best.track})
         return Evidence(
@@ -199,7 +202,7 @@ class Teller:
     def _repeats_s(self, match: Match, clock: Clock) -> tuple[float, ...]:
         """Return the repeats of the place that sounds now: they have gone on as it has."""
         best = match.best
-        first, beyond = self._reference.starts[best.track : best.track + 2].tolist()
+        length = int(self._tracks.length[best.track])
         heads = [head + match.head - best.head for track, head in best.same if track == best.track]
-        others = (head for head in heads if first <= head < beyond and abs(head - match.head) > 1)
+        others = (head for head in heads if 0 <= head < length and abs(head - match.head) > 1)
         return tuple(sorted(self._place_s(match, head, clock) for head in others))

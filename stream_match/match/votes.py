@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.ranks import first_of_each
+
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -274,23 +276,3 @@ def _peaks(cells: Int64, weight: Float64) -> Bools:
     peak[follows[weight[follows] < weight[follows + 1]]] = False
     peak[follows[weight[follows + 1] <= weight[follows]] + 1] = False
     return peak
-
-
-def first_of_each(labels: Int64, count: int) -> Bools:
-    """Return which entries are among the first `count` of their label.
-
-    Parameters
-    ----------
-    labels : np.ndarray [shape=(n,), dtype=int64]
-    count : int, >= 0
-
-    Returns
-    -------
-    np.ndarray [shape=(n,), dtype=bool]
-    """
-    order = np.argsort(labels, kind="stable")
-    ordered = labels[order]
-    rank = np.arange(len(labels)) - np.searchsorted(ordered, ordered, side="left")
-    among = np.empty(len(labels), np.bool_)
-    among[order] = rank < count
-    return among

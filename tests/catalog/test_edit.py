@@ -77,7 +77,7 @@ def test_large_catalogues_with_inverted_lists_can_be_edited(tmp_path, monkeypatc
     files = [write(tmp_path / f"{number}.wav", song(number, 30.0)) for number in range(3)]
     build_index(files, tmp_path / "flat", jobs=1)
     monkeypatch.setattr(
-        "stream_match.match.faiss_index.build_faiss", partial(faiss_index.build_faiss, flat_up_to=100)
+        "stream_match.index.faiss_index.build_faiss", partial(faiss_index.build_faiss, flat_up_to=100)
     )
     build_index(files[:1], tmp_path / "ivf", jobs=1)
     first = stored(tmp_path / "ivf")

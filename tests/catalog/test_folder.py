@@ -14,7 +14,7 @@ from stream_match.catalog.manifest import FORMAT_VERSION
 from stream_match.catalog.store import FILES, open_index
 from stream_match.errors import CatalogError
 from stream_match.match.cohort import excess
-from stream_match.match.faiss_index import FaissIndex, build_faiss, load_faiss
+from stream_match.index.faiss_index import FaissIndex, build_faiss, load_faiss
 from stream_match.match.reference import LSH_KEY_BITS, LSH_TABLES
 
 

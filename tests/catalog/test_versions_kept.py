@@ -7,7 +7,7 @@ from catalog_samples import song, write
 from stream_match.catalog import add_tracks, build_index, load_index, remove_tracks
 from stream_match.errors import CatalogError
 from stream_match.features.rolling import RollingChroma
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
 
 
 def test_it_is_that_of_the_files(built, music):

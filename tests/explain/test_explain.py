@@ -29,7 +29,7 @@ from stream_match.explain import explain_file
 from stream_match.explain.plot import draw_explanation
 from stream_match.features.rolling import CHROMA
 from stream_match.identify import identify_files
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.match.versions.reference import join_tracks
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -4,8 +4,8 @@ import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
-from stream_match.match.lines import as_words
-from stream_match.match.projection import Projection
+from stream_match.index.lines import as_words
+from stream_match.index.projection import Projection
 from stream_match.match.query import Query
 from stream_match.match.reference import HASHED_STRIDE, Hyperplanes, TrackCodes, assemble
 from stream_match.match.votes import Cells

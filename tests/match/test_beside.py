@@ -9,7 +9,7 @@ from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piec
 from stream_match.config import FeatureSettings
 from stream_match.features.smoothing import smooth
 from stream_match.match.background import Background, with_background
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.match.versions.reference import join_tracks
 
 STRANGERS = {f"stranger{seed}": piece(seed, 30) for seed in range(50, 58)}

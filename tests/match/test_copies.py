@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from match_samples import flipped, random_codes, reference_of
 
-from stream_match.match.copies import groups_of
+from stream_match.index.copies import groups_of
 
 SONG, JINGLE = random_codes(400, 1, 256), random_codes(24, 2, 256)
 

@@ -10,7 +10,7 @@ from match_samples import flipped, random_codes, reference_of
 from naive import agreement_along
 
 from stream_match.match import lines as lines_module
-from stream_match.match.lines import LineReader, Lines, as_words
+from stream_match.index.lines import LineReader, Lines, as_words
 
 LENGTHS = (30, 1, 0, 50)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import lsh_lookup, lsh_tables
 
-from stream_match.match.lsh import build_lsh
+from stream_match.index.lsh import build_lsh
 
 
 def some_codes(n, n_bytes, seed, n_values=256):

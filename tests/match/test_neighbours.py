@@ -7,7 +7,7 @@ from naive import hamming_neighbours
 
 from stream_match.errors import CatalogError
 from stream_match.match import faiss_index
-from stream_match.match.faiss_index import build_faiss, load_faiss
+from stream_match.index.faiss_index import build_faiss, load_faiss
 
 # Makers of an index, and whether it finds the nearest code for certain.
 INDEXES = {

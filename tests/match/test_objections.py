@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from match_samples import cells_at, flipped, query_along, random_codes, reference_of
 
-from stream_match.match.lines import LineReader
+from stream_match.index.lines import LineReader
 from stream_match.match.objections import Objections, reads_both_ways
 from stream_match.match.scoring import Scorer
 

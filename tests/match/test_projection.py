@@ -5,7 +5,7 @@ import pytest
 from naive import bits_of, hyperplane_sides
 
 from stream_match.errors import ParameterError
-from stream_match.match.projection import Projection, fit_projection
+from stream_match.index.projection import Projection, fit_projection
 
 
 def correlated(n, d, seed):

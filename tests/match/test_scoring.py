@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from match_samples import cells_at, flipped, no_cells, query_along, random_codes, reference_of
 
-from stream_match.match.lines import LineReader
+from stream_match.index.lines import LineReader
 from stream_match.match.objections import reads_both_ways
 from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.scoring import Scorer
-from stream_match.match.spans import Spans
+from stream_match.index.spans import Spans
 
 LENGTH = 300
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import Track
-from stream_match.match.versions.coarse import coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.match.versions.matcher import VersionMatcher
 from stream_match.match.versions.reference import join_tracks
 

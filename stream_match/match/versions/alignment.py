@@ -12,9 +12,8 @@ import numpy.typing as npt
 import scipy.fft
 
 from stream_match.features.chroma import N_CHROMA
-from stream_match.match.versions.coarse import decoded
-from stream_match.match.versions.proposals import Lines
-from stream_match.match.versions.reference import VersionReference
+from stream_match.features.coarse_chroma import decoded
+from stream_match.index.harmony import Harmony, HarmonyLines
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -81,21 +80,20 @@ class Aligner:
 
     Parameters
     ----------
-    reference : VersionReference
+    harmony : Harmony
     """
 
-    def __init__(self, reference: VersionReference) -> None:
-        self._reference = reference
-        self._lengths = np.diff(reference.starts)
+    def __init__(self, harmony: Harmony) -> None:
+        self._harmony = harmony
 
-    def align(self, query: Float32, lines: Lines) -> Paths:
+    def align(self, query: Float32, lines: HarmonyLines) -> Paths:
         """Return the best path about each line.
 
         Parameters
         ----------
         query : np.ndarray [shape=(n_query, 12), dtype=float32]
             Coarse chroma, newest first; zero where silent.
-        lines : Lines
+        lines : HarmonyLines
         """
         audible: Bools = np.any(query, axis=1)
         heard = max(1, int(np.count_nonzero(audible)))
@@ -118,7 +116,7 @@ class Aligner:
             reference=met,
         )
 
-    def _stretch(self, lines: Lines, n_query: int) -> tuple[Float32, Bools]:
+    def _stretch(self, lines: HarmonyLines, n_query: int) -> tuple[Float32, Bools]:
         """Return what the lines run through, in the key of the query, and which rows they meet inside it.
 
         Returns
@@ -129,16 +127,15 @@ class Aligner:
         """
         n_rows = int(np.ceil(n_query * _STEEPEST)) + 2 * BAND + 2
         steps = _origin(lines, n_query)[:, np.newaxis] + np.arange(n_rows)
-        inside = (steps >= 0) & (steps < self._lengths[lines.track][:, np.newaxis])
-        starts = self._reference.starts[lines.track][:, np.newaxis]
+        inside = (steps >= 0) & (steps < self._harmony.lengths[lines.track][:, np.newaxis])
         classes = (np.arange(N_CHROMA) - lines.key[:, np.newaxis]) % N_CHROMA
-        chroma = self._reference.chroma[np.where(inside, starts + steps, 0)]
+        chroma = self._harmony.steps(lines.track, np.where(inside, steps, 0))
         rows = decoded(np.take_along_axis(chroma, classes[:, np.newaxis], axis=2))
         rows[~inside] = 0
         length = np.abs(lines.tempo)[:, np.newaxis] * n_query
         return rows, inside & (np.arange(n_rows) >= BAND) & (np.arange(n_rows) <= BAND + length)
 
-    def _band(self, lines: Lines, n_query: int) -> Int64:
+    def _band(self, lines: HarmonyLines, n_query: int) -> Int64:
         """Return the rows of the stretch that each query step may meet [shape=(n, n_query, 2 * BAND + 1)]."""
         from_origin = _on_line(lines, np.arange(n_query)) - _origin(lines, n_query)[:, np.newaxis]
         return from_origin[:, :, np.newaxis] + np.arange(-BAND, BAND + 1)
@@ -207,14 +204,14 @@ def slope(steps: Float64, weights: Float32) -> float:
     return float(-np.sum(weights * (ago - mean) * steps) / spread)
 
 
-def _on_line(lines: Lines, ago: Int64) -> Int64:
+def _on_line(lines: HarmonyLines, ago: Int64) -> Int64:
     """Return the step of the track that each line meets so many query steps ago [shape=(n, n_ago)]."""
     at = lines.head[:, np.newaxis] - lines.tempo[:, np.newaxis] * ago
     steps: Int64 = np.rint(at).astype(np.int64)
     return steps
 
 
-def _origin(lines: Lines, n_query: int) -> Int64:
+def _origin(lines: HarmonyLines, n_query: int) -> Int64:
     """Return the lowest step that each line's band touches."""
     ends = _on_line(lines, np.array([0, n_query - 1]))
     lowest: Int64 = ends.min(axis=1) - BAND

@@ -1,10 +1,11 @@
 """A place in the catalogue that might be another version of what sounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.tracks import GONE
 from stream_match.match.versions.alignment import slope
 
 Float32 = npt.NDArray[np.float32]
@@ -46,6 +47,19 @@ class Candidate:
     steps: npt.NDArray[np.float64]
     alike: Float32
     same: tuple[int, ...]
+
+    def renumbered(self, numbers: npt.NDArray[np.int64]) -> "Candidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track.
+
+        Parameters
+        ----------
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
+        """
+        if numbers[self.track] == GONE:
+            return None
+        same = tuple(int(numbers[track]) for track in self.same if numbers[track] != GONE)
+        return replace(self, track=int(numbers[self.track]), same=same)
 
     @property
     def heard_steps(self) -> int:

@@ -12,13 +12,17 @@ One at a time: two pieces at once are no version of either. Every start has its 
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_match.events import MatchFacts, Track
+from stream_match.index.harmony import HarmonyLines
+from stream_match.index.tracks import GONE
 from stream_match.match.look import Objection, Standing
 from stream_match.match.versions.candidate import Candidate
-from stream_match.match.versions.proposals import Lines
 from stream_match.match.versions.scoring import RECENT_STEPS
 from stream_match.match.versions.telling import Clock, Match, tell
+
+Int64 = npt.NDArray[np.int64]
 
 MAX_GAP_STEPS = 13
 """A version that has not been heard for so long, 4.8 s, has ended; each hearing looks back 6 s itself."""
@@ -56,18 +60,37 @@ class Decision:
         self._ended_s: dict[int, float] = {}
         self._count = 0
 
+    def take_up(self, tracks: tuple[Track, ...], numbers: Int64) -> None:
+        """Go on with other numbers of tracks; what sounds must be among them.
+
+        Parameters
+        ----------
+        tracks : tuple of Track
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
+        """
+        self._tracks = tracks
+        self._ended_s = {
+            int(numbers[track]): ended_s for track, ended_s in self._ended_s.items() if numbers[track] != GONE
+        }
+        if self._match is not None:
+            best, runner_up = self._match.best.renumbered(numbers), self._match.runner_up
+            assert best is not None
+            others = runner_up and runner_up.renumbered(numbers)
+            self._match = replace(self._match, best=best, runner_up=others)
+
     @property
     def track(self) -> int | None:
         """Number of the track that sounds."""
         return None if self._match is None else self._match.track
 
-    def line(self, now: int) -> Lines:
+    def line(self, now: int) -> HarmonyLines:
         """Return the line of what sounds, if anything does, as it would be at a step."""
         if self._match is None:
-            return Lines(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64))
+            return HarmonyLines.none()
         match = self._match
         head = match.head + match.speed * (now - match.now)
-        return Lines(
+        return HarmonyLines(
             np.array([match.track]), np.array([head]), np.array([match.speed]), np.array([match.best.key])
         )
 

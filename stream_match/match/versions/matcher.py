@@ -4,18 +4,19 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import MatchSettings
-from stream_match.events import MatchFacts
+from stream_match.events import MatchFacts, Track
 from stream_match.features.chroma import N_CHROMA
+from stream_match.features.coarse_chroma import CoarseChroma
+from stream_match.index.harmony import Harmony, require_step
+from stream_match.index.tracks import GONE
 from stream_match.match.look import Look, Observer
 from stream_match.match.versions import calibration
-from stream_match.match.versions.coarse import CoarseChroma
 from stream_match.match.versions.decision import Decision
-from stream_match.match.versions.proposals import Proposals
-from stream_match.match.versions.reference import VersionReference, require_step
 from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
 from stream_match.match.versions.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
 
 LOOK_STEPS = 6
 """Coarse steps from one look to the next: 2.2 s."""
@@ -32,22 +33,28 @@ class VersionMatcher:
 
     Parameters
     ----------
-    reference : VersionReference
+    harmony : Harmony
+    tracks : tuple of Track
+        Those that have a name, by number.
     settings : MatchSettings
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
     """
 
     def __init__(
-        self, reference: VersionReference, settings: MatchSettings, observe: Observer | None = None
+        self,
+        harmony: Harmony,
+        tracks: tuple[Track, ...],
+        settings: MatchSettings,
+        observe: Observer | None = None,
     ) -> None:
-        require_step(reference.settings)
+        require_step(harmony.settings)
         self._observe = observe
-        self._settings = reference.settings
-        self._proposals = Proposals(reference)
-        self._scorer = Scorer(reference)
+        self._settings = harmony.settings
+        self._harmony = harmony
+        self._scorer = Scorer(harmony)
         threshold = calibration.threshold_for(settings.max_false_alarms_per_hour)
-        self._decision = Decision(reference.tracks, threshold)
+        self._decision = Decision(tracks, threshold)
         self._unclaimed: dict[int, MatchFacts] = {}
         self._claimed: set[int] = set()
         self._clock: Clock
@@ -112,6 +119,29 @@ class VersionMatcher:
         self._begin(next_begin_s)
         return facts
 
+    def take_up(self, harmony: Harmony, tracks: tuple[Track, ...], numbers: Int64) -> list[MatchFacts]:
+        """Go on with another snapshot of the catalogue; end what sounds if its track is gone.
+
+        Parameters
+        ----------
+        harmony : Harmony
+        tracks : tuple of Track
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
+        """
+        facts: list[MatchFacts] = []
+        sounding = self._decision.track
+        if sounding is not None and numbers[sounding] == GONE:
+            facts = self._decision.end(self._clock.heard_at(self._now), self._clock)
+        self._decision.take_up(tracks, numbers)
+        self._unclaimed = {
+            int(numbers[track]): kept for track, kept in self._unclaimed.items() if numbers[track] != GONE
+        }
+        self._claimed = {int(numbers[track]) for track in self._claimed if numbers[track] != GONE}
+        self._harmony = harmony
+        self._scorer = Scorer(harmony)
+        return facts
+
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, best first."""
         left = (facts for track, facts in self._unclaimed.items() if track not in self._claimed)
@@ -132,7 +162,7 @@ class VersionMatcher:
         sounding = self._decision.track
         lines = self._decision.line(self._now)
         if np.count_nonzero(self._query.any(axis=1)) >= SHORTEST_STEPS:
-            lines = self._proposals.propose(self._query).followed_by(lines)
+            lines = self._harmony.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
         candidates = self._scorer.rank(self._query, lines, keep)
         facts = self._decision.decide(candidates, self._now, stream_s, self._clock, muted=muted)

@@ -10,10 +10,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.harmony import Harmony, HarmonyLines
 from stream_match.match.versions.alignment import Aligner, Paths
 from stream_match.match.versions.candidate import Candidate
-from stream_match.match.versions.proposals import Lines
-from stream_match.match.versions.reference import VersionReference
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -31,9 +30,6 @@ RECENT_STEPS = 16
 """What must agree for a version to sound *now*: 6 s."""
 
 _CANDIDATES = 4
-
-_UNITS = 24
-"""A catalogue with fewer tracks than this is cut into about as many stretches, to have rivals enough."""
 
 _PRIOR_WEIGHT = 4.0
 _PRIOR_MEAN = 0.85
@@ -57,24 +53,21 @@ class Scorer:
 
     Parameters
     ----------
-    reference : VersionReference
+    harmony : Harmony
     """
 
-    def __init__(self, reference: VersionReference) -> None:
-        self._aligner = Aligner(reference)
-        self._reference = reference
-        self._n_named = len(reference.tracks)
-        many = len(reference.starts) > _UNITS
-        self._unit_steps = 1 << 30 if many else max(1, len(reference.chroma) // _UNITS)
+    def __init__(self, harmony: Harmony) -> None:
+        self._aligner = Aligner(harmony)
+        self._harmony = harmony
 
-    def rank(self, query: Float32, lines: Lines, keep: frozenset[int]) -> list[Candidate]:
+    def rank(self, query: Float32, lines: HarmonyLines, keep: frozenset[int]) -> list[Candidate]:
         """Score lines against each other.
 
         Parameters
         ----------
         query : np.ndarray [shape=(LONGEST_STEPS, 12), dtype=float32]
             Coarse chroma, newest first; zero before the beginning and where silent.
-        lines : Lines
+        lines : HarmonyLines
             Those that run forward are candidates; all are rivals.
         keep : frozenset of int
             Tracks that are wanted among the candidates however they do.
@@ -96,27 +89,27 @@ class Scorer:
                 best[candidate.track] = candidate if known is None else _joined(known, candidate)
         return sorted(best.values(), key=lambda candidate: -candidate.score)
 
-    def _candidates(self, paths: Paths, lines: Lines, keep: frozenset[int]) -> list[Candidate]:
+    def _candidates(self, paths: Paths, lines: HarmonyLines, keep: frozenset[int]) -> list[Candidate]:
         """Return the best path of the best tracks over one window."""
         recent = paths.alike[:, :RECENT_STEPS].mean(axis=1)
         order = np.argsort(-(paths.evidence + _HOME_KEY * (lines.key == 0)), kind="stable")
         picked: dict[int, int] = {}
-        for row in order[(lines.tempo[order] > 0) & (lines.track[order] < self._n_named)]:
+        for row in order[(lines.tempo[order] > 0) & (lines.track[order] < self._harmony.n_named)]:
             track = int(lines.track[row])
             if track not in picked and (len(picked) < _CANDIDATES or track in keep):
                 picked[track] = int(row)
         return [self._candidate(paths, recent, lines, row) for row in picked.values()]
 
-    def _candidate(self, paths: Paths, recent: Float32, lines: Lines, row: int) -> Candidate:
+    def _candidate(self, paths: Paths, recent: Float32, lines: HarmonyLines, row: int) -> Candidate:
         steps, alike = paths.steps[row], paths.alike[row]
         agreeing = np.einsum("qk,nqk->n", paths.reference[row], paths.reference) / len(alike)
         same = (agreeing > _SAME_MUSIC * agreeing[row]) & (lines.tempo > 0)
-        recording = self._reference.recording_of(lines.track)
+        recording = self._harmony.recording_of(lines.track)
         excluded = (same | (recording == recording[row])) & (lines.tempo > 0)
         rivals = self._rivals(paths, lines, excluded)
         mean, deviation = _spread(paths.evidence[rivals], len(alike))
         recent_mean, recent_deviation = _spread(recent[rivals], RECENT_STEPS)
-        named = lines.track[same & (lines.track < self._n_named)]
+        named = lines.track[same & (lines.track < self._harmony.n_named)]
         others = {int(track) for track in named} - {int(lines.track[row])}
         return Candidate(
             track=int(lines.track[row]),
@@ -130,15 +123,12 @@ class Scorer:
             same=tuple(sorted(others)),
         )
 
-    def _rivals(self, paths: Paths, lines: Lines, excluded: Bools) -> Int64:
+    def _rivals(self, paths: Paths, lines: HarmonyLines, excluded: Bools) -> Int64:
         """Return the best path of each unit and direction that is not excluded."""
         rows = np.flatnonzero(~excluded)
         rows = rows[np.argsort(-paths.evidence[rows], kind="stable")]
-        units = (
-            self._reference.recording_of(lines.track[rows]) * (1 << 32)
-            + paths.steps[rows, 0].astype(np.int64) // self._unit_steps
-        )
-        firsts = np.unique(units * 2 + (lines.tempo[rows] > 0), return_index=True)[1]
+        recording = self._harmony.recording_of(lines.track[rows])
+        firsts = np.unique(recording * 2 + (lines.tempo[rows] > 0), return_index=True)[1]
         return rows[firsts]
 
 

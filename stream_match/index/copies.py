@@ -7,7 +7,7 @@ nothing of what chance gives.
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.lines import LineReader, Lines
+from stream_match.index.lines import LineReader, Lines
 from stream_match.match.reference import Reference
 
 Int64 = npt.NDArray[np.int64]

@@ -29,18 +29,8 @@ class NeighbourIndex(Protocol):
             Differing bits, ascending.
         rows : np.ndarray [shape=(n, k), dtype=int64]
             Row of the code in the order in which the index was built; -1 where there are fewer than `k`.
-        """
-
-    def codes(self) -> Codes:
-        """Return the reference codes in the order in which the index was built.
-
-        Returns
-        -------
-        np.ndarray [shape=(n, n_bytes), dtype=uint8]
+            Which of several codes at the last distance are among them is not said.
         """
 
     def __len__(self) -> int:
         """Return the number of reference codes."""
-
-    def to_bytes(self) -> bytes:
-        """Return the index as the bytes of its file."""

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.features.chroma import N_CHROMA
-from stream_match.match.versions.coarse import decoded
-from stream_match.match.versions.reference import VersionReference
+from stream_match.features.coarse_chroma import Bytes, decoded
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
+Float16 = npt.NDArray[np.float16]
 
 STEPS = 24
 """Coarse steps of reference in a shingle: 8.9 s. The right track of transposed pieces was among the
@@ -97,63 +97,44 @@ def _keys() -> Float32:
 
 
 class Shingles:
-    """The shingles of a catalogue, ready to be searched.
+    """The shingles of a segment, ready to be searched.
 
     Parameters
     ----------
-    reference : VersionReference
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First step of each track of the segment, and the number of steps.
+    coefficients : np.ndarray [shape=(n, 2, 22), dtype=float16]
+        Those of the even and those of the odd cosines, of every shingle; may be mapped from a file.
 
     Attributes
     ----------
     track, first : np.ndarray [shape=(n,), dtype=int64]
-        Track of each shingle, and its oldest step, counted from the start of the track.
+        Track of each shingle in the segment, and its oldest step, counted from the start of the track.
     """
 
-    def __init__(self, reference: VersionReference) -> None:
-        self._cosines, self._waves = _cosines(), _pitch_waves()
-        lengths = np.diff(reference.starts)
-        firsts = [np.arange(0, length - STEPS + 1, STRIDE) for length in lengths]
-        self.track = np.repeat(np.arange(len(firsts)), [len(first) for first in firsts])
-        self.first = np.concatenate([np.empty(0, np.int64), *firsts])
-        at = reference.starts[self.track] + self.first
-        parts = [self._describe(reference, at[n : n + _BLOCK]) for n in range(0, len(at), _BLOCK)]
-        self._blocks = [self._padded(part) for part in parts]
-        self._tempi, self._keys = _at_tempi(), _keys()
+    def __init__(self, starts: Int64, coefficients: Float16) -> None:
+        self.coefficients = coefficients
+        self.track, self.first = _places(starts)
+
+    @classmethod
+    def of(cls, starts: Int64, chroma: Bytes) -> "Shingles":
+        """Compute the shingles of tracks.
+
+        Parameters
+        ----------
+        starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+            From `coarse_chroma`.
+        """
+        track, first = _places(starts)
+        at = starts[track] + first
+        none = np.empty((0, 2, _HALF), np.float16)
+        parts = [_coefficients(chroma, at[n : n + _BLOCK]) for n in range(0, len(at), _BLOCK)]
+        return cls(starts, np.concatenate([none, *parts]))
 
     def __len__(self) -> int:
         """Return the number of shingles."""
         return len(self.track)
-
-    def _describe(self, reference: VersionReference, at: Int64) -> Float32:
-        """Return the coefficients of the shingles that begin at some steps [shape=(n, 4, 11)]."""
-        steps = decoded(reference.chroma[at[:, np.newaxis] + np.arange(STEPS)])
-        return _scaled(np.einsum("ct,ntp,pk->nck", self._cosines, steps, self._waves, optimize=True))
-
-    @staticmethod
-    def _padded(coefficients: Float32) -> Float32:
-        """Return a block of even and odd coefficients [shape=(2, _BLOCK, 22)]; what is missing is zero."""
-        block = np.zeros((2, _BLOCK, _HALF), np.float32)
-        for half, cosines in enumerate((_EVEN, ~_EVEN)):
-            block[half, : len(coefficients)] = coefficients[:, cosines].reshape(len(coefficients), -1)
-        return block
-
-    def of_query(self, query: Float32) -> Float32:
-        """Return the coefficients of what was heard last, at every tempo and in every key.
-
-        Parameters
-        ----------
-        query : np.ndarray [shape=(LONGEST_QUERY, 12), dtype=float32]
-            Newest step first; zero before the beginning.
-
-        Returns
-        -------
-        np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
-            Even and odd parts, a column per hypothesis.
-        """
-        moved = np.einsum("tcn,np,pk->tck", self._tempi, query, self._waves)
-        turned = np.einsum("tcl,skl->tsck", _scaled(moved), self._keys)
-        halves = [turned[:, :, cosines].reshape(len(TEMPI) * N_CHROMA, -1).T for cosines in (_EVEN, ~_EVEN)]
-        return np.ascontiguousarray(np.stack(halves))
 
     def search(self, hypotheses: Float32) -> Float32:
         """Return how alike every shingle is to the best hypothesis for it.
@@ -169,9 +150,13 @@ class Shingles:
             Cosines; row 0 as the shingle is, row 1 as it reads backwards.
         """
         even, odd = hypotheses
-        alike = np.empty((2, len(self._blocks), _BLOCK), np.float32)
-        for number, (even_part, odd_part) in enumerate(self._blocks):
-            by_even, by_odd = even_part @ even, odd_part @ odd
+        n_blocks = -(-len(self) // _BLOCK)
+        alike = np.empty((2, n_blocks, _BLOCK), np.float32)
+        for number in range(n_blocks):
+            block = np.zeros((2, _BLOCK, _HALF), np.float32)
+            own = self.coefficients[number * _BLOCK : (number + 1) * _BLOCK]
+            block[:, : len(own)] = own.transpose(1, 0, 2)
+            by_even, by_odd = block[0] @ even, block[1] @ odd
             (by_even + by_odd).max(axis=1, out=alike[0, number])
             (by_even - by_odd).max(axis=1, out=alike[1, number])
         return alike.reshape(2, -1)[:, : len(self)]
@@ -185,14 +170,46 @@ class Shingles:
         shingle : np.ndarray [shape=(m,), dtype=int64]
         backwards : bool
         """
-        blocks, rows = np.divmod(shingle, _BLOCK)
-        halves = [[self._blocks[b][half, r] for b, r in zip(blocks, rows, strict=True)] for half in (0, 1)]
+        halves = self.coefficients[shingle].astype(np.float32)
         by_even, by_odd = (
-            np.einsum("nc,ch->nh", np.reshape(half, (-1, _HALF)), part)
-            for half, part in zip(halves, hypotheses, strict=True)
+            np.einsum("nc,ch->nh", halves[:, half], part) for half, part in enumerate(hypotheses)
         )
         best: Int64 = (by_even - by_odd if backwards else by_even + by_odd).argmax(axis=1)
         return best
+
+
+def of_query(query: Float32) -> Float32:
+    """Return the coefficients of what was heard last, at every tempo and in every key.
+
+    Parameters
+    ----------
+    query : np.ndarray [shape=(LONGEST_QUERY, 12), dtype=float32]
+        Newest step first; zero before the beginning.
+
+    Returns
+    -------
+    np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
+        Even and odd parts, a column per hypothesis.
+    """
+    moved = np.einsum("tcn,np,pk->tck", _AT_TEMPI, query, _WAVES)
+    turned = np.einsum("tcl,skl->tsck", _scaled(moved), _KEYS)
+    halves = [turned[:, :, cosines].reshape(len(TEMPI) * N_CHROMA, -1).T for cosines in (_EVEN, ~_EVEN)]
+    return np.ascontiguousarray(np.stack(halves))
+
+
+def _places(starts: Int64) -> tuple[Int64, Int64]:
+    """Return the track of every shingle, and its oldest step."""
+    firsts = [np.arange(0, length - STEPS + 1, STRIDE) for length in np.diff(starts)]
+    track = np.repeat(np.arange(len(firsts)), [len(first) for first in firsts])
+    return track, np.concatenate([np.empty(0, np.int64), *firsts])
+
+
+def _coefficients(chroma: Bytes, at: Int64) -> Float16:
+    """Return the coefficients of the shingles that begin at some steps [shape=(n, 2, 22), dtype=float16]."""
+    steps = decoded(chroma[at[:, np.newaxis] + np.arange(STEPS)])
+    scaled = _scaled(np.einsum("ct,ntp,pk->nck", _COSINES_ROWS, steps, _WAVES, optimize=True))
+    halves = [scaled[:, cosines].reshape(len(at), -1) for cosines in (_EVEN, ~_EVEN)]
+    return np.stack(halves, axis=1).astype(np.float16)
 
 
 def _scaled(coefficients: Float32) -> Float32:
@@ -201,3 +218,6 @@ def _scaled(coefficients: Float32) -> Float32:
     floor = np.float32(_STILL * np.sqrt(STEPS))
     scaled: Float32 = coefficients / np.maximum(norms, floor)[:, np.newaxis, np.newaxis]
     return scaled
+
+
+_COSINES_ROWS, _WAVES, _AT_TEMPI, _KEYS = _cosines(), _pitch_waves(), _at_tempi(), _keys()

@@ -1,13 +1,12 @@
-"""The catalogue as the matcher sees it: codes of all tracks on one line of positions, and their indexes.
+"""From feature frames to sign codes, and the hyperplanes that make them.
 
 There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and the second
 look compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
 
-A position is the number of a reference code, counted through all tracks; track ``i`` has the positions
-``starts[i]`` to ``starts[i + 1] - 1``, one every ``settings.code_s`` seconds.
+A position is the number of a code of a track, counted from the start of the track, one every
+``settings.code_s`` seconds.
 """
 
-import math
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,22 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
-from stream_match.events import Track
 from stream_match.features.chroma import N_CHROMA, unit_rows
 from stream_match.features.embedding import embed
 from stream_match.features.rolling import CHROMA, SHAPE
 from stream_match.features.smoothing import smooth
-from stream_match.match.lsh import LshTables, build_lsh
-from stream_match.match.neighbours import Codes, NeighbourIndex
-from stream_match.match.projection import Projection, fit_projection
-from stream_match.match.versions.reference import VersionReference
+from stream_match.index.neighbours import Codes
+from stream_match.index.projection import Projection, fit_projection
 
 Float32 = npt.NDArray[np.float32]
-
-LSH_TABLES = 3
-
-LSH_KEY_BITS = (8, 16)
-"""Fewest and most bits of a bucket's number; between them there are about as many buckets as codes."""
 
 HASHED_STRIDE = 2
 """One position in this many is in the LSH tables; queries are denser than references."""
@@ -52,6 +43,14 @@ class Hyperplanes:
 
     shape: Projection
     chroma: Projection
+
+    def equal(self, others: "Hyperplanes") -> bool:
+        """Return whether others make the same codes."""
+        pairs = ((self.shape, others.shape), (self.chroma, others.chroma))
+        return self is others or all(
+            np.array_equal(one.centre, other.centre) and np.array_equal(one.planes, other.planes)
+            for one, other in pairs
+        )
 
 
 @dataclass(frozen=True)
@@ -90,82 +89,6 @@ class Embeddings:
         heard = np.einsum("ij,ij->i", self.chroma, self.chroma)
         audible: npt.NDArray[np.bool_] = heard > self.chroma.shape[1] / N_CHROMA / 2
         return audible
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A catalogue, ready to be searched.
-
-    Parameters
-    ----------
-    settings : FeatureSettings
-    tracks : tuple of Track
-        In the order of their positions.
-    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
-        First position of each track, and the number of positions.
-    audible : np.ndarray [shape=(n,), dtype=bool]
-        Of each position; silence is not in the LSH tables, and its codes agree with nothing.
-    chroma_codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
-        Chroma codes of the positions in `hashed`.
-    neighbours : NeighbourIndex
-        Over the codes of the spectral shape: its rows are the positions.
-    lsh : LshTables
-        Over the chroma codes; its entries are positions.
-    planes : Hyperplanes
-    versions : VersionReference, optional
-        The same tracks for the version lane; without it, that lane is off.
-    excess : float, >= 0
-        By how much scores are too high because the tracks resemble each other; see
-        `stream_match.match.cohort`.
-    groups : np.ndarray [shape=(n_all,), dtype=int64], optional
-        For each track, the first track that holds the same recording; None if each is its own.
-
-    Notes
-    -----
-    Behind the tracks of the catalogue there may be those of a background, which `starts` and `groups` know
-    too: they are searched and compared, but have no name and are never claimed; see
-    `stream_match.match.background`.
-    """
-
-    settings: FeatureSettings
-    tracks: tuple[Track, ...]
-    starts: npt.NDArray[np.int64]
-    audible: npt.NDArray[np.bool_]
-    chroma_codes: Codes
-    neighbours: NeighbourIndex
-    lsh: LshTables
-    planes: Hyperplanes
-    versions: VersionReference | None = None
-    excess: float = 0.0
-    groups: npt.NDArray[np.int64] | None = None
-
-    @property
-    def n_all(self) -> int:
-        """Number of tracks, those of a background among them."""
-        return len(self.starts) - 1
-
-    def recording_of(self, track: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return one number for all tracks that hold the same recording."""
-        return track if self.groups is None else self.groups[track]
-
-    @property
-    def codes(self) -> Codes:
-        """All codes of the spectral shape, by position [shape=(n, n_bits // 8), dtype=uint8]; a copy."""
-        return self.neighbours.codes()
-
-    @property
-    def hashed(self) -> npt.NDArray[np.uint32]:
-        """Positions that are in the LSH tables, ascending [dtype=uint32]."""
-        return hashed_positions(self.audible, self.starts)
-
-    def track_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the number of the track at each position (-1 before the first, n_all past the last)."""
-        return np.searchsorted(self.starts, positions, side="right") - 1
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of audio in the catalogue."""
-        return len(self.audible) * self.settings.code_s
 
 
 @dataclass(frozen=True)
@@ -305,83 +228,3 @@ def code_means(means: Float32, planes: Hyperplanes, settings: FeatureSettings) -
     chance = np.random.default_rng(seed).integers(0, 256, codes.shape, np.uint8)
     codes[~audible] = chance[~audible]
     return TrackCodes(codes, planes.chroma.codes(rows.chroma[::HASHED_STRIDE]), audible)
-
-
-def lsh_key_bits(n_hashed: int) -> int:
-    """Return how many bits a key should have, so that a bucket holds about one position.
-
-    Parameters
-    ----------
-    n_hashed : int, >= 0
-
-    Returns
-    -------
-    int, in `LSH_KEY_BITS`
-    """
-    least, most = LSH_KEY_BITS
-    return min(max(round(math.log2(max(1, n_hashed))), least), most)
-
-
-def assemble(
-    tracks: Sequence[Track],
-    tracks_codes: Sequence[TrackCodes],
-    planes: Hyperplanes,
-    settings: FeatureSettings,
-) -> Reference:
-    """Put tracks together into a searchable catalogue.
-
-    Parameters
-    ----------
-    tracks : sequence of Track
-    tracks_codes : sequence of TrackCodes
-        In the same order. Whatever order and portions the tracks came in, equal input gives equal bytes.
-    """
-    starts = np.cumsum([0, *(len(track.codes) for track in tracks_codes)], dtype=np.int64)
-    return searchable(tracks, starts, joined(tracks_codes, settings), planes, settings)
-
-
-def joined(tracks_codes: Sequence[TrackCodes], settings: FeatureSettings) -> TrackCodes:
-    """Return the codes of all tracks, one after the other; chroma codes of what is in the LSH tables only."""
-    codes = np.concatenate([np.empty((0, settings.n_bits // 8), np.uint8), *(t.codes for t in tracks_codes)])
-    audible = np.concatenate([np.empty(0, np.bool_), *(t.audible for t in tracks_codes)])
-    none = np.empty((0, settings.chroma_bits // 8), np.uint8)
-    chroma_codes = np.concatenate([none, *(t.chroma_codes[t.audible[::HASHED_STRIDE]] for t in tracks_codes)])
-    return TrackCodes(codes, chroma_codes, audible)
-
-
-def searchable(
-    tracks: Sequence[Track],
-    starts: npt.NDArray[np.int64],
-    codes: TrackCodes,
-    planes: Hyperplanes,
-    settings: FeatureSettings,
-) -> Reference:
-    """Build the indexes over codes that have been joined."""
-    from stream_match.match.faiss_index import build_faiss
-
-    key_bits = min(lsh_key_bits(len(codes.chroma_codes)), settings.chroma_bits // LSH_TABLES)
-    hashed = hashed_positions(codes.audible, starts)
-    return Reference(
-        settings=settings,
-        tracks=tuple(tracks),
-        starts=starts,
-        audible=codes.audible,
-        chroma_codes=codes.chroma_codes,
-        neighbours=build_faiss(codes.codes),
-        lsh=build_lsh(codes.chroma_codes, hashed, n_tables=LSH_TABLES, key_bits=key_bits),
-        planes=planes,
-    )
-
-
-def hashed_positions(audible: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
-    """Return the positions that are in the LSH tables: one in `HASHED_STRIDE` of each track, if audible.
-
-    Parameters
-    ----------
-    audible : np.ndarray [shape=(n,), dtype=bool]
-    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
-    """
-    positions = np.flatnonzero(audible)
-    within = positions - starts[np.searchsorted(starts, positions, side="right") - 1]
-    hashed: npt.NDArray[np.uint32] = positions[within % HASHED_STRIDE == 0].astype(np.uint32)
-    return hashed

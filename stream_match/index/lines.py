@@ -1,20 +1,22 @@
 """The second look: bit agreement along a line through query and reference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.match.reference import Reference
-from stream_match.match.spans import Spans
+from stream_match.config import FeatureSettings
+from stream_match.index import kernels
+from stream_match.index.spans import Spans
+from stream_match.index.tracks import Tracks
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
-Bits = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+Rows = Int64 | slice
 
 LIKENESS_S = 29.7
 """Length over which two stretches of reference are compared."""
@@ -28,10 +30,11 @@ _PLACES = 12
 """A track is looked through in steps of 46 ms, a quarter of a position by default, and the best places once
 more."""
 
-_HALF_OF_A_WORD = 32
-
-_CODES_AT_ONCE = 40_960
-"""Codes that are compared at a time: what they take fits into a cache."""
+_LOOKED_THROUGH_S = 3600.0
+_LONG_TRACK_S = 4.5
+_LIKELY = 96
+"""A track longer than an hour is first looked through in whole positions, with the newest 4.5 s; then about
+the places that agree best. In a track of ten hours this takes 30 ms."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Lines:
     track : np.ndarray [shape=(n,), dtype=int64]
         A line counts only where it runs inside its track.
     head : np.ndarray [shape=(n,), dtype=float64]
-        Reference position at the newest query frame. There is a query code for every frame, a reference
+        Position in the track at the newest query frame. There is a query code for every frame, a reference
         code for every position only: a line is read at the query frames that meet positions.
     speed : np.ndarray [shape=(n,), dtype=float32]
         Reference positions per query position; negative for decoys, which run backwards.
@@ -116,25 +119,25 @@ class Lines:
 
 
 class LineReader:
-    """Compares stretches of query with a reference, along lines.
+    """Compares stretches of query with a catalogue, along lines.
 
     Parameters
     ----------
-    reference : Reference
+    segments : sequence of np.ndarray [shape=(n_rows, n_words), dtype=uint64]
+        Codes of each segment; may be mapped from files.
+    tracks : Tracks
+    settings : FeatureSettings
     """
 
-    def __init__(self, reference: Reference) -> None:
-        words = as_words(reference.codes)
-        self.spans = Spans(reference.settings.code_s)
+    def __init__(self, segments: Sequence[Words], tracks: Tracks, settings: FeatureSettings) -> None:
+        self.spans = Spans(settings.code_s)
         self.likeness_positions = self.spans.positions(LIKENESS_S)
-        self._longest_run = self.likeness_positions  # no line is read over more positions
-        beyond = np.zeros((self._longest_run, words.shape[1]), np.uint64)
-        padded = np.concatenate([beyond, words, beyond])
-        self._padded = padded.reshape(-1)
-        self._words = padded[self._longest_run : self._longest_run + len(words)]
-        self._starts = reference.starts
-        self._n_bits = reference.settings.n_bits
-        self._stride = reference.settings.listening().code_stride_frames
+        self._segments = segments
+        self._tracks = tracks
+        self._stride = settings.listening().code_stride_frames
+
+    def prefetch(self, lines: Lines) -> None:
+        """Be told of the lines that are read next; codes that are at hand need no fetching."""
 
     def similarity(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference agree at each position back along each line.
@@ -142,8 +145,7 @@ class LineReader:
         Parameters
         ----------
         query : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
-            Query codes at each shift, one frame apart, newest first; from `as_words`. No more frames than
-            half a minute has.
+            Query codes at each shift, one frame apart, newest first.
         audible : np.ndarray [shape=(n_frames,) or (n_shifts, n_frames), dtype=bool]
         lines : Lines
 
@@ -154,12 +156,11 @@ class LineReader:
             decides, -1 where none does; exactly 0 where the query is silent or too short, or the line
             outside its track.
         """
-        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
-        agreement = np.empty((len(lines), n_positions), np.float32)
-        for rows, order in self._portions(lines, n_positions):
-            bits = self._differing(query, audible, lines[rows], order).reshape(len(rows), -1, n_words)
-            count = bits.sum(axis=2, dtype=np.uint16)
-            agreement[rows] = np.float32(1) - count[:, ::order] * np.float32(2 / self._n_bits)
+        agreement = np.empty((len(lines), query.shape[1] // self._stride), np.float32)
+        for rows, along in self._by_segment(lines):
+            agreement[rows] = kernels.line_agreement(
+                *along, query, audible, lines.head[rows], lines.speed[rows], lines.shift[rows], self._stride
+            )
         return agreement
 
     def means(self, query: Words, audible: Bools, lines: Lines, windows: Int64) -> Float32:
@@ -176,15 +177,13 @@ class LineReader:
         -------
         np.ndarray [shape=(n_lines, n_windows), dtype=float32]
         """
-        n_positions, n_words = query.shape[1] // self._stride, query.shape[2]
         count = np.empty((len(lines), len(windows)), np.int64)
-        for rows, order in self._portions(lines, n_positions):
-            bits = self._differing(query, audible, lines[rows], order)
-            bounds = np.append(0, windows) if order > 0 else n_positions - np.append(0, windows)[::-1]
-            bits = bits[:, bounds[0] * n_words : bounds[-1] * n_words]
-            parts = np.add.reduceat(bits, (bounds[:-1] - bounds[0]) * n_words, axis=1, dtype=np.uint32)
-            count[rows] = parts[:, ::order].cumsum(axis=1)
-        means: Float32 = (1 - count * (2 / self._n_bits / windows)).astype(np.float32)
+        for rows, along in self._by_segment(lines):
+            heads, speeds, shifts = lines.head[rows], lines.speed[rows], lines.shift[rows]
+            count[rows] = kernels.line_counts(
+                *along, query, audible, heads, speeds, shifts, self._stride, windows
+            )
+        means: Float32 = (1 - count * (2 / (64 * query.shape[2]) / windows)).astype(np.float32)
         return means
 
     def mean(self, query: Words, audible: Bools, lines: Lines) -> Float32:
@@ -197,60 +196,16 @@ class LineReader:
         """
         return self.means(query, audible, lines, np.array([query.shape[1] // self._stride]))[:, 0]
 
-    def _portions(self, lines: Lines, n_positions: int) -> Iterator[tuple[Int64, Literal[1, -1]]]:
-        """Yield the lines that are read at once, and how their positions lie in memory, newest first."""
-        at_once = max(1, _CODES_AT_ONCE // max(1, n_positions))
-        orders: tuple[Literal[1, -1], ...] = (1, -1)
-        for order in orders:
-            rows = np.flatnonzero(order * lines.speed < 0)
-            for first in range(0, len(rows), at_once):
-                yield rows[first : first + at_once], order
-
-    def _differing(self, query: Words, audible: Bools, lines: Lines, order: Literal[1, -1]) -> Bits:
-        """Return how many bits of each word differ, at positions as they lie in memory.
-
-        Parameters
-        ----------
-        order : {1, -1}
-            1 if the first of them is the newest, else the last is.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_lines, n_positions * n_words), dtype=uint8]
-            Half of the bits where nothing can be compared.
-        """
-        n_frames, n_words = query.shape[1:]
-        n_positions = n_frames // self._stride
-        newest = -order * np.floor(-order * lines.head + 0.5 / self._stride)
-        lowest = newest if order > 0 else newest - (n_positions - 1)
-        number = np.arange(n_positions)
-        # Each position is read at the frame nearest to when it sounded: at another speed, frames at a fixed
-        # distance would drift between two positions.
-        frame = (lowest - lines.head)[:, np.newaxis] + number
-        frame *= (-self._stride / lines.speed.astype(np.float64))[:, np.newaxis]
-        frame = np.rint(np.maximum(frame, 0, out=frame), out=frame)
-        compared = frame < n_frames
-        place = frame.astype(np.int64) + (lines.shift * n_frames)[:, np.newaxis]
-        if not audible.all():
-            heard = np.broadcast_to(audible, query.shape[:2]).reshape(-1)
-            compared &= heard.take(place, mode="clip")
-        first = lowest.astype(np.int64)
-        before, beyond = self._starts[lines.track] - first, self._starts[lines.track + 1] - first
-        if (before > 0).any() or (beyond < n_positions).any():
-            compared &= (number >= before[:, np.newaxis]) & (number < beyond[:, np.newaxis])
-        words = query.reshape(-1, n_words).take(place.reshape(-1), axis=0, mode="clip")
-        words ^= self._runs(first, n_positions)
-        differing: Bits = np.bitwise_count(words)
-        differing[~compared.reshape(-1)] = _HALF_OF_A_WORD
-        return differing.reshape(len(lines), -1)
-
-    def _runs(self, first: Int64, n_positions: int) -> Words:
-        """Return the codes of runs of positions, one after the other; what lies beyond the ends is zero."""
-        n_words = self._words.shape[1]
-        n_runs = len(self._padded) // n_words - n_positions + 1
-        shape, word = (n_runs, n_positions * n_words), self._padded.itemsize
-        runs: Words = np.ndarray(shape, np.uint64, self._padded.data, strides=(n_words * word, word))
-        return runs[np.clip(first + self._longest_run, 0, n_runs - 1)].reshape(-1, n_words)
+    def _by_segment(self, lines: Lines) -> Iterator[tuple[Rows, tuple[Words, Int64, Int64]]]:
+        """Yield the lines in each segment, its codes, and where the tracks of these lines stand in it."""
+        segment = self._tracks.segment[lines.track]
+        first, length = self._tracks.first[lines.track], self._tracks.length[lines.track]
+        if len(self._segments) == 1:
+            yield slice(None), (self._segments[0], first, length)
+            return
+        for number in np.unique(segment):
+            rows = np.flatnonzero(segment == number)
+            yield rows, (self._segments[number], first[rows], length[rows])
 
     def peak(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference would agree along each line if no frame lay between theirs.
@@ -314,14 +269,26 @@ class LineReader:
         np.ndarray [shape=(n,), dtype=float64]
             Of the best twelve, to 46 ms, best first.
         """
-        first, beyond = self._starts[line.track[0]], self._starts[line.track[0] + 1]
-        apart = _PLACES_APART * self.spans.scale
-        heads = first + apart * np.arange(int((beyond - first) / apart))
+        heads = self._heads_in_track(query, audible, line)
         means = self.mean(query, audible, line.at(heads))
         ridges = means >= np.maximum(np.append(means[1:], -1), np.insert(means[:-1], 0, -1))
         ridges = np.flatnonzero(ridges)
         best: npt.NDArray[np.float64] = heads[ridges[np.argsort(-means[ridges], kind="stable")[:_PLACES]]]
         return best
+
+    def _heads_in_track(self, query: Words, audible: Bools, line: Lines) -> Float64:
+        """Return where a track is looked through: everywhere, or in a long one where it may agree at all."""
+        apart = _PLACES_APART * self.spans.scale
+        length = int(self._tracks.length[line.track[0]])
+        if length <= self.spans.positions(_LOOKED_THROUGH_S):
+            return apart * np.arange(int(length / apart), dtype=np.float64)
+        newest = self.spans.positions(_LONG_TRACK_S) * self._stride
+        everywhere = line.at(np.arange(length, dtype=np.float64))
+        means = self.mean(query[:, :newest], audible[:newest], everywhere)
+        likely = np.sort(np.argsort(-means, kind="stable")[:_LIKELY])
+        around = likely[:, np.newaxis] + apart * np.arange(-2 / _PLACES_APART, 2 / _PLACES_APART + 1)
+        heads: Float64 = np.unique(np.clip(around, 0, length - 1))
+        return heads
 
     def likeness(self, line: Lines, others: Lines, *, least: int | None = None) -> Float32:
         """Return how well the reference agrees with itself, about the heads of two lines.
@@ -371,9 +338,12 @@ class LineReader:
         """
         back = np.arange(n_frames) / self._stride
         positions = np.rint(lines.head[:, np.newaxis] - lines.speed[:, np.newaxis] * back).astype(np.int64)
-        first, beyond = self._starts[lines.track], self._starts[lines.track + 1]
-        inside = (positions >= first[:, np.newaxis]) & (positions < beyond[:, np.newaxis])
-        return self._words.take(positions, axis=0, mode="clip"), inside
+        inside = (positions >= 0) & (positions < self._tracks.length[lines.track][:, np.newaxis])
+        words = np.zeros((len(lines), n_frames, self._segments[0].shape[1]), np.uint64)
+        for rows, (codes, first, _) in self._by_segment(lines):
+            found = first[:, np.newaxis] + positions[rows]
+            words[rows] = codes.take(found, axis=0, mode="clip")
+        return words, inside
 
 
 def as_words(codes: npt.NDArray[np.uint8]) -> Words:

@@ -1,0 +1,1 @@
+"""Pure: the catalogue in memory: codes, their indexes, and the reading of lines through them."""

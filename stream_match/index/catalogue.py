@@ -1,0 +1,284 @@
+"""The catalogue in memory: an immutable snapshot of segments, shared by everything that listens."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.config import FeatureSettings
+from stream_match.events import Track
+from stream_match.index.coding import Hyperplanes
+from stream_match.index.harmony import Harmony
+from stream_match.index.lines import LineReader
+from stream_match.index.neighbours import Codes
+from stream_match.index.port import Hits
+from stream_match.index.ranks import first_of_each
+from stream_match.index.segment import Segment
+from stream_match.index.tracks import GONE, Tracks
+
+Int64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+NEIGHBOURS = 50
+"""Neighbours of a code that get its vote. In deep noise the right one is seldom the nearest, but it is among
+them again and again on one line: 50 for every 46 ms find what comparing everything finds, 50 for every 93 ms
+do not."""
+
+_ASKED = 1.5
+"""Neighbours asked for, for each one wanted. Those as far away as the last one are left out, for which of
+them an index returns is its own affair; with these, 50 remain."""
+
+_NEIGHBOURS_PER_RECORDING = 12
+_MOST_COPIES = 10
+"""A recording with copies gets no more of a code's neighbours than this. More are asked for, the more copies
+there are, up to ten times as many: else eighty copies of a jingle would be all the neighbours there are."""
+
+_LARGEST_BUCKET_SHARE = 1 / 1024
+_BUCKET = (32, 128)
+"""Buckets with more than this share of the catalogue say little, like stop words, and are passed over; in a
+small catalogue none up to the first size is, and in any the ones beyond the second are."""
+
+_TRACK_BITS, _POSITION_BITS = 26, 26
+_DISTANCE_SHIFT = _TRACK_BITS + _POSITION_BITS
+"""Room for 67 million tracks, and for positions of 144 days, in the key by which neighbours are ordered."""
+
+_BEYOND = (1 << 11) - 1
+"""Distance that no code has."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment as it stands in a catalogue.
+
+    Parameters
+    ----------
+    segment : Segment
+    named : tuple of Track
+        Its tracks, in their order; none if it is a background.
+    removed : frozenset of int
+        Tracks, by their number in the segment, that are not in the catalogue any more.
+    """
+
+    segment: Segment
+    named: tuple[Track, ...]
+    removed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A catalogue, ready to be searched; nothing of it ever changes.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+    planes : Hyperplanes
+        That all codes were made with.
+    segments : tuple of Segment
+    numbers : tuple of np.ndarray [shape=(n_tracks of the segment,), dtype=int64]
+        For each segment, the numbers of its tracks in `tracks`; `GONE` for those that were removed.
+    tracks : Tracks
+    excess : float, >= 0
+        By how much scores are too high because the tracks resemble each other; see
+        `stream_match.match.cohort`.
+    """
+
+    settings: FeatureSettings
+    planes: Hyperplanes
+    segments: tuple[Segment, ...]
+    numbers: tuple[Int64, ...]
+    tracks: Tracks
+    excess: float = 0.0
+
+    @cached_property
+    def lines(self) -> LineReader:
+        """What reads codes along lines."""
+        words = tuple(segment.words for segment in self.segments)
+        return LineReader(words, self.tracks, self.settings)
+
+    @cached_property
+    def harmony(self) -> Harmony | None:
+        """The same tracks for the version lane; None if that lane is off."""
+        parts = [segment.harmony for segment in self.segments]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            return None
+        return Harmony(self.settings, known, self.numbers, len(self.tracks.named), self.tracks.groups)
+
+    @property
+    def n_codes(self) -> int:
+        """Number of codes, those of removed tracks among them."""
+        return sum(map(len, self.segments))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio in the tracks that have a name."""
+        return float(self.tracks.length[: len(self.tracks.named)].sum()) * self.settings.code_s
+
+    def audible(self, track: int) -> Bools:
+        """Return which positions of a track are of sound and not of silence."""
+        segment, rows = self._place(track)
+        return segment.audible[rows]
+
+    def codes(self, track: int) -> Codes:
+        """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""
+        segment, rows = self._place(track)
+        return segment.codes[rows]
+
+    def chroma_codes(self, track: int) -> tuple[Int64, Codes]:
+        """Return the positions of a track that are in the LSH tables, ascending, and their chroma codes.
+
+        Returns
+        -------
+        positions : np.ndarray [shape=(m,), dtype=int64]
+        codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
+        """
+        segment, rows = self._place(track)
+        at = slice(*np.searchsorted(segment.hashed, [rows.start, rows.stop]).tolist())
+        return segment.hashed[at].astype(np.int64) - rows.start, segment.chroma_codes[at]
+
+    def _place(self, track: int) -> tuple[Segment, slice]:
+        """Return the segment of a track, and its rows there."""
+        first = int(self.tracks.first[track])
+        rows = slice(first, first + int(self.tracks.length[track]))
+        return self.segments[int(self.tracks.segment[track])], rows
+
+    def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
+        """Ask both voters.
+
+        Parameters
+        ----------
+        codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
+            For the nearest codes of the spectral shape.
+        chroma_codes : np.ndarray [shape=(m, chroma_bits // 8), dtype=uint8]
+            For the codes in one bucket of the LSH tables with them.
+
+        Returns
+        -------
+        tuple of Hits
+            Of the neighbours and of the buckets.
+        """
+        return self._nearest(codes), self._in_one_bucket(chroma_codes)
+
+    def _nearest(self, codes: Codes) -> Hits:
+        """Return the nearest neighbours of each code: as many, and in the same order, as any index would."""
+        copies = min(int(self.tracks.copies.max(initial=1)), _MOST_COPIES)
+        wanted = NEIGHBOURS * copies
+        keys = self._ordered_neighbours(codes, math.ceil(wanted * _ASKED))[:, :wanted]
+        rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
+        keys = keys[rows, columns]
+        track = (keys >> _POSITION_BITS) & ((1 << _TRACK_BITS) - 1)
+        if copies > 1:
+            kept = self._thinned(rows, track)
+            rows, keys, track = rows[kept], keys[kept], track[kept]
+        agreement = 1 - 2 * (keys >> _DISTANCE_SHIFT) / self.settings.n_bits
+        position = keys & ((1 << _POSITION_BITS) - 1)
+        return Hits(rows, track, position, np.maximum(agreement, 0).astype(np.float32))
+
+    def _ordered_neighbours(self, codes: Codes, k: int) -> Int64:
+        """Return the neighbours of each code in one key each, by distance, track and position.
+
+        Those strictly nearer than the k-th of all are known completely, those as near as it are not.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_segments * k), dtype=int64]
+            Ascending; `_BEYOND` where there is none.
+        """
+        found = [np.empty((len(codes), 0), np.int64)]
+        limit = np.full(len(codes), _BEYOND, np.int64)
+        for segment, numbers in zip(self.segments, self.numbers, strict=True):
+            asked = min(k, len(segment))
+            if asked == 0:
+                continue
+            distances, rows = segment.neighbours.search(codes, asked)
+            far = np.where(rows >= 0, distances.astype(np.int64), _BEYOND)
+            if asked < len(segment):
+                limit = np.minimum(limit, far[:, -1])
+            within = segment.track_of(np.maximum(rows, 0))
+            track = numbers[within]
+            far[track == GONE] = _BEYOND
+            position = np.maximum(rows, 0) - segment.starts[within]
+            found.append((far << _DISTANCE_SHIFT) | (np.maximum(track, 0) << _POSITION_BITS) | position)
+        keys = np.sort(np.concatenate(found, axis=1), axis=1)
+        if keys.shape[1] > k:
+            limit = np.minimum(limit, keys[:, k - 1] >> _DISTANCE_SHIFT)
+        keys[keys >= limit[:, np.newaxis] << _DISTANCE_SHIFT] = _BEYOND << _DISTANCE_SHIFT
+        return keys
+
+    def _thinned(self, rows: Int64, track: Int64) -> Int64:
+        """Return which neighbours are kept of each code, nearest first."""
+        recording = self.tracks.recording_of(track)
+        few = first_of_each(rows * len(self.tracks) + recording, _NEIGHBOURS_PER_RECORDING)
+        kept = np.flatnonzero(few | (self.tracks.copies[recording] == 1))
+        return kept[first_of_each(rows[kept], NEIGHBOURS)]
+
+    def _in_one_bucket(self, codes: Codes) -> Hits:
+        """Return what is in one bucket with each code; one hit per table and row."""
+        hits = [Hits.none()]
+        for segment, numbers in zip(self.segments, self.numbers, strict=True):
+            row, found = segment.lsh.lookup(codes, largest_bucket=self._largest_bucket(segment))
+            within = segment.track_of(found)
+            track = numbers[within]
+            kept = track != GONE
+            within, position = within[kept], found[kept]
+            hits.append(
+                Hits(
+                    row[kept], track[kept], position - segment.starts[within], np.ones(kept.sum(), np.float32)
+                )
+            )
+        return Hits.joined(hits)
+
+    @staticmethod
+    def _largest_bucket(segment: Segment) -> int:
+        least, most = _BUCKET
+        return min(max(least, int(len(segment.chroma_codes) * _LARGEST_BUCKET_SHARE)), most)
+
+
+def catalogue_of(
+    parts: Sequence[Part], planes: Hyperplanes, settings: FeatureSettings, *, excess: float = 0.0
+) -> Catalogue:
+    """Make a catalogue of segments.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Those that have names first, then those of a background.
+    planes : Hyperplanes
+    settings : FeatureSettings
+    excess : float
+    """
+    named: list[Track] = []
+    numbers, segments, firsts, lengths = [], [], [], []
+    count = 0
+    for number, part in enumerate(parts):
+        kept = np.ones(part.segment.n_tracks, np.bool_)
+        kept[sorted(part.removed)] = False
+        numbers.append(np.where(kept, count + np.cumsum(kept) - 1, GONE))
+        count += int(kept.sum())
+        named += [track for track, stays in zip(part.named, kept, strict=False) if stays]
+        segments.append(np.full(kept.sum(), number, np.int64))
+        firsts.append(part.segment.starts[:-1][kept])
+        lengths.append(np.diff(part.segment.starts)[kept])
+    none = np.empty(0, np.int64)
+    tracks = Tracks(
+        tuple(named),
+        np.concatenate([none, *segments]),
+        np.concatenate([none, *firsts]),
+        np.concatenate([none, *lengths]),
+    )
+    return Catalogue(settings, planes, tuple(part.segment for part in parts), tuple(numbers), tracks, excess)
+
+
+def grouped(catalogue: Catalogue, groups: Int64 | None) -> Catalogue:
+    """Return a catalogue of which it is known which tracks hold the same recording.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    groups : np.ndarray [shape=(n_all,), dtype=int64] or None
+        As in `Tracks`.
+    """
+    return replace(catalogue, tracks=replace(catalogue.tracks, groups=groups))

@@ -1,0 +1,200 @@
+"""Nearest neighbours by FAISS; the only file in which faiss stands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.errors import CatalogError
+from stream_match.index.neighbours import Codes
+
+FLAT_UP_TO = 40_000
+"""Codes, about two hours, up to which every code is compared: a query then takes 0.1 ms at most.
+
+Beyond, a code stands in the list of the nearest of some codes drawn by chance, and the lists nearest to a
+query are searched. Lists about means of codes (k-means) keep no more, and take minutes to train."""
+
+LISTS_PER_ROOT = 4
+MOST_LISTS = 16_384
+"""Lists per square root of the number of codes, and at most: to find the list of each code takes as many
+comparisons as there are lists."""
+
+PROBED = 64
+"""Lists that are searched for a code: as many of its neighbours are found in any catalogue of up to thousands
+of hours. See `docs/recordings.md` for what is lost against comparing everything."""
+
+_PROBED_NEAR = 4
+"""And for codes that differ little, as those of copies do."""
+
+_SEED = 20_261_126
+
+_ADDED_AT_ONCE = 1 << 18
+
+Lists = tuple[Codes, list[npt.NDArray[np.int64]]]
+
+
+class FaissIndex:
+    """A FAISS binary index: exhaustive (flat) or inverted lists.
+
+    Parameters
+    ----------
+    index : faiss.IndexBinary
+        Searched by one thread: a query is small, and a daemon shares its machine.
+    """
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    def search(
+        self, codes: Codes, k: int, *, near: bool = False
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Return the nearest codes; see `NeighbourIndex.search`."""
+        with _one_thread():
+            distances, rows = self._index.search(
+                np.ascontiguousarray(codes), k, params=self._probed(near=near)
+            )
+        return distances, rows
+
+    def _probed(self, *, near: bool) -> Any:
+        """Return how many lists are searched, as a parameter of one search: the index is shared."""
+        import faiss
+
+        if self.exhaustive:
+            return None
+        wanted = _PROBED_NEAR if near else PROBED
+        probed = faiss.SearchParametersIVF()
+        probed.nprobe = min(wanted, int(self._index.nlist))
+        return probed
+
+    def __len__(self) -> int:
+        """Return the number of codes."""
+        return int(self._index.ntotal)
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of a code; FAISS reads past the end of shorter ones."""
+        return int(self._index.d)
+
+    @property
+    def exhaustive(self) -> bool:
+        """True if every code is compared, False if only some inverted lists are."""
+        return not hasattr(self._index, "nprobe")
+
+    def lists(self) -> Lists:
+        """Return the inverted lists as arrays: which codes they lie about, and which rows are in each.
+
+        Returns
+        -------
+        centres : np.ndarray [shape=(n_lists, n_bytes), dtype=uint8]
+        rows : list of np.ndarray [shape=(n_in_list,), dtype=int64]
+        """
+        import faiss
+
+        lists = self._index.invlists
+        quantizer: Any = faiss.downcast_IndexBinary(self._index.quantizer)
+        centres = faiss.vector_to_array(quantizer.xb)
+        sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
+        rows = [
+            faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
+            for number, size in enumerate(sizes)
+        ]
+        return centres.reshape(len(sizes), -1), rows
+
+    def save(self, path: str) -> None:
+        """Write the index to a file, from which `load_lists` maps it.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index_binary(self._index, path)
+        except RuntimeError as error:
+            raise OSError(f"{path} cannot be written: is the disk full?") from error
+
+
+def build_faiss(codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
+    """Build an index over codes: flat for a small segment, inverted lists for a large one.
+
+    Equal codes give equal indexes.
+
+    Parameters
+    ----------
+    codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
+    flat_up_to : int
+        The size at which one gives way to the other.
+    """
+    with _one_thread():
+        return FaissIndex(_flat(codes) if len(codes) <= flat_up_to else _lists(codes))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let FAISS use one thread, and give the calling thread back what it had: OpenMP counts for each."""
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _flat(codes: Codes) -> Any:
+    import faiss
+
+    index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
+    index.add(np.ascontiguousarray(codes))
+    return index
+
+
+def _lists(codes: Codes) -> Any:
+    """Return inverted lists about some of the codes."""
+    import faiss
+
+    n_lists = min(int(LISTS_PER_ROOT * np.sqrt(len(codes))), MOST_LISTS)
+    chosen = np.random.default_rng(_SEED).choice(len(codes), n_lists, replace=False)
+    centres = _flat(codes[np.sort(chosen)])
+    index = faiss.IndexBinaryIVF(centres, codes.shape[1] * 8, n_lists)
+    centres.this.disown()  # the index owns them
+    index.own_fields = True
+    index.is_trained = True
+    for first in range(0, len(codes), _ADDED_AT_ONCE):  # codes may be mapped, and more than fit into memory
+        index.add(np.ascontiguousarray(codes[first : first + _ADDED_AT_ONCE]))
+    return index
+
+
+def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
+    """Map inverted lists from their file; what is not searched is not read.
+
+    Parameters
+    ----------
+    path : str
+    n_codes, n_bits : int
+        That they must have.
+
+    Raises
+    ------
+    CatalogError
+        If FAISS cannot read it, or it holds something else.
+    """
+    import faiss
+
+    try:
+        if hasattr(faiss, "set_deserialization_vector_byte_limit"):  # newer versions
+            # No file holds more than its length; a damaged header may claim any amount.
+            faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
+        stored = faiss.read_index_binary(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+    except (RuntimeError, OSError, MemoryError) as error:
+        raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error
+    index = FaissIndex(stored)
+    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits:
+        raise CatalogError(f"{path} holds other lists than its segment: build it again")
+    return index

@@ -1,0 +1,72 @@
+"""The tracks of a catalogue: who they are, and where their codes stand."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.events import Track
+
+Int64 = npt.NDArray[np.int64]
+
+GONE = -1
+"""Number of a track that is not in a catalogue (any more)."""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """The tracks of a catalogue, by number.
+
+    Those that have a name come first. Those of a background follow: they are searched and compared as the
+    others are, but never claimed.
+
+    Parameters
+    ----------
+    named : tuple of Track
+    segment : np.ndarray [shape=(n_all,), dtype=int64]
+        Number of the segment that holds each track.
+    first : np.ndarray [shape=(n_all,), dtype=int64]
+        Row of its position 0 there.
+    length : np.ndarray [shape=(n_all,), dtype=int64]
+        Its positions.
+    groups : np.ndarray [shape=(n_all,), dtype=int64], optional
+        For each track, the first track that holds the same recording; None if each is its own.
+    """
+
+    named: tuple[Track, ...]
+    segment: Int64
+    first: Int64
+    length: Int64
+    groups: Int64 | None = None
+
+    def __len__(self) -> int:
+        """Return the number of all tracks, those of a background among them."""
+        return len(self.length)
+
+    def __getitem__(self, number: int) -> Track:
+        """Return a track that has a name."""
+        return self.named[number]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each track that has a name, by its id."""
+        return {track.id: number for number, track in enumerate(self.named)}
+
+    @cached_property
+    def copies(self) -> Int64:
+        """How many tracks hold each recording [shape=(n_all,), dtype=int64], by the first of them."""
+        return np.bincount(self.recording_of(np.arange(len(self))), minlength=len(self))
+
+    def recording_of(self, track: Int64) -> Int64:
+        """Return one number for all tracks that hold the same recording."""
+        return track if self.groups is None else self.groups[track]
+
+    def renumbered(self, newer: "Tracks") -> Int64:
+        """Return the number that each of these tracks has in another table [shape=(n_all,), dtype=int64].
+
+        Tracks with a name are found by their ids. The others are `GONE`.
+        """
+        numbers = np.full(len(self), GONE, np.int64)
+        numbers[: len(self.named)] = [newer.numbers.get(track.id, GONE) for track in self.named]
+        return numbers
