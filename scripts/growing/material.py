@@ -2,14 +2,15 @@
 
 Three kinds, from the dearest and likest to the cheapest:
 
-- `sounded`: audio that is cut elsewhere, played at another speed, so that its pitch moves along, and mostly mixed
-  with another track that has been treated so too;
+- `sounded`: audio that is cut elsewhere, played at another speed, so that its pitch moves along, and mostly
+  mixed with another track that has been treated so too;
 - `stretched`: the same done to feature frames, a dozen times faster;
 - `permuted`: codes of the tracks themselves, their bits in another order.
 
-Nothing of a track is heard as itself in them. Each copy sounds 2 to 8 semitones higher or lower, and as much
-faster or slower (12 to 60 %), while recordings are looked for from -4 to +4 % and a semitone either way. Main
-parts of two copies of one track lie 1.2 semitones apart, 7 %, or more. What is stretched has another key as well.
+Nothing of a track is heard as itself in them. What is sounded is 2 to 8 semitones higher or lower, and as
+much faster or slower (12 to 60 %), while recordings are looked for from -4 to +4 % and a semitone either way.
+Main parts of two copies of one track lie 1.2 semitones apart, 7 %, or more. What is stretched is in another
+key and runs 8 to 65 % faster or slower; two copies of one track may be near each other.
 """
 
 from collections.abc import Iterator
@@ -116,7 +117,7 @@ class Frames:
         return frames
 
     def _moved(self, track: int, rng: np.random.Generator) -> Float32:
-        """Return a track in another key and at another pace: both in 2 to 10 semitones, apart from each other."""
+        """Return a track in another key and at another pace."""
         frames = self.tracks[track]
         semitones = int(rng.choice([-5, -4, -3, -2, 2, 3, 4, 5, 6, 7]))
         pace = float(rng.choice([-1, 1])) * rng.uniform(0.08, 0.5)
