@@ -8,7 +8,9 @@ from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.engine import Engine
 from stream_match.events import Track
 from stream_match.features.rolling import RollingChroma, RollingFeatures
-from stream_match.match.reference import assemble, code_track, fit_to_tracks
+from stream_match.index.catalogue import Part, catalogue_of
+from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.segment import build_segment
 
 RATE_HZ = 22_050
 SETTINGS = FeatureSettings()
@@ -81,7 +83,8 @@ def catalogue(recordings, settings=SETTINGS):
     frames = [frames_of(y, settings) for y in recordings.values()]
     planes = fit_to_tracks(frames, settings)
     codes = [code_track(rows, planes, settings) for rows in frames]
-    return assemble([Track(id=name) for name in recordings], codes, planes, settings)
+    named = tuple(Track(id=name) for name in recordings)
+    return catalogue_of([Part(build_segment(codes, settings), named)], planes, settings)
 
 
 def tones(frequencies_hz, seconds, harmonics=1, seed=0):

@@ -198,10 +198,9 @@ def test_words_keep_all_bits(n_bytes):
     seed=st.integers(0, 10_000),
     n_lines=st.integers(0, 12),
     n_positions=st.integers(1, 30),
-    at_once=st.sampled_from([1, 50, 40_960]),
     data=st.data(),
 )
-def test_means_are_those_of_similarities(seed, n_lines, n_positions, at_once, data):
+def test_means_are_those_of_similarities(seed, n_lines, n_positions, data):
     rng = np.random.default_rng(seed)
     reference = reference_of([random_codes(n, seed + i) for i, n in enumerate(LENGTHS)], stride=2)
     n_frames = n_positions * stride_of(reference)
@@ -212,10 +211,7 @@ def test_means_are_those_of_similarities(seed, n_lines, n_positions, at_once, da
     windows = np.array(sorted(data.draw(lengths)), np.int64)
     reader = LineReader(reference)
     similarity = reader.similarity(query, audible, lines)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines_module, "_CODES_AT_ONCE", at_once)
-        np.testing.assert_array_equal(reader.similarity(query, audible, lines), similarity)
-        means = reader.means(query, audible, lines, windows)
+    means = reader.means(query, audible, lines, windows)
     assert (means.shape, means.dtype) == ((n_lines, len(windows)), np.float32)
     for row, line in zip(means, similarity, strict=True):
         for mean, window in zip(row, windows, strict=True):
