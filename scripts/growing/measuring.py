@@ -30,6 +30,9 @@ _DECISION_SAMPLES = 8192
 """0.37 s: one decision falls in it."""
 
 
+_EXCERPT_S = 40.0
+
+
 @dataclass(frozen=True)
 class Cost:
     """What it costs to listen to some audio with both match lanes and onsets.
@@ -72,9 +75,10 @@ def _fed(catalogue: Catalogue, y: Float32, block_samples: int) -> list[float]:
     return seconds
 
 
-def excerpts(folders: Sequence[Path], *, seconds: float, each_s: float = 40.0) -> Float32:
+def excerpts(folders: Sequence[Path], *, seconds: float) -> Float32:
     """Return stretches of files, half a minute from their beginnings, evenly chosen, one after the other."""
     paths = list(files(folders))
+    each_s = min(seconds, _EXCERPT_S)
     count = max(1, round(seconds / each_s))
     stretches = []
     for path in paths[:: max(1, len(paths) // count)][:count]:
