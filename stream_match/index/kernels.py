@@ -41,9 +41,7 @@ def _compiled(*arguments: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
-        compile_it: Any = partial(
-            numba.njit, arguments, nogil=True, error_model="numpy"
-        )
+        compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy")
         try:
             kernel: F = compile_it(cache=True)(function)
         except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again

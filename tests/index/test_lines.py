@@ -61,7 +61,7 @@ def test_similarity_is_that_of_a_loop(seed, stride, n_bits, n_frames):
             len(tracks[track]) - 1,
             query[shift],
             audible,
-            stride_of(reference),
+            each,
             float(head),
             float(speed),
         )
