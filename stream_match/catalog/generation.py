@@ -1,7 +1,7 @@
 """The next generation of an index: segments that stay, one that is new, and a manifest of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -70,7 +70,7 @@ class Basis:
     planes: Hyperplanes
     entry: PlanesEntry | None = None
     generation: int = 0
-    cohort: Scores = MappingProxyType({})
+    cohort: Scores = field(default_factory=dict)
 
 
 def write_generation(
