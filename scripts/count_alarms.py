@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from stream_match.match.reference import Reference
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import read_blocks
@@ -21,7 +22,6 @@ from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError, StreamMatchError
 from stream_match.events import MatchFacts
-from stream_match.match.reference import Reference
 
 BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
 """Alarms per hour; what was claimed at the first tells what would have been at the others."""

@@ -203,7 +203,9 @@ def _names_of(row: TrackRow) -> dict[str, str]:
 def basis_of(index: OpenIndex) -> Basis:
     """Return what the segments of an index have in common."""
     manifest = index.manifest
-    return Basis(manifest.settings, index.planes, manifest.parts.hyperplanes, manifest.generation)
+    return Basis(
+        manifest.settings, index.planes, manifest.parts.hyperplanes, manifest.generation, manifest.cohort
+    )
 
 
 def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
 from stream_match.index.copies import copies_of
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.cohort import excess
+from stream_match.match.cohort import Scores, asked, excess_of
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,15 @@ class Basis:
         Of the planes, if they are in the folder already.
     generation : int
         Of the index before; 0 if there is none.
+    cohort : mapping of str to tuple of float
+        What it was asked about its own tracks.
     """
 
     settings: FeatureSettings
     planes: Hyperplanes
     entry: PlanesEntry | None = None
     generation: int = 0
+    cohort: Scores = MappingProxyType({})
 
 
 def write_generation(
@@ -97,7 +101,8 @@ def write_generation(
         written = write_segment(made.segment, made.rows, draft.new / SEGMENTS)
         segments.append(replace(made, entry=written))
     catalogue = _catalogue(segments, basis, entry)
-    manifest = _manifest(segments, basis, entry, excess(ready(catalogue)))
+    known = {name: scores for name, scores in basis.cohort.items() if name not in new}
+    manifest = _manifest(segments, basis, entry, asked(ready(catalogue), known))
     (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest))
     (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
     return manifest
@@ -108,7 +113,7 @@ def _catalogue(segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry
 
 
 def _manifest(
-    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, excess_found: float = 0.0
+    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, cohort: Scores = MappingProxyType({})
 ) -> Manifest:
     rows = [segment.rows[number] for segment in segments for number in segment.left]
     return Manifest(
@@ -120,7 +125,8 @@ def _manifest(
             seconds=round(sum(row.seconds for row in rows), 3),
             codes=sum(row.codes for row in rows),
         ),
-        excess=excess_found,
+        excess=excess_of(cohort),
+        cohort=dict(cohort),
         parts=CatalogueParts(hyperplanes=entry),
         segments=tuple(segment.entry for segment in segments),
     )

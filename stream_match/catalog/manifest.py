@@ -109,6 +109,9 @@ class Counts(Written):
     codes: Annotated[int, Field(ge=0, lt=1 << 40)]
 
 
+HighestScore = Annotated[float, Field(ge=0, le=1e6)]
+
+
 class Manifest(Written):
     """The whole manifest, without its own hash."""
 
@@ -122,8 +125,8 @@ class Manifest(Written):
     excess: float = Field(
         default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"
     )
-    cohort: dict[str, float] = Field(
-        default={}, description="What the index was asked for that, by track, and the highest false score"
+    cohort: dict[str, tuple[HighestScore, ...]] = Field(
+        default={}, description="What was asked about for that: highest false scores, by track"
     )
     parts: CatalogueParts
     segments: tuple[SegmentEntry, ...] = Field(min_length=1)

@@ -8,17 +8,23 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream_match.cli.embedded import open_sink
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
-from stream_match.service import EnginePort, Report, World, listen
+from stream_match.service import CurrentCatalogue, EnginePort, Report, World, listen
+
+if TYPE_CHECKING:
+    from stream_match.index.port import CataloguePort
 
 log = logging.getLogger(__name__)
 
-RELOAD_SAID = "SIGHUP: there is nothing to reload yet, so it does nothing (SIGTERM ends)"
+NOTHING_TO_RELOAD = (
+    "SIGHUP: this listener has no index that could have changed, so it does nothing (SIGTERM ends)"
+)
 """Said once."""
 
 
@@ -54,35 +60,65 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
             "(--index DIR; stream-match index build makes it)."
         )
     signals = _Signals()
-    report = asyncio.run(_listen(settings, _engines(settings, matching=matching), signals))
+    catalogue = _catalogue(settings.index) if matching and settings.index is not None else None
+    report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue), signals))
     failed = report.failed or report.undelivered
     return report, 1 if failed and not signals.came else 0
 
 
-def _engines(settings: ListenSettings, *, matching: bool) -> Callable[[], EnginePort]:
-    """Return what makes engines with the lanes that are wanted."""
+def _catalogue(index: Path) -> "CurrentCatalogue[CataloguePort]":
+    """Load an index, and be ready to look for newer generations of it."""
     from stream_match.catalog import load_index
+    from stream_match.catalog.manifest import MANIFEST_FILE
+
+    return CurrentCatalogue(index / MANIFEST_FILE, lambda: load_index(index), _count)
+
+
+def _count(catalogue: "CataloguePort") -> int:
+    return len(catalogue.tracks.named)
+
+
+def _engines(
+    settings: ListenSettings, catalogue: "CurrentCatalogue[CataloguePort] | None"
+) -> Callable[[], EnginePort]:
+    """Return what makes engines with the lanes that are wanted, with the newest catalogue each."""
     from stream_match.engine import Engine
 
-    reference = load_index(settings.index) if matching and settings.index is not None else None
     onsets = settings.onsets if settings.onsets.enabled else None
-    return lambda: Engine(reference, settings.match, onsets)
+    return lambda: Engine(None if catalogue is None else catalogue.newest, settings.match, onsets)
 
 
 async def _listen(
-    settings: ListenSettings, make_engine: Callable[[], EnginePort], signals: "_Signals"
+    settings: ListenSettings,
+    catalogue: "CurrentCatalogue[CataloguePort] | None",
+    make_engine: Callable[[], EnginePort],
+    signals: "_Signals",
 ) -> Report:
     stop = asyncio.Event()
-    signals.then(stop, asyncio.get_running_loop())
-    return await listen(settings, make_engine, stop=stop, world=World(open_sink=open_sink))
+    look = _say_once(NOTHING_TO_RELOAD) if catalogue is None else catalogue.look
+    signals.then(stop, look, asyncio.get_running_loop())
+    return await listen(
+        settings, make_engine, catalogue=catalogue, stop=stop, world=World(open_sink=open_sink)
+    )
+
+
+def _say_once(sentence: str) -> Callable[[], None]:
+    """Return what logs a sentence the first time that it is called."""
+    sentences = iter([sentence])
+
+    def say() -> None:
+        for unsaid in sentences:
+            log.info(unsaid)
+
+    return say
 
 
 class _Signals:
     """Ends the program when asked to: at once while nothing has started, in order from then on.
 
     SIGINT and SIGTERM ask for it, a second one of them at once. SIGHUP asks for it where the process has a
-    terminal: the terminal has closed. Where there is none, it means "reload", for which there is nothing to
-    do yet. Where it is ignored from the start, as under nohup, it stays ignored.
+    terminal: the terminal has closed. Where there is none, it means "reload": a look at the index
+    at once. Where it is ignored from the start, as under nohup, it stays ignored.
 
     Python's own handlers, because those of an event loop are gone while the loop is being closed.
     """
@@ -90,8 +126,8 @@ class _Signals:
     def __init__(self) -> None:
         self.came = False
         self._asked = False  # by SIGINT or SIGTERM
-        self._reload_said = False
         self._stop: asyncio.Event | None = None
+        self._look: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._hear)
@@ -99,9 +135,9 @@ class _Signals:
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._hang_up if _has_terminal() else self._reload)
 
-    def then(self, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-        """Set `stop` from now on."""
-        self._stop, self._loop = stop, loop
+    def then(self, stop: asyncio.Event, look: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
+        """Set `stop` from now on, or call `look` for a reload."""
+        self._stop, self._look, self._loop = stop, look, loop
         if self.came:  # and the exit was lost, as it is in some callbacks
             stop.set()
 
@@ -119,11 +155,10 @@ class _Signals:
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._loop is not None and not self._reload_said:
-            self._reload_said = True
+        if self._loop is not None and self._look is not None:
             # In its turn: a handler may have interrupted the very line that writes to the log.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(log.info, RELOAD_SAID)
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._look)
 
     def _end(self) -> None:
         first, self.came = not self.came, True

@@ -27,9 +27,6 @@ of them, in a catalogue of 190 tracks."""
 
 _PER_TRACK = 2
 
-_CELL = 16
-"""Shingles to a cell (24 s); each cell proposes its best."""
-
 
 @dataclass(frozen=True)
 class HarmonyLines:
@@ -182,13 +179,14 @@ class Harmony:
         found = [self._tops(segment.shingles, own, hypotheses) for segment, own in self._segments]
         return self._lines(found, 0).followed_by(self._lines(found, 1))
 
-    def _tops(self, shingles: Shingles, own: Int64, hypotheses: Float32) -> list["_Tops"]:
+    @staticmethod
+    def _tops(shingles: Shingles, own: Int64, hypotheses: Float32) -> list["_Tops"]:
         """Return the best shingle of each cell of a segment, forward and backward."""
         alike = shingles.search(hypotheses)
         track = own[shingles.track]
-        alike[:, track == GONE] = -np.inf
-        within = np.arange(len(track)) - np.searchsorted(shingles.track, shingles.track, side="left")
-        cells = np.flatnonzero(within % _CELL == 0)
+        if GONE in own:
+            alike[:, track == GONE] = -np.inf
+        cells = shingles.cells
         return [_Tops.of(alike[d], cells, shingles, track, hypotheses, backwards=bool(d)) for d in (0, 1)]
 
     def _lines(self, found: Sequence[Sequence["_Tops"]], direction: int) -> HarmonyLines:

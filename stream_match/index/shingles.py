@@ -35,6 +35,9 @@ TEMPI = np.exp(np.linspace(np.log(0.8), np.log(1.25), 7)).astype(np.float64)
 LONGEST_QUERY = int(np.ceil((STEPS - 1) / TEMPI[0])) + 2
 """Steps of query that the slowest tempo needs."""
 
+CELL = 16
+"""Shingles to a cell (24 s); each cell proposes its best."""
+
 _COSINES = 4
 _EVEN = np.array([False, True, False, True])
 """Cosines have 1, 2, 3 and 4 half periods in a shingle; the even ones read the same both ways."""
@@ -110,11 +113,15 @@ class Shingles:
     ----------
     track, first : np.ndarray [shape=(n,), dtype=int64]
         Track of each shingle in the segment, and its oldest step, counted from the start of the track.
+    cells : np.ndarray [shape=(n_cells,), dtype=int64]
+        First shingle of each cell: `CELL` shingles of a track, or what is left at its end.
     """
 
     def __init__(self, starts: Int64, coefficients: Float16) -> None:
         self.coefficients = coefficients
         self.track, self.first = _places(starts)
+        within = np.arange(len(self.track)) - np.searchsorted(self.track, self.track, side="left")
+        self.cells = np.flatnonzero(within % CELL == 0)
 
     @classmethod
     def of(cls, starts: Int64, chroma: Bytes) -> "Shingles":
@@ -149,16 +156,19 @@ class Shingles:
         np.ndarray [shape=(2, n), dtype=float32]
             Cosines; row 0 as the shingle is, row 1 as it reads backwards.
         """
-        even, odd = hypotheses
+        # A row per hypothesis: the greatest over rows is taken by whole vectors of the processor.
+        even, odd = (np.ascontiguousarray(part.T) for part in hypotheses)
         n_blocks = -(-len(self) // _BLOCK)
         alike = np.empty((2, n_blocks, _BLOCK), np.float32)
+        block = np.zeros((2, _BLOCK, _HALF), np.float32)
+        both = np.empty((even.shape[0], _BLOCK), np.float32)
         for number in range(n_blocks):
-            block = np.zeros((2, _BLOCK, _HALF), np.float32)
             own = self.coefficients[number * _BLOCK : (number + 1) * _BLOCK]
             block[:, : len(own)] = own.transpose(1, 0, 2)
-            by_even, by_odd = block[0] @ even, block[1] @ odd
-            (by_even + by_odd).max(axis=1, out=alike[0, number])
-            (by_even - by_odd).max(axis=1, out=alike[1, number])
+            block[:, len(own) :] = 0
+            by_even, by_odd = even @ block[0].T, odd @ block[1].T
+            np.add(by_even, by_odd, out=both).max(axis=0, out=alike[0, number])
+            np.subtract(by_even, by_odd, out=both).max(axis=0, out=alike[1, number])
         return alike.reshape(2, -1)[:, : len(self)]
 
     def best_hypotheses(self, hypotheses: Float32, shingle: Int64, *, backwards: bool) -> Int64:

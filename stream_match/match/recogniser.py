@@ -9,7 +9,7 @@ from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
-from stream_match.match.matcher import Matcher
+from stream_match.match.matcher import Matcher, decision_frames
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.telling import Match
 from stream_match.match.versions.matcher import VersionMatcher
@@ -37,20 +37,39 @@ class Recogniser:
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
         self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
         self._names: dict[str, Match | Version] = {}
+        self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
     def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:
         """Take samples and return what they decide.
 
-        The lanes are fed in portions on a fixed grid, so that the version lane, which keeps silent while a
-        recording sounds, hears of it at the same frame however the audio is cut.
+        Nothing is computed before a lane has something to decide: of a few samples, features cost many times
+        as much.
 
         Parameters
         ----------
         y : np.ndarray [shape=(n,), dtype=float32]
             Finite mono samples that follow those of the last call.
         """
-        frames = self._features.feed(y)
+        self._unheard.append(y.copy())
+        self._samples += len(y)
+        return self._hear() if self._samples >= self._samples_of_decision() else []
+
+    def _samples_of_decision(self) -> int:
+        """Return how many samples the next frame needs at which a lane decides."""
+        settings = self._settings
+        every, step = settings.version_hop_frames, decision_frames(settings)
+        wait = min(every - self._frames % every, step - (self._frames - settings.past_frames) % step)
+        return (self._frames + wait - 1) * settings.hop_samples + settings.n_fft_samples
+
+    def _hear(self) -> list[MatchFacts]:
+        """Let the lanes hear what has come in.
+
+        They are fed in portions on a fixed grid, so that the version lane, which keeps silent while a
+        recording sounds, hears of it at the same frame however the audio is cut.
+        """
+        frames = self._features.feed(np.concatenate(self._unheard))
+        self._unheard = [np.empty(0, np.float32)]
         facts: list[MatchFacts] = []
         every = self._settings.version_hop_frames
         while len(frames):
@@ -81,8 +100,9 @@ class Recogniser:
         next_begin_s : float
             Stream time at which the next stretch begins.
         """
+        facts = self._hear()
         self._begin()
-        facts = self._named(self._recordings.finish(next_begin_s), self._versions)
+        facts += self._named(self._recordings.finish(next_begin_s), self._versions)
         if self._versions is not None:
             facts += self._named(self._versions.finish(next_begin_s), self._recordings)
         return facts
@@ -146,3 +166,5 @@ class Recogniser:
     def _begin(self) -> None:
         self._features = RollingFeatures(self._settings, SHIFTS_SEMITONES)
         self._frames = 0
+        self._samples = 0
+        self._unheard = [np.empty(0, np.float32)]

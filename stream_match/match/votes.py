@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.ranks import first_of_each
+from stream_match.index.tracks import GONE
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -116,6 +117,16 @@ class _Gathered:
         self.sums = np.insert(self.sums, place, others.sums[:, new], axis=1)
         self.latest = np.insert(self.latest, place, others.latest[new])
 
+    def renumber(self, numbers: Int64) -> None:
+        """Put cells under the new numbers of their tracks; drop those of tracks that are gone."""
+        shift, within = np.divmod(self.key, _SHIFT_STEP)
+        track, cell = np.divmod(within, _TRACK_STEP)
+        new = numbers[track]
+        key = shift * _SHIFT_STEP + new * _TRACK_STEP + cell
+        order = np.argsort(key, kind="stable")
+        order = order[new[order] != GONE]
+        self.key, self.sums, self.latest = key[order], self.sums[:, order], self.latest[order]
+
     def keep(self, kept: Bools) -> None:
         self.key, self.sums, self.latest = self.key[kept], self.sums[:, kept], self.latest[kept]
 
@@ -179,6 +190,17 @@ class VoteWindow:
             key = shift * _SHIFT_STEP + track * _TRACK_STEP + _TRACK_STEP // 2 + offset // CELL_FRAMES
             summands = left * np.stack([weight, weight * offset, ~by_lsh, by_lsh])
             gathered.merge(_Gathered.of_votes(key, summands, time))
+
+    def renumber(self, numbers: Int64) -> None:
+        """Go on with other numbers of tracks.
+
+        Parameters
+        ----------
+        numbers : np.ndarray [shape=(n_tracks,), dtype=int64]
+            The new number of each track; `GONE` for those whose votes are dropped.
+        """
+        for gathered in self._gathered.values():
+            gathered.renumber(numbers)
 
     def forget(self, now: int) -> None:
         """Drop the cells that are too old or too light at the moment `now`."""

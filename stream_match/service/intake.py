@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Literal
 
+import numpy as np
+
 from stream_match.capture.base import Block, Source
 from stream_match.capture.pace import in_real_time
 from stream_match.capture.queue import BlockQueue
@@ -73,6 +75,12 @@ async def closing(queue: BlockQueue, work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception as error:  # noqa: BLE001 - carried over and raised where the queue is read
         queue.close(error)
+
+
+def rouse(queue: BlockQueue) -> None:
+    """Give the reader of a queue its turn, though nothing may be heard for long."""
+    if not queue.buffered_s:  # or else it has it anyway
+        queue.put_nowait(Block(np.empty(0, np.float32)))
 
 
 async def unless(stop: asyncio.Event, seconds: float, world: World) -> None:

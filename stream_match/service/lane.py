@@ -4,6 +4,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,13 @@ class Lane:
         Takes the costs.
     memory : SoundMemory
         Has been given to the engine; its prefix goes before ids of clusters.
+    catalogue : object, optional
+        What the engine was made with, or something older.
+
+    Attributes
+    ----------
+    catalogue
+        What it last took up.
     """
 
     def __init__(
@@ -79,7 +87,9 @@ class Lane:
         offload: Offload,
         report: Report,
         memory: SoundMemory,
+        catalogue: Any = None,
     ) -> None:
+        self.catalogue = catalogue
         self._engine = engine
         self._prefix = prefix
         self._offset_s = offset_s
@@ -108,6 +118,17 @@ class Lane:
         return await self._work(
             lambda: self._engine.feed(block.y, gap_s=block.gap_s, discontinuity=block.discontinuity)
         )
+
+    async def take_up(self, catalogue: Any) -> list[Facts]:
+        """Let the engine go on with another catalogue; return the ends of matches that this brings.
+
+        Raises
+        ------
+        EngineError
+            If it breaks.
+        """
+        self.catalogue = catalogue
+        return await self._work(lambda: self._engine.take_up(catalogue))
 
     async def finish(self) -> list[Facts]:
         """End every match.

@@ -15,7 +15,9 @@ from stream_match.errors import UsageError
 from stream_match.events import Event
 from stream_match.publish.base import Sink
 from stream_match.publish.sparse import SparseLog
+from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
+from stream_match.service.intake import cancelled
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import event_ids
@@ -33,6 +35,7 @@ async def listen(
     settings: ListenSettings,
     make_engine: Callable[[], EnginePort],
     *,
+    catalogue: CurrentCatalogue[Any] | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
 ) -> Report:
@@ -44,6 +47,9 @@ async def listen(
         Sources, sinks, pace, node.
     make_engine : callable () -> Engine
         Makes an engine without history, one for every opening of a source.
+    catalogue : CurrentCatalogue, optional
+        What `make_engine` takes the newest one from. It is looked after from here on, and every engine takes
+        up what is newer; without, engines keep what they were made with.
     stop : asyncio.Event, optional
         Set it to end: every match gets its end, and the sinks deliver what waits. Cancelling does the
         same and then raises CancelledError.
@@ -81,15 +87,27 @@ async def listen(
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 state=settings.state,
+                catalogue=catalogue,
             )
             await _to_the_end(_run(sources, shared), stop)
     return report
 
 
 async def _run(sources: Iterable[tuple[Source, str | None]], shared: Shared) -> None:
-    async with asyncio.TaskGroup() as group:
-        for source, title in sources:
-            group.create_task(Supervisor(source, title, shared).run(), name=f"listen to {source.name}")
+    looking = _looked_after(shared)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for source, title in sources:
+                group.create_task(Supervisor(source, title, shared).run(), name=f"listen to {source.name}")
+    finally:
+        await cancelled(*looking)
+
+
+def _looked_after(shared: Shared) -> list["asyncio.Task[None]"]:
+    """Begin to look for newer catalogues, if there is one that may change."""
+    if shared.catalogue is None:
+        return []
+    return [asyncio.create_task(shared.catalogue.run(shared.world), name="look for catalogues")]
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:

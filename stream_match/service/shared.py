@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stream_match.events import Event
+from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
@@ -35,6 +36,8 @@ class Shared:
         Longest pause between two attempts, in the first hour of an outage.
     state
         Folder in which sources keep what they have learnt; None for nowhere.
+    catalogue
+        What engines are made with, and take up when it changes; None if it never does.
     """
 
     node: str
@@ -47,3 +50,9 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     state: Path | None = None
+    catalogue: CurrentCatalogue[Any] | None = None
+
+    @property
+    def newest(self) -> Any:
+        """The newest catalogue; None if there is none that may change."""
+        return None if self.catalogue is None else self.catalogue.newest

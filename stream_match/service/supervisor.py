@@ -13,7 +13,7 @@ from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
-from stream_match.service.intake import cancelled, closing, fill, is_recording, unless
+from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
 from stream_match.service.reasons import reason_of
@@ -124,10 +124,12 @@ class Supervisor:
             fill(queue, self._source, self._shared.pace, self._world), name=f"capture {name}"
         )
         watching = watch(queue, self._source, intake, self._stalled, self._world)
+        rousing = self._rouse_for_news(queue, self._shared.newest)
         return [
             intake,
             asyncio.create_task(closing(queue, watching), name=f"watch {name}"),
             asyncio.create_task(closing(queue, self._end_capture(intake, queue)), name=f"stop {name}"),
+            asyncio.create_task(closing(queue, rousing), name=f"rouse {name}"),
         ]
 
     async def _listen(self, queue: BlockQueue) -> None:
@@ -170,7 +172,7 @@ class Supervisor:
             self._teller.onsets_suppressed = self._suppressed
 
     async def _new_lane(self) -> Lane:
-        shared = self._shared
+        shared, catalogue = self._shared, self._shared.newest
         try:
             engine = await self._world.offload(shared.make_engine)
         except UsageError:
@@ -178,7 +180,9 @@ class Supervisor:
         except Exception as error:
             raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
         await self._world.offload(lambda: self._memory.give(engine))
-        lane = Lane(engine, shared.ids(), self._begun_s, self._world.offload, shared.report, self._memory)
+        lane = Lane(
+            engine, shared.ids(), self._begun_s, self._world.offload, shared.report, self._memory, catalogue
+        )
         await lane.keep(goes_on=True)  # before the first identity is given
         return lane
 
@@ -201,6 +205,7 @@ class Supervisor:
             await self._teller.become("running")
         length_s = piece.y.size / SAMPLE_RATE_HZ
         try:
+            await self._take_up_news(lane)
             facts = await lane.feed(piece)
         except EngineError:
             self._reckoning.lose(length_s)  # nobody has heard it to the end
@@ -213,6 +218,20 @@ class Supervisor:
         if self._reckoning.stream_s - self._begun_s >= states.STEADY_S:
             self._retry.steady()
             self._breaks = 0
+
+    async def _take_up_news(self, lane: Lane) -> None:
+        """Let the engine go on with the newest catalogue, and tell which matches that has ended."""
+        newest = self._shared.newest
+        if newest is not lane.catalogue:
+            await self._teller.tell(await lane.take_up(newest))
+
+    async def _rouse_for_news(self, queue: BlockQueue, known: object) -> None:
+        """Give the reader its turn whenever there is another catalogue: a silent source takes it up, too."""
+        if (catalogue := self._shared.catalogue) is None:
+            return
+        while True:
+            known = await catalogue.other_than(known)
+            rouse(queue)
 
     def _is_back(self, queue: BlockQueue) -> bool:
         """Whether audio tells that the source runs again; what only waited in the queue does not."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import random
+import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 
 from stream_match.capture import open_source
 from stream_match.capture.base import Source
+from stream_match.capture.threaded import from_thread
 from stream_match.config import SourceSettings
 from stream_match.events import Facts
 from stream_match.publish import open_sink
@@ -31,6 +34,13 @@ class EnginePort(Protocol):
     def flush(self) -> list[Facts]:
         """End the stream: every match that has started gets its end."""
 
+    def take_up(self, catalogue: Any, /) -> list[Facts]:
+        """Go on with another catalogue; return the ends of matches with tracks that it does not have.
+
+        Called between two feeds, and only where the service was given a catalogue. It may be the one that
+        the engine was made with.
+        """
+
 
 class OpenSink(Protocol):
     """Makes a sink of a URI."""
@@ -44,8 +54,18 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work)
 
 
+async def in_own_thread(work: Callable[[], T]) -> T:
+    """Do what may hang for ever in a thread of its own, which is left behind if nobody waits any more."""
+
+    def once(_: threading.Event) -> Iterator[T]:
+        yield work()
+
+    async with aclosing(from_thread(once, name="aside")) as results:
+        return await anext(results)
+
+
 class Offload(Protocol):
-    """Does CPU work off the event loop."""
+    """Does work off the event loop."""
 
     def __call__(self, work: Callable[[], T], /) -> Coroutine[Any, Any, T]:
         """Do it, return its result."""
@@ -69,6 +89,8 @@ class World:
         So many random bits, for ids.
     offload : coroutine function (callable)
         Does CPU work elsewhere than on the event loop.
+    aside : coroutine function (callable)
+        Does what may hang elsewhere than where engines work, and than on the event loop.
     open_source, open_sink : callable
         Make sources and sinks of what the settings say.
     """
@@ -79,6 +101,7 @@ class World:
     chance: Callable[[], float] = random.random
     random_bits: Callable[[int], int] = random.SystemRandom().getrandbits
     offload: Offload = in_thread
+    aside: Offload = in_own_thread
     open_source: Callable[[SourceSettings], Source] = open_source
     open_sink: OpenSink = field(default=open_sink)
 

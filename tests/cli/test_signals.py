@@ -147,7 +147,22 @@ def without_terminal(*args, **more):
 LISTEN_TO_PIPE = ("listen", "--source", "pcm:-?rate=22050&channels=1&format=s16le", "--sink", "jsonl:-")
 
 
-def test_without_a_terminal_a_hangup_does_nothing_and_says_so_once():
+def test_without_a_terminal_a_hangup_looks_at_the_index_at_once_and_says_what_it_is(index):
+    with without_terminal(*command(*LISTEN_TO_PIPE, "--index", index)) as process:
+        process.stdin.write(bytes(2 * 22_050))
+        process.stdin.flush()
+        process.stdout.readline()
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            said = process.stderr.readline().decode()
+            assert said.endswith(f"the index {str(index)!r} is unchanged (tracks: 2)\n")
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "SIGHUP" not in errors.decode()
+    assert from_json(rest.splitlines()[-1]).state == "stopped"
+
+
+def test_without_a_terminal_and_an_index_a_hangup_does_nothing_and_says_so_once():
     with without_terminal(*command(*LISTEN_TO_PIPE)) as process:
         process.stdin.write(bytes(2 * 22_050))
         process.stdin.flush()

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import coarse_steps, shingle_similarity, warped
+from stream_match.match.versions.proposals import Lines, Proposals
 from version_samples import PIECES, REFERENCE, SETTINGS, catalogue, performance
 
-from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
 from stream_match.features.coarse_chroma import CoarseChroma, coarse_chroma, decoded
-from stream_match.match.versions.proposals import Lines, Proposals
 from stream_match.index.shingles import LONGEST_QUERY, STEPS, STRIDE, TEMPI, Shingles
+from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 

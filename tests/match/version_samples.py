@@ -1,12 +1,12 @@
 """Performances without sound: the chroma of made-up pieces in any key and at any tempo."""
 
 import numpy as np
+from stream_match.match.versions.reference import join_tracks
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import Track
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.match.versions.matcher import VersionMatcher
-from stream_match.match.versions.reference import join_tracks
 
 SETTINGS = FeatureSettings()
 FRAMES_PER_S = 1 / SETTINGS.frame_s

@@ -58,6 +58,7 @@ def world(time, **changes):
         "chance": lambda: 1.0,
         "random_bits": lambda _: next(numbers),
         "offload": at_once,
+        "aside": at_once,
     }
     return World(**(given | changes))
 
@@ -191,7 +192,15 @@ class MemorySink:
 
 
 async def hear(
-    world, *sources, sinks=None, stop=None, make_engine=ToyEngine, pace="fast", titles=None, **more
+    world,
+    *sources,
+    sinks=None,
+    stop=None,
+    make_engine=ToyEngine,
+    pace="fast",
+    titles=None,
+    catalogue=None,
+    **more,
 ):
     """Run the service on sources; return the report and what the first sink was told."""
     sinks = [MemorySink()] if sinks is None else sinks
@@ -200,6 +209,7 @@ async def hear(
     world = World(
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
+        aside=world.aside,
         open_source=lambda wanted: by_name[wanted.uri],
         open_sink=lambda *_, **__: next(remaining),
     )
@@ -210,7 +220,7 @@ async def hear(
         sinks=["memory:"] * len(sinks),
         **more,
     )
-    report = await listen(settings, make_engine, stop=stop, world=world)
+    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world)
     return report, sinks[0].events
 
 

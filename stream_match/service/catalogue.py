@@ -1,0 +1,182 @@
+"""The catalogue that all engines of a service share, and a look now and then for a newer one on disk."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from stream_match.service.intake import cancelled, unless
+from stream_match.service.reasons import reason_of
+from stream_match.service.world import World
+
+log = logging.getLogger(__name__)
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+LOOK_EVERY_S = 1.0
+"""Pause between two looks at the manifest: one `stat`. With a load of 3 s, the largest that is foreseen, a
+change is heard within 5 s."""
+
+RETRY_S = 10.0
+RETRY_MAX_S = 300.0
+"""Pauses before a generation that was refused is tried again: the first one, and the longest after doubling.
+A mount may come back, a copy may become complete; a damaged folder costs one attempt in five minutes."""
+
+SLOW_S = 60.0
+"""A look that takes longer is told in the log: a mount that hangs does not say so itself."""
+
+MAX_CAUSES = 30
+"""Causes of refusal that are told until a generation is taken up again; later ones are not."""
+
+Mark = tuple[int, int, int]
+"""What tells one generation from another without reading it: inode, time of change [ns] and size [bytes] of
+the manifest; or a negative errno and zeros where there is none."""
+
+
+class CurrentCatalogue(Generic[C]):
+    """The newest catalogue that could be loaded from a folder.
+
+    It is loaded once for all engines. What is on disk later is loaded beside it, and takes its place if it is
+    whole; until then, two of them are in memory. What cannot be loaded is refused, with a sentence per
+    cause in the log, and the one of before stays.
+
+    Parameters
+    ----------
+    manifest : Path
+        The file that another one replaces with every generation; it stands in the folder of the index.
+    load : callable () -> catalogue
+        Loads what is on disk. Called here at once, and later off the event loop.
+    count : callable (catalogue) -> int
+        How many tracks it has, for the log.
+
+    Attributes
+    ----------
+    newest
+        The catalogue. Changes on the event loop only.
+
+    Raises
+    ------
+    Exception
+        Whatever `load` raises the first time.
+    """
+
+    def __init__(self, manifest: Path, load: Callable[[], C], count: Callable[[C], int]) -> None:
+        self._manifest = manifest
+        self._name = f"the index {str(manifest.parent)!r}"
+        self._load = load
+        self._count = count
+        self._taken = _mark_of(manifest)  # before the load: what changes meanwhile differs from it
+        self.newest: C = load()
+        self._tracks = count(self.newest)
+        self._refused: Mark | None = None  # what was tried last, if it was in vain
+        self._retry_s = RETRY_S
+        self._again_at = 0.0  # monotonic: when the refused one is tried again
+        self._told: set[str] = set()  # causes, since a generation was last taken up
+        self._asked = asyncio.Event()
+        self._news = asyncio.Event()
+
+    def look(self) -> None:
+        """Ask for a look now, and for an answer in the log; to be called on the event loop."""
+        self._asked.set()
+
+    async def other_than(self, known: object) -> C:
+        """Wait until the newest catalogue is not the given object; return it."""
+        while self.newest is known:
+            await self._news.wait()
+        return self.newest
+
+    async def run(self, world: World) -> None:
+        """Look for newer generations until cancelled; whatever is found, it goes on.
+
+        Parameters
+        ----------
+        world : World
+            Clock, sleep, and a thread that may hang.
+        """
+        while True:
+            await unless(self._asked, LOOK_EVERY_S, world)
+            asked = self._asked.is_set()
+            self._asked.clear()
+            try:
+                await self._look(world, asked=asked)
+            except Exception as error:  # whatever is on disk, it is not the end of looking
+                log.debug("looking at %s broke", self._name, exc_info=True)
+                self._complain(f"{self._name} cannot be looked at ({reason_of(error)})", asked=asked)
+
+    async def _look(self, world: World, *, asked: bool) -> None:
+        mark = await self._aside(world, lambda: _mark_of(self._manifest))
+        if mark == self._taken:
+            self._stay(asked=asked)
+        elif asked or mark != self._refused or world.monotonic() >= self._again_at:
+            await self._try(mark, world, asked=asked)
+
+    async def _try(self, mark: Mark, world: World, *, asked: bool) -> None:
+        try:
+            catalogue = await self._aside(world, self._load)
+            count = self._count(catalogue)
+        except Exception as error:  # whatever is on disk, the one of before serves on
+            log.debug("loading %s broke", self._name, exc_info=True)
+            self._refuse(mark, reason_of(error), world, asked=asked)
+        else:
+            self._take(mark, catalogue, count)
+
+    def _stay(self, *, asked: bool) -> None:
+        """Take note that what is on disk is what was taken up."""
+        if self._refused is not None:
+            # A warning as the refusal was: whoever reads only warnings must not think that it still holds.
+            log.warning("%s is as it was before (tracks: %d)", self._name, self._tracks)
+        elif asked:
+            log.info("%s is unchanged (tracks: %d)", self._name, self._tracks)
+        self._forget_refusals()
+
+    def _take(self, mark: Mark, catalogue: C, count: int) -> None:
+        # If it changed while it was loaded, the next look finds another mark and loads again.
+        before, self._tracks = self._tracks, count
+        self._taken, self.newest = mark, catalogue
+        log.log(
+            logging.INFO if self._refused is None else logging.WARNING,
+            "%s has %d %s now (was %d)", self._name, count, "track" if count == 1 else "tracks", before,
+        )  # fmt: skip
+        self._forget_refusals()
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _refuse(self, mark: Mark, why: str, world: World, *, asked: bool) -> None:
+        again = mark == self._refused
+        self._retry_s = min(2 * self._retry_s, RETRY_MAX_S) if again else RETRY_S
+        self._refused, self._again_at = mark, world.monotonic() + self._retry_s
+        told = f"{self._name} is not taken up, and listening goes on with what it was before: {why}"
+        self._complain(told, asked=asked)
+
+    def _forget_refusals(self) -> None:
+        self._refused = None
+        self._told.clear()
+
+    def _complain(self, sentence: str, *, asked: bool = False) -> None:
+        """Log a warning once; again if somebody has asked."""
+        known = sentence in self._told or len(self._told) >= MAX_CAUSES
+        if asked or not known:
+            log.warning("%s", sentence)
+        if not known:
+            self._told.add(sentence)
+
+    async def _aside(self, world: World, work: Callable[[], T]) -> T:
+        """Do what may hang where it holds up nobody, and say so if it takes long."""
+        working = asyncio.ensure_future(world.aside(work))
+        try:
+            await asyncio.wait({working}, timeout=SLOW_S)
+            if not working.done():
+                self._complain(f"{self._name} has not been read for {SLOW_S:.0f} s: does its disk answer?")
+            return await working
+        finally:
+            await cancelled(working)
+
+
+def _mark_of(manifest: Path) -> Mark:
+    try:
+        status = manifest.stat()
+    except OSError as error:
+        return (-(error.errno or 1), 0, 0)
+    return (status.st_ino, status.st_mtime_ns, status.st_size)
