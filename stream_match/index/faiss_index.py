@@ -282,7 +282,7 @@ def build_shingle_lists(centres: Float32, shingles: Iterable[Float32]) -> Shingl
     import faiss
 
     n_lists, width = centres.shape
-    quantizer = faiss.IndexFlatIP(width)
+    quantizer: Any = faiss.IndexFlatIP(width)
     quantizer.add(np.ascontiguousarray(centres))
     index = faiss.IndexIVFScalarQuantizer(
         quantizer,

@@ -200,7 +200,8 @@ class Places:
 
     def first(self, shingle: Int64) -> Int64:
         """Return the oldest step, counted from the start of the track."""
-        return (shingle - self._starts[self.track(shingle)]) * STRIDE
+        first: Int64 = (shingle - self._starts[self.track(shingle)]) * STRIDE
+        return first
 
     def rows(self, shingle: Int64) -> Int64:
         """Return the row of the oldest step."""
@@ -209,12 +210,14 @@ class Places:
     def cell(self, shingle: Int64) -> Int64:
         """Return the cell, `CELL` shingles of a track, or what is left at its end."""
         track = self.track(shingle)
-        return self._cells[track] + (shingle - self._starts[track]) // CELL
+        cell: Int64 = self._cells[track] + (shingle - self._starts[track]) // CELL
+        return cell
 
     def cells(self) -> Int64:
         """Return the first shingle of each cell [shape=(n_cells,), dtype=int64]."""
         track = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._cells))
-        return self._starts[track] + (np.arange(self._cells[-1]) - self._cells[track]) * CELL
+        firsts: Int64 = self._starts[track] + (np.arange(self._cells[-1]) - self._cells[track]) * CELL
+        return firsts
 
 
 class Shingles:
@@ -406,7 +409,7 @@ def listed(starts: Int64, chroma: Bytes, n_lists: int | None = None) -> tuple[Fl
     norms = np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-3)
     # Of full length, or no shingle would stand in the list of one that hardly moves.
     return _whole(centres / norms), (
-        _whole(part.reshape(len(part), -1)) for part in _computed(places, chroma)
+        _whole(part.reshape(len(part), -1).astype(np.float32)) for part in _computed(places, chroma)
     )
 
 
@@ -453,7 +456,7 @@ def of_query(query: Float32) -> Float32:
 
 def _whole(coefficients: Float32) -> Float32:
     """Return coefficients as whole numbers, -127 to 127."""
-    whole: Float32 = np.rint(coefficients.astype(np.float32) * np.float32(127))
+    whole: Float32 = np.rint(coefficients * np.float32(127))
     return whole
 
 
