@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 import numpy as np
 
@@ -113,7 +112,7 @@ def _catalogue(segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry
 
 
 def _manifest(
-    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, cohort: Scores = MappingProxyType({})
+    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, cohort: Scores | None = None
 ) -> Manifest:
     rows = [segment.rows[number] for segment in segments for number in segment.left]
     return Manifest(
@@ -125,8 +124,8 @@ def _manifest(
             seconds=round(sum(row.seconds for row in rows), 3),
             codes=sum(row.codes for row in rows),
         ),
-        excess=excess_of(cohort),
-        cohort=dict(cohort),
+        excess=excess_of(cohort or {}),
+        cohort=dict(cohort or {}),
         parts=CatalogueParts(hyperplanes=entry),
         segments=tuple(segment.entry for segment in segments),
     )
