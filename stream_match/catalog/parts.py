@@ -24,6 +24,10 @@ TRACKS_FILE = "tracks.jsonl"
 LISTS_FILE = "neighbours.faiss"
 """Inverted lists; a segment that is compared code by code has none."""
 
+SHINGLES_FILE = "shingles.npy"
+SHINGLE_LISTS_FILE = "shingles.faiss"
+"""Inverted lists of shingles, instead of the shingles themselves, in a large segment."""
+
 NAMES: Mapping[str, tuple[str, ...]] = {
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
     RECORDINGS: (
@@ -34,9 +38,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "lsh_starts.npy",
         "lsh_entries.npy",
     ),
-    VERSIONS: ("coarse_chroma.npy", "coarse_starts.npy", "shingles.npy"),
+    VERSIONS: ("coarse_chroma.npy", "coarse_starts.npy"),
 }
-"""The files that a part has to have. No other ones but `LISTS_FILE` are ever opened to load an index."""
+"""The files that a part has to have. No other ones are ever opened to load an index, but lists, and of
+shingles one of `SHINGLES_FILE` and `SHINGLE_LISTS_FILE`."""
 
 Array = npt.NDArray[Any]
 

@@ -21,6 +21,8 @@ from stream_match.catalog.parts import (
     LISTS_FILE,
     PART_VERSIONS,
     RECORDINGS,
+    SHINGLE_LISTS_FILE,
+    SHINGLES_FILE,
     TRACKS_FILE,
     VERSIONS,
     Array,
@@ -33,12 +35,12 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.coding import Hyperplanes
-from stream_match.index.faiss_index import FaissIndex, build_faiss, load_lists
+from stream_match.index.faiss_index import FaissIndex, ShingleLists, build_faiss, load_lists, load_shingles
 from stream_match.index.harmony import HarmonySegment
 from stream_match.index.lsh import LshTables
 from stream_match.index.projection import Projection
 from stream_match.index.segment import Segment
-from stream_match.index.shingles import Shingles
+from stream_match.index.shingles import ListedShingles, Places, Shingles, ShingleSearch
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,19 @@ def write_segment(segment: Segment, rows: Sequence[TrackRow], place: Path) -> Se
     """
     unnamed = place / "unnamed"
     unnamed.mkdir(parents=True)
-    recordings, versions = _recordings(segment), _versions(segment.harmony)
+    recordings, versions, harmony = _recordings(segment), _versions(segment.harmony), segment.harmony
     save_arrays(unnamed, {**recordings, **versions})
     (unnamed / TRACKS_FILE).write_bytes(lines_of(rows))
     names = [TRACKS_FILE, *recordings]
     if isinstance(segment.neighbours, FaissIndex) and not segment.neighbours.exhaustive:
         segment.neighbours.save(str(unnamed / LISTS_FILE))
         names.append(LISTS_FILE)
-    files = {RECORDINGS: entries(unnamed, names), VERSIONS: entries(unnamed, [*versions])}
+    of_versions = [*versions]
+    lists = getattr(harmony and harmony.shingles, "lists", None)
+    if isinstance(lists, ShingleLists):
+        lists.save(str(unnamed / SHINGLE_LISTS_FILE))
+        of_versions.append(SHINGLE_LISTS_FILE)
+    files = {RECORDINGS: entries(unnamed, names), VERSIONS: entries(unnamed, of_versions)}
     parts = SegmentParts(
         recordings=PartEntry(version=PART_VERSIONS[RECORDINGS], files=files[RECORDINGS]),
         versions=PartEntry(version=PART_VERSIONS[VERSIONS], files=files[VERSIONS]) if versions else None,
@@ -119,11 +126,10 @@ def _recordings(segment: Segment) -> dict[str, Array]:
 def _versions(harmony: HarmonySegment | None) -> dict[str, Array]:
     if harmony is None:
         return {}
-    return {
-        "coarse_chroma.npy": harmony.chroma,
-        "coarse_starts.npy": harmony.starts,
-        "shingles.npy": harmony.shingles.coefficients,
-    }
+    arrays: dict[str, Array] = {"coarse_chroma.npy": harmony.chroma, "coarse_starts.npy": harmony.starts}
+    if isinstance(harmony.shingles, Shingles):
+        arrays[SHINGLES_FILE] = harmony.shingles.coefficients
+    return arrays
 
 
 def write_planes(planes: Hyperplanes, place: Path) -> PlanesEntry:
@@ -266,12 +272,23 @@ def _open_harmony(folder: Path, entry: SegmentEntry) -> HarmonySegment | None:
     chroma = map_array(folder / "coarse_chroma.npy", "|u1", (None, N_CHROMA))
     if not in_order(starts, len(chroma)):
         raise _contradiction(folder, "coarse_starts.npy is not in order")
+    return HarmonySegment(starts, chroma, _open_shingles(folder, part, starts, chroma))
+
+
+def _open_shingles(folder: Path, part: PartEntry, starts: Array, chroma: Array) -> ShingleSearch:
+    expected = len(Places(starts))
+    if SHINGLE_LISTS_FILE in part.files:
+        lists = load_shingles(str(folder / SHINGLE_LISTS_FILE), n_shingles=expected)
+        return ListedShingles(starts, chroma, lists)
+    if SHINGLES_FILE not in part.files:
+        raise CatalogError(
+            f"the manifest says nothing of {str(folder / SHINGLES_FILE)!r}: build the index again"
+        )
     width = Shingles.of(np.zeros(1, np.int64), chroma[:0]).coefficients.shape[1:]
-    stored = map_array(folder / "shingles.npy", "<f2", (None, *width))
-    shingles = Shingles(starts, stored)
-    if len(shingles) != len(stored):
+    stored = map_array(folder / SHINGLES_FILE, "<f2", (None, *width))
+    if len(stored) != expected:
         raise _contradiction(folder, "shingles.npy does not fit coarse_starts.npy")
-    return HarmonySegment(starts, chroma, shingles)
+    return Shingles(starts, stored)
 
 
 def _require(part: PartEntry, name: str, folder: Path) -> None:

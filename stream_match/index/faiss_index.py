@@ -1,6 +1,6 @@
 """Nearest neighbours by FAISS; the only file in which faiss stands."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from stream_match.errors import CatalogError
 from stream_match.index.neighbours import Codes
+
+Float32 = npt.NDArray[np.float32]
 
 FLAT_UP_TO = 40_000
 """Codes, about two hours, up to which every code is compared: a query then takes 0.1 ms at most.
@@ -32,6 +34,11 @@ _PROBED_NEAR = 4
 _SEED = 20_261_126
 
 _ADDED_AT_ONCE = 1 << 18
+
+_SHINGLES_AT_ONCE = 1 << 14
+
+SHINGLES_PROBED = 8
+"""Lists of shingles that are searched for one hypothesis; see `docs/versions.md` for what is lost."""
 
 Lists = tuple[Codes, list[npt.NDArray[np.int64]]]
 
@@ -93,15 +100,9 @@ class FaissIndex:
         """
         import faiss
 
-        lists = self._index.invlists
         quantizer: Any = faiss.downcast_IndexBinary(self._index.quantizer)
         centres = faiss.vector_to_array(quantizer.xb)
-        sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
-        rows = [
-            faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
-            for number, size in enumerate(sizes)
-        ]
-        return centres.reshape(len(sizes), -1), rows
+        return centres.reshape(self._index.nlist, -1), _rows_in(self._index.invlists)
 
     def save(self, path: str) -> None:
         """Write the index to a file, from which `load_lists` maps it.
@@ -187,14 +188,162 @@ def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
     """
     import faiss
 
+    index = FaissIndex(_mapped(path, faiss.read_index_binary))
+    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits:
+        raise CatalogError(f"{path} holds other lists than its segment: build it again")
+    return index
+
+
+class ShingleLists:
+    """Inverted lists of shingles, by FAISS: each stands in the list whose centre it is most alike to.
+
+    Shingles, centres and queries are whole numbers of -127 to 127. So a product of two is exact in float32,
+    in whatever order it is added up, and any engine finds the same.
+
+    Parameters
+    ----------
+    index : faiss.IndexIVFScalarQuantizer
+    """
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+
+    def __len__(self) -> int:
+        """Return the number of shingles."""
+        return int(self._index.ntotal)
+
+    def search(
+        self, queries: Float32, k: int, probed: int = SHINGLES_PROBED
+    ) -> tuple[Float32, npt.NDArray[np.int64]]:
+        """Return what is most alike to each query, out of the lists most alike to it.
+
+        Parameters
+        ----------
+        queries : np.ndarray [shape=(n, n_coefficients), dtype=float32]
+            Whole numbers, -127 to 127.
+        k : int
+        probed : int
+            Lists that are searched.
+
+        Returns
+        -------
+        products : np.ndarray [shape=(n, k), dtype=float32]
+            Whole numbers, greatest first.
+        rows : np.ndarray [shape=(n, k), dtype=int64]
+            -1 where fewer than `k` were found. Which of those as alike as the last one are returned is
+            left to the engine.
+        """
+        import faiss
+
+        parameters = faiss.SearchParametersIVF()
+        parameters.nprobe = min(probed, int(self._index.nlist))
+        with _one_thread():
+            products, rows = self._index.search(np.ascontiguousarray(queries), k, params=parameters)
+        return products, rows
+
+    def lists(self) -> tuple[Float32, list[npt.NDArray[np.int64]]]:
+        """Return the inverted lists as arrays: centres, and which shingles are in each.
+
+        Returns
+        -------
+        centres : np.ndarray [shape=(n_lists, n_coefficients), dtype=float32]
+        rows : list of np.ndarray [shape=(n_in_list,), dtype=int64]
+        """
+        import faiss
+
+        centres = faiss.downcast_index(self._index.quantizer).reconstruct_n(0, self._index.nlist)
+        return centres, _rows_in(self._index.invlists)
+
+    def save(self, path: str) -> None:
+        """Write the lists to a file, from which `load_shingles` maps them.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        import faiss
+
+        try:
+            faiss.write_index(self._index, path)
+        except RuntimeError as error:
+            raise OSError(f"{path} cannot be written: is the disk full?") from error
+
+
+def build_shingle_lists(centres: Float32, shingles: Iterable[Float32]) -> ShingleLists:
+    """Put shingles into lists.
+
+    Parameters
+    ----------
+    centres : np.ndarray [shape=(n_lists, n_coefficients), dtype=float32]
+    shingles : iterable of np.ndarray [shape=(n, n_coefficients), dtype=float32]
+        In the order of their rows. These and the centres are whole numbers, -127 to 127.
+    """
+    import faiss
+
+    n_lists, width = centres.shape
+    quantizer: Any = faiss.IndexFlatIP(width)
+    quantizer.add(np.ascontiguousarray(centres))
+    index = faiss.IndexIVFScalarQuantizer(
+        quantizer,
+        width,
+        n_lists,
+        faiss.ScalarQuantizer.QT_8bit_direct_signed,
+        faiss.METRIC_INNER_PRODUCT,
+        False,  # the shingles themselves are stored, not what they differ by from a centre
+    )
+    quantizer.this.disown()  # the index owns it
+    index.own_fields = True
+    index.is_trained = True
+    with _one_thread():
+        for portion in shingles:
+            for first in range(0, len(portion), _SHINGLES_AT_ONCE):
+                index.add(np.ascontiguousarray(portion[first : first + _SHINGLES_AT_ONCE]))
+    return ShingleLists(index)
+
+
+def load_shingles(path: str, *, n_shingles: int) -> ShingleLists:
+    """Map lists of shingles from their file; what is not searched is not read.
+
+    Raises
+    ------
+    CatalogError
+        If FAISS cannot read it, or it holds something else.
+    """
+    import faiss
+
+    index = _mapped(path, faiss.read_index)
+    fits = isinstance(index, faiss.IndexIVFScalarQuantizer) and index.ntotal == n_shingles
+    if not fits or index.sq.qtype != faiss.ScalarQuantizer.QT_8bit_direct_signed:
+        raise CatalogError(f"{path} holds other lists than its segment: build it again")
+    return ShingleLists(index)
+
+
+def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:
+    """Return the rows in each inverted list."""
+    import faiss
+
+    sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
+    return [
+        faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
+        for number, size in enumerate(sizes)
+    ]
+
+
+def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
+    """Return an index that is mapped from a file.
+
+    Raises
+    ------
+    CatalogError
+        If FAISS cannot read it.
+    """
+    import faiss
+
     try:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):  # newer versions
             # No file holds more than its length; a damaged header may claim any amount.
             faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
-        stored = faiss.read_index_binary(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        return read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
     except (RuntimeError, OSError, MemoryError) as error:
         raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error
-    index = FaissIndex(stored)
-    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits:
-        raise CatalogError(f"{path} holds other lists than its segment: build it again")
-    return index

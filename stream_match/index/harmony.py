@@ -13,8 +13,19 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import Bytes
-from stream_match.index.ranks import first_of_each
-from stream_match.index.shingles import LONGEST_QUERY, STEPS, TEMPI, Shingles, of_query
+from stream_match.index.faiss_index import build_shingle_lists
+from stream_match.index.shingles import (
+    LONGEST_QUERY,
+    STEPS,
+    TEMPI,
+    ListedShingles,
+    Places,
+    Proposed,
+    Shingles,
+    ShingleSearch,
+    listed,
+    of_query,
+)
 from stream_match.index.tracks import GONE
 
 Float32 = npt.NDArray[np.float32]
@@ -26,6 +37,9 @@ AT_MOST = 24
 of them, in a catalogue of 190 tracks."""
 
 _PER_TRACK = 2
+
+LISTS_FROM = 50_000
+"""Shingles, 20 h, from which a segment has them in inverted lists: to compare them all then takes 20 ms."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +87,32 @@ class HarmonySegment:
         First row of each track, and the number of rows.
     chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
         From `coarse_chroma`; may be mapped from a file.
-    shingles : Shingles
+    shingles : ShingleSearch
+        `Shingles` of stored coefficients, or from `LISTS_FROM` on `ListedShingles` of stored lists.
     """
 
     starts: Int64
     chroma: Bytes
-    shingles: Shingles
+    shingles: ShingleSearch
 
 
-def harmony_segment(chromas: Sequence[Bytes]) -> HarmonySegment:
+def harmony_segment(chromas: Sequence[Bytes], *, lists_from: int = LISTS_FROM) -> HarmonySegment:
     """Put tracks together.
 
     Parameters
     ----------
     chromas : sequence of np.ndarray [shape=(n_steps, 12), dtype=uint8]
         From `coarse_chroma`, one for each track.
+    lists_from : int
+        Shingles from which they are put into lists.
     """
     starts = np.cumsum([0, *(len(chroma) for chroma in chromas)], dtype=np.int64)
     chroma = np.concatenate([np.empty((0, N_CHROMA), np.uint8), *chromas])
-    return HarmonySegment(starts, chroma, Shingles.of(starts, chroma))
+    if len(Places(starts)) < lists_from:
+        return HarmonySegment(starts, chroma, Shingles.of(starts, chroma))
+    return HarmonySegment(
+        starts, chroma, ListedShingles(starts, chroma, build_shingle_lists(*listed(starts, chroma)))
+    )
 
 
 class Harmony:
@@ -164,8 +185,9 @@ class Harmony:
 
     def track_chroma(self, track: int) -> Bytes:
         """Return all steps of a track [shape=(n_steps, 12), dtype=uint8]."""
-        first = self._first[track]
-        return self._segments[self._segment[track]][0].chroma[first : first + self._length[track]]
+        first = int(self._first[track])
+        chroma: Bytes = self._segments[int(self._segment[track])][0].chroma
+        return chroma[first : first + int(self._length[track])]
 
     def propose(self, query: Float32) -> HarmonyLines:
         """Return the best lines that run forward, and then the best decoys.
@@ -176,83 +198,23 @@ class Harmony:
             Coarse chroma, newest first; zero before the beginning.
         """
         hypotheses = of_query(query[:LONGEST_QUERY])
-        found = [self._tops(segment.shingles, own, hypotheses) for segment, own in self._segments]
-        return self._lines(found, 0).followed_by(self._lines(found, 1))
-
-    @staticmethod
-    def _tops(shingles: Shingles, own: Int64, hypotheses: Float32) -> list["_Tops"]:
-        """Return the best shingle of each cell of a segment, forward and backward."""
-        alike = shingles.search(hypotheses)
-        track = own[shingles.track]
-        if GONE in own:
-            alike[:, track == GONE] = -np.inf
-        cells = shingles.cells
-        return [_Tops.of(alike[d], cells, shingles, track, hypotheses, backwards=bool(d)) for d in (0, 1)]
-
-    def _lines(self, found: Sequence[Sequence["_Tops"]], direction: int) -> HarmonyLines:
-        tops = [both[direction] for both in found]
-        alike = np.concatenate([np.empty(0, np.float32), *(top.alike for top in tops)])
-        if not len(alike):
-            return HarmonyLines.none()
-        track = np.concatenate([top.track for top in tops])
-        order = np.argsort(-alike, kind="stable")
-        order = order[np.isfinite(alike[order])]
-        order = order[first_of_each(track[order], self._per_track)][:AT_MOST]
-        segment = np.repeat(np.arange(len(tops)), [len(top.alike) for top in tops])[order]
-        within = order - np.cumsum([0, *(len(top.alike) for top in tops)])[segment]
-        lines = [HarmonyLines.none()]
-        rank = [np.empty(0, np.int64)]
-        for number, top in enumerate(tops):
-            mine = np.flatnonzero(segment == number)
-            lines.append(top.lines(within[mine]))
-            rank.append(mine)
-        joined = lines[0]
-        for more in lines[1:]:
-            joined = joined.followed_by(more)
-        back = np.argsort(np.concatenate(rank), kind="stable")
-        return HarmonyLines(joined.track[back], joined.head[back], joined.tempo[back], joined.key[back])
+        found = [
+            segment.shingles.propose(hypotheses, own, self._per_track, AT_MOST)
+            for segment, own in self._segments
+        ]
+        forward, backward = (
+            Proposed.joined([both[way] for both in found]).best(self._per_track, AT_MOST) for way in (0, 1)
+        )
+        return _lines(forward, backwards=False).followed_by(_lines(backward, backwards=True))
 
 
-@dataclass(frozen=True)
-class _Tops:
-    """The best shingle of each cell of a segment, in one direction."""
-
-    alike: Float32
-    track: Int64
-    _cells: Int64
-    _all_alike: Float32
-    _shingles: Shingles
-    _hypotheses: Float32
-    _backwards: bool
-
-    @classmethod
-    def of(
-        cls,
-        alike: Float32,
-        cells: Int64,
-        shingles: Shingles,
-        track: Int64,
-        hypotheses: Float32,
-        *,
-        backwards: bool,
-    ) -> "_Tops":
-        best = np.maximum.reduceat(alike, cells) if len(cells) else np.empty(0, np.float32)
-        return cls(best, track[cells], cells, alike, shingles, hypotheses, backwards)
-
-    def lines(self, cells: Int64) -> HarmonyLines:
-        """Return the lines through the best shingles of some cells."""
-        shingle = np.array([self._top(int(cell)) for cell in cells], np.int64)
-        best = self._shingles.best_hypotheses(self._hypotheses, shingle, backwards=self._backwards)
-        first, tempo = self._shingles.first[shingle].astype(np.float64), TEMPI[best // N_CHROMA]
-        track, key = self.track[cells], best % N_CHROMA
-        if self._backwards:
-            return HarmonyLines(track, first, -tempo, key)
-        return HarmonyLines(track, first + STEPS - 1, tempo, key)
-
-    def _top(self, cell: int) -> int:
-        first = int(self._cells[cell])
-        last = int(self._cells[cell + 1]) if cell + 1 < len(self._cells) else len(self._shingles)
-        return first + int(self._all_alike[first:last].argmax())
+def _lines(proposed: Proposed, *, backwards: bool) -> HarmonyLines:
+    """Return the lines through shingles."""
+    first, tempo = proposed.first.astype(np.float64), TEMPI[proposed.hypothesis // N_CHROMA]
+    key = proposed.hypothesis % N_CHROMA
+    if backwards:
+        return HarmonyLines(proposed.track, first, -tempo, key)
+    return HarmonyLines(proposed.track, first + STEPS - 1, tempo, key)
 
 
 def require_step(settings: FeatureSettings) -> None:

@@ -11,11 +11,17 @@ part. Nothing is fitted: the basis is the same for every catalogue.
 Follows the audio shingles of Casey, Rhodes & Slaney (2008) and Grosche & Müller (2012).
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import Bytes, decoded
+from stream_match.index.ranks import first_of_each
+from stream_match.index.tracks import GONE
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -37,6 +43,18 @@ LONGEST_QUERY = int(np.ceil((STEPS - 1) / TEMPI[0])) + 2
 
 CELL = 16
 """Shingles to a cell (24 s); each cell proposes its best."""
+
+NEAREST = 32
+"""Shingles that inverted lists are asked for by each hypothesis."""
+
+_COMPARED = 96
+"""Of what the lists find, the best that are compared again: whole numbers are off by half a percent."""
+
+_LISTS_PER_ROOT = 4
+_MOST_LISTS = 16_384
+"""Lists per square root of the number of shingles, and at most."""
+
+_SEED = 20_261_127
 
 _COSINES = 4
 _EVEN = np.array([False, True, False, True])
@@ -99,8 +117,111 @@ def _keys() -> Float32:
     return np.stack([np.roll(waves, semitones, axis=0).T @ waves for semitones in range(N_CHROMA)])
 
 
+@dataclass(frozen=True)
+class Proposed:
+    """Shingles of a segment that are most alike to what was heard.
+
+    Parameters
+    ----------
+    alike : np.ndarray [shape=(n,), dtype=float32]
+        Cosine with the best hypothesis.
+    track : np.ndarray [shape=(n,), dtype=int64]
+        Number of the track in the catalogue.
+    first : np.ndarray [shape=(n,), dtype=int64]
+        Oldest step of the shingle, counted from the start of the track.
+    hypothesis : np.ndarray [shape=(n,), dtype=int64]
+        The best one, ``tempo * 12 + key``, both numbers.
+    """
+
+    alike: Float32
+    track: Int64
+    first: Int64
+    hypothesis: Int64
+
+    @classmethod
+    def joined(cls, several: Sequence["Proposed"]) -> "Proposed":
+        """Put those of several segments together."""
+        none = np.empty(0, np.int64)
+        parts = [cls(none.astype(np.float32), none, none, none), *several]
+        names = ("alike", "track", "first", "hypothesis")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def best(self, per_track: int, at_most: int) -> "Proposed":
+        """Return the best, and of each track the best few; ties by track, then by step."""
+        order = np.lexsort((self.first, self.track, -self.alike))
+        order = order[first_of_each(self.track[order], per_track)][:at_most]
+        return Proposed(self.alike[order], self.track[order], self.first[order], self.hypothesis[order])
+
+
+class ShingleSearch(Protocol):
+    """The shingles of a segment, ready to be searched."""
+
+    def __len__(self) -> int:
+        """Return the number of shingles."""
+
+    def propose(
+        self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
+    ) -> tuple[Proposed, Proposed]:
+        """Return the shingles that are most alike as they are, and as they read backwards.
+
+        Parameters
+        ----------
+        hypotheses : np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
+            From `of_query`.
+        numbers : np.ndarray [shape=(n_tracks of the segment,), dtype=int64]
+            Of the segment's tracks in the catalogue, `GONE` for those that are left out.
+        per_track, at_most : int
+            Shingles of one track, and in all; only the best of a cell counts.
+        """
+
+
+class Places:
+    """Which shingle stands where: shingle `i` of a track begins at its step ``i * STRIDE``.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First step of each track of the segment, and the number of steps.
+    """
+
+    def __init__(self, starts: Int64) -> None:
+        counts = np.maximum(0, (np.diff(starts) - STEPS) // STRIDE + 1)
+        self._steps = starts
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._cells = np.concatenate([[0], np.cumsum(-(-counts // CELL))])
+
+    def __len__(self) -> int:
+        """Return the number of shingles."""
+        return int(self._starts[-1])
+
+    def track(self, shingle: Int64) -> Int64:
+        """Return the track in the segment."""
+        return np.searchsorted(self._starts, shingle, side="right") - 1
+
+    def first(self, shingle: Int64) -> Int64:
+        """Return the oldest step, counted from the start of the track."""
+        first: Int64 = (shingle - self._starts[self.track(shingle)]) * STRIDE
+        return first
+
+    def rows(self, shingle: Int64) -> Int64:
+        """Return the row of the oldest step."""
+        return self._steps[self.track(shingle)] + self.first(shingle)
+
+    def cell(self, shingle: Int64) -> Int64:
+        """Return the cell, `CELL` shingles of a track, or what is left at its end."""
+        track = self.track(shingle)
+        cell: Int64 = self._cells[track] + (shingle - self._starts[track]) // CELL
+        return cell
+
+    def cells(self) -> Int64:
+        """Return the first shingle of each cell [shape=(n_cells,), dtype=int64]."""
+        track = np.repeat(np.arange(len(self._starts) - 1), np.diff(self._cells))
+        firsts: Int64 = self._starts[track] + (np.arange(self._cells[-1]) - self._cells[track]) * CELL
+        return firsts
+
+
 class Shingles:
-    """The shingles of a segment, ready to be searched.
+    """The shingles of a small segment: all are compared. It needs nothing but the two arrays.
 
     Parameters
     ----------
@@ -108,20 +229,12 @@ class Shingles:
         First step of each track of the segment, and the number of steps.
     coefficients : np.ndarray [shape=(n, 2, 22), dtype=float16]
         Those of the even and those of the odd cosines, of every shingle; may be mapped from a file.
-
-    Attributes
-    ----------
-    track, first : np.ndarray [shape=(n,), dtype=int64]
-        Track of each shingle in the segment, and its oldest step, counted from the start of the track.
-    cells : np.ndarray [shape=(n_cells,), dtype=int64]
-        First shingle of each cell: `CELL` shingles of a track, or what is left at its end.
     """
 
     def __init__(self, starts: Int64, coefficients: Float16) -> None:
         self.coefficients = coefficients
-        self.track, self.first = _places(starts)
-        within = np.arange(len(self.track)) - np.searchsorted(self.track, self.track, side="left")
-        self.cells = np.flatnonzero(within % CELL == 0)
+        self.places = Places(starts)
+        self._cells = self.places.cells()
 
     @classmethod
     def of(cls, starts: Int64, chroma: Bytes) -> "Shingles":
@@ -133,15 +246,48 @@ class Shingles:
         chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
             From `coarse_chroma`.
         """
-        track, first = _places(starts)
-        at = starts[track] + first
         none = np.empty((0, 2, _HALF), np.float16)
-        parts = [_coefficients(chroma, at[n : n + _BLOCK]) for n in range(0, len(at), _BLOCK)]
-        return cls(starts, np.concatenate([none, *parts]))
+        return cls(starts, np.concatenate([none, *_computed(Places(starts), chroma)]))
 
     def __len__(self) -> int:
         """Return the number of shingles."""
-        return len(self.track)
+        return len(self.places)
+
+    def propose(
+        self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
+    ) -> tuple[Proposed, Proposed]:
+        """Return the most alike shingles; see `ShingleSearch.propose`."""
+        alike = self.search(hypotheses)
+        forward = self._best_of_cells(alike[0], numbers, per_track, at_most)
+        backward = self._best_of_cells(alike[1], numbers, per_track, at_most)
+        return (
+            self._with_hypotheses(forward, hypotheses, backwards=False),
+            self._with_hypotheses(backward, hypotheses, backwards=True),
+        )
+
+    def _best_of_cells(self, alike: Float32, numbers: Int64, per_track: int, at_most: int) -> Proposed:
+        """Return the best; the shingle stands where the hypothesis will."""
+        if not len(self._cells):
+            return Proposed.joined([])
+        track = numbers[self.places.track(self._cells)]
+        kept = np.flatnonzero(track != GONE)
+        best = np.maximum.reduceat(alike, self._cells)[kept]
+        cells = Proposed(best, track[kept], self.places.first(self._cells[kept]), kept).best(
+            per_track, at_most
+        )
+        lasts = np.append(self._cells[1:], len(self))
+        shingle = np.array(
+            [
+                self._cells[cell] + alike[self._cells[cell] : lasts[cell]].argmax()
+                for cell in cells.hypothesis
+            ],
+            np.int64,
+        )
+        return Proposed(cells.alike, cells.track, self.places.first(shingle), shingle)
+
+    def _with_hypotheses(self, best: Proposed, hypotheses: Float32, *, backwards: bool) -> Proposed:
+        coefficients = self.coefficients[best.hypothesis]
+        return replace(best, hypothesis=best_hypotheses(hypotheses, coefficients, backwards=backwards)[1])
 
     def search(self, hypotheses: Float32) -> Float32:
         """Return how alike every shingle is to the best hypothesis for it.
@@ -171,21 +317,122 @@ class Shingles:
             np.subtract(by_even, by_odd, out=both).max(axis=0, out=alike[1, number])
         return alike.reshape(2, -1)[:, : len(self)]
 
-    def best_hypotheses(self, hypotheses: Float32, shingle: Int64, *, backwards: bool) -> Int64:
-        """Return which hypothesis some shingles are most alike to: ``tempo * 12 + key``, both numbers.
 
-        Parameters
-        ----------
-        hypotheses : np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
-        shingle : np.ndarray [shape=(m,), dtype=int64]
-        backwards : bool
-        """
-        halves = self.coefficients[shingle].astype(np.float32)
-        by_even, by_odd = (
-            np.einsum("nc,ch->nh", halves[:, half], part) for half, part in enumerate(hypotheses)
+class ListPort(Protocol):
+    """Inverted lists of shingles, as whole numbers of -127 to 127."""
+
+    def __len__(self) -> int:
+        """Return the number of shingles."""
+
+    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
+        """Return the greatest products and their rows; see `stream_match.index.faiss_index.ShingleLists`."""
+
+
+class ListedShingles:
+    """The shingles of a large segment, in inverted lists: those near what was heard are compared.
+
+    It needs the lists (a file), and of the segment what it has anyway: nothing is computed.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First step of each track of the segment, and the number of steps.
+    chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+        The coefficients of what is proposed are computed from it again.
+    lists : ListPort
+    """
+
+    def __init__(self, starts: Int64, chroma: Bytes, lists: ListPort) -> None:
+        self.lists = lists
+        self.places = Places(starts)
+        self._chroma = chroma
+
+    def __len__(self) -> int:
+        """Return the number of shingles."""
+        return len(self.places)
+
+    def propose(
+        self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
+    ) -> tuple[Proposed, Proposed]:
+        """Return the most alike shingles; see `ShingleSearch.propose`."""
+        even, odd = hypotheses
+        queries = np.concatenate([np.concatenate([even, sign * odd]) for sign in (1, -1)], axis=1).T
+        products, shingle = self.lists.search(_whole(queries), NEAREST)
+        # Which of the shingles as alike as the last one were found is left to chance: none of them counts.
+        found = (shingle >= 0) & ((products > products[:, -1:]) | (shingle[:, -1:] < 0))
+        half = len(queries) // 2
+        forward, backward = (
+            self._best(products[own][found[own]], shingle[own][found[own]], numbers, per_track)
+            for own in (slice(half), slice(half, None))
         )
-        best: Int64 = (by_even - by_odd if backwards else by_even + by_odd).argmax(axis=1)
-        return best
+        return (
+            self._compared(forward, hypotheses, numbers, backwards=False).best(per_track, at_most),
+            self._compared(backward, hypotheses, numbers, backwards=True).best(per_track, at_most),
+        )
+
+    def _best(self, products: Float32, shingle: Int64, numbers: Int64, per_track: int) -> Int64:
+        """Return the shingles that are compared again: the best of each cell, of the best cells."""
+        track = numbers[self.places.track(shingle)]
+        kept = np.flatnonzero(track != GONE)
+        order = kept[np.lexsort((shingle[kept], -products[kept]))]
+        order = order[np.sort(np.unique(self.places.cell(shingle[order]), return_index=True)[1])]
+        order = order[first_of_each(track[order], per_track)][:_COMPARED]
+        return shingle[order]
+
+    def _compared(self, shingle: Int64, hypotheses: Float32, numbers: Int64, *, backwards: bool) -> Proposed:
+        """Return shingles with how alike they are to the best hypothesis, to the last digit."""
+        coefficients = _coefficients(self._chroma, self.places.rows(shingle))
+        alike, best = best_hypotheses(hypotheses, coefficients, backwards=backwards)
+        return Proposed(alike, numbers[self.places.track(shingle)], self.places.first(shingle), best)
+
+
+def listed(starts: Int64, chroma: Bytes, n_lists: int | None = None) -> tuple[Float32, Iterator[Float32]]:
+    """Return what lists are built of.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+    chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+    n_lists : int, optional
+
+    Returns
+    -------
+    centres : np.ndarray [shape=(n_lists, 44), dtype=float32]
+        Of some shingles drawn by chance. These and the shingles are whole numbers, -127 to 127.
+    shingles : iterator of np.ndarray [shape=(n, 44), dtype=float32]
+        All of them, in portions.
+    """
+    places = Places(starts)
+    n_lists = n_lists or min(int(_LISTS_PER_ROOT * np.sqrt(len(places))), _MOST_LISTS)
+    chosen = np.random.default_rng(_SEED).choice(len(places), n_lists, replace=False)
+    centres = _coefficients(chroma, places.rows(np.sort(chosen))).reshape(n_lists, -1).astype(np.float32)
+    norms = np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-3)
+    # Of full length, or no shingle would stand in the list of one that hardly moves.
+    return _whole(centres / norms), (
+        _whole(part.reshape(len(part), -1).astype(np.float32)) for part in _computed(places, chroma)
+    )
+
+
+def best_hypotheses(hypotheses: Float32, coefficients: Float16, *, backwards: bool) -> tuple[Float32, Int64]:
+    """Return how alike shingles are to the hypothesis they are most alike to, and which one that is.
+
+    Parameters
+    ----------
+    hypotheses : np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
+    coefficients : np.ndarray [shape=(n, 2, 22), dtype=float16]
+    backwards : bool
+
+    Returns
+    -------
+    alike : np.ndarray [shape=(n,), dtype=float32]
+    best : np.ndarray [shape=(n,), dtype=int64]
+        ``tempo * 12 + key``, both numbers.
+    """
+    halves = coefficients.astype(np.float32)
+    by_even, by_odd = (np.einsum("nc,ch->nh", halves[:, half], part) for half, part in enumerate(hypotheses))
+    alike = by_even - by_odd if backwards else by_even + by_odd
+    best: Int64 = alike.argmax(axis=1)
+    return alike.max(axis=1), best
 
 
 def of_query(query: Float32) -> Float32:
@@ -207,11 +454,16 @@ def of_query(query: Float32) -> Float32:
     return np.ascontiguousarray(np.stack(halves))
 
 
-def _places(starts: Int64) -> tuple[Int64, Int64]:
-    """Return the track of every shingle, and its oldest step."""
-    firsts = [np.arange(0, length - STEPS + 1, STRIDE) for length in np.diff(starts)]
-    track = np.repeat(np.arange(len(firsts)), [len(first) for first in firsts])
-    return track, np.concatenate([np.empty(0, np.int64), *firsts])
+def _whole(coefficients: Float32) -> Float32:
+    """Return coefficients as whole numbers, -127 to 127."""
+    whole: Float32 = np.rint(coefficients * np.float32(127))
+    return whole
+
+
+def _computed(places: Places, chroma: Bytes) -> Iterator[Float16]:
+    """Return the coefficients of all shingles, in portions."""
+    for first in range(0, len(places), _BLOCK):
+        yield _coefficients(chroma, places.rows(np.arange(first, min(first + _BLOCK, len(places)))))
 
 
 def _coefficients(chroma: Bytes, at: Int64) -> Float16:

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from version_samples import PIECES, REFERENCE, catalogue, hear, performance, silent
+from version_samples import PIECES, REFERENCE, catalogue, hear, matcher_of, performance, silent
 
-from stream_match.config import MatchSettings
 from stream_match.match.versions import calibration
-from stream_match.match.versions.matcher import VersionMatcher
 
 
 def ended(facts):
@@ -68,7 +66,7 @@ def test_a_repeat_is_one_match_that_jumps():
 def test_cuts_do_not_matter(portions):
     chroma = np.concatenate([performance(4, 25, player=1), performance(201, 12)])
     whole, _ = hear(REFERENCE, chroma, portion=len(chroma))
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     facts, first = [], 0
     for portion in [*portions, len(chroma)]:
         facts += matcher.feed(chroma[first : first + portion])
@@ -77,7 +75,7 @@ def test_cuts_do_not_matter(portions):
 
 
 def test_beside_what_is_surely_a_recording_no_version_goes_on():
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     chroma = performance(4, 60, player=1)
     assert matcher.sounding is None
     facts = matcher.feed(chroma[:600])
@@ -91,13 +89,13 @@ def test_beside_what_is_surely_a_recording_no_version_goes_on():
 
 
 def test_beside_what_may_be_a_recording_no_version_begins():
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     assert matcher.feed(performance(4, 60, player=1), muted=True) == []
     assert matcher.sounding is None
 
 
 def test_a_version_begins_after_one_of_its_track_has_ended():
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     chroma = performance(4, 60, player=1)
     facts = matcher.feed(chroma[:600]) + matcher.feed(chroma[600:610], muted=True, explaining=True)
     facts += matcher.feed(chroma[610:])
@@ -108,7 +106,7 @@ def test_a_version_begins_after_one_of_its_track_has_ended():
 
 @pytest.mark.parametrize("explained", [True, False])
 def test_what_a_recording_explained_is_forgotten(explained):
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     chroma = performance(4, 60, player=1)
     assert matcher.feed(chroma[:600], muted=True) == []
     after = matcher.feed(chroma[600:700], explained=explained) + matcher.finish(0.0)
@@ -116,7 +114,7 @@ def test_what_a_recording_explained_is_forgotten(explained):
 
 
 def test_a_gap_ends_a_version_and_time_goes_on():
-    matcher = VersionMatcher(REFERENCE, MatchSettings(max_false_alarms_per_hour=10))
+    matcher = matcher_of(REFERENCE)
     chroma = performance(4, 30, player=1)
     before = matcher.feed(chroma) + matcher.finish(100.0)
     assert before[-1].phase == "ended"
@@ -155,7 +153,7 @@ def test_a_catalogue_with_every_track_twice_tells_one_and_names_the_other():
 
 def test_a_loop_of_an_hour_stays_bounded():
     loop = performance(400, 4)
-    matcher = VersionMatcher(REFERENCE, MatchSettings())
+    matcher = matcher_of(REFERENCE, 0.1)
     facts = [one for _ in range(900) for one in matcher.feed(loop)]
     assert facts + matcher.finish(0.0) == []
     assert len(matcher.candidates()) <= 64
@@ -166,3 +164,63 @@ def test_the_budget_sets_the_threshold():
         threshold = calibration.threshold_for(budget)
         assert calibration.false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
     assert calibration.confidence(12.0) > 0.99 > 0.1 > calibration.confidence(3.0)
+
+
+def swapped(names, heard):
+    """What a matcher says that takes up a catalogue of other tracks half-way."""
+    matcher = matcher_of(REFERENCE)
+    newer = catalogue({name: PIECES[name] for name in names})
+    own = [track.id for track in newer.tracks]
+    numbers = np.array([own.index(track.id) if track.id in own else -1 for track in REFERENCE.tracks])
+    facts = matcher.feed(heard[:600])
+    at_the_swap = matcher.take_up(newer.harmony, newer.tracks, numbers)
+    return facts, at_the_swap, matcher.feed(heard[600:]) + matcher.finish(0.0), matcher
+
+
+def test_a_version_goes_on_under_its_id_when_another_catalogue_is_taken_up():
+    heard = performance(4, 45, start_s=10, semitones=3, player=1)
+    before, at_the_swap, after, _ = swapped([*reversed(PIECES)], heard)
+    assert [one.phase for one in before] == ["started"]
+    assert at_the_swap == []
+    assert {one.phase for one in after} == {"updated", "ended"}
+    assert {(one.match_id, one.track.id, one.semitones) for one in before + after} == {("v1", "p4", 3)}
+    (match,) = ended(after)
+    assert match.ended_s > 40
+    assert match.reference_s == pytest.approx(10 + match.stream_s, abs=0.5)
+
+
+def test_a_catalogue_of_the_same_tracks_changes_nothing():
+    heard = performance(4, 45, start_s=10, player=1)
+    before, at_the_swap, after, _ = swapped([*PIECES], heard)
+    assert before + at_the_swap + after == hear(REFERENCE, heard)[0]
+
+
+def test_a_version_ends_when_its_track_is_taken_away():
+    heard = performance(4, 45, start_s=10, player=1)
+    before, at_the_swap, after, matcher = swapped([name for name in PIECES if name != "p4"], heard)
+    assert [one.phase for one in before] == ["started"]
+    assert [(one.phase, one.match_id, one.track.id) for one in at_the_swap] == [("ended", "v1", "p4")]
+    assert after == []
+    assert "p4" not in [one.track.id for one in matcher.candidates()]
+
+
+def test_a_track_that_is_put_in_is_heard_from_then_on():
+    few = catalogue({name: PIECES[name] for name in PIECES if name != "p4"})
+    matcher = matcher_of(few)
+    heard = performance(4, 60, player=1)
+    assert matcher.feed(heard[:600]) == []
+    numbers = np.array([REFERENCE.tracks.index(track) for track in few.tracks])
+    assert matcher.take_up(REFERENCE.harmony, REFERENCE.tracks, numbers) == []
+    facts = matcher.feed(heard[600:])
+    assert [(one.phase, one.track.id) for one in facts[:1]] == [("started", "p4")]
+    assert facts[0].match_id == "v1"
+
+
+def test_segments_and_lists_tell_what_one_exhaustive_segment_tells():
+    heard = performance(4, 25, start_s=20, speed=1.1, semitones=2, player=1), performance(9, 30, player=1)
+    whole, _ = hear(REFERENCE, *heard)
+    for how in ({"per_segment": 7}, {"lists_from": 1}, {"per_segment": 11, "lists_from": 1}):
+        facts, _ = hear(catalogue(PIECES, **how), *heard)
+        assert [(f.phase, f.match_id, f.track.id) for f in facts] == [
+            (f.phase, f.match_id, f.track.id) for f in whole
+        ]

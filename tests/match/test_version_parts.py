@@ -5,11 +5,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import coarse_steps, shingle_similarity, warped
-from stream_match.match.versions.proposals import Lines, Proposals
 from version_samples import PIECES, REFERENCE, SETTINGS, catalogue, performance
 
+from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import CoarseChroma, coarse_chroma, decoded
-from stream_match.index.shingles import LONGEST_QUERY, STEPS, STRIDE, TEMPI, Shingles
+from stream_match.index.faiss_index import build_shingle_lists, load_shingles
+from stream_match.index.harmony import Harmony, HarmonyLines, HarmonySegment
+from stream_match.index.shingles import (
+    CELL,
+    LONGEST_QUERY,
+    STEPS,
+    STRIDE,
+    TEMPI,
+    ListedShingles,
+    best_hypotheses,
+    listed,
+    of_query,
+)
 from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
@@ -42,43 +54,158 @@ def test_short_tracks_have_few_steps_or_none(n_frames):
     assert len(coarse_chroma([performance(0, 3)[:n_frames]], SETTINGS)) == max(0, n_frames // 8 - 1)
 
 
+def shingles_of(reference):
+    (segment,) = reference.segments
+    return segment.shingles
+
+
+def steps_of(reference, shingle):
+    places, chroma = shingles_of(reference).places, reference.segments[0].chroma
+    at = places.rows(np.array([shingle]))[0]
+    return decoded(chroma[at : at + STEPS])
+
+
 @pytest.mark.parametrize("semitones", [0, 1, 5, 11])
 def test_a_transposed_shingle_is_found_in_its_key(semitones):
-    shingles = Shingles(REFERENCE)
-    wanted = 3
-    at = REFERENCE.starts[shingles.track[wanted]] + shingles.first[wanted]
-    steps = np.roll(decoded(REFERENCE.chroma[at : at + STEPS]), semitones, axis=1)
+    shingles, wanted = shingles_of(REFERENCE), 3
     query = np.zeros((LONGEST_QUERY, 12), np.float32)
-    query[:STEPS] = steps[::-1]
-    hypotheses = shingles.of_query(query)
+    query[:STEPS] = np.roll(steps_of(REFERENCE, wanted), semitones, axis=1)[::-1]
+    hypotheses = of_query(query)
     alike = shingles.search(hypotheses)
     assert alike[0].argmax() == wanted
     assert alike[0, wanted] == pytest.approx(1, abs=1e-3)
-    best = shingles.best_hypotheses(hypotheses, np.array([wanted]), backwards=False)
+    again, best = best_hypotheses(hypotheses, shingles.coefficients[[wanted]], backwards=False)
     assert best[0] == ONE_TEMPO * 12 + semitones
+    assert again[0] == pytest.approx(alike[0, wanted], abs=1e-6)
 
 
 def test_similarities_are_those_of_the_definition_in_both_directions():
-    shingles = Shingles(REFERENCE)
+    shingles = shingles_of(REFERENCE)
     query = newest_first(performance(4, 20, start_s=10, player=1))[:LONGEST_QUERY]
-    alike = shingles.search(shingles.of_query(query))
+    alike = shingles.search(of_query(query))
     for number in (0, 5, len(shingles) - 1):
-        at = REFERENCE.starts[shingles.track[number]] + shingles.first[number]
-        steps = decoded(REFERENCE.chroma[at : at + STEPS])
+        steps = steps_of(REFERENCE, number)
         assert alike[0, number] == pytest.approx(shingle_similarity(query, steps, TEMPI), abs=1e-4)
         assert alike[1, number] == pytest.approx(shingle_similarity(query, steps[::-1], TEMPI), abs=1e-4)
 
 
 def test_shingles_cover_every_track_that_is_long_enough():
-    pieces = {"short": performance(1, 5), "none": performance(1, 0), "long": performance(2, 30)}
-    shingles = Shingles(catalogue(pieces))
-    assert set(shingles.track) == {2}
-    assert list(np.diff(shingles.first)) == [STRIDE] * (len(shingles) - 1)
+    lengths = {"short": 5, "none": 0, "long": 30, "just": 10, "longer": 80}
+    reference = catalogue({name: performance(1, seconds) for name, seconds in lengths.items()})
+    places, steps = shingles_of(reference).places, [len(chroma) for chroma in reference.chromas]
+    expected = [(track, at) for track in range(5) for at in range(0, steps[track] - STEPS + 1, STRIDE)]
+    numbers = np.arange(len(places))
+    assert [*zip(places.track(numbers), places.first(numbers), strict=True)] == expected
+    assert places.rows(numbers).tolist() == [sum(steps[:track]) + at for track, at in expected]
+    cells = [(track, at // (STRIDE * CELL)) for track, at in expected]
+    firsts = [cells.index(cell) for cell in dict.fromkeys(cells)]
+    assert places.cells().tolist() == firsts
+    assert places.cell(numbers).tolist() == [[*dict.fromkeys(cells)].index(cell) for cell in cells]
+
+
+class PlainLists:
+    """The plain twin of the inverted lists, which searches the same ones."""
+
+    def __init__(self, twin, shingles, probed):
+        self.centres, self.rows = twin.lists()
+        self.shingles, self.probed = shingles, probed
+
+    def __len__(self):
+        return len(self.shingles)
+
+    def search(self, queries, k):
+        products = np.full((len(queries), k), -np.inf, np.float32)
+        rows = np.full((len(queries), k), -1)
+        for number, query in enumerate(queries):
+            nearest = np.argsort(-(self.centres @ query), kind="stable")[: self.probed]
+            among = np.concatenate([self.rows[one] for one in nearest])
+            found = self.shingles[among] @ query
+            best = np.argsort(-found, kind="stable")[:k]
+            products[number, : len(best)], rows[number, : len(best)] = found[best], among[best]
+        return products, rows
+
+
+class Probed:
+    def __init__(self, lists, probed):
+        self.lists, self.probed = lists, probed
+
+    def __len__(self):
+        return len(self.lists)
+
+    def search(self, queries, k):
+        return self.lists.search(queries, k, self.probed)
+
+
+def in_lists(reference, probed, twin=False, n_lists=24):
+    (segment,) = reference.segments
+    centres, portions = listed(segment.starts, segment.chroma, n_lists)
+    shingles = np.concatenate([*portions])
+    lists = build_shingle_lists(centres, [shingles[:100], shingles[100:]])
+    found = PlainLists(lists, shingles, probed) if twin else Probed(lists, probed)
+    own = HarmonySegment(
+        segment.starts, segment.chroma, ListedShingles(segment.starts, segment.chroma, found)
+    )
+    return Harmony(SETTINGS, [own], [np.arange(len(reference.tracks))], len(reference.tracks))
+
+
+def columns(lines):
+    return [getattr(lines, name).tolist() for name in ("track", "head", "tempo", "key")]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 60), probed=st.sampled_from([1, 2, 5, 24]))
+def test_lists_propose_what_a_plain_search_of_the_same_lists_proposes(seed, probed):
+    query = newest_first(performance(seed, 20, start_s=10, speed=1.1, semitones=4, player=1))
+    found = in_lists(REFERENCE, probed).propose(query)
+    assert columns(found) == columns(in_lists(REFERENCE, probed, twin=True).propose(query))
+    assert len(found)
+
+
+@pytest.mark.parametrize("seed", [3, 12, 200])
+def test_all_lists_propose_nearly_what_all_shingles_propose(seed):
+    query = newest_first(performance(seed, 20, start_s=10, speed=1.1, semitones=4, player=1))
+    found, expected = in_lists(REFERENCE, 24).propose(query), REFERENCE.harmony.propose(query)
+    pairs = [set(zip(*columns(lines), strict=True)) for lines in (found, expected)]
+    assert len(pairs[0] & pairs[1]) >= 0.7 * len(pairs[1])
+    assert columns(found)[0][0] == columns(expected)[0][0]
+
+
+def test_lists_are_read_back_as_they_were_saved(tmp_path):
+    (segment,) = REFERENCE.segments
+    lists = build_shingle_lists(*listed(segment.starts, segment.chroma, 16))
+    path, query = str(tmp_path / "lists"), np.rint(np.linspace(-90, 120, 88).reshape(2, 44))
+    lists.save(path)
+    again = load_shingles(path, n_shingles=len(lists))
+    for one, other in zip(lists.search(query, 9, 4), again.search(query, 9, 4), strict=True):
+        assert one.tobytes() == other.tobytes()
+    with pytest.raises(CatalogError, match="other lists"):
+        load_shingles(path, n_shingles=len(lists) + 1)
+    (tmp_path / "lists").write_bytes((tmp_path / "lists").read_bytes()[:300])
+    with pytest.raises(CatalogError, match=r"cannot read|can read"):
+        load_shingles(path, n_shingles=len(lists))
+
+
+@pytest.mark.parametrize("lists_from", [1, 1 << 40])
+def test_a_track_that_was_removed_is_not_proposed(lists_from):
+    query = newest_first(performance(7, 30, start_s=20, player=1))
+    reference = catalogue(PIECES, per_segment=10, lists_from=lists_from)
+    assert reference.harmony.propose(query).track[0] == 7
+    numbers = [np.array([*range(7), -1, 7, 8]), np.arange(9, 19), np.arange(19, 29)]
+    lines = Harmony(SETTINGS, reference.segments, numbers, 29).propose(query)
+    assert len(lines) > 24
+    assert lines.track.min() >= 0
+    assert lines.track.max() < 29
+
+
+def test_segments_propose_what_one_segment_does():
+    query = newest_first(performance(7, 30, start_s=20, player=1))
+    parts = catalogue(PIECES, per_segment=7).harmony.propose(query)
+    assert columns(parts) == columns(REFERENCE.harmony.propose(query))
 
 
 def test_a_proposal_lies_on_the_true_line():
     query = newest_first(performance(7, 30, start_s=20, speed=1.16, semitones=3, player=1))
-    lines = Proposals(REFERENCE).propose(query)
+    lines = REFERENCE.harmony.propose(query)
     assert (lines.track[0], lines.key[0]) == (7, 3)
     assert lines.tempo[0] == pytest.approx(1.16, rel=0.08)  # a step of the grid
     true_head = (20 + 30 * 1.16) * FRAMES_PER_STEP
@@ -105,8 +232,8 @@ def test_alignment_follows_a_performer_who_hurries():
     hurried = performance(3, 20, start_s=25, speed=1.1, player=1)
     query = newest_first(np.concatenate([steady, hurried]))
     head = 47 * FRAMES_PER_STEP - 1.5
-    line = Lines(np.array([3]), np.array([head]), np.array([1.0]), np.array([0]))
-    paths = Aligner(REFERENCE).align(query, line)
+    line = HarmonyLines(np.array([3]), np.array([head]), np.array([1.0]), np.array([0]))
+    paths = Aligner(REFERENCE.harmony).align(query, line)
     begin = 5 * FRAMES_PER_STEP
     heard = int(query.any(axis=1).sum())
     assert abs(paths.steps[0, 0] - head) < 2
@@ -116,8 +243,8 @@ def test_alignment_follows_a_performer_who_hurries():
 
 def test_a_path_stays_in_its_band_and_silence_counts_nothing():
     query = newest_first(performance(5, 15))
-    line = Lines(np.array([8, 8]), np.array([300.0, 20.0]), np.array([0.9, -1.1]), np.array([4, 0]))
-    paths = Aligner(REFERENCE).align(query, line)
+    line = HarmonyLines(np.array([8, 8]), np.array([300.0, 20.0]), np.array([0.9, -1.1]), np.array([4, 0]))
+    paths = Aligner(REFERENCE.harmony).align(query, line)
     ago = np.arange(len(query))
     straight = line.head[:, None] - line.tempo[:, None] * ago
     assert np.abs(paths.steps - straight).max() <= BAND + 3
@@ -130,9 +257,9 @@ def test_slow_harmony_is_worth_less_than_it_agrees():
     drift = np.repeat(np.eye(12, dtype=np.float32)[[0, 7]], 400, axis=0) * 0.8 + 0.1
     drift = (drift / np.linalg.norm(drift, axis=1, keepdims=True)).astype(np.float32)
     reference = catalogue({"drift": drift, **PIECES})
-    n_steps = reference.starts[1]
-    line = Lines(np.array([0]), np.array([n_steps - 1.0]), np.array([1.0]), np.array([0]))
-    slow = Aligner(reference).align(newest_first(drift), line)
+    n_steps = reference.segments[0].starts[1]
+    line = HarmonyLines(np.array([0]), np.array([n_steps - 1.0]), np.array([1.0]), np.array([0]))
+    slow = Aligner(reference.harmony).align(newest_first(drift), line)
     assert slow.agreement[0] > 0.9
     assert slow.evidence[0] < 0.6 * slow.agreement[0]
 

@@ -1,11 +1,11 @@
 """Performances without sound: the chroma of made-up pieces in any key and at any tempo."""
 
 import numpy as np
-from stream_match.match.versions.reference import join_tracks
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import Track
 from stream_match.features.coarse_chroma import coarse_chroma
+from stream_match.index.harmony import Harmony, harmony_segment
 from stream_match.match.versions.matcher import VersionMatcher
 
 SETTINGS = FeatureSettings()
@@ -30,19 +30,38 @@ def silent(seconds):
     return np.zeros((round(seconds * FRAMES_PER_S), 12), np.float32)
 
 
-def catalogue(pieces):
-    """A reference of chroma, by name."""
-    chromas = [coarse_chroma([chroma], SETTINGS) for chroma in pieces.values()]
-    return join_tracks([Track(id=name) for name in pieces], chromas, SETTINGS)
+class Pieces:
+    """A catalogue of chroma, by name; its tracks in segments of so many, or in one."""
+
+    def __init__(self, pieces, *, per_segment=None, lists_from=1 << 40):
+        self.chromas = [coarse_chroma([chroma], SETTINGS) for chroma in pieces.values()]
+        self.tracks = tuple(Track(id=name) for name in pieces)
+        size, n = per_segment or max(1, len(pieces)), len(pieces)
+        self.segments = [
+            harmony_segment(self.chromas[first : first + size], lists_from=lists_from)
+            for first in range(0, n, size)
+        ]
+        numbers = [np.arange(first, min(first + size, n)) for first in range(0, n, size)]
+        self.harmony = Harmony(SETTINGS, self.segments, numbers, n)
+
+
+def catalogue(pieces, **how):
+    return Pieces(pieces, **how)
 
 
 PIECES = {f"p{seed}": performance(seed, 90) for seed in range(30)}
 REFERENCE = catalogue(PIECES)
 
 
+def matcher_of(reference, budget=10.0):
+    return VersionMatcher(
+        reference.harmony, reference.tracks, MatchSettings(max_false_alarms_per_hour=budget)
+    )
+
+
 def hear(reference, *parts, budget=10.0, portion=8):
     """What a matcher says of a stream, and the matcher."""
-    matcher = VersionMatcher(reference, MatchSettings(max_false_alarms_per_hour=budget))
+    matcher = matcher_of(reference, budget)
     chroma = np.concatenate(parts)
     facts = [f for n in range(0, len(chroma), portion) for f in matcher.feed(chroma[n : n + portion])]
     return facts + matcher.finish(0.0), matcher
