@@ -2,6 +2,10 @@
 
 import json
 import logging
+import shutil
+import subprocess
+import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +24,7 @@ from stream_match.catalog import (
 )
 from stream_match.catalog.store import open_index
 from stream_match.errors import CatalogError
+from stream_match.index import faiss_index
 
 
 def sizes(index):
@@ -264,9 +269,63 @@ def test_rows_that_do_not_exist_harm_nobody_where_they_are_not_looked_for(index,
     assert (hits.position[own] < catalogue.tracks.length[hits.track[own]]).all()
 
 
+@pytest.fixture(scope="module")
+def with_lists(tmp_path_factory):
+    """An index that is searched by inverted lists."""
+    folder = tmp_path_factory.mktemp("lists")
+    with pytest.MonkeyPatch.context() as patch:
+        few = partial(faiss_index.build_faiss, flat_up_to=100)
+        patch.setattr("stream_match.index.faiss_index.build_faiss", few)
+        build_index([write(folder / "a.wav", song(1, 60.0))], folder / "index", jobs=1)
+    return folder / "index"
+
+
+def forged(folder, data):
+    """Lists with other bytes, and a manifest that agrees."""
+    (path,) = folder.rglob("neighbours.faiss")
+    path.write_bytes(data)
+    entry = {"bytes": len(data), "sha256": sha256(data)}
+    resign(
+        folder, lambda m: m["segments"][0]["parts"]["recordings"]["files"].update({"neighbours.faiss": entry})
+    )
+
+
+def test_lists_that_end_beyond_their_file_are_refused(with_lists, tmp_path):
+    """Searching them would end the process."""
+    (path,) = with_lists.rglob("neighbours.faiss")
+    data = path.read_bytes()
+    for count, kept in enumerate([len(data) // 2, len(data) - 8 * 256, len(data) - 1, 0, 100]):
+        index = shutil.copytree(with_lists, tmp_path / f"{count}")
+        forged(index, data[:kept])
+        with pytest.raises(CatalogError, match=r"neighbours\.faiss (holds other lists|is not an index)"):
+            load_index(index)
+
+
+def test_lists_that_were_forged_are_refused_or_harmless(with_lists, tmp_path):
+    (path,) = with_lists.rglob("neighbours.faiss")
+    rng, data = np.random.default_rng(1), path.read_bytes()
+    script = (
+        "import sys\n"
+        "from stream_match.catalog import load_index\n"
+        "from stream_match.errors import CatalogError\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: c = load_index(name)\n"
+        "    except CatalogError: continue\n"
+        "    c.propose(c.codes(0), c.chroma_codes(0)[1])\n"
+    )
+    folders = []
+    for count in range(60):
+        broken = bytearray(data)
+        at = int(rng.integers(len(data) if count % 2 else 2000))
+        broken[at : at + 8] = rng.integers(0, 256, len(broken[at : at + 8]), np.uint8).tobytes()
+        folders.append(shutil.copytree(with_lists, tmp_path / f"{count}"))
+        forged(folders[-1], bytes(broken))
+    subprocess.run([sys.executable, "-c", script, *map(str, folders)], check=True, timeout=120)
+
+
 def test_equal_changes_give_equal_bytes(music, tmp_path):
     for name in ("one", "two"):
         build_index([music / "disc 0"], tmp_path / name, jobs=1)
-        add_tracks(tmp_path / name, [music / "disc 1"], jobs=2)
+        add_tracks(tmp_path / name, [music / "disc 1"], jobs=1)
         remove_tracks(tmp_path / name, ["song0"])
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
