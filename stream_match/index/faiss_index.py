@@ -332,7 +332,8 @@ def _is_whole(index: Any) -> bool:
     if not isinstance(lists, faiss.OnDiskInvertedLists) or lists.nlist < 1:
         return False
     sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
-    last = lists.lists.at(lists.nlist - 1)  # they lie one after the other
+    located: Any = lists.lists
+    last = located.at(lists.nlist - 1)  # they lie one after the other
     end = last.offset + last.capacity * (lists.code_size + np.dtype(np.int64).itemsize)
     return bool(
         max(sizes) <= index.ntotal
