@@ -21,7 +21,7 @@ from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import SourceError, StreamMatchError
 from stream_match.events import MatchFacts
-from stream_match.match.reference import Reference
+from stream_match.index.port import CataloguePort
 
 BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
 """Alarms per hour; what was claimed at the first tells what would have been at the others."""
@@ -51,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     alarms: list[Alarm] = []
     hours = 0.0
     try:
-        reference = load_index(args.index)
+        catalogue = load_index(args.index)
         for path in _files(args.audio):
             print(f"\r{hours:6.2f} h, {len(alarms)} alarms", end="", file=sys.stderr, flush=True)
             try:
-                claims, seconds = listen(_engine(reference), read_blocks(path))
+                claims, seconds = listen(_engine(catalogue), read_blocks(path))
             except SourceError as error:
                 print(f"\ncount_alarms: {error}", file=sys.stderr)
                 continue
@@ -74,8 +74,8 @@ def _files(given: Iterable[Path]) -> Iterator[Path]:
         yield from sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else (path,)
 
 
-def _engine(reference: Reference) -> Engine:
-    return Engine(reference, MatchSettings(max_false_alarms_per_hour=BUDGETS[0]))
+def _engine(catalogue: CataloguePort) -> Engine:
+    return Engine(catalogue, MatchSettings(max_false_alarms_per_hour=BUDGETS[0]))
 
 
 def listen(engine: Engine, blocks: Iterable[npt.NDArray[np.float32]]) -> tuple[list[MatchFacts], float]:

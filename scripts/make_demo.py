@@ -5,8 +5,6 @@ Run it as .venv/bin/python scripts/make_demo.py; the strangers of the broadcast 
 
 import argparse
 import csv
-import hashlib
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,7 +17,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.demo import PIECES, SEED
 from stream_match.capture.synth import render
 from stream_match.catalog import build_index, verify_index
-from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, is_index
+from stream_match.catalog.manifest import CARD_FILE, is_index
 from stream_match.errors import StreamMatchError
 
 OUT = Path(__file__).resolve().parents[1] / "models" / "demo"
@@ -61,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StreamMatchError, OSError) as error:
         print(f"make_demo: {error}", file=sys.stderr)
         return 1
-    size = sum(path.stat().st_size for path in out.iterdir())
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {len(PIECES)} pieces, {size / 1000:.0f} kB", file=sys.stderr)
     return 0
 
@@ -109,7 +107,7 @@ def _describe(table: Path) -> None:
 
 
 def _sign(out: Path) -> None:
-    """Add to the card where the index comes from, and to the manifest what the card is now."""
+    """Add to the card where the index comes from."""
     text = (out / CARD_FILE).read_text(encoding="utf-8") + PROVENANCE.format(
         count=len(PIECES),
         seconds=sum(piece.samples for piece in PIECES) / SAMPLE_RATE_HZ,
@@ -117,10 +115,6 @@ def _sign(out: Path) -> None:
         seed=SEED,
     )
     (out / CARD_FILE).write_text(text, encoding="utf-8")
-    manifest = json.loads((out / MANIFEST_FILE).read_text(encoding="utf-8"))
-    card = text.encode()
-    manifest["files"][CARD_FILE] = {"bytes": len(card), "sha256": hashlib.sha256(card).hexdigest()}
-    (out / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ class Engine:
         if self._matches is None:
             return []
         with one_thread():
-            return list(self._matches.take_up(catalogue))
+            return sorted(self._matches.take_up(catalogue), key=_known_s)
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""

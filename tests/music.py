@@ -7,8 +7,12 @@ import numpy as np
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.engine import Engine
 from stream_match.events import Track
-from stream_match.features.rolling import RollingChroma, RollingFeatures
-from stream_match.match.reference import assemble, code_track, fit_to_tracks
+from stream_match.features.coarse_chroma import coarse_chroma
+from stream_match.features.rolling import CHROMA, RollingChroma, RollingFeatures
+from stream_match.index.catalogue import Part, catalogue_of
+from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.harmony import harmony_segment
+from stream_match.index.segment import build_segment
 
 RATE_HZ = 22_050
 SETTINGS = FeatureSettings()
@@ -76,12 +80,15 @@ def frames_of(y, settings=SETTINGS):
     return RollingFeatures(settings).feed(y)
 
 
-def catalogue(recordings, settings=SETTINGS):
-    """A reference of recordings, by their names."""
+def catalogue(recordings, settings=SETTINGS, *, versions=False):
+    """A catalogue of recordings, by their names; for the version lane, too, if wanted."""
     frames = [frames_of(y, settings) for y in recordings.values()]
+    chroma = [coarse_chroma([rows[:, CHROMA]], settings) for rows in frames]
+    harmony = harmony_segment(chroma) if versions else None
     planes = fit_to_tracks(frames, settings)
     codes = [code_track(rows, planes, settings) for rows in frames]
-    return assemble([Track(id=name) for name in recordings], codes, planes, settings)
+    named = tuple(Track(id=name) for name in recordings)
+    return catalogue_of([Part(build_segment(codes, settings, harmony), named)], planes, settings)
 
 
 def tones(frequencies_hz, seconds, harmonics=1, seed=0):

@@ -299,3 +299,22 @@ def best_split(y, guard, tiny):
             best = (cost, k)
     whole = len(y) * math.log(sum(float(x) ** 2 for x in y) / len(y) + tiny)
     return best[1], whole - best[0]
+
+
+def differing_along(words, first, length, query, heard, head, speed, shift, stride, windows):
+    """Bits that differ along one line, by window and by position; None where nothing is compared."""
+    n_positions, n_words = len(query[0]) // stride, len(words[0]) if len(words) else len(query[0][0])
+    forward = speed > 0
+    newest = math.floor(head + 0.5 / stride) if forward else -math.floor(-head + 0.5 / stride)
+    lowest = newest - (n_positions - 1) if forward else newest
+    steps = []
+    for back in range(n_positions):
+        position = newest - back if forward else newest + back
+        frame = round(max(((lowest - head) + (position - lowest)) * (-stride / speed), 0))
+        if 0 <= position < length and frame < len(query[shift]) and heard[shift][frame]:
+            pairs = zip(words[first + position], query[shift][frame], strict=True)
+            steps.append(sum((int(a) ^ int(b)).bit_count() for a, b in pairs))
+        else:
+            steps.append(None)
+    counted = [32 * n_words if bits is None else bits for bits in steps]
+    return [sum(counted[:window]) for window in windows], steps

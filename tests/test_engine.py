@@ -21,6 +21,7 @@ from music import (
     tones,
 )
 
+from stream_match.catalog.background import ready
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import ParameterError
@@ -149,7 +150,7 @@ def test_nothing_is_claimed_of_what_is_not_known(reference, name):
 def test_a_steady_sound_is_never_a_match_even_if_it_is_known(name):
     drone = tones(*STEADY[name][0], **STEADY[name][1], seed=1)
     known = catalogue({**{name: PIECES[name] for name in ("p0", "p1", "p2")}, "drone": drone})
-    assert hear(known, STRANGE[name]) == []
+    assert hear(ready(known), STRANGE[name]) == []
 
 
 def test_repeats_in_a_twin_hide_nothing():
@@ -341,7 +342,8 @@ def test_what_comes_back_after_its_end_is_told_as_soon_as_anything(reference):
 def test_old_evidence_starts_nothing_when_something_else_begins(seconds):
     """Just after a silence, what sounded before it stands out of rivals that agree with nothing."""
     loop = np.tile(cut(PIECES["p4"], 10, 6), 7)
-    facts = hear(catalogue({**PIECES, "loop": loop}), cut(loop, 0, seconds), silence(10), piece(101, 10))
+    known = ready(catalogue({**PIECES, "loop": loop}))
+    facts = hear(known, cut(loop, 0, seconds), silence(10), piece(101, 10))
     check_lives(facts)
     assert {one.match_id for one in facts} == {"1"}
 

@@ -11,8 +11,9 @@ from music import PIECES, RATE_HZ, catalogue, check_lives, cut, hear, noise, pie
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
+from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import LineReader
-from stream_match.match.reference import Reference
+from stream_match.index.tracks import Tracks
 
 MOST_NUMBERS = 1_000_000
 """Votes of 15 seconds, codes and embeddings: far less than an hour of anything would need."""
@@ -23,7 +24,7 @@ UNKNOWN = piece(111, 20)
 def footprint(thing, seen=None):
     """How many numbers and objects hang on something, the catalogue left out."""
     seen = set() if seen is None else seen
-    if id(thing) in seen or isinstance(thing, Reference | LineReader | str | type):
+    if id(thing) in seen or isinstance(thing, Catalogue | LineReader | Tracks | str | type):
         return 0
     seen.add(id(thing))
     if isinstance(thing, np.ndarray):

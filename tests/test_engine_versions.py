@@ -1,7 +1,5 @@
 """Both lanes on one stream of samples: the recording, and another performance of the same score."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -9,10 +7,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from music import (
     RATE_HZ,
-    SETTINGS,
     catalogue,
     check_lives,
-    frames_of,
     hear,
     noise,
     played_faster,
@@ -23,10 +19,7 @@ from music import (
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
-from stream_match.features.rolling import CHROMA
 from stream_match.identify import identify_blocks
-from stream_match.features.coarse_chroma import coarse_chroma
-from stream_match.match.versions.reference import join_tracks
 
 
 def played(score, seconds, *, speed=1.0, semitones=0, touch=0.12):
@@ -48,9 +41,7 @@ def played(score, seconds, *, speed=1.0, semitones=0, touch=0.12):
 @pytest.fixture(scope="module")
 def reference():
     recordings = {f"s{score}": played(score, 60) for score in range(8)}
-    base = catalogue(recordings)
-    chromas = [coarse_chroma([frames_of(y)[:, CHROMA]], SETTINGS) for y in recordings.values()]
-    return dataclasses.replace(base, versions=join_tracks(base.tracks, chromas, SETTINGS))
+    return catalogue(recordings, versions=True)
 
 
 def test_another_performance_is_a_version(reference):

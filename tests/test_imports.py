@@ -13,13 +13,14 @@ import stream_match
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stream_match"
-PURE = ("features", "match", "onsets")
+PURE = ("features", "index", "match", "onsets")
 EDGES = ("capture", "publish")
 HEAVY = {
     "numpy",
     "scipy",
     "faiss",
     "librosa",
+    "numba",
     "sounddevice",
     "soundfile",
     "soxr",
@@ -86,7 +87,10 @@ def test_pure_folders_know_only_numbers_events_and_settings(name):
             assert part_of(module) in (*PURE, "events", "config", "errors"), module
         else:
             # FAISS reads and writes its own files: the path is handed through.
-            own = {"faiss", "pathlib"} if name == "stream_match.index.faiss_index" else set()
+            own = {
+                "stream_match.index.faiss_index": {"faiss", "pathlib"},
+                "stream_match.index.kernels": {"numba"},
+            }.get(name, set())
             assert top in {"numpy", "scipy"} | own | (sys.stdlib_module_names - OUTSIDE), module
 
 
@@ -120,7 +124,11 @@ def test_the_engine_imports_no_edge_and_no_outside():
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("faiss", "stream_match.index.faiss_index"), ("aiomqtt", "stream_match.publish.mqtt")],
+    [
+        ("faiss", "stream_match.index.faiss_index"),
+        ("numba", "stream_match.index.kernels"),
+        ("aiomqtt", "stream_match.publish.mqtt"),
+    ],
 )
 def test_a_library_stands_in_one_file(library, home):
     assert {name for name in FILES if any(m.partition(".")[0] == library for m in imports(name))} == {home}

@@ -39,6 +39,7 @@ PYTHON = [
     "count_alarms.py",
     "count_odd_alarms.py",
     "evaluate.py",
+    "evaluate_growth.py",
     "make_background.py",
     "make_demo.py",
     "make_performances.py",

@@ -44,12 +44,14 @@ class Spy:
         self._index = index
     def __getattr__(self, name):
         return getattr(self._index, name)
-    def search(self, *args):
+    def search(self, *args, **options):
         seen["faiss"].add(faiss.omp_get_max_threads())
-        return self._index.search(*args)
+        return self._index.search(*args, **options)
 
 reference = load_index(sys.argv[1])
-reference.neighbours._index = Spy(reference.neighbours._index)
+neighbours = [segment.neighbours for segment in reference.segments]
+for index in neighbours:
+    index._index = Spy(index._index)
 before = sorted(blas()), faiss.omp_get_max_threads()
 
 def listen():

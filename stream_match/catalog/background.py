@@ -1,6 +1,5 @@
 """The background on disk: written by a script, loaded beside small catalogues."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +7,17 @@ import numpy as np
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.chroma import N_CHROMA
-from stream_match.index.copies import groups_of
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.coding import Hyperplanes
+from stream_match.index.segment import Segment
 from stream_match.index.spans import Spans
-from stream_match.match.background import ENOUGH_TRACKS, Background, with_background
+from stream_match.match.background import (
+    ENOUGH_TRACKS,
+    Background,
+    background_segment,
+    with_background,
+)
 from stream_match.match.query import LONGEST_S
-from stream_match.match.reference import Reference
 from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"
@@ -71,29 +76,42 @@ def load_background(settings: FeatureSettings) -> Background:
     return background
 
 
-def _stands_alone(reference: Reference) -> bool:
+_behind: tuple[FeatureSettings, Hyperplanes, Segment] | None = None
+"""The background as it was coded last: it is the same for every generation with the same hyperplanes."""
+
+
+def _background_for(planes: Hyperplanes, settings: FeatureSettings) -> Segment:
+    """Return the background as a segment, coded anew only if it has to be."""
+    global _behind
+    known = _behind
+    if known is not None and known[0] == settings and known[1].equal(planes):
+        return known[2]
+    segment = background_segment(load_background(settings), planes, settings)
+    _behind = (settings, planes, segment)
+    return segment
+
+
+def _stands_alone(catalogue: Catalogue) -> bool:
     """Return whether a catalogue has enough different tracks that are long enough."""
-    shortest = Spans.of(reference.settings).positions(LONGEST_S - reference.settings.span_s)
-    long_enough = np.flatnonzero(np.diff(reference.starts) >= shortest)
-    return len(np.unique(reference.recording_of(long_enough))) >= ENOUGH_TRACKS
+    settings, tracks = catalogue.settings, catalogue.tracks
+    shortest = Spans.of(settings).positions(LONGEST_S - settings.span_s)
+    long_enough = np.flatnonzero(tracks.length[: len(tracks.named)] >= shortest)
+    return len(np.unique(tracks.recording_of(long_enough))) >= ENOUGH_TRACKS
 
 
-def ready(reference: Reference) -> Reference:
-    """Return a catalogue as it is listened with: copies are known, and if need be a background is there.
+def ready(catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue as it is listened with: if need be, a background stands beside it.
 
     Parameters
     ----------
-    reference : Reference
-        As it was assembled or opened.
+    catalogue : Catalogue
+        Of which it is known which tracks are copies.
 
     Raises
     ------
     CatalogError
         As `load_background`, if the catalogue needs one.
     """
-    groups = groups_of(reference)
-    versions = reference.versions and replace(reference.versions, groups=groups)
-    grouped = replace(reference, groups=groups, versions=versions)
-    if _stands_alone(grouped):
-        return grouped
-    return with_background(grouped, load_background(reference.settings))
+    if len(catalogue.tracks) > len(catalogue.tracks.named) or _stands_alone(catalogue):
+        return catalogue
+    return with_background(catalogue, _background_for(catalogue.planes, catalogue.settings))

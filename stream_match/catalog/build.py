@@ -1,40 +1,32 @@
 """From audio files to an index folder."""
 
-import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.catalog.background import load_background, ready
+from stream_match.catalog.background import load_background
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
-from stream_match.catalog.manifest import TrackRow
+from stream_match.catalog.generation import Basis, CodedTrack, write_generation
+from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
 from stream_match.catalog.progress import progress_bar
 from stream_match.catalog.read import ReadTrack, Stretches, chroma_portions
-from stream_match.catalog.store import check_place, write_files
-from stream_match.catalog.swap import replacing, settled
+from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.workers import read_all
+from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
-from stream_match.features.coarse_chroma import Bytes, coarse_chroma
+from stream_match.features.coarse_chroma import coarse_chroma
+from stream_match.index.coding import Hyperplanes, TrackCodes, code_track, fit_to_tracks
+from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
 from stream_match.match.background import ENOUGH_TRACKS
-from stream_match.match.cohort import excess
 from stream_match.match.query import LONGEST_S
-from stream_match.match.reference import (
-    Hyperplanes,
-    Reference,
-    TrackCodes,
-    assemble,
-    code_track,
-    fit_to_tracks,
-)
-from stream_match.match.versions.reference import join_tracks, require_step
 from stream_match.threads import one_thread
 
 Float32 = npt.NDArray[np.float32]
@@ -66,24 +58,6 @@ class BuildReport:
     seconds: float
     duplicates: tuple[tuple[str, ...], ...] = ()
     ignored: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CodedTrack:
-    """A track as it goes into an index.
-
-    Parameters
-    ----------
-    row : TrackRow
-        Its position is not looked at.
-    codes : TrackCodes
-    coarse : np.ndarray [shape=(n_steps, 12), dtype=uint8]
-        Coarse chroma, for the version lane.
-    """
-
-    row: TrackRow
-    codes: TrackCodes
-    coarse: Bytes
 
 
 def build_index(
@@ -129,14 +103,34 @@ def build_index(
     found = find_tracks(paths)
     table = read_metadata(metadata)
     warn_of_unknown(table, {track.id for track in found.tracks})
-    with one_thread(), replacing(out, lambda: check_place(out, replace=replace)) as staging:
-        read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
-        frames = [track.frames for _, track in read]
-        different = len({track.sha256 for _, track in read if track.seconds >= LONGEST_S})
-        planes = fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
+    with one_thread(), writing(out, lambda: check_place(out, replace=replace)) as draft:
+        read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
+        planes = fit(read, settings)
         coded = [code(track, heard, table, planes, settings) for track, heard in read]
-        write_tracks(coded, planes, settings, staging.new)
-    return report(coded, coded, found, began)
+        basis = Basis(settings, planes, generation=generation_in(out))
+        write_generation(draft, basis, (), coded, frozenset(track.row.id for track in coded))
+    return report(coded, (track.row for track in coded), found, began)
+
+
+def fit(read: Sequence[tuple[FoundTrack, ReadTrack]], settings: FeatureSettings) -> Hyperplanes:
+    """Return hyperplanes fitted to tracks, and to a background if these are few.
+
+    Parameters
+    ----------
+    read : sequence of (FoundTrack, ReadTrack)
+    settings : FeatureSettings
+    """
+    frames = [track.frames for _, track in read]
+    different = len({track.sha256 for _, track in read if track.seconds >= LONGEST_S})
+    return fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
+
+
+def generation_in(folder: Path) -> int:
+    """Return the generation of the index in a folder; 0 if there is none that can be read."""
+    try:
+        return read_manifest(folder).generation
+    except CatalogError:
+        return 0
 
 
 def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
@@ -145,7 +139,13 @@ def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
 
 
 def read_tracks(
-    found: Found, work: Path, settings: FeatureSettings, *, jobs: int | None, progress: bool
+    found: Found,
+    work: Path,
+    settings: FeatureSettings,
+    *,
+    jobs: int | None,
+    progress: bool,
+    needed: bool = True,
 ) -> list[tuple[FoundTrack, ReadTrack]]:
     """Read audio files, and tell those that can become tracks from the others.
 
@@ -158,16 +158,18 @@ def read_tracks(
     settings : FeatureSettings
     jobs : int or None
     progress : bool
+    needed : bool
+        Whether one has to be read at least.
 
     Returns
     -------
     list of (FoundTrack, ReadTrack)
-        In the order of `found`; at least one.
+        In the order of `found`.
 
     Raises
     ------
     CatalogError
-        If no file could be read.
+        If no file could be read, and one is needed.
     """
     paths = [track.path for track in found.tracks]
     with progress_bar(paths, shown=progress) as on_done:
@@ -178,7 +180,7 @@ def read_tracks(
             read.append((track, result))
         else:
             found.skipped.append((track.path, result.reason))
-    if not read:
+    if not read and needed:
         raise CatalogError(f"no track could be read: {found.skipped[0][1]}")
     return read
 
@@ -204,51 +206,27 @@ def code(
     named = {**read.tags, **metadata.get(found.id, {})}
     names = {field: _storable(named[field]) for field in FIELDS if field in named}
     row = TrackRow(
-        id=found.id, seconds=round(read.seconds, 3), first=0, codes=len(codes), sha256=read.sha256, **names
+        id=found.id,
+        title=names.get("title"),
+        artist=names.get("artist"),
+        album=names.get("album"),
+        seconds=round(read.seconds, 3),
+        codes=len(codes),
+        sha256=read.sha256,
     )
     coarse = coarse_chroma(chroma_portions(read.frames, settings), settings)
     return CodedTrack(row, TrackCodes(codes, chroma_codes, audible), coarse)
 
 
-def write_tracks(
-    coded: Sequence[CodedTrack], planes: Hyperplanes, settings: FeatureSettings, folder: Path
-) -> Reference:
-    """Assemble tracks, ordered by id, and write them into an empty folder.
-
-    Parameters
-    ----------
-    coded : sequence of CodedTrack
-        In any order, at least one.
-    planes : Hyperplanes
-        That the codes were made with.
-    settings : FeatureSettings
-    folder : Path
-    """
-    ordered = sorted(coded, key=lambda track: track.row.id)
-    tracks = [track.row.track for track in ordered]
-    recordings = assemble(tracks, [track.codes for track in ordered], planes, settings)
-    reference = dataclasses.replace(
-        recordings,
-        versions=join_tracks(tracks, [track.coarse for track in ordered], settings),
-        excess=excess(ready(recordings)),
-    )
-    firsts = reference.starts[:-1].tolist()
-    rows = [
-        track.row.model_copy(update={"first": first}) for track, first in zip(ordered, firsts, strict=True)
-    ]
-    write_files(reference, rows, folder)
-    return reference
-
-
-def report(
-    new: Sequence[CodedTrack], everything: Sequence[CodedTrack], found: Found, began: float
-) -> BuildReport:
+def report(new: Sequence[CodedTrack], rows: Iterable[TrackRow], found: Found, began: float) -> BuildReport:
     """Sum up.
 
     Parameters
     ----------
-    new, everything : sequence of CodedTrack
-        What was read now, and all that the index now holds.
+    new : sequence of CodedTrack
+        What was read now.
+    rows : iterable of TrackRow
+        All that the index now holds.
     found : Found
     began : float
         ``time.perf_counter()`` at the beginning.
@@ -258,7 +236,7 @@ def report(
         skipped=tuple(found.skipped),
         audio_s=round(sum(track.row.seconds for track in new), 3),
         seconds=time.perf_counter() - began,
-        duplicates=duplicates_among({track.row.id: track.row.sha256 for track in everything}),
+        duplicates=duplicates_among({row.id: row.sha256 for row in rows}),
         ignored=tuple(found.ignored()),
     )
 

@@ -8,21 +8,20 @@ _CARD = """\
 {tracks} tracks, {hours:.2f} hours of audio, for stream-match (index format {version}).
 
 **What it is.** Sign codes of {bits} bits, one every {code_ms:.0f} ms, each of the spectral shape
-of {span_s:.1f} s of audio, in a FAISS index, which is searched {searched};
-{lsh_tables} LSH tables of {key_bits}-bit keys over the chroma of every second of these moments;
-the hyperplanes of both, fitted to this catalogue. Listening computes the same codes of what it hears
-and looks for them here.
+of {span_s:.1f} s of audio, searched by FAISS;
+LSH tables over the chroma of every second of these moments; coarse chroma, for other performances of the
+tracks; and the hyperplanes of both codes, fitted to this catalogue. Listening computes the same codes of what
+it hears and looks for them here.
 
 **What it is not.** It contains no audio, and audio cannot be restored from it: {bytes_per_second:.0f} bytes
-of signs stand for the spectra of a second. Titles and artists are in `tracks.jsonl`, as the files or the
-user named them.
+of signs stand for the spectra of a second. Titles and artists are in the files `tracks.jsonl`, as the audio
+files or the user named them.
 The recordings keep their own licences; whoever passes the index on passes on these names and numbers only.
 
 | | |
 |---|---|
 | codes | {codes} |
-| of them in the LSH tables | {hashed} |
-| evenness of the LSH buckets (1: all alike) | {occupancy:.2f} |
+| segments | {segments} |
 | feature fingerprint | {fingerprint} |
 
 Settings: {settings}
@@ -36,15 +35,12 @@ of the feature code only; another one refuses it, and it has to be built again.
 """
 
 
-def card(manifest: Manifest, occupancy: float) -> str:
+def card(manifest: Manifest) -> str:
     """Return the model card, in Markdown.
 
     Parameters
     ----------
     manifest : Manifest
-        Its files are not looked at.
-    occupancy : float, 0 to 1
-        Of the LSH tables.
     """
     counts, settings = manifest.counts, manifest.settings
     return _CARD.format(
@@ -54,13 +50,9 @@ def card(manifest: Manifest, occupancy: float) -> str:
         bits=settings.n_bits,
         code_ms=1000 * settings.code_s,
         span_s=settings.span_s,
-        searched={"flat": "exhaustively", "ivf": "by inverted lists"}[manifest.neighbours],
-        lsh_tables=manifest.lsh.tables,
-        key_bits=manifest.lsh.key_bits,
         bytes_per_second=settings.n_bits / 8 / settings.code_s,
         codes=counts.codes,
-        hashed=counts.hashed,
-        occupancy=occupancy,
+        segments=len(manifest.segments),
         fingerprint=manifest.fingerprint,
         settings=", ".join(f"{name} {value}" for name, value in settings.model_dump().items()),
     )

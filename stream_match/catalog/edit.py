@@ -1,21 +1,26 @@
-"""Tracks added to an index and removed from it, without the audio of the others."""
+"""Tracks added to an index and removed from it, and its segments merged, without the audio of the others."""
 
 import difflib
 import time
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from stream_match.catalog.build import BuildReport, CodedTrack, code, read_tracks, report, write_tracks
-from stream_match.catalog.find import FoundTrack, find_tracks
-from stream_match.catalog.metadata import read_metadata, warn_of_unknown
-from stream_match.catalog.store import OpenIndex, check_place, open_index
-from stream_match.catalog.swap import replacing, settled
-from stream_match.errors import UsageError
-from stream_match.match.reference import HASHED_STRIDE, TrackCodes
+from stream_match.catalog.build import BuildReport, code, fit, read_tracks, report
+from stream_match.catalog.find import Found, FoundTrack, find_tracks
+from stream_match.catalog.generation import Basis, CodedTrack, stored_tracks, write_generation
+from stream_match.catalog.manifest import read_manifest
+from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
+from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.segments import OpenSegment
+from stream_match.catalog.store import OpenIndex, open_index
+from stream_match.catalog.writing import check_place, settled, writing
+from stream_match.errors import CatalogError, UsageError
 from stream_match.threads import one_thread
+
+MERGED_UP_TO = 1_000_000
+"""Codes of a segment, 50 hours, up to which it takes in smaller ones: to write one then takes seconds."""
 
 
 def add_tracks(
@@ -45,23 +50,47 @@ def add_tracks(
     """
     began = time.perf_counter()
     index = settled(index)
-    open_index(index)  # before a lock beside something that is no index
+    read_manifest(index)  # before a lock in something that is no index
     found = find_tracks(paths)
     table = read_metadata(metadata)
-    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
+    with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
         old = open_index(index)
         _refuse_known(found.tracks, old)
         warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
-        settings, planes = old.reference.settings, old.reference.planes
-        read = read_tracks(found, staging.work, settings, jobs=jobs, progress=progress)
-        new = [code(track, heard, table, planes, settings) for track, heard in read]
-        everything = [*stored_tracks(old), *new]
-        write_tracks(everything, planes, settings, staging.new)
-    return report(new, everything, found, began)
+        settings = old.manifest.settings
+        read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
+        new = [code(track, heard, table, old.planes, settings) for track, heard in read]
+        staying, coded = merged(old.segments, new)
+        write_generation(draft, basis_of(old), staying, coded, frozenset(track.row.id for track in new))
+    return report(new, [*old.rows, *(track.row for track in new)], found, began)
+
+
+def merged(
+    segments: Sequence[OpenSegment], new: Sequence[CodedTrack]
+) -> tuple[list[OpenSegment], list[CodedTrack]]:
+    """Return which segments stay, and the tracks of a new one that takes in the others.
+
+    It takes in those that are not larger than what it then holds, from the newest back: so there are never
+    many, and a track is written again as often only as the index doubles.
+
+    Parameters
+    ----------
+    segments : sequence of OpenSegment
+    new : sequence of CodedTrack
+    """
+    staying, coded = list(segments), list(new)
+    size = sum(len(track.codes.codes) for track in new)
+    while staying:
+        own = sum(staying[-1].rows[number].codes for number in staying[-1].left)
+        if own > size or own + size > MERGED_UP_TO:
+            break
+        coded += stored_tracks(staying.pop())
+        size += own
+    return staying, coded
 
 
 def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
-    """Remove tracks from an index.
+    """Remove tracks from an index; what else is in it is not written again.
 
     Parameters
     ----------
@@ -81,39 +110,102 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
         If the index cannot be loaded or written.
     """
     index = settled(index)
-    open_index(index)
-    leaving = {unicodedata.normalize("NFC", track_id) for track_id in track_ids}
-    with one_thread(), replacing(index, lambda: check_place(index, replace=True)) as staging:
+    read_manifest(index)
+    leaving = frozenset(unicodedata.normalize("NFC", track_id) for track_id in track_ids)
+    with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
         old = open_index(index)
         _refuse_unknown(leaving, old)
-        left = [track for track in stored_tracks(old) if track.row.id not in leaving]
-        if not left:
+        if len(leaving) == len(old.rows):
             raise UsageError(f"these are all tracks of {str(index)!r}: delete the folder instead")
-        write_tracks(left, old.reference.planes, old.reference.settings, staging.new)
+        write_generation(draft, basis_of(old), without(old.segments, leaving), (), frozenset())
     return len(leaving)
 
 
-def stored_tracks(index: OpenIndex) -> list[CodedTrack]:
-    """Return the tracks of an index as they were coded.
+def without(segments: Sequence[OpenSegment], leaving: frozenset[str]) -> list[OpenSegment]:
+    """Return segments of which some tracks have been removed."""
+    left = []
+    for segment in segments:
+        gone = [number for number, row in enumerate(segment.rows) if row.id in leaving]
+        removed = tuple(sorted({*segment.entry.removed, *gone}))
+        left.append(replace(segment, entry=segment.entry.model_copy(update={"removed": removed})))
+    return left
+
+
+def compact_index(
+    index: Path,
+    *,
+    refit: Sequence[Path] | None = None,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Merge all segments of an index into one, without what has been removed.
 
     Parameters
     ----------
-    index : OpenIndex
+    index : Path
+    refit : sequence of Path, optional
+        Where the audio of its tracks lies, to fit the hyperplanes anew; ids and names stay.
+    jobs, progress
+        As in `build_index`.
+
+    Returns
+    -------
+    int
+        How many tracks it holds.
+
+    Raises
+    ------
+    UsageError
+        If the audio of a track is not there.
+    CatalogError
+        If the index cannot be loaded or written, or the audio of a track cannot be read.
     """
-    reference, versions = index.reference, index.reference.versions
-    assert versions is not None  # every index on disk has them
-    codes, hashed = reference.codes, reference.hashed
-    tracks = []
-    for number, row in enumerate(index.rows):
-        at = slice(row.first, row.first + row.codes)
-        audible = reference.audible[at]
-        wanted = audible[::HASHED_STRIDE]
-        chroma_codes = np.zeros((len(wanted), reference.chroma_codes.shape[1]), np.uint8)
-        first = np.searchsorted(hashed, row.first)
-        chroma_codes[wanted] = reference.chroma_codes[first : first + wanted.sum()]
-        coarse = versions.chroma[versions.starts[number] : versions.starts[number + 1]]
-        tracks.append(CodedTrack(row, TrackCodes(codes[at], chroma_codes, audible), coarse))
-    return tracks
+    index = settled(index)
+    read_manifest(index)
+    with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
+        old = open_index(index)
+        basis, new = basis_of(old), frozenset[str]()
+        if refit is None:
+            coded = [track for segment in old.segments for track in stored_tracks(segment)]
+        else:
+            found = _audio_of(old, refit)
+            settings = old.manifest.settings
+            read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
+            if len(read) < len(old.rows):
+                raise CatalogError(f"{found.skipped[0][1]}; without it the index cannot be fitted anew")
+            basis = replace(basis, planes=fit(read, settings), entry=None)
+            names = {row.id: _names_of(row) for row in old.rows}
+            coded = [code(track, heard, names, basis.planes, settings) for track, heard in read]
+            new = frozenset(names)
+        write_generation(draft, basis, (), coded, new)
+    return len(coded)
+
+
+def _audio_of(index: OpenIndex, paths: Sequence[Path]) -> Found:
+    """Return the files of all tracks of an index."""
+    found = find_tracks(paths)
+    known = {row.id for row in index.rows}
+    found.tracks[:] = [track for track in found.tracks if track.id in known]
+    missing = sorted(known - {track.id for track in found.tracks})
+    if missing:
+        shown = ", ".join(repr(str(path)) for path in paths)
+        raise UsageError(
+            f"the audio of the track {missing[0]!r} is not in {shown}: "
+            "give the paths that the index was built from, or remove the track"
+        )
+    return found
+
+
+def _names_of(row: TrackRow) -> dict[str, str]:
+    return {field: text for field in FIELDS if (text := getattr(row, field)) is not None}
+
+
+def basis_of(index: OpenIndex) -> Basis:
+    """Return what the segments of an index have in common."""
+    manifest = index.manifest
+    return Basis(
+        manifest.settings, index.planes, manifest.parts.hyperplanes, manifest.generation, manifest.cohort
+    )
 
 
 def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:
@@ -122,11 +214,11 @@ def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:
     if twice:
         raise UsageError(
             f"the index has a track {twice[0].id!r} already, and {str(twice[0].path)!r} would be another: "
-            "remove it first, or rename the file"
+            "remove it first, rename the file, or give the whole folder to stream-match index update"
         )
 
 
-def _refuse_unknown(track_ids: set[str], index: OpenIndex) -> None:
+def _refuse_unknown(track_ids: frozenset[str], index: OpenIndex) -> None:
     known = [row.id for row in index.rows]
     for track_id in sorted(track_ids - set(known)):
         near = difflib.get_close_matches(track_id, known, n=1)

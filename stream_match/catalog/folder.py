@@ -1,77 +1,71 @@
-"""An index folder: saved as a whole, loaded only if whole, described and verified."""
+"""An index folder: loaded only if whole, described and verified."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.background import ready
-from stream_match.catalog.manifest import MANIFEST_FILE, TrackRow, read_manifest
-from stream_match.catalog.store import FILES, OpenIndex, check_file, check_place, open_index, write_files
-from stream_match.catalog.swap import recover, replacing, settled
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, PLANES, SEGMENTS, Manifest, read_manifest
+from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.segments import OpenSegment
+from stream_match.catalog.store import OpenIndex, check_file, open_index
+from stream_match.catalog.writing import settled
 from stream_match.config import FeatureSettings, Settings
 from stream_match.errors import CatalogError
+from stream_match.index.catalogue import Catalogue
 from stream_match.index.lsh import subkeys
-from stream_match.match.reference import Reference
 
 _SAMPLE = 2000
-"""Codes that are looked up in every table; spread evenly over the catalogue."""
+"""Codes of a segment that are looked up in every table; spread evenly over it."""
+
+_WORTH_COMPACTING = 0.2
+_MANY_SEGMENTS = 12
+"""With more removed codes, or more segments, an index is worth being compacted: both are searched in vain."""
+
+
+class SegmentInfo(Settings):
+    """What a segment is."""
+
+    folder: str
+    tracks: int
+    removed: int
+    codes: int
+    exhaustive: bool
+    lsh_key_bits: int
+    lsh_occupancy: float
+    bytes: int
 
 
 class IndexInfo(Settings):
     """What an index is, for people and for `info --json`."""
 
+    generation: int
     tracks: int
     hours: float
     codes: int
-    hashed: int
+    removed_share: float
     bytes: int
     bytes_per_hour: float
-    neighbours: Literal["flat", "ivf"]
-    lsh_tables: int
-    lsh_key_bits: int
-    lsh_occupancy: float
+    excess: float
+    parts: dict[str, int]
+    segments: tuple[SegmentInfo, ...]
     duplicates: tuple[tuple[str, ...], ...]
     fingerprint: str
     format_version: int
     settings: FeatureSettings
+    hint: str | None = None
 
 
-def save_index(reference: Reference, rows: Sequence[TrackRow], out: Path, *, replace: bool = False) -> None:
-    """Write an index folder, whole or not at all.
-
-    Parameters
-    ----------
-    reference : Reference
-    rows : sequence of TrackRow
-        One per track of the reference, in its order.
-    out : Path
-    replace : bool
-        Whether an index may be there already.
-
-    Raises
-    ------
-    UsageError
-        If something is there that may not be replaced.
-    CatalogError
-        If it cannot be written.
-    """
-    out = settled(out)
-    with replacing(out, lambda: check_place(out, replace=replace)) as staging:
-        write_files(reference, rows, staging.new)
-
-
-def load_index(path: str | Path) -> Reference:
+def load_index(path: str | Path) -> Catalogue:
     """Load an index, ready to listen with.
 
-    The codes and tables are mapped from their files, unless a background stands beside them.
+    Everything large is mapped from its files. Nothing is written, and no lock is taken.
 
     Parameters
     ----------
     path : str or Path
-        Its folder. If a killed build left the old one beside its place, it is put back first.
+        Its folder.
 
     Raises
     ------
@@ -79,7 +73,7 @@ def load_index(path: str | Path) -> Reference:
         If it is no index, of another format version or of other feature code, or not whole; or if it needs a
         background, and there is none that fits.
     """
-    return ready(open_index(Path(path)).reference)
+    return ready(open_index(Path(path)).catalogue)
 
 
 def describe_index(path: Path) -> IndexInfo:
@@ -96,25 +90,59 @@ def describe_index(path: Path) -> IndexInfo:
     """
     index = open_index(path)
     manifest, counts = index.manifest, index.manifest.counts
-    size = sum(entry.bytes for entry in manifest.files.values())
-    size += (settled(path) / MANIFEST_FILE).stat().st_size
+    size = sum(entry.bytes for entry in manifest.files().values())
+    size += (index.folder / MANIFEST_FILE).stat().st_size
     hours = counts.seconds / 3600
+    stored = sum(len(segment.segment) for segment in index.segments)
+    removed_share = round(1 - counts.codes / max(stored, 1), 4)
     return IndexInfo(
+        generation=manifest.generation,
         tracks=counts.tracks,
         hours=round(hours, 4),
         codes=counts.codes,
-        hashed=counts.hashed,
+        removed_share=removed_share,
         bytes=size,
         bytes_per_hour=round(size / max(hours, 1e-9), 1),
-        neighbours=manifest.neighbours,
-        lsh_tables=manifest.lsh.tables,
-        lsh_key_bits=manifest.lsh.key_bits,
-        lsh_occupancy=round(index.reference.lsh.occupancy(), 4),
+        excess=manifest.excess,
+        parts=_parts(manifest),
+        segments=tuple(map(_describe, index.segments)),
         duplicates=duplicates_among({row.id: row.sha256 for row in index.rows}),
         fingerprint=manifest.fingerprint,
         format_version=manifest.format_version,
         settings=manifest.settings,
+        hint=_hint(path, removed_share, len(index.segments)),
     )
+
+
+def _describe(stored: OpenSegment) -> SegmentInfo:
+    entry, segment = stored.entry, stored.segment
+    parts = (entry.parts.recordings, entry.parts.versions)
+    return SegmentInfo(
+        folder=entry.folder,
+        tracks=entry.tracks,
+        removed=len(entry.removed),
+        codes=entry.codes,
+        exhaustive=bool(getattr(segment.neighbours, "exhaustive", True)),
+        lsh_key_bits=entry.lsh.key_bits,
+        lsh_occupancy=round(segment.lsh.occupancy(), 4),
+        bytes=sum(file.bytes for part in parts if part is not None for file in part.files.values()),
+    )
+
+
+def _parts(manifest: Manifest) -> dict[str, int]:
+    """Return the versions of the parts that can be used."""
+    parts = {"hyperplanes": manifest.parts.hyperplanes.version}
+    parts |= {"recordings": manifest.segments[0].parts.recordings.version}
+    versions = [segment.parts.versions for segment in manifest.segments]
+    if versions[0] is not None and all(part is not None for part in versions):
+        parts["versions"] = versions[0].version
+    return parts
+
+
+def _hint(path: Path, removed_share: float, n_segments: int) -> str | None:
+    if removed_share > _WORTH_COMPACTING or n_segments > _MANY_SEGMENTS:
+        return f"stream-match index compact {path} makes it smaller and faster"
+    return None
 
 
 def list_tracks(path: Path) -> tuple[TrackRow, ...]:
@@ -129,19 +157,19 @@ def list_tracks(path: Path) -> tuple[TrackRow, ...]:
     CatalogError
         As `load_index`.
     """
-    return open_index(path).rows
+    return tuple(sorted(open_index(path).rows, key=lambda row: row.id))
 
 
 def duplicates_among(sha256_by_id: dict[str, str]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of tracks that were made from byte-identical files."""
     groups: dict[str, list[str]] = {}
-    for name, sha256 in sha256_by_id.items():
+    for name, sha256 in sorted(sha256_by_id.items()):
         groups.setdefault(sha256, []).append(name)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
 def verify_index(path: Path) -> list[str]:
-    """Look for damage in an index.
+    """Look for damage in an index: in every byte of it, and in what its tables say of each other.
 
     Parameters
     ----------
@@ -154,35 +182,47 @@ def verify_index(path: Path) -> list[str]:
     """
     try:
         folder = settled(path)
-        recover(folder)
-        problems = _altered_files(folder)
+        manifest = read_manifest(folder)
+        problems = _altered_files(folder, manifest) + _strays(folder, manifest)
         return problems or _contradictions(open_index(folder))
     except CatalogError as error:
         return [str(error)]
 
 
-def _altered_files(folder: Path) -> list[str]:
-    manifest = read_manifest(folder)
+def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
     problems = []
-    for name in FILES:
+    for name, entry in manifest.files().items():
         try:
-            check_file(folder, name, manifest)
+            check_file(folder, name, entry, thorough=True)
         except CatalogError as error:
             problems.append(str(error))
-    known = {MANIFEST_FILE, *FILES}
-    strays = sorted(entry.name for entry in folder.iterdir() if entry.name[0] != ".")
-    return problems + [f"{name!r} does not belong to the index" for name in strays if name not in known]
+    return problems
+
+
+def _strays(folder: Path, manifest: Manifest) -> list[str]:
+    """Return what lies about; the files of parts that are not known here are not."""
+    named = {
+        PLANES: {manifest.parts.hyperplanes.folder},
+        SEGMENTS: {segment.folder for segment in manifest.segments},
+    }
+    strays = [path for path in folder.iterdir() if path.name not in {MANIFEST_FILE, CARD_FILE, *named}]
+    for kind, known in named.items():
+        if (folder / kind).is_dir():
+            strays += [path for path in (folder / kind).iterdir() if path.name not in known]
+    names = sorted(str(path.relative_to(folder)) for path in strays if path.name[0] != ".")
+    return [f"{name!r} does not belong to the index" for name in names]
 
 
 def _contradictions(index: OpenIndex) -> list[str]:
-    """Look up a sample of the codes in every table."""
-    reference = index.reference
+    """Look up a sample of the codes of every segment in every table."""
     problems = []
-    if not _in_their_buckets(index, _sample(len(reference.chroma_codes))):
-        problems.append("the LSH tables do not fit the codes: build the index again")
-    codes = reference.codes[_sample(len(reference.audible))]
-    if len(codes) and reference.neighbours.search(codes, 1)[0].any():
-        problems.append("the FAISS index does not find its own codes: build the index again")
+    for stored in index.segments:
+        segment = stored.segment
+        if not _in_their_buckets(stored, _sample(len(segment.chroma_codes))):
+            problems.append("the LSH tables do not fit the codes: build the index again")
+        codes = segment.codes[_sample(len(segment))]
+        if len(codes) and segment.neighbours.search(codes, 1)[0].any():
+            problems.append("the FAISS index does not find its own codes: build the index again")
     return problems
 
 
@@ -190,14 +230,17 @@ def _sample(count: int) -> npt.NDArray[np.int64]:
     return np.unique(np.linspace(0, max(0, count - 1), min(count, _SAMPLE)).astype(np.int64))
 
 
-def _in_their_buckets(index: OpenIndex, rows: npt.NDArray[np.int64]) -> bool:
-    reference, lsh = index.reference, index.reference.lsh
-    positions = reference.hashed[rows]
-    codes = reference.chroma_codes[rows]
+def _in_their_buckets(stored: OpenSegment, sample: npt.NDArray[np.int64]) -> bool:
+    segment, lsh = stored.segment, stored.segment.lsh
+    if len(segment.hashed) != len(segment.chroma_codes) or int(lsh.entries.max(initial=0)) >= max(
+        1, len(segment)
+    ):
+        return False
+    rows, codes = segment.hashed[sample], segment.chroma_codes[sample]
     for table, keys in enumerate(subkeys(codes, lsh.n_tables, lsh.key_bits)):
-        for key, position in zip(keys, positions, strict=True):
+        for key, row in zip(keys, rows, strict=True):
             bucket = lsh.entries[table, lsh.starts[table, key] : lsh.starts[table, key + 1]]
-            found = int(np.searchsorted(bucket, position))
-            if found == len(bucket) or bucket[found] != position:
+            found = int(np.searchsorted(bucket, row))
+            if found == len(bucket) or bucket[found] != row:
                 return False
     return True

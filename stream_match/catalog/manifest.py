@@ -1,113 +1,155 @@
-"""What an index folder says of itself: `manifest.json` and the rows of `tracks.jsonl`."""
+"""What an index folder says of itself: `manifest.json`.
 
+The manifest is the index: what it does not name does not belong to it, and another one in its place is
+another generation. It has a hash of its own, over everything else that it says.
+"""
+
+import hashlib
+import json
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from stream_match.config import FeatureSettings, Settings
+from stream_match.catalog.parts import HYPERPLANES, NAMES, PART_VERSIONS, RECORDINGS
+from stream_match.catalog.rows import Count, Digest, Written
+from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
-from stream_match.events import Track
 from stream_match.match.cohort import MOST_EXCESS
 
-FORMAT_VERSION = 2
-"""Raised with every change of the folder's layout."""
+FORMAT_VERSION = 3
+"""Raised with every change of the folder's layout that is more than another part."""
 
-EARLIEST_COMPATIBLE_VERSION = 2
+EARLIEST_COMPATIBLE_VERSION = 3
 """The oldest program (by its `FORMAT_VERSION`) that can read what is written now."""
 
 MANIFEST_FILE = "manifest.json"
-TRACKS_FILE = "tracks.jsonl"
 CARD_FILE = "MODEL_CARD.md"
-NEIGHBOURS_FILE = "neighbours.faiss"
+PLANES = "planes"
+SEGMENTS = "segments"
 
-ArrayName = Literal[
-    "audible.npy",
-    "lsh_starts.npy",
-    "lsh_entries.npy",
-    "chroma_codes.npy",
-    "shape_centre.npy",
-    "shape_planes.npy",
-    "chroma_centre.npy",
-    "chroma_planes.npy",
-    "coarse_chroma.npy",
-    "coarse_starts.npy",
-]
-FileName = Literal[ArrayName, "tracks.jsonl", "MODEL_CARD.md", "neighbours.faiss"]
-"""The files of a folder. No other name is ever opened, so that a manifest cannot point elsewhere."""
+LARGEST_MANIFEST_BYTES = 1 << 24
+"""Ours are 5 kB; the removed tracks of a hundred thousand would take 1 MB. A giant is not parsed."""
 
-LARGEST_MANIFEST_BYTES = 1 << 20
-"""Ours are 3 kB; a giant is not parsed."""
+CHECKED_UP_TO_BYTES = 256 << 20
+"""An index of fewer bytes in all its files is compared with its hashes whenever it is loaded."""
 
-Count = Annotated[int, Field(ge=0, lt=1 << 32)]  # positions are uint32
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Name of a folder: the beginning of a hash over its contents, so that other contents have another name."""
+
+FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}\.[a-z]{2,5}$")]
+"""No other name is ever looked at, so that a manifest cannot point elsewhere."""
 
 
-class FileEntry(Settings):
+class FileEntry(Written):
     """A file as it was written."""
 
-    bytes: int = Field(ge=0, lt=1 << 62)
+    bytes: int = Field(ge=0, lt=1 << 50)
     sha256: Digest
 
 
-class Counts(Settings):
-    """How much is in an index; the shapes of all arrays follow from these and the settings."""
+class PartEntry(Written):
+    """A part: its version, and its files."""
 
-    tracks: Count
-    seconds: float = Field(ge=0)
-    codes: Count
-    hashed: Count
-    coarse: Count = Field(description="Steps of coarse chroma")
+    version: int = Field(ge=1)
+    files: dict[FileName, FileEntry] = Field(default={})
 
 
-class LshShape(Settings):
+class PlanesEntry(PartEntry):
+    """The hyperplanes, in a folder of their own."""
+
+    folder: Name
+
+
+class CatalogueParts(Written):
+    """The parts of the index as a whole that are known here."""
+
+    hyperplanes: PlanesEntry
+
+
+class SegmentParts(Written):
+    """The parts of a segment that are known here."""
+
+    recordings: PartEntry
+    versions: PartEntry | None = None
+
+
+class LshShape(Written):
     """The layout of the LSH tables."""
 
     tables: int = Field(ge=1, le=64)
     key_bits: int = Field(ge=1, le=24)
 
 
-class Manifest(Settings):
-    """The whole manifest."""
+class SegmentEntry(Written):
+    """A segment: how much is in it, and which of its tracks have been removed since it was written."""
+
+    folder: Name
+    tracks: Count
+    codes: Count
+    hashed: Count
+    lsh: LshShape
+    removed: tuple[Count, ...] = ()
+    parts: SegmentParts
+
+    @model_validator(mode="after")
+    def _removed_are_there(self) -> Self:
+        if any(a >= b for a, b in zip(self.removed, self.removed[1:], strict=False)):
+            raise ValueError("removed is not in order")
+        if self.removed and self.removed[-1] >= self.tracks:
+            raise ValueError("removed names tracks that do not exist")
+        return self
+
+
+class Counts(Written):
+    """How much is in an index, without what was removed."""
+
+    tracks: Count
+    seconds: float = Field(ge=0)
+    codes: Annotated[int, Field(ge=0, lt=1 << 40)]
+
+
+HighestScore = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Manifest(Written):
+    """The whole manifest, without its own hash."""
 
     format: Literal["stream_match.index"] = "stream_match.index"
     format_version: int = FORMAT_VERSION
     earliest_compatible_version: int = EARLIEST_COMPATIBLE_VERSION
+    generation: int = Field(ge=1, lt=1 << 60, description="One more with every change")
     fingerprint: str
     settings: FeatureSettings
     counts: Counts
-    neighbours: Literal["flat", "ivf"] = Field(
-        description="How the codes are searched once loaded; their file is flat"
-    )
-    lsh: LshShape
     excess: float = Field(
         default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"
     )
-    files: dict[FileName, FileEntry]
+    cohort: dict[str, tuple[HighestScore, ...]] = Field(
+        default={}, description="What was asked about for that: highest false scores, by track"
+    )
+    parts: CatalogueParts
+    segments: tuple[SegmentEntry, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _folders_differ(self) -> Self:
+        if len({segment.folder for segment in self.segments}) < len(self.segments):
+            raise ValueError("a segment is named twice")
+        return self
+
+    def files(self) -> dict[str, FileEntry]:
+        """Return all files of the known parts, by their paths below the folder."""
+        planes = self.parts.hyperplanes
+        found = {f"{PLANES}/{planes.folder}/{name}": entry for name, entry in planes.files.items()}
+        for segment in self.segments:
+            for part in (segment.parts.recordings, segment.parts.versions):
+                named = part.files.items() if part is not None else ()
+                found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
+        return found
 
 
-class TrackRow(Settings):
-    """A row of the tracks' table: who it is, where its codes stand, and what it was made from."""
-
-    id: str = Field(min_length=1)
-    title: str | None = None
-    artist: str | None = None
-    album: str | None = None
-    seconds: float = Field(ge=0)
-    first: Count
-    codes: Count
-    sha256: Digest
-
-    @property
-    def track(self) -> Track:
-        """The track as events name it."""
-        return Track(id=self.id, title=self.title, artist=self.artist, album=self.album)
-
-
-class _Preamble(BaseModel):
+class Preamble(Written):
     """What is looked at first: it must be readable in every version, older or newer."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     format: Literal["stream_match.index"]
     format_version: int
@@ -128,65 +170,85 @@ def read_manifest(folder: Path) -> Manifest:
     Raises
     ------
     CatalogError
-        If there is none, it is damaged, of another format version, or of another fingerprint.
+        If there is none, it is damaged, of another format version, or of another fingerprint; or if a part
+        that is needed has another version.
     """
-    text = _read(folder)
-    preamble = _parse(_Preamble, text, folder, MANIFEST_FILE)
+    return parse_manifest(manifest_text(folder), folder)
+
+
+def parse_manifest(text: bytes, folder: Path) -> Manifest:
+    """Read the contents of a manifest; see `read_manifest`."""
+    preamble = _parse(Preamble, text, folder)
     version, oldest = preamble.format_version, preamble.earliest_compatible_version
-    if oldest > FORMAT_VERSION or version < EARLIEST_COMPATIBLE_VERSION:
+    if oldest > FORMAT_VERSION:
         raise CatalogError(
-            f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: "
-            "build it again with this version of stream-match"
+            f"the index {str(folder)!r} has format version {version}, and this version of stream-match reads "
+            f"{FORMAT_VERSION}: take a newer one"
+        )
+    if version < EARLIEST_COMPATIBLE_VERSION:
+        raise CatalogError(
+            f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: build it "
+            f"anew with stream-match index build MUSIC --out {folder} --replace"
         )
     if _settings_fingerprint(text, folder) != preamble.fingerprint:
         raise CatalogError(
             f"the index {str(folder)!r} was made by other feature code (fingerprint "
             f"{preamble.fingerprint}): build it again with this version of stream-match"
         )
-    return _parse(Manifest, text, folder, MANIFEST_FILE)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, for one
+        raise CatalogError(
+            f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged: build it again"
+        ) from error
+    if content.get("sha256") != _hash(content):
+        raise CatalogError(
+            f"{MANIFEST_FILE} of the index {str(folder)!r} has been altered (its own hash is another): "
+            "build it again"
+        )
+    return _parse(Manifest, json.dumps(_known_parts(content, folder)).encode(), folder)
 
 
 def is_index(folder: Path) -> bool:
     """Say whether a folder is an index, of whatever version, whole or not."""
     try:
-        _parse(_Preamble, _read(folder), folder, MANIFEST_FILE)
+        _parse(Preamble, manifest_text(folder), folder)
     except CatalogError:
         return False
     return True
 
 
-def parse_rows(data: bytes, folder: Path) -> tuple[TrackRow, ...]:
-    """Read the tracks' table.
+def text_of(manifest: Manifest) -> bytes:
+    """Return a manifest as the contents of its file, with its own hash."""
+    content = manifest.model_dump(mode="json")
+    return signed(content)
+
+
+def signed(content: dict[str, Any]) -> bytes:
+    """Return the contents of a manifest file.
 
     Parameters
     ----------
-    data : bytes
-        Contents of `TRACKS_FILE`.
-    folder : Path
-        For messages.
+    content : dict
+        What it says; a hash that it has is replaced.
+    """
+    return (json.dumps({**content, "sha256": _hash(content)}, indent=1) + "\n").encode()
+
+
+def _hash(content: dict[str, Any]) -> str:
+    """Return the hash of everything that a manifest says besides it."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def manifest_text(folder: Path) -> bytes:
+    """Return the contents of a folder's manifest.
 
     Raises
     ------
     CatalogError
-        If a row is damaged, an id stands twice, or the positions have holes.
+        If there is none.
     """
-    rows = tuple(_parse(TrackRow, line, folder, TRACKS_FILE) for line in data.splitlines())
-    if len({row.id for row in rows}) < len(rows):
-        raise CatalogError(f"{TRACKS_FILE} of the index {str(folder)!r} names a track twice: build it again")
-    position = 0
-    for row in rows:
-        if row.first != position:
-            raise CatalogError(f"{TRACKS_FILE} of the index {str(folder)!r} has gaps: build it again")
-        position += row.codes
-    return rows
-
-
-def lines_of(rows: tuple[TrackRow, ...]) -> bytes:
-    """Return the tracks' table as the contents of its file."""
-    return "".join(row.model_dump_json() + "\n" for row in rows).encode()
-
-
-def _read(folder: Path) -> bytes:
     path = folder / MANIFEST_FILE
     if folder.exists() and not folder.is_dir():
         raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
@@ -206,35 +268,72 @@ def _read(folder: Path) -> bytes:
     return text
 
 
-class _Fingerprinted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+def _known_parts(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return what a manifest says without parts, or versions of them, that are not known here.
 
+    Raises
+    ------
+    CatalogError
+        If it cannot be used without one of these.
+    """
+    known = dict(content)
+    known["parts"] = _known(content.get("parts"), {HYPERPLANES}, folder)
+    segments = content.get("segments")
+    if isinstance(segments, list) and all(isinstance(segment, dict) for segment in segments):
+        known["segments"] = [
+            {**segment, "parts": _known(segment.get("parts"), {RECORDINGS}, folder)} for segment in segments
+        ]
+    return known
+
+
+def _known(parts: object, needed: set[str], folder: Path) -> object:
+    if not isinstance(parts, dict):
+        return parts
+    known = {}
+    for name, part in parts.items():
+        version = part.get("version") if isinstance(part, dict) else None
+        if name in needed and isinstance(version, int) and version != PART_VERSIONS[name]:
+            raise CatalogError(
+                f"the part {name!r} of the index {str(folder)!r} has version {version}, expected "
+                f"{PART_VERSIONS[name]}: build it again with this version of stream-match"
+            )
+        if name in needed or version == PART_VERSIONS.get(name, 0):
+            known[name] = part
+    return known
+
+
+def missing_files(part: PartEntry, name: str) -> list[str]:
+    """Return the files that a part should have, and of which its manifest says nothing."""
+    return [file for file in NAMES[name] if file not in part.files]
+
+
+class _Fingerprinted(Written):
     settings: FeatureSettings
 
 
 def _settings_fingerprint(text: bytes, folder: Path) -> str:
     """Return the fingerprint that the settings have here; of settings unknown here, none."""
     try:
-        return _Fingerprinted.model_validate_json(text, strict=True).settings.fingerprint()
+        return _Fingerprinted.model_validate_json(text).settings.fingerprint()
     except ValidationError as error:
         if any(found["type"] == "extra_forbidden" for found in error.errors()):
             return "unknown"
-        raise _damaged(error, folder, MANIFEST_FILE) from error
+        raise _damaged(error, folder) from error
 
 
-def _parse(model: type[_Model], text: bytes, folder: Path, name: str) -> _Model:
+def _parse(model: type[_Model], text: bytes, folder: Path) -> _Model:
     try:
-        return model.model_validate_json(text, strict=True)
+        return model.model_validate_json(text)
     except ValidationError as error:
-        raise _damaged(error, folder, name) from error
+        raise _damaged(error, folder) from error
 
 
-def _damaged(error: ValidationError, folder: Path, name: str) -> CatalogError:
+def _damaged(error: ValidationError, folder: Path) -> CatalogError:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["loc"] == ("format",):
-        return CatalogError(f"{str(folder)!r} is not an index: its {name} belongs to something else")
+        return CatalogError(f"{str(folder)!r} is not an index: its {MANIFEST_FILE} belongs to something else")
     where = ".".join(str(part) for part in first["loc"])[:80]
     return CatalogError(
-        f"{name} of the index {str(folder)!r} is damaged ({where + ': ' if where else ''}{first['msg']}): "
-        "build it again"
+        f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged "
+        f"({where + ': ' if where else ''}{first['msg']}): build it again"
     )

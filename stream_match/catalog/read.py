@@ -16,7 +16,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.rolling import CHROMA, RollingFeatures
-from stream_match.match.reference import HASHED_STRIDE, embeddings_of
+from stream_match.index.coding import HASHED_STRIDE, embeddings_of
 
 Float32 = npt.NDArray[np.float32]
 

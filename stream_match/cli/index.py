@@ -1,4 +1,4 @@
-"""``index``: build, add, remove, list, info, verify."""
+"""``index``: build, add, update, remove, compact, list, info, verify."""
 
 import argparse
 import json
@@ -35,6 +35,26 @@ def add(args: argparse.Namespace) -> int:
     return _tell(report, f"added to {args.index}:")
 
 
+def update(args: argparse.Namespace) -> int:
+    """Run ``index update``; return the exit status."""
+    report = catalog.update_index(
+        args.index, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
+    )
+    _tell_of_files(report.build)
+    complain(
+        f"{args.index}: {report.added} new, {report.changed} changed, {report.removed} gone, {report.kept} "
+        f"as before, in {report.build.seconds:.1f} s; files skipped: {len(report.build.skipped)}"
+    )
+    return 1 if report.build.skipped else 0
+
+
+def compact(args: argparse.Namespace) -> int:
+    """Run ``index compact``; return the exit status."""
+    count = catalog.compact_index(args.index, refit=args.refit, jobs=args.jobs, progress=sys.stderr.isatty())
+    complain(f"{args.index} is one segment now, of {_tracks(count)}")
+    return 0
+
+
 def remove(args: argparse.Namespace) -> int:
     """Run ``index remove``; return the exit status."""
     count = catalog.remove_tracks(args.index, args.tracks)
@@ -49,6 +69,8 @@ def info(args: argparse.Namespace) -> int:
         say_json(about.model_dump_json())
     else:
         say(*(f"{key:26} {value}" for key, value in _flat(about.model_dump(mode="json"))))
+        if about.hint is not None:
+            complain(about.hint)
     return 0
 
 
@@ -76,12 +98,7 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def _tell(report: BuildReport, what: str) -> int:
-    for what_else in report.ignored:
-        complain(f"ignored: {what_else}")
-    for _, why in report.skipped:
-        complain(f"skipped: {why}")
-    for same in report.duplicates:
-        complain(f"the same file under several names: {', '.join(same)}")
+    _tell_of_files(report)
     complain(
         f"{what} {_tracks(report.tracks)}, {report.audio_s / 60:.1f} min of audio, "
         f"in {report.seconds:.1f} s; files skipped: {len(report.skipped)}"
@@ -89,11 +106,23 @@ def _tell(report: BuildReport, what: str) -> int:
     return 1 if report.skipped else 0
 
 
+def _tell_of_files(report: BuildReport) -> None:
+    for what_else in report.ignored:
+        complain(f"ignored: {what_else}")
+    for _, why in report.skipped:
+        complain(f"skipped: {why}")
+    for same in report.duplicates:
+        complain(f"the same file under several names: {', '.join(same)}")
+
+
 def _flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in content.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{key}.")
-        elif value not in ([], None):
+        elif key == "segments":
+            for segment in value:
+                yield key, " ".join(f"{name} {what}," for name, what in segment.items()).rstrip(",")
+        elif key != "hint" and value not in ([], None):
             yield above + key, value
 
 

@@ -6,16 +6,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stream_match.cli.embedded import open_sink
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service import CurrentCatalogue, EnginePort, Report, World, listen
+
+if TYPE_CHECKING:
+    from stream_match.index.port import CataloguePort
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +26,6 @@ NOTHING_TO_RELOAD = (
     "SIGHUP: this listener has no index that could have changed, so it does nothing (SIGTERM ends)"
 )
 """Said once."""
-
-
-class _Catalogue(Protocol):
-    """What is said of an index in the log."""
-
-    @property
-    def tracks(self) -> Sized:
-        """Those that can be recognised."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +66,7 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
     return report, 1 if failed and not signals.came else 0
 
 
-def _catalogue(index: Path) -> CurrentCatalogue[Any]:
+def _catalogue(index: Path) -> "CurrentCatalogue[CataloguePort]":
     """Load an index, and be ready to look for newer generations of it."""
     from stream_match.catalog import load_index
     from stream_match.catalog.manifest import MANIFEST_FILE
@@ -79,11 +74,13 @@ def _catalogue(index: Path) -> CurrentCatalogue[Any]:
     return CurrentCatalogue(index / MANIFEST_FILE, lambda: load_index(index), _count)
 
 
-def _count(catalogue: _Catalogue) -> int:
-    return len(catalogue.tracks)
+def _count(catalogue: "CataloguePort") -> int:
+    return len(catalogue.tracks.named)
 
 
-def _engines(settings: ListenSettings, catalogue: CurrentCatalogue[Any] | None) -> Callable[[], EnginePort]:
+def _engines(
+    settings: ListenSettings, catalogue: "CurrentCatalogue[CataloguePort] | None"
+) -> Callable[[], EnginePort]:
     """Return what makes engines with the lanes that are wanted, with the newest catalogue each."""
     from stream_match.engine import Engine
 
@@ -93,7 +90,7 @@ def _engines(settings: ListenSettings, catalogue: CurrentCatalogue[Any] | None) 
 
 async def _listen(
     settings: ListenSettings,
-    catalogue: CurrentCatalogue[Any] | None,
+    catalogue: "CurrentCatalogue[CataloguePort] | None",
     make_engine: Callable[[], EnginePort],
     signals: "_Signals",
 ) -> Report:

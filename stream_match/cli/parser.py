@@ -236,6 +236,7 @@ def _index(commands: "Subparsers[Parser]") -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     _index_build(actions)
     _index_add(actions)
+    _index_update(actions)
     remove = _command(
         actions,
         "remove",
@@ -245,6 +246,7 @@ def _index(commands: "Subparsers[Parser]") -> None:
     )
     remove.add_argument("index", type=Path, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
+    _index_compact(actions)
     listing = _command(
         actions,
         "list",
@@ -307,11 +309,48 @@ def _index_add(actions: "Subparsers[Parser]") -> None:
     _builders(add)
 
 
+def _index_update(actions: "Subparsers[Parser]") -> None:
+    update = _command(
+        actions,
+        "update",
+        "index:update",
+        help="take in what is new, changed or gone in files and folders",
+        epilog="example: stream-match index update models/mine ~/Music\n\n"
+        "Give all paths that the index is made of: a track that is in none of them is removed. A running\n"
+        f"listener takes up what has changed.\n\n{_SKIPPED}",
+    )
+    update.add_argument("index", type=Path, metavar="DIR")
+    update.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    _builders(update)
+
+
+def _index_compact(actions: "Subparsers[Parser]") -> None:
+    compact = _command(
+        actions,
+        "compact",
+        "index:compact",
+        help="merge what additions and removals have left of an index",
+        epilog="example: stream-match index compact models/mine\n"
+        "         stream-match index compact models/mine --refit ~/Music\n\n"
+        "Tracks that are added are coded by what was fitted to the first ones. Once most of an index is\n"
+        "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.",
+    )
+    compact.add_argument("index", type=Path, metavar="DIR")
+    compact.add_argument(
+        "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
+    )
+    _jobs(compact)
+
+
 def _builders(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_at_least_one, metavar="N", help="processes; one per core by default")
+    _jobs(parser)
     parser.add_argument(
         "--metadata", type=Path, metavar="FILE.csv", help="columns id,title,artist,…, instead of tags"
     )
+
+
+def _jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--jobs", type=_at_least_one, metavar="N", help="processes; one per core by default")
 
 
 def _at_least_one(text: str) -> int:

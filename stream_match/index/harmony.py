@@ -185,8 +185,9 @@ class Harmony:
 
     def track_chroma(self, track: int) -> Bytes:
         """Return all steps of a track [shape=(n_steps, 12), dtype=uint8]."""
-        first = self._first[track]
-        return self._segments[self._segment[track]][0].chroma[first : first + self._length[track]]
+        first = int(self._first[track])
+        chroma: Bytes = self._segments[int(self._segment[track])][0].chroma
+        return chroma[first : first + int(self._length[track])]
 
     def propose(self, query: Float32) -> HarmonyLines:
         """Return the best lines that run forward, and then the best decoys.

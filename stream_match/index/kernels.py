@@ -6,12 +6,13 @@ the import and never in the middle of a stream.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numba
+import numba.extending
 import numpy as np
 import numpy.typing as npt
-from numba.extending import intrinsic
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -40,19 +41,22 @@ def _compiled(*arguments: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
+        compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy")
         try:
-            kernel: F = numba.njit(arguments, nogil=True, error_model="numpy", cache=True)(function)
-        except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again below
-            kernel = numba.njit(arguments, nogil=True, error_model="numpy")(function)
+            kernel: F = compile_it(cache=True)(function)
+        except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again
+            kernel = compile_it()(function)
         return kernel
 
     return compiled
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _bits_set(_: Any, word: Any) -> Any:
-    """Count the bits of a word that are set."""
+def _count_of_bits(_: Any, word: Any) -> Any:
+    """Return the type of a function that counts the bits of a word that are set, and what makes its code."""
     return numba.int64(word), lambda _context, builder, _signature, words: builder.ctpop(words[0])
+
+
+_bits_set: Any = numba.extending.intrinsic(_count_of_bits)
 
 
 def line_counts(
@@ -178,8 +182,8 @@ def _differing_along(
     counts = np.empty((len(head), len(windows)), np.int64)
     for line in range(len(head)):
         track, n_codes, heard_at = first[line], length[line], shift[line]
-        # Half a frame ahead of the head counts as met. Places are counted from the lowest, which is the oldest
-        # of a line that runs forward.
+        # Half a frame ahead of the head counts as met. Places are counted from the lowest, which is the
+        # oldest of a line that runs forward.
         if speed[line] > 0:
             newest = np.floor(head[line] + 0.5 / stride)
             lowest, number, step = newest - (n_positions - 1), n_positions - 1, -1

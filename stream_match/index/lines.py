@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
-from stream_match.index import kernels
 from stream_match.index.spans import Spans
 from stream_match.index.tracks import Tracks
 
@@ -130,6 +129,9 @@ class LineReader:
     """
 
     def __init__(self, segments: Sequence[Words], tracks: Tracks, settings: FeatureSettings) -> None:
+        from stream_match.index import kernels  # when matching begins, not when this is loaded
+
+        self._kernels = kernels
         self.spans = Spans(settings.code_s)
         self.likeness_positions = self.spans.positions(LIKENESS_S)
         self._segments = segments
@@ -158,7 +160,7 @@ class LineReader:
         """
         agreement = np.empty((len(lines), query.shape[1] // self._stride), np.float32)
         for rows, along in self._by_segment(lines):
-            agreement[rows] = kernels.line_agreement(
+            agreement[rows] = self._kernels.line_agreement(
                 *along, query, audible, lines.head[rows], lines.speed[rows], lines.shift[rows], self._stride
             )
         return agreement
@@ -180,7 +182,7 @@ class LineReader:
         count = np.empty((len(lines), len(windows)), np.int64)
         for rows, along in self._by_segment(lines):
             heads, speeds, shifts = lines.head[rows], lines.speed[rows], lines.shift[rows]
-            count[rows] = kernels.line_counts(
+            count[rows] = self._kernels.line_counts(
                 *along, query, audible, heads, speeds, shifts, self._stride, windows
             )
         means: Float32 = (1 - count * (2 / (64 * query.shape[2]) / windows)).astype(np.float32)

@@ -15,8 +15,10 @@ from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA, unit_rows
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.features.rolling import CHROMA
-from stream_match.index.port import CataloguePort, TrackCodes, code_means, joined, searchable
-from stream_match.match.versions.reference import VersionReference
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.coding import Hyperplanes, code_means
+from stream_match.index.harmony import harmony_segment
+from stream_match.index.segment import Segment, build_segment
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -100,42 +102,46 @@ def _every_hop(rows: Float32) -> Float32:
     return hops
 
 
-def with_background(catalogue: CataloguePort, background: Background) -> Reference:
+def background_segment(background: Background, planes: Hyperplanes, settings: FeatureSettings) -> Segment:
+    """Return a background as a segment of a catalogue.
+
+    Parameters
+    ----------
+    background : Background
+        That fits the settings.
+    planes : Hyperplanes
+        Of the catalogue.
+    settings : FeatureSettings
+    """
+    tracks = [*background.tracks(settings)]
+    chroma = [coarse_chroma([unit_rows(means[:, CHROMA])], settings) for means in tracks]
+    return build_segment(
+        [code_means(means, planes, settings) for means in tracks], settings, harmony_segment(chroma)
+    )
+
+
+def with_background(catalogue: Catalogue, behind: Segment) -> Catalogue:
     """Return a catalogue with a background behind it.
 
     Parameters
     ----------
-    catalogue : CataloguePort
+    catalogue : Catalogue
         Without one.
-    background : Background
-        That fits its settings.
+    behind : Segment
+        From `background_segment`, with the same hyperplanes.
     """
-    settings, planes = reference.settings, reference.planes
-    coded = [code_means(means, planes, settings) for means in background.tracks(settings)]
-    behind = joined(coded, settings)
-    codes = TrackCodes(
-        np.concatenate([reference.codes, behind.codes]),
-        np.concatenate([reference.chroma_codes, behind.chroma_codes]),
-        np.concatenate([reference.audible, behind.audible]),
+    tracks, n = catalogue.tracks, behind.n_tracks
+    numbers = np.arange(len(tracks), len(tracks) + n)
+    extended = replace(
+        tracks,
+        segment=np.append(tracks.segment, np.full(n, len(catalogue.segments))),
+        first=np.append(tracks.first, behind.starts[:-1]),
+        length=np.append(tracks.length, np.diff(behind.starts)),
+        groups=None if tracks.groups is None else np.append(tracks.groups, numbers),
     )
-    starts = np.append(reference.starts, reference.starts[-1] + np.cumsum([len(t.codes) for t in coded]))
-    extended = searchable(reference.tracks, starts, codes, planes, settings)
-    groups = _extended(reference.groups, len(starts) - 1)
-    versions = reference.versions and _versions_with(reference.versions, background, groups)
-    return replace(extended, versions=versions, excess=reference.excess, groups=groups)
-
-
-def _versions_with(
-    versions: VersionReference, background: Background, groups: Int64 | None
-) -> VersionReference:
-    """Return the same for the version lane."""
-    settings = versions.settings
-    chroma = [coarse_chroma([unit_rows(m[:, CHROMA])], settings) for m in background.tracks(settings)]
-    starts = np.append(versions.starts, versions.starts[-1] + np.cumsum([len(steps) for steps in chroma]))
-    joint = np.concatenate([versions.chroma, *chroma])
-    return replace(versions, starts=starts, chroma=joint, groups=groups)
-
-
-def _extended(groups: Int64 | None, n_all: int) -> Int64 | None:
-    """Return groups with one for each track of a background."""
-    return None if groups is None else np.append(groups, np.arange(len(groups), n_all))
+    return replace(
+        catalogue,
+        segments=(*catalogue.segments, behind),
+        numbers=(*catalogue.numbers, numbers),
+        tracks=extended,
+    )

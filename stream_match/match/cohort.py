@@ -7,8 +7,9 @@ their own track set aside: a cohort of which every match is false.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -51,23 +52,62 @@ piano 4.3. The highest of all say less: they are of tracks that share material, 
 which is no reason to distrust the others."""
 
 
-def excess(catalogue: Catalogue) -> float:
-    """Return by how much scores against a catalogue are too high, for its tracks resemble each other.
+Scores = Mapping[str, tuple[float, ...]]
+"""Highest scores of the stretches that were asked, by the id of their track."""
+
+
+def asked(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> dict[str, tuple[float, ...]]:
+    """Look for the cohort in a catalogue: only for those of it of which the scores are not known yet.
+
+    Tracks and stretches of the cohort are drawn by the tracks' ids. A catalogue that
+    takes in others gives places of it to these, in proportion, and only they are asked.
 
     Parameters
     ----------
     catalogue : Catalogue
         Its own `excess` counts as nothing.
+    known : mapping of str to tuple of float
+        What this returned of the catalogue before, without the tracks that have changed. Scores that
+        were found in a much smaller catalogue are somewhat low.
+
+    Returns
+    -------
+    dict of str to tuple of float
+        Those of the cohort, in the order of their ids; empty for a catalogue of less than 12 minutes. Equal
+        catalogues, of equal things known, give equal scores.
+    """
+    cohort = None
+    scores: dict[str, tuple[float, ...]] = {}
+    for track, firsts in _stretches(catalogue):
+        name = catalogue.tracks[track].id
+        found = known.get(name, ())[: len(firsts)]
+        if len(found) < len(firsts):
+            cohort = cohort or _Cohort(replace(catalogue, excess=0.0))
+            found += tuple(round(cohort.highest_score(track, at), 3) for at in firsts[len(found) :])
+        scores[name] = found
+    return dict(sorted(scores.items()))
+
+
+def excess_of(scores: Scores) -> float:
+    """Return by how much scores against a catalogue are too high, for its tracks resemble each other.
+
+    Parameters
+    ----------
+    scores : mapping of str to tuple of float
+        From `asked`.
 
     Returns
     -------
     float, 0 to 1.5
-        In the unit of scores; 0 for an ordinary catalogue, and for one of less than 12 minutes. Equal
-        catalogues give equal numbers.
+        In the unit of scores; 0 for an ordinary catalogue, and for one of less than 12 minutes.
     """
-    cohort = _Cohort(replace(catalogue, excess=0.0))
-    scores = [cohort.highest_score(track, first) for track, first in _stretches(catalogue)]
-    return min(max(0.0, round(float(np.median(scores)) - _ORDINARY, 2)), MOST_EXCESS) if scores else 0.0
+    highest = [score for found in scores.values() for score in found]
+    return min(max(0.0, round(float(np.median(highest)) - _ORDINARY, 2)), MOST_EXCESS) if highest else 0.0
+
+
+def excess(catalogue: Catalogue) -> float:
+    """Return by how much scores against a catalogue are too high, of which nothing is known yet."""
+    return excess_of(asked(catalogue))
 
 
 class _Cohort:
@@ -125,7 +165,7 @@ class _Cohort:
         return bool(reader.likeness(candidate.line, itself)[0] <= SAME_RECORDING)
 
 
-def _stretches(catalogue: Catalogue) -> Iterator[tuple[int, int]]:
+def _stretches(catalogue: Catalogue) -> Iterator[tuple[int, list[int]]]:
     """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
     lengths = catalogue.tracks.length[: len(catalogue.tracks.named)]
     spans = Spans.of(catalogue.settings)
@@ -138,5 +178,4 @@ def _stretches(catalogue: Catalogue) -> Iterator[tuple[int, int]]:
     for track in tracks[:count]:
         rng = np.random.default_rng([_SEED, seeds[track]])
         latest = max(0, int(lengths[track]) - longest)
-        for first in rng.integers(latest + 1, size=max(1, count // len(tracks))):
-            yield int(track), int(first)
+        yield int(track), [int(rng.integers(latest + 1)) for _ in range(max(1, count // len(tracks)))]

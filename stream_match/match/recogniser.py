@@ -37,6 +37,7 @@ class Recogniser:
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
         self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
         self._names: dict[str, Match | Version] = {}
+        self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
     def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:

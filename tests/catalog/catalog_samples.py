@@ -1,9 +1,13 @@
 """Songs, files and indexes that the tests of the catalogue share."""
 
 import hashlib
+import json
 
 import numpy as np
 import soundfile
+
+from stream_match.catalog.manifest import signed
+from stream_match.catalog.store import open_index
 
 RATE_HZ = 22_050
 
@@ -36,8 +40,23 @@ def write_tagged(path, y, **tags):
 
 
 def contents(folder):
-    """Every file of a folder, by name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Every file of a folder, by its path in it."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def only_segment(index):
+    """The segment of an index that has one."""
+    (segment,) = open_index(index).segments
+    return segment.segment
+
+
+def resign(index, change):
+    """Change what a manifest says, by a function of its contents, and sign it anew."""
+    path = index / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_bytes(signed(manifest))
 
 
 def sha256(data):

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from catalog_samples import RATE_HZ, contents, sha256, song, write, write_tagged
+from catalog_samples import RATE_HZ, contents, only_segment, sha256, song, write, write_tagged
 
 from stream_match.catalog import load_index, read, verify_index, workers
 from stream_match.catalog.background import load_background
@@ -20,7 +20,8 @@ from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.rolling import RollingFeatures
-from stream_match.match.reference import assemble, code_track, fit_to_tracks
+from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.segment import build_segment
 
 
 def names(folder):
@@ -52,14 +53,14 @@ def test_equals_the_steps_by_hand(music, built):
         chroma.append(RollingFeatures(settings).feed(song(number, 4.0 + number)))
     planes = fit_to_tracks(chroma, settings, load_background(settings).tracks(settings))
     codes = [code_track(frames, planes, settings) for frames in chroma]
-    twin = assemble([row.track for row in index.rows], codes, planes, settings)
-    np.testing.assert_array_equal(index.reference.planes.shape.planes, planes.shape.planes)
-    np.testing.assert_array_equal(index.reference.starts, twin.starts)
-    np.testing.assert_array_equal(index.reference.codes, twin.codes)
-    np.testing.assert_array_equal(index.reference.audible, twin.audible)
-    np.testing.assert_array_equal(index.reference.hashed, twin.hashed)
-    np.testing.assert_array_equal(index.reference.lsh.entries, twin.lsh.entries)
-    assert index.reference.neighbours.to_bytes() == twin.neighbours.to_bytes()
+    twin, found = build_segment(codes, settings), only_segment(built)
+    np.testing.assert_array_equal(index.planes.shape.planes, planes.shape.planes)
+    for name in ("starts", "words", "audible", "hashed", "chroma_codes"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(twin, name))
+    np.testing.assert_array_equal(found.lsh.starts, twin.lsh.starts)
+    np.testing.assert_array_equal(found.lsh.entries, twin.lsh.entries)
+    distances, _ = found.neighbours.search(twin.codes, 9)
+    np.testing.assert_array_equal(distances, twin.neighbours.search(twin.codes, 9)[0])
 
 
 def test_a_long_track_in_stretches_has_the_codes_of_the_whole(tmp_path, monkeypatch):
@@ -129,7 +130,7 @@ def test_an_index_is_replaced_only_if_asked(music, index):
         build_index([music], index, jobs=1)
     assert contents(index) == before
     build_index([music / "disc 0"], index, jobs=1, replace=True)
-    assert len(load_index(index).tracks) == 3
+    assert len(load_index(index).tracks.named) == 3
     assert names(index.parent) == ["index"]
 
 
@@ -152,7 +153,7 @@ def test_a_file_of_the_users_in_an_index_is_never_lost(music, index):
 def test_an_empty_folder_and_a_file_as_place(music, tmp_path):
     (tmp_path / "empty").mkdir()
     build_index([music / "disc 1"], tmp_path / "empty", jobs=1)
-    assert len(load_index(tmp_path / "empty").tracks) == 2
+    assert len(load_index(tmp_path / "empty").tracks.named) == 2
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="is a file"):
         build_index([music], tmp_path / "file", jobs=1, replace=True)
@@ -170,7 +171,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(music, tmp_path, monkeyp
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("stream_match.catalog.store.np.save", full)
+    monkeypatch.setattr("stream_match.catalog.parts.np.save", full)
     with pytest.raises(CatalogError, match="the disk is full; nothing was changed"):
         build_index([music / "disc 1"], tmp_path / "out", jobs=1)
     assert names(tmp_path) == []
@@ -258,7 +259,7 @@ def test_called_off_in_the_middle(tmp_path, number):
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    wait_for(lambda: list((tmp_path / "o").glob(".out.building-*/work/*.part")))
+    wait_for(lambda: list(out.glob(".work-*/work/*.part")))
     began = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)  # the pipe ends with the last worker
@@ -279,8 +280,14 @@ def wait_for(condition):
 
 def test_the_manifest_lists_everything(built):
     manifest = json.loads((built / "manifest.json").read_text())
-    found = contents(built)
-    assert set(manifest["files"]) | {"manifest.json"} == set(found)
-    for name, entry in manifest["files"].items():
+    found, named = contents(built), {}
+    planes = manifest["parts"]["hyperplanes"]
+    named |= {f"planes/{planes['folder']}/{name}": entry for name, entry in planes["files"].items()}
+    for segment in manifest["segments"]:
+        for part in segment["parts"].values():
+            for name, entry in part["files"].items():
+                named[f"segments/{segment['folder']}/{name}"] = entry
+    assert set(named) | {"manifest.json", "MODEL_CARD.md"} == set(found)
+    for name, entry in named.items():
         assert entry == {"bytes": len(found[name]), "sha256": sha256(found[name])}
     assert manifest["counts"]["tracks"] == 5

@@ -23,7 +23,7 @@ def test_exit_statuses(tmp_path, monkeypatch, capsys):
     write(tmp_path / "m" / "a.wav", song(1))
     out = tmp_path / "out"
     assert run(monkeypatch, tmp_path / "m", "--out", out, "--jobs", 1) == 0
-    assert len(load_index(out).tracks) == 1
+    assert len(load_index(out).tracks.named) == 1
     assert run(monkeypatch, tmp_path / "m", "--out", out) == 2
     (tmp_path / "m" / "b.ogg").write_text("no audio")
     assert run(monkeypatch, tmp_path / "m", "--out", out, "--jobs", 1, "--replace") == 1

@@ -4,24 +4,23 @@ from functools import partial
 
 import numpy as np
 import pytest
-from catalog_samples import contents, song, write
+from catalog_samples import contents, only_segment, song, write
 
-from stream_match.catalog import load_index, verify_index
+from stream_match.catalog import list_tracks, load_index, verify_index
 from stream_match.catalog.build import build_index
-from stream_match.catalog.edit import add_tracks, remove_tracks
-from stream_match.catalog.store import open_index
+from stream_match.catalog.edit import add_tracks, compact_index, remove_tracks
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
-from stream_match.match import faiss_index
-
-
-def stored(index):
-    """What the folder itself holds, without the background that stands beside it when it is loaded."""
-    return open_index(index).reference
+from stream_match.index import faiss_index
 
 
 def ids(index):
-    return [track.id for track in load_index(index).tracks]
+    return [row.id for row in list_tracks(index)]
+
+
+def segments(index):
+    """What stands in the segments, whatever generation it is."""
+    return {name: data for name, data in contents(index).items() if name.startswith("segments/")}
 
 
 def test_removed_and_added_again_gives_the_same_bytes(music, index, built):
@@ -34,7 +33,9 @@ def test_removed_and_added_again_gives_the_same_bytes(music, index, built):
         (index.parent / "m" / name).write_bytes((music / name).read_bytes())
     report = add_tracks(index, [index.parent / "m"], jobs=1)
     assert (report.tracks, report.audio_s) == (2, pytest.approx(13.0, abs=0.01))
-    assert contents(index) == contents(built)
+    assert len(segments(index)) == 2 * len(segments(built))
+    assert compact_index(index) == 5
+    assert segments(index) == segments(built)
 
 
 def test_order_and_portions_of_adding_do_not_matter(tmp_path):
@@ -44,7 +45,7 @@ def test_order_and_portions_of_adding_do_not_matter(tmp_path):
         for portion in portions:
             add_tracks(tmp_path / name, [files[number] for number in portion], jobs=1)
     assert ids(tmp_path / "one") == ["a", "b", "c", "d"]
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert segments(tmp_path / "one") == segments(tmp_path / "two")
 
 
 def test_an_index_keeps_its_own_settings_and_hyperplanes(tmp_path):
@@ -55,16 +56,17 @@ def test_an_index_keeps_its_own_settings_and_hyperplanes(tmp_path):
     after = load_index(tmp_path / "index")
     assert after.settings == settings
     np.testing.assert_array_equal(after.planes.shape.planes, before)
-    assert len(after.tracks) == 2
+    assert len(after.tracks.named) == 2
 
 
 def test_silence_within_a_track_stays_out_of_the_tables(tmp_path):
     y = np.concatenate([song(1, 4.0), np.zeros(4 * 22_050, np.float32), song(2, 4.0)])
     build_index([write(tmp_path / "a.wav", y)], tmp_path / "index", jobs=1)
-    before = stored(tmp_path / "index")
+    before = only_segment(tmp_path / "index")
     assert 0.5 < len(before.hashed) / (len(before.codes) / 2) < 0.9
     add_tracks(tmp_path / "index", [write(tmp_path / "b.wav", song(3))], jobs=1)
-    after = stored(tmp_path / "index")
+    compact_index(tmp_path / "index")
+    after = only_segment(tmp_path / "index")
     for name in ("hashed", "audible", "codes", "chroma_codes"):
         old, new = getattr(before, name), getattr(after, name)
         assert len(new) > len(old)
@@ -73,22 +75,25 @@ def test_silence_within_a_track_stays_out_of_the_tables(tmp_path):
 
 
 def test_large_catalogues_with_inverted_lists_can_be_edited(tmp_path, monkeypatch):
-    """Their codes stand in the lists, not in the order of positions."""
+    """Their lists are mapped from a file."""
     files = [write(tmp_path / f"{number}.wav", song(number, 30.0)) for number in range(3)]
     build_index(files, tmp_path / "flat", jobs=1)
     monkeypatch.setattr(
         "stream_match.index.faiss_index.build_faiss", partial(faiss_index.build_faiss, flat_up_to=100)
     )
     build_index(files[:1], tmp_path / "ivf", jobs=1)
-    first = stored(tmp_path / "ivf")
+    first = only_segment(tmp_path / "ivf")
     assert not first.neighbours.exhaustive
     add_tracks(tmp_path / "ivf", files[1:], jobs=1)
-    index = stored(tmp_path / "ivf")
+    both = only_segment(tmp_path / "ivf")
+    assert not both.neighbours.exhaustive
     assert ids(tmp_path / "ivf") == ids(tmp_path / "flat") == ["0", "1", "2"]
-    np.testing.assert_array_equal(index.codes[: len(first.codes)], first.codes)
+    np.testing.assert_array_equal(both.codes[: len(first)], first.codes)
     assert verify_index(tmp_path / "ivf") == []
     remove_tracks(tmp_path / "ivf", ["1", "2"])
-    np.testing.assert_array_equal(stored(tmp_path / "ivf").codes, first.codes)
+    compact_index(tmp_path / "ivf")
+    assert verify_index(tmp_path / "ivf") == []
+    np.testing.assert_array_equal(only_segment(tmp_path / "ivf").codes, first.codes)
 
 
 def test_a_track_that_is_there_is_not_added_twice(music, index):
@@ -113,7 +118,7 @@ def test_nothing_readable_changes_nothing(index, tmp_path):
 def test_names_for_known_and_new_tracks_may_stand_in_one_table(index, tmp_path, caplog):
     (tmp_path / "t.csv").write_text("id,title\nnew,New\ndisc 0/song0,Old\n")
     add_tracks(index, [write(tmp_path / "new.wav", song(9))], jobs=1, metadata=tmp_path / "t.csv")
-    assert load_index(index).tracks[-1].title == "New"
+    assert {row.id: row.title for row in list_tracks(index)}["new"] == "New"
     assert not caplog.records
 
 
@@ -150,8 +155,11 @@ def test_what_is_no_index_is_not_edited(tmp_path, music):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_loaded_index_stays_whole_while_it_is_replaced(index):
-    reference = load_index(index)
-    before = reference.codes.copy()
+def test_a_loaded_index_stays_whole_while_it_is_changed(index, music):
+    catalogue = load_index(index)
+    before = [segment.words.copy() for segment in catalogue.segments]
     remove_tracks(index, ["disc 0/song0"])
-    np.testing.assert_array_equal(reference.codes, before)
+    compact_index(index)
+    build_index([music / "disc 1"], index, jobs=1, replace=True)
+    for segment, words in zip(catalogue.segments, before, strict=True):
+        np.testing.assert_array_equal(segment.words, words)

@@ -60,7 +60,7 @@ PHASES = [
     "build.read_tracks",
     "build.fit_to_tracks",
     "build.code",
-    "build.write_files",
+    "build.write_generation",
 ]
 
 
@@ -143,7 +143,7 @@ def test_workers_that_have_only_begun_to_start_end_with_it(few, tmp_path):
     check_ended(process, signal.SIGTERM, place, [])
 
 
-@pytest.mark.parametrize("phase", ["edit.open_index", "edit.read_tracks", "edit.write_tracks"])
+@pytest.mark.parametrize("phase", ["edit.open_index", "edit.read_tracks", "edit.write_generation"])
 def test_an_addition_that_is_ended_leaves_the_index_as_it_was(built, tmp_path, phase):
     write(tmp_path / "new.wav", song(9))
     index = shutil.copytree(built, tmp_path / "place" / "out")
@@ -156,9 +156,9 @@ def test_an_addition_that_is_ended_leaves_the_index_as_it_was(built, tmp_path, p
     assert contents(index) == before
 
 
-@pytest.mark.parametrize("phase", ["build.check_place", "swap._swap", "swap._clear"])
+@pytest.mark.parametrize("phase", ["writing._publish", "writing._settle", "writing.clear"])
 def test_what_must_not_be_broken_off_is_done_before_it_ends(built, music, tmp_path, phase):
-    """The swap has begun: the new index is in place, whole, and nothing else."""
+    """The new index is in place, whole, and nothing else."""
     index = shutil.copytree(built, tmp_path / "place" / "out")
     args = (
         f"stream_match.catalog.{phase}",

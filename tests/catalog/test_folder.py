@@ -3,34 +3,52 @@
 import io
 import json
 import os
-import shutil
 
 import numpy as np
 import pytest
-from catalog_samples import contents, sha256
+from catalog_samples import contents, only_segment, resign, sha256
 
-from stream_match.catalog import describe_index, load_index, save_index, store, verify_index
+from stream_match.catalog import (
+    describe_index,
+    load_index,
+    remove_tracks,
+    store,
+    verify_index,
+)
+from stream_match.catalog import segments as segments_on_disk
+from stream_match.catalog.edit import compact_index
 from stream_match.catalog.manifest import FORMAT_VERSION
-from stream_match.catalog.store import FILES, open_index
+from stream_match.catalog.parts import NAMES
 from stream_match.errors import CatalogError
+from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
 from stream_match.match.cohort import excess
-from stream_match.index.faiss_index import FaissIndex, build_faiss, load_faiss
-from stream_match.match.reference import LSH_KEY_BITS, LSH_TABLES
+
+FILES = [name for names in NAMES.values() for name in names]
 
 
-def edit_manifest(index, change):
-    path = index / "manifest.json"
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest))
+def find(index, name):
+    (path,) = index.rglob(name)
+    return path
+
+
+def entries_of(manifest, name):
+    """The entries of a file in a manifest's contents."""
+    parts = [*manifest["parts"].values()]
+    parts += [part for segment in manifest["segments"] for part in segment["parts"].values()]
+    return [part["files"] for part in parts if name in part["files"]]
 
 
 def forge(index, name, data):
     """Put other contents in a file's place, with a manifest that agrees."""
-    (index / name).unlink()
-    (index / name).write_bytes(data)
-    entry = {"bytes": len(data), "sha256": sha256(data)}
-    edit_manifest(index, lambda manifest: manifest["files"].__setitem__(name, entry))
+    path = find(index, name)
+    path.unlink()
+    path.write_bytes(data)
+
+    def agree(manifest):
+        for files in entries_of(manifest, name):
+            files[name] = {"bytes": len(data), "sha256": sha256(data)}
+
+    resign(index, agree)
 
 
 def npy(array):
@@ -46,25 +64,24 @@ def refused(index, message):
     assert verify_index(index)
 
 
-def test_round_trip(built, tmp_path):
-    index = open_index(built)
-    save_index(index.reference, index.rows, tmp_path / "copy")
-    assert contents(tmp_path / "copy") == contents(built)
-    assert verify_index(built) == []
-
-
-def test_what_scores_are_to_lose_is_kept_and_was_not_known_once(built, index):
+def test_what_scores_are_to_lose_is_kept(built, index):
     assert load_index(built).excess == excess(load_index(built))
-    edit_manifest(index, lambda manifest: manifest.update(excess=0.75))
+    resign(index, lambda manifest: manifest.update(excess=0.75))
     assert load_index(index).excess == 0.75
-    edit_manifest(index, lambda manifest: manifest.pop("excess"))
-    assert load_index(index).excess == 0
 
 
 def test_what_is_large_is_mapped_not_read(built):
-    reference = open_index(built).reference
-    planes = [reference.planes.shape.planes, reference.planes.chroma.planes]
-    for array in [reference.chroma_codes, reference.lsh.starts, reference.lsh.entries, *planes]:
+    catalogue, segment = load_index(built), only_segment(built)
+    planes = [catalogue.planes.shape.planes, catalogue.planes.chroma.planes]
+    of_segment = [
+        segment.words,
+        segment.audible,
+        segment.chroma_codes,
+        segment.lsh.starts,
+        segment.lsh.entries,
+    ]
+    harmony = [segment.harmony.starts, segment.harmony.chroma, segment.harmony.shingles.coefficients]
+    for array in [*planes, *of_segment, *harmony]:
         base = array
         while getattr(base, "base", None) is not None and not isinstance(base, np.memmap):
             base = base.base
@@ -74,35 +91,38 @@ def test_what_is_large_is_mapped_not_read(built):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(index, name):
-    (index / name).unlink()
+    find(index, name).unlink()
     refused(index, f"{name}' is missing")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_shortened_file_is_named(index, name):
-    data = (index / name).read_bytes()
-    (index / name).write_bytes(data[: len(data) // 2])
+    path = find(index, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
     refused(index, f"{name}' has {len(data) // 2} bytes, expected {len(data)}")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_noticed(index, name):
-    data = bytearray((index / name).read_bytes())
+    path = find(index, name)
+    data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    (index / name).write_bytes(data)
+    path.write_bytes(data)
     refused(index, f"{name}' has been altered")
 
 
 def test_a_link_in_a_files_place_is_not_followed(index):
-    shutil.copy(index / "chroma_codes.npy", index.parent / "chroma_codes.npy")
-    (index / "chroma_codes.npy").unlink()
-    (index / "chroma_codes.npy").symlink_to(index.parent / "chroma_codes.npy")
+    path = find(index, "chroma_codes.npy")
+    path.rename(index.parent / "chroma_codes.npy")
+    path.symlink_to(index.parent / "chroma_codes.npy")
     refused(index, "chroma_codes.npy' is no regular file")
 
 
 def test_a_pipe_in_a_files_place_does_not_hang(index):
-    (index / "tracks.jsonl").unlink()
-    os.mkfifo(index / "tracks.jsonl")
+    path = find(index, "tracks.jsonl")
+    path.unlink()
+    os.mkfifo(path)
     refused(index, "tracks.jsonl' is no regular file")
 
 
@@ -117,14 +137,18 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ({"format_version": 1, "earliest_compatible_version": 1}, "format version 1"),
         ({"format": "other"}, "belongs to something else"),
         ({"fingerprint": "0" * 16}, "other feature code .fingerprint 0000000000000000."),
-        ({"extra": 1}, "extra: Extra inputs"),
-        ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1 << 70, "hashed": 1}}, "counts.codes"),
-        ({"counts": {"tracks": 5, "seconds": float("nan"), "codes": 1, "hashed": 1}}, "counts.seconds"),
-        ({"counts": {"tracks": "5", "seconds": 30.0, "codes": 1, "hashed": 1}}, "counts.tracks"),
-        ({"lsh": {"tables": 8, "key_bits": 60}}, "key_bits"),
-        ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
-        ({"files": {"/etc/passwd": {"bytes": 1, "sha256": "0" * 64}}}, "files"),
-        ({"files": {}}, "says nothing of"),
+        ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1 << 70}}, "counts.codes"),
+        ({"counts": {"tracks": 5, "seconds": float("nan"), "codes": 1}}, "counts.seconds|damaged"),
+        ({"counts": {"tracks": "5", "seconds": 30.0, "codes": 1}}, "counts.tracks"),
+        ({"counts": {"tracks": 5, "seconds": 30.0, "codes": 1}}, "contradicts itself .counts"),
+        ({"generation": 0}, "generation"),
+        ({"segments": []}, "segments"),
+        ({"segments": [1]}, "segments"),
+        ({"segments": {"a": 1}}, "segments"),
+        ({"parts": []}, "parts"),
+        ({"parts": {}}, "parts.hyperplanes: Field required"),
+        ({"parts": {"hyperplanes": {"version": 2}}}, "part 'hyperplanes' .* has version 2, expected 1"),
+        ({"cohort": {"a": "b"}}, "cohort"),
         ({"excess": -1}, "excess"),
         ({"excess": 1.6}, "excess"),
         ({"excess": float("nan")}, "excess"),
@@ -132,12 +156,12 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
     ],
 )
 def test_a_hostile_or_foreign_manifest_is_refused(index, change, message):
-    edit_manifest(index, lambda manifest: manifest.update(change))
+    resign(index, lambda manifest: manifest.update(change))
     refused(index, message)
 
 
 def test_settings_of_another_program_are_another_fingerprint(index):
-    edit_manifest(index, lambda manifest: manifest["settings"].update(loudness="new"))
+    resign(index, lambda manifest: manifest["settings"].update(loudness="new"))
     refused(index, "other feature code")
 
 
@@ -167,9 +191,10 @@ def test_a_manifest_that_is_none_is_refused(index, data):
         ("tracks.jsonl", b"", "counts"),
         ("tracks.jsonl", b'{"id": "a"}\n', "tracks.jsonl .* damaged"),
         ("tracks.jsonl", b"\xff\n", "tracks.jsonl .* damaged"),
-        ("neighbours.faiss", b"nothing", "FAISS"),
-        ("neighbours.faiss", build_faiss(np.zeros((3, 16), np.uint8)).to_bytes(), "counts"),
-        ("neighbours.faiss", b"IBxF\x80\0\0\0\x10\0\0\0\0\0\0\0\0\1\0\0\1\1\0\0\0" + b"\x40" * 8, "FAISS"),
+        ("codes.npy", npy(np.zeros((3, 32), np.uint8)), "expected"),
+        ("shingles.npy", npy(np.zeros((1, 2, 22), np.float16)), "does not fit"),
+        ("shingles.npy", npy(np.zeros((0, 2, 21), np.float16)), "expected"),
+        ("coarse_chroma.npy", npy(np.zeros((3, 12), np.uint8)), "not in order"),
     ],
 )
 def test_forged_files_are_refused(index, name, data, message):
@@ -177,38 +202,35 @@ def test_forged_files_are_refused(index, name, data, message):
     refused(index, message)
 
 
-def test_codes_of_another_width_are_refused(index):
-    narrow = build_faiss(load_index(index).codes[:, :8].copy())
-    forge(index, "neighbours.faiss", narrow.to_bytes())
-    refused(index, "counts")
-
-
 def test_another_number_of_audible_positions_than_hashed_ones_is_refused(index):
-    audible = np.load(index / "audible.npy")
-    audible[0] ^= 0b1000_0000  # the first position of a track could be hashed
+    audible = np.load(find(index, "audible.npy"))
+    audible[0] ^= True  # the first position of a track could be hashed
     forge(index, "audible.npy", npy(audible))
     refused(index, "counts")
 
 
-def test_an_index_that_is_replaced_while_it_is_read_is_read_again(index, built, monkeypatch):
-    reading = store.load_arrays
+def test_an_index_that_is_replaced_while_it_is_read_is_read_again(index, monkeypatch):
+    """Between its manifest and its segments it is compacted, and these are deleted."""
+    reading, left = store.parse_manifest, [3]
 
-    def slow(folder, manifest):
-        arrays = reading(folder, manifest)
-        if index.parent in folder.parents and not (index.parent / "old").exists():
-            index.rename(index.parent / "old")
-            shutil.copytree(built, index)
-            (index.parent / "old" / "tracks.jsonl").unlink()
-            raise CatalogError("half of each")
-        return arrays
+    def slow(text, folder):
+        manifest = reading(text, folder)
+        if left[0]:
+            left[0] -= 1
+            monkeypatch.setattr(store, "parse_manifest", reading)
+            remove_tracks(index, ["disc 0/song" + "024"[left[0]]])
+            compact_index(index)
+            monkeypatch.setattr(store, "parse_manifest", slow)
+        return manifest
 
-    monkeypatch.setattr(store, "load_arrays", slow)
-    assert len(load_index(index).tracks) == 5
+    monkeypatch.setattr(store, "parse_manifest", slow)
+    assert len(load_index(index).tracks.named) == 2
+    assert left == [0]
 
 
 def test_a_header_that_claims_a_huge_array_takes_no_memory(index):
-    data = (index / "chroma_codes.npy").read_bytes()
-    shape = str(np.load(index / "chroma_codes.npy").shape).encode()
+    data = find(index, "chroma_codes.npy").read_bytes()
+    shape = str(np.load(find(index, "chroma_codes.npy")).shape).encode()
     claimed = b"(99999999999, 8)"
     forge(
         index,
@@ -237,36 +259,33 @@ def test_a_header_that_claims_a_huge_array_takes_no_memory(index):
     ],
 )
 def test_arrays_that_would_lead_astray_are_refused(index, name, change, message):
-    array = np.load(index / name)
+    array = np.load(find(index, name))
     change(array)
     forge(index, name, npy(array))
     refused(index, message)
 
 
 def test_tables_that_do_not_fit_the_codes_are_found_by_verify(index):
-    codes = np.load(index / "chroma_codes.npy")
+    codes = np.load(find(index, "chroma_codes.npy"))
     forge(index, "chroma_codes.npy", npy(codes[::-1].copy()))
     load_index(index)
     assert verify_index(index) == ["the LSH tables do not fit the codes: build the index again"]
 
 
 def test_a_faiss_index_that_does_not_find_its_own_codes_is_found_by_verify(index, monkeypatch):
-    class Lost(FaissIndex):
-        def search(self, codes, k):
-            return super().search(~codes, k)
-
-    monkeypatch.setattr(store, "load_faiss", lambda path: Lost(load_faiss(path)._index))
+    reading = segments_on_disk.build_faiss
+    monkeypatch.setattr(segments_on_disk, "build_faiss", lambda codes, **kwargs: reading(~codes, **kwargs))
     assert verify_index(index) == ["the FAISS index does not find its own codes: build the index again"]
 
 
 def test_verify_names_everything_at_once(index):
-    (index / "audible.npy").unlink()
-    (index / "chroma_codes.npy").write_bytes(b"")
-    (index / "codes.npy").touch()  # of an older version
+    find(index, "audible.npy").unlink()
+    find(index, "chroma_codes.npy").write_bytes(b"")
+    (index / "segments" / "0123456789abcdef").mkdir()
     (index / "stray").touch()
     problems = verify_index(index)
     assert len(problems) == 4
-    names = ["audible.npy", "chroma_codes.npy", "codes.npy", "stray"]
+    names = ["audible.npy", "chroma_codes.npy", "0123456789abcdef", "stray"]
     for name, problem in zip(names, problems, strict=True):
         assert name in problem
 
@@ -291,24 +310,31 @@ def test_what_is_no_index_is_told(tmp_path, kind, told):
     refused(path, told)
 
 
-def test_a_broken_swap_is_mended_by_loading(index):
-    index.rename(index.with_name(".index.replaced"))
-    assert len(load_index(index).tracks) == 5
-    assert [path.name for path in index.parent.iterdir()] == ["index"]
-
-
 def test_description(built):
     info = describe_index(built)
-    assert (info.tracks, info.neighbours) == (5, "flat")
-    assert (info.lsh_tables, info.lsh_key_bits) == (LSH_TABLES, LSH_KEY_BITS[0])
-    reference = open_index(built).reference
-    assert (info.codes, info.hashed) == (len(reference.codes), len(reference.hashed))
-    assert info.hours == pytest.approx(reference.seconds / 3600, abs=5 * 2 / 3600)
+    (segment,) = info.segments
+    assert (info.tracks, info.generation, segment.exhaustive, info.removed_share) == (5, 1, True, 0.0)
+    assert segment.lsh_key_bits == LSH_KEY_BITS[0]
+    assert load_index(built).segments[0].lsh.n_tables == LSH_TABLES
+    assert info.codes == segment.codes == len(only_segment(built))
     assert info.hours == pytest.approx(30 / 3600, abs=1e-4)
-    assert info.bytes == sum(map(len, contents(built).values()))
-    assert 0.5 < info.lsh_occupancy <= 1
+    found = {name: data for name, data in contents(built).items() if name != "MODEL_CARD.md"}
+    assert info.bytes == sum(map(len, found.values()))
+    assert info.parts == {"hyperplanes": 1, "recordings": 1, "versions": 1}
+    assert 0.5 < segment.lsh_occupancy <= 1
     assert info.fingerprint == info.settings.fingerprint()
     assert json.loads(info.model_dump_json())["format_version"] == FORMAT_VERSION
+    assert info.hint is None
+
+
+def test_what_has_been_removed_is_told_and_how_to_get_rid_of_it(index):
+    remove_tracks(index, ["disc 0/song4"])
+    info = describe_index(index)
+    assert (info.tracks, info.generation, info.segments[0].removed) == (4, 2, 1)
+    assert info.removed_share == pytest.approx(8 / 30, abs=0.1)
+    assert "index compact" in info.hint
+    compact_index(index)
+    assert describe_index(index).removed_share == 0
 
 
 def test_the_card_says_what_it_is(built):

@@ -7,7 +7,7 @@ import pytest
 from catalog_samples import song, write
 from music import RATE_HZ, check_lives, cut, hear, piece
 
-from stream_match.catalog import background, build_index, load_index
+from stream_match.catalog import background, build_index, load_index, remove_tracks
 from stream_match.catalog.background import load_background, ready, save_background
 from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
@@ -28,8 +28,8 @@ def copies(tmp_path_factory):
 
 
 def test_a_small_catalogue_has_a_background(built):
-    assert load_index(built).n_all == 5 + len(load_background(FeatureSettings()))
-    assert open_index(built).reference.n_all == 5  # what is edited has none
+    assert len(load_index(built).tracks) == 5 + len(load_background(FeatureSettings()))
+    assert len(open_index(built).catalogue.tracks) == 5  # what is edited has none
 
 
 def test_a_catalogue_of_many_different_tracks_has_none(tmp_path):
@@ -37,20 +37,20 @@ def test_a_catalogue_of_many_different_tracks_has_none(tmp_path):
         write(tmp_path / "music" / f"{number}.wav", song(number, 16))
     build_index([tmp_path / "music"], tmp_path / "index", jobs=1)
     reference = load_index(tmp_path / "index")
-    assert (reference.n_all, reference.groups) == (24, None)
+    assert (len(reference.tracks), reference.tracks.groups) == (24, None)
 
 
 def test_jingles_do_not_make_a_catalogue_large(tmp_path):
     for number in range(24):
         write(tmp_path / "music" / f"{number}.wav", song(number, 3))
     build_index([tmp_path / "music"], tmp_path / "index", jobs=1)
-    assert load_index(tmp_path / "index").n_all > 24
+    assert len(load_index(tmp_path / "index").tracks) > 24
 
 
 def test_copies_do_not_make_a_catalogue_large(copies):
     reference = load_index(copies)
-    assert reference.n_all == 31 + len(load_background(FeatureSettings()))
-    assert len(np.unique(reference.groups[:31])) == 2
+    assert len(reference.tracks) == 31 + len(load_background(FeatureSettings()))
+    assert len(np.unique(reference.tracks.groups[:31])) == 2
 
 
 def test_unknown_music_is_not_taken_for_the_one_that_is_no_copy(copies):
@@ -117,9 +117,19 @@ def test_what_is_saved_is_loaded(tmp_path, monkeypatch):
 
 
 def test_it_is_made_ready_once(built):
-    reference = open_index(built).reference
-    assert ready(reference).tracks == reference.tracks
-    assert ready(reference).excess == reference.excess
+    catalogue = open_index(built).catalogue
+    once = ready(catalogue)
+    assert once.tracks.named == catalogue.tracks.named
+    assert ready(once) is once
+    assert once.excess == catalogue.excess
+
+
+def test_it_is_coded_once_for_all_generations(index, music):
+    before = load_index(index)
+    remove_tracks(index, ["disc 0/song0"])
+    assert load_index(index).segments[-1] is before.segments[-1]
+    build_index([music / "disc 1"], index, jobs=1, replace=True)
+    assert load_index(index).segments[-1] is not before.segments[-1]
 
 
 def test_what_it_holds_lasts_half_an_hour_at_most():

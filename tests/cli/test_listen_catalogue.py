@@ -19,7 +19,7 @@ def test_all_engines_share_one_catalogue(index):
     catalogue = _catalogue(index)
     make = _engines(settings, catalogue)
     first = make()
-    assert len(first.tracks) == 2
+    assert len(first.tracks.named) == 2
     assert all(make() is first is catalogue.newest for _ in range(3))
 
 

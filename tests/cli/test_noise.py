@@ -81,7 +81,7 @@ def test_a_killed_build_leaves_no_complaint_of_its_own(music, tmp_path):
         args, stderr=subprocess.PIPE, text=True, start_new_session=True, **env()
     ) as process:
         deadline = time.monotonic() + 30
-        while not list(tmp_path.glob(".out.building-*/work/*.part")) and process.poll() is None:
+        while not list(tmp_path.glob("out/.work-*/work/*.part")) and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)

@@ -12,7 +12,6 @@ from music import (
     SETTINGS,
     catalogue,
     cut,
-    frames_of,
     louder,
     noise,
     piece,
@@ -27,19 +26,14 @@ from stream_match.engine import Engine
 from stream_match.errors import SourceError, UsageError
 from stream_match.explain import explain_file
 from stream_match.explain.plot import draw_explanation
-from stream_match.features.rolling import CHROMA
 from stream_match.identify import identify_files
-from stream_match.features.coarse_chroma import coarse_chroma
-from stream_match.match.versions.reference import join_tracks
 
 PNG = b"\x89PNG\r\n\x1a\n"
 EXCERPT = cut(PIECES["p3"], 10, 8)
 
 
 def with_versions(recordings):
-    base = catalogue(recordings)
-    chromas = [coarse_chroma([frames_of(y)[:, CHROMA]], SETTINGS) for y in recordings.values()]
-    return dataclasses.replace(base, versions=join_tracks(base.tracks, chromas, SETTINGS))
+    return catalogue(recordings, versions=True)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from stream_match.config import FeatureSettings
 from stream_match.features.contrast import contrast_bands, log_frequency_filter, shape_basis
 from stream_match.features.rolling import CHROMA, SHAPE, RollingFeatures
 from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
-from stream_match.match.reference import embeddings_of
+from stream_match.index.coding import embeddings_of
 
 CHROMAS = ("power", "magnitude", "contrast")
 

@@ -1,16 +1,13 @@
 """A background stands beside a small catalogue, and is never claimed."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piece
 
 from stream_match.config import FeatureSettings
 from stream_match.features.smoothing import smooth
-from stream_match.match.background import Background, with_background
-from stream_match.features.coarse_chroma import coarse_chroma
-from stream_match.match.versions.reference import join_tracks
+from stream_match.index.catalogue import grouped
+from stream_match.match.background import Background, background_segment, with_background
 
 STRANGERS = {f"stranger{seed}": piece(seed, 30) for seed in range(50, 58)}
 
@@ -26,12 +23,17 @@ def background():
 
 @pytest.fixture(scope="module")
 def small():
-    return catalogue({"p1": PIECES["p1"], "p2": PIECES["p2"]})
+    return catalogue({"p1": PIECES["p1"], "p2": PIECES["p2"]}, versions=True)
 
 
 @pytest.fixture(scope="module")
-def beside(small, background):
-    return with_background(small, background)
+def behind(small, background):
+    return background_segment(background, small.planes, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def beside(small, behind):
+    return with_background(small, behind)
 
 
 def test_frames_come_back_as_they_went_in(background):
@@ -53,12 +55,11 @@ def test_stacking_and_coding_are_free_but_not_how_frames_are_made(background):
 
 
 def test_the_catalogue_keeps_its_names_and_places(small, beside):
-    n = len(small.audible)
-    assert beside.tracks == small.tracks
-    np.testing.assert_array_equal(beside.codes[:n], small.codes)
-    np.testing.assert_array_equal(beside.starts[: len(small.starts)], small.starts)
-    assert beside.n_all == len(small.tracks) + len(STRANGERS)
-    np.testing.assert_array_equal(beside.hashed[: len(small.hashed)], small.hashed)
+    assert beside.tracks.named == small.tracks.named
+    assert len(beside.tracks) == len(small.tracks) + len(STRANGERS)
+    for track in range(len(small.tracks)):
+        np.testing.assert_array_equal(beside.codes(track), small.codes(track))
+        np.testing.assert_array_equal(beside.audible(track), small.audible(track))
 
 
 def test_what_is_in_the_background_is_not_claimed(beside):
@@ -71,15 +72,12 @@ def test_what_is_in_the_catalogue_is_claimed_beside_it(beside):
     assert {(one.track.id, one.kind) for one in facts} == {("p2", "recording")}
 
 
-def test_the_version_lane_has_it_too(small, background):
-    chroma = [coarse_chroma([frames_of(PIECES[name])[:, :12]], SETTINGS) for name in ("p1", "p2")]
-    versions = join_tracks(small.tracks, chroma, SETTINGS)
-    joint = with_background(replace(small, versions=versions), background).versions
-    assert joint.tracks == small.tracks
-    assert len(joint.starts) == 1 + len(small.tracks) + len(STRANGERS)
-    assert joint.starts[-1] == len(joint.chroma)
+def test_the_version_lane_has_it_too(small, beside):
+    assert beside.harmony.n_named == len(small.tracks)
+    assert len(beside.harmony.lengths) == len(small.tracks) + len(STRANGERS)
+    assert (beside.harmony.lengths > 0).all()
 
 
-def test_groups_go_on_behind(small, background):
-    grouped = replace(small, groups=np.zeros(2, np.int64))
-    assert with_background(grouped, background).groups.tolist() == [0, 0, *range(2, 10)]
+def test_groups_go_on_behind(small, behind):
+    both = grouped(small, np.zeros(2, np.int64))
+    assert with_background(both, behind).tracks.groups.tolist() == [0, 0, *range(2, 10)]

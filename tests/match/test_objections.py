@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from match_samples import cells_at, flipped, query_along, random_codes, reference_of
+from codes import cells_at, flipped, query_along, random_codes, reference_of
 
-from stream_match.index.lines import LineReader
 from stream_match.match.objections import Objections, reads_both_ways
 from stream_match.match.scoring import Scorer
 
@@ -29,7 +28,7 @@ def fits_elsewhere(reference, query, head=HEAD):
     candidate = best[0][0]
     assert candidate.track == 0
     assert abs((candidate.head - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
-    return Objections(reference, LineReader(reference), 8.0).fits_elsewhere(query, candidate)
+    return Objections(reference, 8.0).fits_elsewhere(query, candidate)
 
 
 def test_a_loop_under_something_else_fits_elsewhere(reference, loop):
@@ -63,4 +62,4 @@ def test_what_changes_slowly_must_be_heard_for_longer(positions, both_ways):
     best = Scorer(tracks).rank(query, cells_at(tracks, [200.0]), cells_at(tracks, [], seed=1), set())
     candidate = best[0][0]
     assert (candidate.track, candidate.score > 9) == (0, True)
-    assert reads_both_ways(LineReader(tracks), query, candidate) == both_ways
+    assert reads_both_ways(tracks.lines, query, candidate) == both_ways

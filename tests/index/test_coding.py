@@ -1,46 +1,57 @@
-"""The catalogue as the matcher sees it."""
+"""From feature frames to codes, and what a catalogue of them holds."""
 
 import numpy as np
 import pytest
-from match_samples import random_codes, reference_of
+from codes import all_codes, random_codes, reference_of, starts_of
 from music import SETTINGS, catalogue, frames_of, noise, piece, silence
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
-from stream_match.match.reference import (
+from stream_match.index.coding import (
     HASHED_STRIDE,
     Embeddings,
     code_track,
     embeddings_of,
     fit_to_tracks,
-    hashed_positions,
 )
+from stream_match.index.segment import hashed_rows
 
 
-def test_the_track_of_a_position():
-    reference = reference_of([random_codes(n, n) for n in (4, 0, 1, 7)])
-    assert (reference.starts.tolist(), reference.starts.dtype) == ([0, 4, 4, 5, 12], np.int64)
-    tracks = reference.track_of(np.array([-1, 0, 3, 4, 5, 11, 12, 99]))
-    assert tracks.tolist() == [-1, 0, 0, 2, 3, 3, 4, 4]
+def test_the_track_of_a_row():
+    (segment,) = reference_of([random_codes(n, n) for n in (4, 0, 1, 7)]).segments
+    assert (segment.starts.tolist(), segment.starts.dtype) == ([0, 4, 4, 5, 12], np.int64)
+    tracks = segment.track_of(np.array([0, 3, 4, 5, 11]))
+    assert tracks.tolist() == [0, 0, 2, 3, 3]
     assert tracks.dtype == np.int64
+
+
+def test_seconds_are_those_of_the_tracks():
+    reference = reference_of([random_codes(n, n) for n in (4, 0, 1, 7)])
     assert reference.seconds == pytest.approx(12 * SETTINGS.code_s)
+    assert starts_of(reference).tolist() == [0, 4, 4, 5, 12]
 
 
 def test_every_second_audible_code_of_each_track_is_hashed_and_all_are_searched():
     audible = np.array([True, True, True, False, False, True, True])
     tracks = [random_codes(7, 1), random_codes(7, 2)]
     reference = reference_of(tracks, audible=audible)
+    (segment,) = reference.segments
     expected = [7 * track + i for track in (0, 1) for i in range(0, 7, HASHED_STRIDE) if audible[i]]
-    assert reference.hashed.tolist() == expected
-    assert reference.hashed.dtype == np.uint32
-    assert sorted(reference.lsh.entries[0].tolist()) == expected
-    np.testing.assert_array_equal(reference.chroma_codes, reference.codes[reference.hashed])
-    np.testing.assert_array_equal(reference.codes, np.concatenate(tracks))
-    assert reference.audible.tolist() == [*audible, *audible]
-    assert len(reference.neighbours) == 14
-    distances, rows = reference.neighbours.search(reference.codes, 1)
+    assert segment.hashed.tolist() == expected
+    assert segment.hashed.dtype == np.uint32
+    assert sorted(segment.lsh.entries[0].tolist()) == expected
+    np.testing.assert_array_equal(segment.chroma_codes, segment.codes[segment.hashed])
+    np.testing.assert_array_equal(all_codes(reference), np.concatenate(tracks))
+    assert segment.audible.tolist() == [*audible, *audible]
+    assert len(segment.neighbours) == 14
+    distances, rows = segment.neighbours.search(segment.codes, 1)
     assert not distances.any()
     assert rows[:, 0].tolist() == list(range(14))
+    for track, codes in enumerate(tracks):
+        positions, chroma_codes = reference.chroma_codes(track)
+        assert positions.tolist() == [i for i in range(0, 7, HASHED_STRIDE) if audible[i]]
+        np.testing.assert_array_equal(chroma_codes, codes[positions])
+        assert reference.audible(track).tolist() == audible.tolist()
 
 
 @pytest.mark.parametrize("lengths", [(), (0,), (1,), (5, 0, 0, 8), (3, 3, 3)])
@@ -53,7 +64,7 @@ def test_the_hashed_positions_are_counted_within_each_track(lengths):
         for place in range(0, length, HASHED_STRIDE)
         if audible[starts[track] + place]
     ]
-    hashed = hashed_positions(audible, starts)
+    hashed = hashed_rows(audible, starts)
     assert (hashed.tolist(), hashed.dtype) == (expected, np.uint32)
 
 
@@ -109,9 +120,9 @@ def test_clicks_in_silence_are_audible_if_they_fill_more_than_half_of_it(every_s
 
 def test_equal_tracks_give_equal_bytes():
     one, other = (catalogue({"a": piece(1, 6), "b": piece(2, 6)}) for _ in range(2))
-    assert one.codes.tobytes() == other.codes.tobytes()
-    assert one.neighbours.to_bytes() == other.neighbours.to_bytes()
-    assert one.lsh.entries.tobytes() == other.lsh.entries.tobytes()
+    for mine, yours in zip(one.segments, other.segments, strict=True):
+        assert mine.codes.tobytes() == yours.codes.tobytes()
+        assert mine.lsh.entries.tobytes() == yours.lsh.entries.tobytes()
     assert one.planes.shape.planes.tobytes() == other.planes.shape.planes.tobytes()
     assert one.planes.chroma.planes.tobytes() == other.planes.chroma.planes.tobytes()
 
@@ -125,7 +136,7 @@ def test_equal_tracks_give_equal_bytes():
         catalogue({"one code": piece(1, 1.9)}),
         catalogue({"short": piece(1, 1), "silence": silence(3), "noise": noise(1, 3)}),
     ],
-    ids=lambda reference: " and ".join(track.id for track in reference.tracks) or "nothing",
+    ids=lambda reference: " and ".join(track.id for track in reference.tracks.named) or "nothing",
 )
 def test_poor_catalogues_are_legal_and_match_nothing(reference):
     engine = Engine(reference, MatchSettings())

@@ -1,0 +1,180 @@
+"""The next generation of an index: segments that stay, one that is new, and a manifest of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from stream_match.catalog.background import ready
+from stream_match.catalog.card import card
+from stream_match.catalog.manifest import (
+    CARD_FILE,
+    MANIFEST_FILE,
+    PLANES,
+    SEGMENTS,
+    CatalogueParts,
+    Counts,
+    Manifest,
+    PlanesEntry,
+    text_of,
+)
+from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
+from stream_match.catalog.store import joined, labels_of
+from stream_match.catalog.writing import Draft
+from stream_match.config import FeatureSettings
+from stream_match.features.coarse_chroma import Bytes
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
+from stream_match.index.copies import copies_of
+from stream_match.index.harmony import harmony_segment
+from stream_match.index.segment import build_segment
+from stream_match.match.cohort import Scores, asked, excess_of
+
+
+@dataclass(frozen=True)
+class CodedTrack:
+    """A track as it goes into an index.
+
+    Parameters
+    ----------
+    row : TrackRow
+    codes : TrackCodes
+    coarse : np.ndarray [shape=(n_steps, 12), dtype=uint8], optional
+        Coarse chroma, for the version lane.
+    """
+
+    row: TrackRow
+    codes: TrackCodes
+    coarse: Bytes | None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What all segments of an index have in common.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+    planes : Hyperplanes
+    entry : PlanesEntry, optional
+        Of the planes, if they are in the folder already.
+    generation : int
+        Of the index before; 0 if there is none.
+    cohort : mapping of str to tuple of float
+        What it was asked about its own tracks.
+    """
+
+    settings: FeatureSettings
+    planes: Hyperplanes
+    entry: PlanesEntry | None = None
+    generation: int = 0
+    cohort: Scores = field(default_factory=dict)
+
+
+def write_generation(
+    draft: Draft,
+    basis: Basis,
+    staying: Sequence[OpenSegment],
+    coded: Sequence[CodedTrack],
+    new: frozenset[str],
+) -> Manifest:
+    """Write what is new of a generation, and its manifest.
+
+    Parameters
+    ----------
+    draft : Draft
+    basis : Basis
+    staying : sequence of OpenSegment
+        Segments that stay, with what has been removed from them.
+    coded : sequence of CodedTrack
+        What the new segment is made of, in any order; there is none if it is empty.
+    new : frozenset of str
+        Ids of the tracks in it that the index did not have before.
+    """
+    segments = [segment for segment in staying if segment.left]
+    entry = basis.entry or write_planes(basis.planes, draft.new / PLANES)
+    if coded:
+        made = _new_segment(coded, basis.settings)
+        made = _with_copies([*segments, made], _catalogue([*segments, made], basis, entry), new)
+        written = write_segment(made.segment, made.rows, draft.new / SEGMENTS)
+        segments.append(replace(made, entry=written))
+    catalogue = _catalogue(segments, basis, entry)
+    known = {name: scores for name, scores in basis.cohort.items() if name not in new}
+    manifest = _manifest(segments, basis, entry, asked(ready(catalogue), known))
+    (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest))
+    (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
+    return manifest
+
+
+def _catalogue(segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry) -> Catalogue:
+    return joined(segments, basis.planes, _manifest(segments, basis, entry))
+
+
+def _manifest(
+    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, cohort: Scores | None = None
+) -> Manifest:
+    rows = [segment.rows[number] for segment in segments for number in segment.left]
+    return Manifest(
+        generation=basis.generation + 1,
+        fingerprint=basis.settings.fingerprint(),
+        settings=basis.settings,
+        counts=Counts(
+            tracks=len(rows),
+            seconds=round(sum(row.seconds for row in rows), 3),
+            codes=sum(row.codes for row in rows),
+        ),
+        excess=excess_of(cohort or {}),
+        cohort=dict(cohort or {}),
+        parts=CatalogueParts(hyperplanes=entry),
+        segments=tuple(segment.entry for segment in segments),
+    )
+
+
+def _new_segment(coded: Sequence[CodedTrack], settings: FeatureSettings) -> OpenSegment:
+    """Return tracks, ordered by id, as a segment that is not on disk yet."""
+    ordered = sorted(coded, key=lambda track: track.row.id)
+    coarse = [track.coarse for track in ordered if track.coarse is not None]
+    harmony = harmony_segment(coarse) if len(coarse) == len(ordered) else None
+    segment = build_segment([track.codes for track in ordered], settings, harmony)
+    return OpenSegment(unwritten(segment), tuple(track.row for track in ordered), segment)
+
+
+def _with_copies(segments: Sequence[OpenSegment], catalogue: Catalogue, new: frozenset[str]) -> OpenSegment:
+    """Return the last segment; its new tracks bear the labels of the recordings that they hold."""
+    made = segments[-1]
+    numbers = catalogue.tracks.numbers
+    among = np.array([numbers[row.id] for row in made.rows if row.id in new], np.int64)
+    labels = copies_of(catalogue, among, labels_of(segments))
+    rows = [
+        row.model_copy(update={"copies": tuple(sorted(labels[numbers[row.id]] - {row.sha256}))})
+        if numbers[row.id] in labels and row.id in new
+        else row
+        for row in made.rows
+    ]
+    return replace(made, rows=tuple(rows))
+
+
+def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
+    """Return the tracks of a segment that have not been removed, as they were coded.
+
+    Parameters
+    ----------
+    stored : OpenSegment
+    """
+    segment, harmony = stored.segment, stored.segment.harmony
+    hashed = segment.hashed
+    tracks = []
+    for number in stored.left:
+        first, beyond = segment.starts[number : number + 2].tolist()
+        audible = np.array(segment.audible[first:beyond])
+        wanted = audible[::HASHED_STRIDE]
+        chroma_codes = np.zeros((len(wanted), segment.chroma_codes.shape[1]), np.uint8)
+        at = int(np.searchsorted(hashed, first))
+        chroma_codes[wanted] = segment.chroma_codes[at : at + int(wanted.sum())]
+        codes = TrackCodes(segment.codes[first:beyond], chroma_codes, audible)
+        coarse = None
+        if harmony is not None:
+            coarse = harmony.chroma[harmony.starts[number] : harmony.starts[number + 1]]
+        tracks.append(CodedTrack(stored.rows[number], codes, coarse))
+    return tracks

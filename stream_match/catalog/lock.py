@@ -1,0 +1,96 @@
+"""One writer at a time: a lock that the system takes back from a killed process, where there is one."""
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream_match.errors import CatalogError
+
+LOCK_FILE = ".lock"
+OWNER_FILE = ".writer"
+"""Stands there while an index is written where the file system has no locks."""
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+@contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Hold a folder for writing.
+
+    Parameters
+    ----------
+    folder : Path
+        Must exist.
+
+    Raises
+    ------
+    CatalogError
+        If another process holds it.
+    OSError
+        If nothing can be written there.
+    """
+    path = folder / LOCK_FILE
+    handle = _locked(path, folder)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        (folder / OWNER_FILE).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path, folder: Path) -> int:
+    """Return the locked file; the system releases it if we are killed."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            _lock(handle, folder)
+            if _still_there(handle, path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # its owner removed it between our open and our lock
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        raise CatalogError(
+            f"{str(folder)!r} is being written by another process ({owner}): wait for it to end"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        _own(folder / OWNER_FILE, folder)
+
+
+def _own(path: Path, folder: Path) -> None:
+    """Make a file that only one process can make."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        owner = path.read_bytes()[:80].decode("utf-8", "replace") or "unknown"
+        raise CatalogError(
+            f"{str(folder)!r} is being written by process {owner}, or was when that was killed: wait "
+            f"for it to end, or, if it is gone, delete {str(path)!r} (this file system has no locks)"
+        ) from None
+    try:
+        os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())
+    finally:
+        os.close(handle)
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

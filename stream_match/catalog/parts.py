@@ -1,0 +1,95 @@
+"""The parts of an index folder: which there are, their versions, and their files.
+
+A part stands on its own. What is not known here is passed over, and so is a newer version of a part that the
+index can be used without: what is added to the format later does not refuse this program.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.errors import CatalogError
+
+HYPERPLANES = "hyperplanes"
+RECORDINGS = "recordings"
+VERSIONS = "versions"
+
+PART_VERSIONS: Mapping[str, int] = {HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
+"""The version of each part that is known here. It is raised when the files of the part change."""
+
+TRACKS_FILE = "tracks.jsonl"
+LISTS_FILE = "neighbours.faiss"
+"""Inverted lists; a segment that is compared code by code has none."""
+
+SHINGLES_FILE = "shingles.npy"
+SHINGLE_LISTS_FILE = "shingles.faiss"
+"""Inverted lists of shingles, instead of the shingles themselves, in a large segment."""
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
+    RECORDINGS: (
+        TRACKS_FILE,
+        "codes.npy",
+        "audible.npy",
+        "chroma_codes.npy",
+        "lsh_starts.npy",
+        "lsh_entries.npy",
+    ),
+    VERSIONS: ("coarse_chroma.npy", "coarse_starts.npy"),
+}
+"""The files that a part has to have. No other ones are ever opened to load an index, but lists, and of
+shingles one of `SHINGLES_FILE` and `SHINGLE_LISTS_FILE`."""
+
+Array = npt.NDArray[Any]
+
+
+def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays into a folder, each under its name."""
+    for name, array in arrays.items():
+        np.save(folder / name, array, allow_pickle=False)
+
+
+def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
+    """Map an array from its file, to be read only.
+
+    Parameters
+    ----------
+    path : Path
+    dtype : str
+        Expected type, as numpy writes it.
+    shape : tuple of int or None
+        Expected lengths; None for any.
+
+    Raises
+    ------
+    CatalogError
+        If it is another array or none.
+    """
+    try:
+        # Of .npy only: no zip, no pickle, and no more memory than the file has bytes.
+        array = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, EOFError) as error:
+        raise CatalogError(f"{str(path)!r} is not an array: build the index again") from error
+    fits = len(array.shape) == len(shape) and all(
+        expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != np.dtype(dtype) or not fits or not array.flags.c_contiguous:
+        raise CatalogError(
+            f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
+            "build the index again"
+        )
+    return array.view(np.ndarray)
+
+
+def in_order(starts: Array, end: int) -> bool:
+    """Return whether numbers ascend from 0 to `end` along the last axis."""
+    return bool(
+        (starts[..., 0] == 0).all()
+        and (starts[..., -1] == end).all()
+        and (starts[..., 1:] >= starts[..., :-1]).all()
+    )
