@@ -37,6 +37,9 @@ _ADDED_AT_ONCE = 1 << 18
 
 _SHINGLES_AT_ONCE = 1 << 14
 
+_ROUNDS = 6
+"""Of k-means; further ones change little."""
+
 SHINGLES_PROBED = 8
 """Lists of shingles that are searched for one hypothesis; see `docs/versions.md` for what is lost."""
 
@@ -269,6 +272,40 @@ class ShingleLists:
             faiss.write_index(self._index, path)
         except RuntimeError as error:
             raise OSError(f"{path} cannot be written: is the disk full?") from error
+
+
+def shingle_centres(sample: Float32, n_lists: int) -> Float32:
+    """Return what lists of shingles lie about: means of the sample by k-means, of full length.
+
+    Equal samples give equal centres.
+
+    Parameters
+    ----------
+    sample : np.ndarray [shape=(n, n_coefficients), dtype=float32]
+        Whole numbers, -127 to 127; at least as many as lists.
+    n_lists : int
+
+    Returns
+    -------
+    np.ndarray [shape=(n_lists, n_coefficients), dtype=float32]
+        Whole numbers, -127 to 127.
+    """
+    import faiss
+
+    means = faiss.Kmeans(
+        sample.shape[1],
+        n_lists,
+        niter=_ROUNDS,
+        seed=_SEED,
+        spherical=True,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(sample),
+    )
+    with _one_thread():
+        means.train(np.ascontiguousarray(sample))
+    found: Any = means.centroids
+    centres: Float32 = np.rint(found * np.float32(127))
+    return centres
 
 
 def build_shingle_lists(centres: Float32, shingles: Iterable[Float32]) -> ShingleLists:

@@ -13,7 +13,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import Bytes
-from stream_match.index.faiss_index import build_shingle_lists
+from stream_match.index.faiss_index import build_shingle_lists, shingle_centres
 from stream_match.index.shingles import (
     LONGEST_QUERY,
     STEPS,
@@ -23,8 +23,9 @@ from stream_match.index.shingles import (
     Proposed,
     Shingles,
     ShingleSearch,
-    listed,
+    as_whole,
     of_query,
+    sampled,
 )
 from stream_match.index.tracks import GONE
 
@@ -110,9 +111,8 @@ def harmony_segment(chromas: Sequence[Bytes], *, lists_from: int = LISTS_FROM) -
     chroma = np.concatenate([np.empty((0, N_CHROMA), np.uint8), *chromas])
     if len(Places(starts)) < lists_from:
         return HarmonySegment(starts, chroma, Shingles.of(starts, chroma))
-    return HarmonySegment(
-        starts, chroma, ListedShingles(starts, chroma, build_shingle_lists(*listed(starts, chroma)))
-    )
+    lists = build_shingle_lists(shingle_centres(*sampled(starts, chroma)), as_whole(starts, chroma))
+    return HarmonySegment(starts, chroma, ListedShingles(starts, chroma, lists))
 
 
 class Harmony:

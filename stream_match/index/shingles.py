@@ -54,6 +54,8 @@ _LISTS_PER_ROOT = 4
 _MOST_LISTS = 16_384
 """Lists per square root of the number of shingles, and at most."""
 
+_SAMPLE_PER_LIST = 40
+
 _SEED = 20_261_127
 
 _COSINES = 4
@@ -196,7 +198,8 @@ class Places:
 
     def track(self, shingle: Int64) -> Int64:
         """Return the track in the segment."""
-        return np.searchsorted(self._starts, shingle, side="right") - 1
+        track: Int64 = np.searchsorted(self._starts, shingle, side="right") - 1
+        return track
 
     def first(self, shingle: Int64) -> Int64:
         """Return the oldest step, counted from the start of the track."""
@@ -205,7 +208,8 @@ class Places:
 
     def rows(self, shingle: Int64) -> Int64:
         """Return the row of the oldest step."""
-        return self._steps[self.track(shingle)] + self.first(shingle)
+        rows: Int64 = self._steps[self.track(shingle)] + self.first(shingle)
+        return rows
 
     def cell(self, shingle: Int64) -> Int64:
         """Return the cell, `CELL` shingles of a track, or what is left at its end."""
@@ -387,31 +391,31 @@ class ListedShingles:
         return Proposed(alike, numbers[self.places.track(shingle)], self.places.first(shingle), best)
 
 
-def listed(starts: Int64, chroma: Bytes, n_lists: int | None = None) -> tuple[Float32, Iterator[Float32]]:
-    """Return what lists are built of.
+def sampled(starts: Int64, chroma: Bytes) -> tuple[Float32, int]:
+    """Return what the centres of lists are found from, and how many lists there are to be.
 
     Parameters
     ----------
     starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
     chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
-    n_lists : int, optional
 
     Returns
     -------
-    centres : np.ndarray [shape=(n_lists, 44), dtype=float32]
-        Of some shingles drawn by chance. These and the shingles are whole numbers, -127 to 127.
-    shingles : iterator of np.ndarray [shape=(n, 44), dtype=float32]
-        All of them, in portions.
+    sample : np.ndarray [shape=(n, 44), dtype=float32]
+        Some shingles drawn by chance; whole numbers, -127 to 127.
+    n_lists : int
     """
     places = Places(starts)
-    n_lists = n_lists or min(int(_LISTS_PER_ROOT * np.sqrt(len(places))), _MOST_LISTS)
-    chosen = np.random.default_rng(_SEED).choice(len(places), n_lists, replace=False)
-    centres = _coefficients(chroma, places.rows(np.sort(chosen))).reshape(n_lists, -1).astype(np.float32)
-    norms = np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-3)
-    # Of full length, or no shingle would stand in the list of one that hardly moves.
-    return _whole(centres / norms), (
-        _whole(part.reshape(len(part), -1).astype(np.float32)) for part in _computed(places, chroma)
-    )
+    n_lists = min(int(_LISTS_PER_ROOT * np.sqrt(len(places))), _MOST_LISTS)
+    size = min(_SAMPLE_PER_LIST * n_lists, len(places))
+    chosen = np.sort(np.random.default_rng(_SEED).choice(len(places), size, replace=False))
+    portions = [_coefficients(chroma, places.rows(chosen[n : n + _BLOCK])) for n in range(0, size, _BLOCK)]
+    return _whole(np.concatenate(portions).reshape(size, -1)), min(n_lists, size)
+
+
+def as_whole(starts: Int64, chroma: Bytes) -> Iterator[Float32]:
+    """Return all shingles as they stand in lists, in portions [shape=(n, 44), dtype=float32]."""
+    return (_whole(part.reshape(len(part), -1)) for part in _computed(Places(starts), chroma))
 
 
 def best_hypotheses(hypotheses: Float32, coefficients: Float16, *, backwards: bool) -> tuple[Float32, Int64]:
@@ -455,9 +459,9 @@ def of_query(query: Float32) -> Float32:
     return np.ascontiguousarray(np.stack(halves))
 
 
-def _whole(coefficients: Float32) -> Float32:
+def _whole(coefficients: Float32 | Float16) -> Float32:
     """Return coefficients as whole numbers, -127 to 127."""
-    whole: Float32 = np.rint(coefficients * np.float32(127))
+    whole: Float32 = np.rint(coefficients.astype(np.float32) * np.float32(127))
     return whole
 
 

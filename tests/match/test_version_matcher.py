@@ -180,7 +180,7 @@ def swapped(names, heard):
 def test_a_version_goes_on_under_its_id_when_another_catalogue_is_taken_up():
     heard = performance(4, 45, start_s=10, semitones=3, player=1)
     before, at_the_swap, after, _ = swapped([*reversed(PIECES)], heard)
-    assert [one.phase for one in before] == ["started"]
+    assert {one.phase for one in before} == {"started", "updated"}
     assert at_the_swap == []
     assert {one.phase for one in after} == {"updated", "ended"}
     assert {(one.match_id, one.track.id, one.semitones) for one in before + after} == {("v1", "p4", 3)}
@@ -198,7 +198,7 @@ def test_a_catalogue_of_the_same_tracks_changes_nothing():
 def test_a_version_ends_when_its_track_is_taken_away():
     heard = performance(4, 45, start_s=10, player=1)
     before, at_the_swap, after, matcher = swapped([name for name in PIECES if name != "p4"], heard)
-    assert [one.phase for one in before] == ["started"]
+    assert {one.phase for one in before} == {"started", "updated"}
     assert [(one.phase, one.match_id, one.track.id) for one in at_the_swap] == [("ended", "v1", "p4")]
     assert after == []
     assert "p4" not in [one.track.id for one in matcher.candidates()]

@@ -9,7 +9,7 @@ from version_samples import PIECES, REFERENCE, SETTINGS, catalogue, performance
 
 from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import CoarseChroma, coarse_chroma, decoded
-from stream_match.index.faiss_index import build_shingle_lists, load_shingles
+from stream_match.index.faiss_index import build_shingle_lists, load_shingles, shingle_centres
 from stream_match.index.harmony import Harmony, HarmonyLines, HarmonySegment
 from stream_match.index.shingles import (
     CELL,
@@ -18,9 +18,10 @@ from stream_match.index.shingles import (
     STRIDE,
     TEMPI,
     ListedShingles,
+    as_whole,
     best_hypotheses,
-    listed,
     of_query,
+    sampled,
 )
 from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
 
@@ -85,8 +86,8 @@ def test_similarities_are_those_of_the_definition_in_both_directions():
     alike = shingles.search(of_query(query))
     for number in (0, 5, len(shingles) - 1):
         steps = steps_of(REFERENCE, number)
-        assert alike[0, number] == pytest.approx(shingle_similarity(query, steps, TEMPI), abs=1e-4)
-        assert alike[1, number] == pytest.approx(shingle_similarity(query, steps[::-1], TEMPI), abs=1e-4)
+        assert alike[0, number] == pytest.approx(shingle_similarity(query, steps, TEMPI), abs=5e-4)
+        assert alike[1, number] == pytest.approx(shingle_similarity(query, steps[::-1], TEMPI), abs=5e-4)
 
 
 def test_shingles_cover_every_track_that_is_long_enough():
@@ -138,8 +139,8 @@ class Probed:
 
 def in_lists(reference, probed, twin=False, n_lists=24):
     (segment,) = reference.segments
-    centres, portions = listed(segment.starts, segment.chroma, n_lists)
-    shingles = np.concatenate([*portions])
+    centres = shingle_centres(sampled(segment.starts, segment.chroma)[0], n_lists)
+    shingles = np.concatenate([*as_whole(segment.starts, segment.chroma)])
     lists = build_shingle_lists(centres, [shingles[:100], shingles[100:]])
     found = PlainLists(lists, shingles, probed) if twin else Probed(lists, probed)
     own = HarmonySegment(
@@ -172,7 +173,8 @@ def test_all_lists_propose_nearly_what_all_shingles_propose(seed):
 
 def test_lists_are_read_back_as_they_were_saved(tmp_path):
     (segment,) = REFERENCE.segments
-    lists = build_shingle_lists(*listed(segment.starts, segment.chroma, 16))
+    centres = shingle_centres(*sampled(segment.starts, segment.chroma))
+    lists = build_shingle_lists(centres, as_whole(segment.starts, segment.chroma))
     path, query = str(tmp_path / "lists"), np.rint(np.linspace(-90, 120, 88).reshape(2, 44))
     lists.save(path)
     again = load_shingles(path, n_shingles=len(lists))
@@ -181,7 +183,7 @@ def test_lists_are_read_back_as_they_were_saved(tmp_path):
     with pytest.raises(CatalogError, match="other lists"):
         load_shingles(path, n_shingles=len(lists) + 1)
     (tmp_path / "lists").write_bytes((tmp_path / "lists").read_bytes()[:300])
-    with pytest.raises(CatalogError, match=r"cannot read|can read"):
+    with pytest.raises(CatalogError, match="FAISS can read"):
         load_shingles(path, n_shingles=len(lists))
 
 
