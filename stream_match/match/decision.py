@@ -379,11 +379,18 @@ class Decision:
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
         keep, share = self._kept_by(match)
+        forgotten = min(int(query.now - match.began), longest) - newest.positions
+        if forgotten > 0 and newest.positions < keep:
+            # Other hyperplanes have been taken up. With a few positions, one line or other agrees by chance.
+            return replace(match, head=float(line.head[0]), now=query.now, heard=query.now, steady=False)
         recent = similarity[best, :keep]
         chance = min(_CHANCE / math.sqrt(self._spans.evidence(keep)), rivals.level(SOUNDING_SCORE, keep))
         if _falls_silent(query) or float(recent.mean()) < max(share * match.similarity, chance):
             return replace(match, head=float(line.head[0]), now=query.now, steady=False)
         level = float(similarity[best].mean())
+        if forgotten > 0:
+            # What cannot be compared any more, for it was coded otherwise, has agreed as it did.
+            level += (match.similarity - level) * forgotten / (forgotten + newest.positions)
         scale = self._spans.scale
         trail = match.trail.followed_by(query.now / scale, float(lines.head[best]) / scale)
         slowest, fastest = _VERSION_SPEEDS if trail.bent else (1 - MOST_OFF_SPEED, 1 + MOST_OFF_SPEED)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -121,7 +122,8 @@ def test_byte_identical_files_are_told(tmp_path):
 def test_no_paths_and_no_times_stand_inside(built, music):
     for content in contents(built).values():
         assert str(music).encode() not in content
-        assert b"20%d" % (time.gmtime().tm_year % 100) not in content or len(content) > 10_000
+        text = re.sub(rb"[0-9a-f]{16,}", b"", content)  # a hash may hold any number
+        assert b"20%d" % (time.gmtime().tm_year % 100) not in text or len(content) > 10_000
 
 
 def test_an_index_is_replaced_only_if_asked(music, index):
