@@ -3,8 +3,6 @@
 Places are counted here through all tracks: the head 430 of tracks of 300 codes is position 130 of the second.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from stream_match.config import FeatureSettings
@@ -22,25 +20,37 @@ def random_codes(n, seed, n_bits=128):
     return np.random.default_rng(seed).integers(0, 256, (n, n_bits // 8), dtype=np.uint8)
 
 
-def reference_of(tracks_codes, *, stride=4, audible=None, n_bits=128, groups=None, neighbours=None, cuts=()):
-    """A catalogue of codes, which no audio has been coded to; its chroma codes say the same.
+def settings_of(*, stride=4, n_bits=128):
+    return FeatureSettings(code_stride_frames=stride, n_bits=n_bits, chroma_bits=n_bits)
 
-    `cuts` are the tracks with which further segments begin, `neighbours` makes their indexes.
-    """
-    settings = FeatureSettings(code_stride_frames=stride, n_bits=n_bits, chroma_bits=n_bits)
-    no_planes = Projection(np.zeros(1, np.float32), np.ones((1, n_bits), np.float32))
-    coded = [
+
+def no_planes(n_bits=128):
+    """Hyperplanes that no audio has been coded with."""
+    projection = Projection(np.zeros(1, np.float32), np.ones((1, n_bits), np.float32))
+    return Hyperplanes(projection, projection)
+
+
+def coded(tracks_codes, audible=None):
+    """Tracks of codes; their chroma codes say the same."""
+    return [
         TrackCodes(codes, codes[::HASHED_STRIDE], np.ones(len(codes), bool) if audible is None else audible)
         for codes in tracks_codes
     ]
-    tracks = tuple(Track(id=f"track{number}") for number in range(len(coded)))
+
+
+def segment_of(tracks_codes, *, stride=4, audible=None, n_bits=128):
+    return build_segment(coded(tracks_codes, audible), settings_of(stride=stride, n_bits=n_bits))
+
+
+def reference_of(tracks_codes, *, stride=4, audible=None, n_bits=128, groups=None, cuts=()):
+    """A catalogue of codes; further segments begin with the tracks `cuts`."""
+    tracks = tuple(Track(id=f"track{number}") for number in range(len(tracks_codes)))
     parts = []
-    for first, beyond in zip((0, *cuts), (*cuts, len(coded)), strict=True):
-        segment = build_segment(coded[first:beyond], settings)
-        if neighbours is not None:
-            segment = replace(segment, neighbours=neighbours(segment.codes))
+    for first, beyond in zip((0, *cuts), (*cuts, len(tracks)), strict=True):
+        segment = segment_of(tracks_codes[first:beyond], stride=stride, audible=audible, n_bits=n_bits)
         parts.append(Part(segment, tracks[first:beyond]))
-    return grouped(catalogue_of(parts, Hyperplanes(no_planes, no_planes), settings), groups)
+    settings = settings_of(stride=stride, n_bits=n_bits)
+    return grouped(catalogue_of(parts, no_planes(n_bits), settings), groups)
 
 
 def starts_of(catalogue):

@@ -80,15 +80,18 @@ def frames_of(y, settings=SETTINGS):
     return RollingFeatures(settings).feed(y)
 
 
-def catalogue(recordings, settings=SETTINGS, *, versions=False):
-    """A catalogue of recordings, by their names; for the version lane, too, if wanted."""
+def catalogue(recordings, settings=SETTINGS, *, planes=None, cuts=(), versions=False):
+    """A catalogue of recordings, by their names; further segments begin with some of them."""
     frames = [frames_of(y, settings) for y in recordings.values()]
-    chroma = [coarse_chroma([rows[:, CHROMA]], settings) for rows in frames]
-    harmony = harmony_segment(chroma) if versions else None
-    planes = fit_to_tracks(frames, settings)
+    planes = planes or fit_to_tracks(frames, settings)
     codes = [code_track(rows, planes, settings) for rows in frames]
-    named = tuple(Track(id=name) for name in recordings)
-    return catalogue_of([Part(build_segment(codes, settings, harmony), named)], planes, settings)
+    named = [Track(id=name) for name in recordings]
+    parts = []
+    for first, beyond in zip((0, *cuts), (*cuts, len(named)), strict=True):
+        chroma = [coarse_chroma([rows[:, CHROMA]], settings) for rows in frames[first:beyond]]
+        harmony = harmony_segment(chroma) if versions else None
+        parts.append(Part(build_segment(codes[first:beyond], settings, harmony), tuple(named[first:beyond])))
+    return catalogue_of(parts, planes, settings)
 
 
 def tones(frequencies_hz, seconds, harmonics=1, seed=0):

@@ -318,3 +318,17 @@ def differing_along(words, first, length, query, heard, head, speed, shift, stri
             steps.append(None)
     counted = [32 * n_words if bits is None else bits for bits in steps]
     return [sum(counted[:window]) for window in windows], steps
+
+
+def nearest_places(tracks, queries, asked, most):
+    """Per query, (distance, track, position) of what is strictly nearer than the last of those asked for."""
+    found = []
+    for query in queries:
+        places = sorted(
+            (sum((int(a) ^ int(b)).bit_count() for a, b in zip(query, code, strict=True)), track, position)
+            for track, codes in enumerate(tracks)
+            for position, code in enumerate(codes)
+        )
+        beyond = places[asked - 1][0] if len(places) > asked else math.inf
+        found.append([place for place in places if place[0] < beyond][:most])
+    return found

@@ -129,8 +129,7 @@ def _open(folder: Path, manifest: Manifest) -> OpenIndex:
     without = sum(segment.segment.harmony is None for segment in segments)
     if without:
         log.warning(
-            "the index %r has no part for versions that can be read here: they are not looked for; "
-            "stream-match index compact does not bring it back, index build does",
+            "the index %r has no part for versions that can be read here: they are not looked for",
             str(folder),
         )
     return index

@@ -197,10 +197,11 @@ class Catalogue:
             far = np.where(rows >= 0, distances.astype(np.int64), _BEYOND)
             if asked < len(segment):
                 limit = np.minimum(limit, far[:, -1])
-            within = segment.track_of(np.maximum(rows, 0))
+            rows = np.clip(rows, 0, len(segment) - 1)  # what a damaged file names leads nowhere else
+            within = segment.track_of(rows)
             track = numbers[within]
             far[track == GONE] = _BEYOND
-            position = np.maximum(rows, 0) - segment.starts[within]
+            position = rows - segment.starts[within]
             found.append((far << _DISTANCE_SHIFT) | (np.maximum(track, 0) << _POSITION_BITS) | position)
         keys = np.sort(np.concatenate(found, axis=1), axis=1)
         if keys.shape[1] > k:
@@ -220,6 +221,7 @@ class Catalogue:
         hits = [Hits.none()]
         for segment, numbers in zip(self.segments, self.numbers, strict=True):
             row, found = segment.lsh.lookup(codes, largest_bucket=self._largest_bucket(segment))
+            found = np.minimum(found, len(segment) - 1)
             within = segment.track_of(found)
             track = numbers[within]
             kept = track != GONE

@@ -177,7 +177,7 @@ def _neighbours(catalogue: Catalogue, track: Int64, position: Int64) -> tuple[In
         distances, rows = segment.neighbours.search(codes, min(_NEIGHBOURS, len(segment)), near=True)
         agreement = (1 - 2 * distances / catalogue.settings.n_bits).astype(np.float32)
         asked, column = np.nonzero((rows >= 0) & (agreement > _ALIKE))
-        row = rows[asked, column]
+        row = np.minimum(rows[asked, column], len(segment) - 1)
         within = segment.track_of(row)
         other = numbers[within]
         kept = (other != GONE) & (other < len(catalogue.tracks.named))

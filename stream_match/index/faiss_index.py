@@ -191,8 +191,9 @@ def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
     """
     import faiss
 
-    index = FaissIndex(_mapped(path, faiss.read_index_binary))
-    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits:
+    mapped = _mapped(path, faiss.read_index_binary)
+    index = FaissIndex(mapped)
+    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits or not _is_whole(mapped):
         raise CatalogError(f"{path} holds other lists than its segment: build it again")
     return index
 
@@ -351,9 +352,34 @@ def load_shingles(path: str, *, n_shingles: int) -> ShingleLists:
 
     index = _mapped(path, faiss.read_index)
     fits = isinstance(index, faiss.IndexIVFScalarQuantizer) and index.ntotal == n_shingles
-    if not fits or index.sq.qtype != faiss.ScalarQuantizer.QT_8bit_direct_signed:
+    if not fits or index.sq.qtype != faiss.ScalarQuantizer.QT_8bit_direct_signed or not _is_whole(index):
         raise CatalogError(f"{path} holds other lists than its segment: build it again")
     return ShingleLists(index)
+
+
+def _is_whole(index: Any) -> bool:
+    """Return whether mapped lists hold as many codes as they say, and end before their file does.
+
+    FAISS does not look: a list beyond the end of the file would end the process when it is searched.
+    """
+    import faiss
+
+    lists: Any = faiss.downcast_InvertedLists(index.invlists)
+    centres = index.quantizer
+    if not isinstance(lists, faiss.OnDiskInvertedLists) or lists.nlist < 1:
+        return False
+    sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
+    located: Any = lists.lists
+    last = located.at(lists.nlist - 1)  # they lie one after the other
+    end = last.offset + last.capacity * (lists.code_size + np.dtype(np.int64).itemsize)
+    return bool(
+        max(sizes) <= index.ntotal
+        and sum(sizes) == index.ntotal
+        and end <= lists.totsize
+        and lists.nlist == index.nlist == centres.ntotal
+        and lists.code_size == index.code_size
+        and centres.d == index.d
+    )
 
 
 def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:

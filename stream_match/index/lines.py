@@ -343,6 +343,8 @@ class LineReader:
         inside = (positions >= 0) & (positions < self._tracks.length[lines.track][:, np.newaxis])
         words = np.zeros((len(lines), n_frames, self._segments[0].shape[1]), np.uint64)
         for rows, (codes, first, _) in self._by_segment(lines):
+            if not len(codes):
+                continue
             found = first[:, np.newaxis] + positions[rows]
             words[rows] = codes.take(found, axis=0, mode="clip")
         return words, inside

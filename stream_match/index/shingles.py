@@ -364,6 +364,7 @@ class ListedShingles:
         products, shingle = self.lists.search(_whole(queries), NEAREST)
         # Which of the shingles as alike as the last one were found is left to chance: none of them counts.
         found = (shingle >= 0) & ((products > products[:, -1:]) | (shingle[:, -1:] < 0))
+        shingle = np.minimum(shingle, len(self) - 1)  # what a damaged file names leads nowhere else
         half = len(queries) // 2
         forward, backward = (
             self._best(products[own][found[own]], shingle[own][found[own]], numbers, per_track)

@@ -60,7 +60,8 @@ def test_verify_finds_what_is_altered(run_cli, index, tmp_path):
     done = run_cli("index", "verify", index)
     assert (done.returncode, done.stdout) == (0, "")
     copy = shutil.copytree(index, tmp_path / "copy")
-    altered = max(copy.iterdir(), key=lambda path: path.stat().st_size)
+    files = [path for path in copy.rglob("*") if path.is_file()]
+    altered = max(files, key=lambda path: path.stat().st_size)
     content = altered.read_bytes()
     altered.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     done = run_cli("index", "verify", copy)
