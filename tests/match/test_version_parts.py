@@ -1,5 +1,7 @@
 """The parts of the version lane against slow, obvious twins."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -182,9 +184,11 @@ def test_lists_are_read_back_as_they_were_saved(tmp_path):
         assert one.tobytes() == other.tobytes()
     with pytest.raises(CatalogError, match="other lists"):
         load_shingles(path, n_shingles=len(lists) + 1)
-    (tmp_path / "lists").write_bytes((tmp_path / "lists").read_bytes()[:300])
-    with pytest.raises(CatalogError, match="FAISS can read"):
-        load_shingles(path, n_shingles=len(lists))
+    whole, cut = (tmp_path / "lists").read_bytes(), str(tmp_path / "cut")
+    for length in (0, 300, len(whole) // 2, len(whole) - 1):
+        Path(cut).write_bytes(whole[:length])
+        with pytest.raises(CatalogError, match="FAISS can read"):
+            load_shingles(cut, n_shingles=len(lists))
 
 
 @pytest.mark.parametrize("lists_from", [1, 1 << 40])

@@ -105,14 +105,15 @@ class Aligner:
         alike = np.matmul(centred, stretch.transpose(0, 2, 1))
         banded = np.take_along_axis(alike, band, axis=2)
         total, column = _warp(banded)
-        chosen = np.take_along_axis(band, column[:, :, np.newaxis], axis=2)
-        met = np.take_along_axis(stretch, chosen, axis=1)
+        line, ago = np.ogrid[: len(lines), : len(query)]
+        chosen = band[line, ago, column]
+        met = stretch[line, chosen]
         agreement = total / np.float32(heard)
         return Paths(
             agreement=agreement,
             evidence=agreement * _trust(centred, met, heard),
             steps=_on_line(lines, np.arange(len(query))) + (column - BAND) + _beside(banded, column),
-            alike=np.take_along_axis(alike, chosen, axis=2)[:, :, 0],
+            alike=alike[line, ago, chosen],
             reference=met,
         )
 
@@ -252,13 +253,14 @@ def _warp(alike: Float32) -> tuple[Float32, Int64]:
     n, n_query, n_columns = alike.shape
     best = alike[:, 0].copy()
     came = np.zeros((n_query, n, n_columns), np.int8)
-    ways = np.full((3, n, n_columns), -np.inf, np.float32)
     for step in range(1, n_query):
-        ways[0] = best
-        ways[1, :, 1:] = best[:, :-1] - np.float32(_BEND)
-        ways[2, :, :-1] = best[:, 1:] - np.float32(_BEND)
-        came[step] = ways.argmax(axis=0)
-        best = ways.max(axis=0) + alike[:, step]
+        bent = best - np.float32(_BEND)
+        ahead = best.copy()
+        np.maximum(ahead[:, 1:], bent[:, :-1], out=ahead[:, 1:])
+        came[step, :, 1:] = bent[:, :-1] > best[:, 1:]
+        came[step, :, :-1][bent[:, 1:] > ahead[:, :-1]] = 2
+        np.maximum(ahead[:, :-1], bent[:, 1:], out=ahead[:, :-1])
+        best = ahead + alike[:, step]
     column = np.empty((n, n_query), np.int64)
     column[:, -1] = best.argmax(axis=1)
     aside = np.array([0, -1, 1])
