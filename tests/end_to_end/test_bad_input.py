@@ -100,12 +100,16 @@ def test_index_build_leaves_nothing_where_there_is_nothing_to_build(bad_audio, m
     assert list(models.iterdir()) == []
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_build_that_fails_leaves_the_old_index_whole(bad_audio, index, tmp_path):
     copy = shutil.copytree(index, tmp_path / "models" / "mine")
-    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    before = contents(copy)
     done = run("index", "build", bad_audio / "text.wav", "--out", copy, "--replace")
     check_refused(done, FAILURE, "no track could be read")
-    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    assert contents(copy) == before
     assert list(copy.parent.iterdir()) == [copy]
 
 
@@ -123,12 +127,12 @@ def of_another_fingerprint(folder):
 
 
 def cut_short(folder):
-    codes = folder / "chroma_codes.npy"
+    (codes,) = folder.rglob("chroma_codes.npy")
     codes.write_bytes(codes.read_bytes()[:-100])
 
 
 def tampered(folder):
-    codes = folder / "chroma_codes.npy"
+    (codes,) = folder.rglob("chroma_codes.npy")
     data = bytearray(codes.read_bytes())
     data[len(data) // 2] ^= 1
     codes.write_bytes(data)
