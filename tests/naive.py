@@ -329,6 +329,9 @@ def nearest_places(tracks, queries, asked, most):
             for track, codes in enumerate(tracks)
             for position, code in enumerate(codes)
         )
-        beyond = places[asked - 1][0] if len(places) > asked else math.inf
-        found.append([place for place in places if place[0] < beyond][:most])
+        near = []
+        for count in (asked, 8 * asked):  # more are asked for where as many are equally near
+            beyond = places[count - 1][0] if len(places) > count else math.inf
+            near = near or [place for place in places if place[0] < beyond][:most]
+        found.append(near)
     return found

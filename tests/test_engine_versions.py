@@ -17,6 +17,7 @@ from music import (
     tone,
 )
 
+from stream_match.catalog.background import ready
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.identify import identify_blocks
@@ -41,7 +42,7 @@ def played(score, seconds, *, speed=1.0, semitones=0, touch=0.12):
 @pytest.fixture(scope="module")
 def reference():
     recordings = {f"s{score}": played(score, 60) for score in range(8)}
-    return catalogue(recordings, versions=True)
+    return ready(catalogue(recordings, versions=True))
 
 
 def test_another_performance_is_a_version(reference):

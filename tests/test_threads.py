@@ -22,7 +22,7 @@ import json, sys, threading, time
 import faiss, numpy as np
 from threadpoolctl import threadpool_info
 from stream_match import Engine, load_index
-from stream_match.match import matcher, faiss_index
+from stream_match.match import matcher
 
 def blas():
     # Not the one of FAISS: binary codes are compared without it.
@@ -154,7 +154,7 @@ def test_faiss_keeps_the_number_of_every_thread_that_calls():
     class Index:
         ntotal, d = 4, 64
 
-        def search(self, *_):
+        def search(self, *_, **__):
             seen.append(faiss.omp_get_max_threads())
             return np.zeros((1, 1), np.int32), np.zeros((1, 1), np.int64)
 

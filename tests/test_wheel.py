@@ -64,7 +64,7 @@ def test_the_wheel_holds_every_module_and_every_model(wheel):
         path.relative_to(folder.parent).as_posix()
         for folder in (ROOT / "stream_match", *(ROOT / "models" / name for name in SHIPPED))
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and path.parent.name != "__pycache__"
     }
     expected = {f"stream_match/models/{name}" if name.startswith(SHIPPED) else name for name in files}
     held = set(zipfile.ZipFile(wheel).namelist())

@@ -31,6 +31,9 @@ _ASKED = 1.5
 """Neighbours asked for, for each one wanted. Those as far away as the last one are left out, for which of
 them an index returns is its own affair; with these, 50 remain."""
 
+_ASKED_AGAIN = 8
+"""If as many are equally near, so many times more are asked for, once."""
+
 _NEIGHBOURS_PER_RECORDING = 12
 _MOST_COPIES = 10
 """A recording with copies gets no more of a code's neighbours than this. More are asked for, the more copies
@@ -166,7 +169,13 @@ class Catalogue:
         """Return the nearest neighbours of each code: as many, and in the same order, as any index would."""
         copies = min(int(self.tracks.copies.max(initial=1)), _MOST_COPIES)
         wanted = NEIGHBOURS * copies
-        keys = self._ordered_neighbours(codes, math.ceil(wanted * _ASKED))[:, :wanted]
+        asked = math.ceil(wanted * _ASKED)
+        keys = self._ordered_neighbours(codes, asked)[:, :wanted]
+        # Of a steady tone, more codes are equally near than were asked for, and none is nearer.
+        none = np.flatnonzero(keys[:, :1] >= _BEYOND << _DISTANCE_SHIFT)
+        if len(none) and keys.shape[1]:
+            again = self._ordered_neighbours(codes[none], asked * _ASKED_AGAIN)[:, :wanted]
+            keys[none, : again.shape[1]] = again
         rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
         keys = keys[rows, columns]
         track = (keys >> _POSITION_BITS) & ((1 << _TRACK_BITS) - 1)

@@ -187,11 +187,14 @@ def test_numpy_and_faiss_propose_the_same_from_the_same_lists(seed):
 
 
 def test_of_very_many_equal_codes_none_is_proposed_by_any(implementation):
-    """Which of a hundred equal codes are the first is an index's own affair."""
-    loop = np.repeat(random_codes(1, 5), 100, axis=0)
+    """Which of a thousand equal codes are the first is left to an index; of a hundred, all are asked for."""
+    loop = np.repeat(random_codes(1, 5), 1000, axis=0)
     known = catalogue_in([loop, random_codes(60, 6)], implementation)
     near, _ = known.propose(loop[:1], loop[:1])
     assert len(near) == 0
+    some = catalogue_in([loop[:100], random_codes(60, 6)], implementation)
+    near, _ = some.propose(loop[:1], loop[:1])
+    assert near.position.tolist() == list(range(50))
     few = catalogue_in([loop[:20], random_codes(200, 6)], by_numpy)
     near, _ = few.propose(loop[:1], loop[:1])
     assert neighbours_of(near, 1)[0][:20] == [(0, position, 1.0) for position in range(20)]
