@@ -65,8 +65,11 @@ class Tracks:
     def renumbered(self, newer: "Tracks") -> Int64:
         """Return the number that each of these tracks has in another table [shape=(n_all,), dtype=int64].
 
-        Tracks with a name are found by their ids. The others are `GONE`.
+        Tracks with a name are found by their ids. Those of a background are the same if both have the same
+        one: rivals that were found among them stay, too. All others are `GONE`.
         """
         numbers = np.full(len(self), GONE, np.int64)
         numbers[: len(self.named)] = [newer.numbers.get(track.id, GONE) for track in self.named]
+        if np.array_equal(self.length[len(self.named) :], newer.length[len(newer.named) :]):
+            numbers[len(self.named) :] = np.arange(len(newer.named), len(newer))
         return numbers

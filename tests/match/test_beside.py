@@ -81,3 +81,10 @@ def test_the_version_lane_has_it_too(small, beside):
 def test_groups_go_on_behind(small, behind):
     both = grouped(small, np.zeros(2, np.int64))
     assert with_background(both, behind).tracks.groups.tolist() == [0, 0, *range(2, 10)]
+
+
+def test_in_another_snapshot_the_background_is_the_same(small, behind, beside):
+    later = with_background(catalogue({"p2": PIECES["p2"]}, planes=small.planes), behind)
+    n = len(STRANGERS)
+    assert beside.tracks.renumbered(later.tracks).tolist() == [-1, 0, *range(1, 1 + n)]
+    assert beside.tracks.renumbered(small.tracks).tolist() == [0, 1, *[-1] * n]
