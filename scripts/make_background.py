@@ -19,7 +19,7 @@ from stream_match.catalog.background import CARD_FILE, save_background
 from stream_match.config import FeatureSettings
 from stream_match.features.rolling import RollingFeatures
 from stream_match.features.smoothing import smooth
-from stream_match.match.background import Background
+from stream_match.index.background import Background
 
 Samples = npt.NDArray[np.float32]
 Draft = npt.NDArray[Any]  # float32 or float64, at any level

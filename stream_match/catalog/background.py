@@ -7,16 +7,16 @@ import numpy as np
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.chroma import N_CHROMA
-from stream_match.index.catalogue import Catalogue
-from stream_match.index.coding import Hyperplanes
-from stream_match.index.segment import Segment
-from stream_match.index.spans import Spans
-from stream_match.match.background import (
+from stream_match.index.background import (
     ENOUGH_TRACKS,
     Background,
     background_segment,
     with_background,
 )
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.coding import Hyperplanes
+from stream_match.index.segment import Segment
+from stream_match.index.spans import Spans
 from stream_match.match.query import LONGEST_S
 from stream_match.shipped import shipped
 

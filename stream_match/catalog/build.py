@@ -22,10 +22,10 @@ from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import coarse_chroma
+from stream_match.index.background import ENOUGH_TRACKS
 from stream_match.index.coding import Hyperplanes, TrackCodes, code_track, fit_to_tracks
 from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
-from stream_match.match.background import ENOUGH_TRACKS
 from stream_match.match.query import LONGEST_S
 from stream_match.threads import one_thread
 

@@ -111,11 +111,6 @@ class Catalogue:
         return Harmony(self.settings, known, self.numbers, len(self.tracks.named), self.tracks.groups)
 
     @property
-    def n_codes(self) -> int:
-        """Number of codes, those of removed tracks among them."""
-        return sum(map(len, self.segments))
-
-    @property
     def seconds(self) -> float:
         """Seconds of audio in the tracks that have a name."""
         return float(self.tracks.length[: len(self.tracks.named)].sum()) * self.settings.code_s

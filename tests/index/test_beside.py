@@ -6,8 +6,8 @@ from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piec
 
 from stream_match.config import FeatureSettings
 from stream_match.features.smoothing import smooth
+from stream_match.index.background import Background, background_segment, with_background
 from stream_match.index.catalogue import grouped
-from stream_match.match.background import Background, background_segment, with_background
 
 STRANGERS = {f"stranger{seed}": piece(seed, 30) for seed in range(50, 58)}
 
