@@ -209,7 +209,9 @@ def test_tracks_of_a_background_are_proposed_under_numbers_beyond_the_named(impl
     for number in range(4):
         near, _ = known.propose(tracks[number][7:8], tracks[number][7:8])
         assert neighbours_of(near, 1)[0][0] == (number, 7, 1.0)
-    assert known.tracks.renumbered(known.tracks).tolist() == [0, 1, GONE, GONE]
+    assert known.tracks.renumbered(known.tracks).tolist() == [0, 1, 2, 3]
+    other = catalogue_in([*tracks[:2], random_codes(61, 8)], implementation, n_named=2)
+    assert known.tracks.renumbered(other.tracks).tolist() == [0, 1, GONE, GONE]
 
 
 @settings(max_examples=25, deadline=None)
