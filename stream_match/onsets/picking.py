@@ -104,7 +104,7 @@ class Picker:
 
 
 def _medians(rows: Float64) -> Float64:
-    """Return the median of each row of even length: `numpy.median` takes four times as long for a few rows."""
+    """Return the median of each row, of even length: `numpy.median` takes four times as long for few rows."""
     middle = rows.shape[1] // 2
     ordered = np.partition(rows, (middle - 1, middle), axis=1)
     medians: Float64 = (ordered[:, middle - 1] + ordered[:, middle]) / 2
