@@ -117,10 +117,7 @@ class FaissIndex:
         """
         import faiss
 
-        try:
-            faiss.write_index_binary(self._index, path)
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be written: is the disk full?") from error
+        _write(path, faiss.write_index_binary, self._index)
 
 
 def build_faiss(codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
@@ -268,10 +265,7 @@ class ShingleLists:
         """
         import faiss
 
-        try:
-            faiss.write_index(self._index, path)
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be written: is the disk full?") from error
+        _write(path, faiss.write_index, self._index)
 
 
 def shingle_centres(sample: Float32, n_lists: int) -> Float32:
@@ -391,6 +385,20 @@ def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:
         faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
         for number, size in enumerate(sizes)
     ]
+
+
+def _write(path: str, write: Callable[[Any, str], None], index: Any) -> None:
+    """Write an index to a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    try:
+        write(index, path)
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be written: is the disk full?") from error
 
 
 def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
