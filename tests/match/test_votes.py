@@ -52,13 +52,17 @@ def as_tuples(cells):
     at_most=st.lists(st.integers(1, 12), min_size=1, max_size=4),
     per_track=st.integers(1, 4),
     portions=st.integers(1, 4),
+    groups=st.none() | st.lists(st.integers(0, 2), min_size=5, max_size=5),
 )
-def test_cells_are_those_of_a_dict(n, seed, n_tracks, latest, later, direction, at_most, per_track, portions):
+def test_cells_are_those_of_a_dict(
+    n, seed, n_tracks, latest, later, direction, at_most, per_track, portions, groups
+):
     votes = random_votes(n, seed, n_tracks, latest, len(at_most))
     now = latest + later
     recent = [vote for vote in votes if vote[0] > now - 3000]
-    cells = window_of(recent, portions=portions).cells(now, direction, at_most=at_most, per_track=per_track)
-    twin = vote_cells(recent, now, direction, HALF_LIFE, CELL_FRAMES, at_most, per_track)
+    window, of_groups = window_of(recent, portions=portions), groups and np.array(groups)
+    cells = window.cells(now, direction, at_most=at_most, per_track=per_track, groups=of_groups)
+    twin = vote_cells(recent, now, direction, HALF_LIFE, CELL_FRAMES, at_most, per_track, groups)
     assert [c[:2] for c in as_tuples(cells)] == [c[:2] for c in twin]
     # float32, of sums in double precision.
     np.testing.assert_allclose(cells.weight, [c[3] for c in twin], rtol=1e-6)
@@ -198,7 +202,7 @@ def test_cells_that_got_no_vote_for_long_are_forgotten_and_the_memory_is_bounded
         for gathered in window._gathered.values():
             assert (gathered.latest > now - 50).all()
             assert (np.diff(gathered.key) > 0).all()
-            assert gathered.sums.shape == (4, len(gathered.key))
+            assert gathered.sums.shape == (len(gathered.key), 4)
             assert len(gathered.latest) == len(gathered.key)
             most = max(most, len(gathered.key))
     assert 0 < most <= 50
