@@ -8,8 +8,8 @@ what is found there shows what chance gives (decoys).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,6 @@ _TRACK_BITS = 34
 
 _SHIFT_BITS = 59
 """Below the shift are so many bits: enough for 33 million tracks."""
-
-_EVER = -(1 << 62)
 
 
 @dataclass(frozen=True)
@@ -75,17 +73,19 @@ class Cells:
         )
 
 
-@dataclass(frozen=True)
-class _Sums:
+class _Sums(NamedTuple):
     """What stands in cells.
 
     `key` tells the cell. `sums` has a row for each: weight, weight times offset, votes of FAISS, votes of the
     LSH tables; all fade. `latest` is the moment of its newest vote.
     """
 
-    key: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
-    sums: Float64 = field(default_factory=lambda: np.empty((0, 4)))
-    latest: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    key: Int64
+    sums: Float64
+    latest: Int64
+
+
+_NOTHING = _Sums(np.empty(0, np.int64), np.empty((0, 4)), np.empty(0, np.int64))
 
 
 class VoteWindow:
@@ -112,13 +112,13 @@ class VoteWindow:
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
-        self._gathered: dict[Direction, _Sums] = {1: _Sums(), -1: _Sums()}
+        self._gathered: dict[Direction, _Sums] = {1: _NOTHING, -1: _NOTHING}
         self._now = 0
 
     def add(
         self, time: Int64, position: Int64, track: Int64, shift: Int64, weight: Float32, by_lsh: Bools
     ) -> None:
-        """Take votes.
+        """Take votes, and drop the cells that are too old or too light by then.
 
         Parameters
         ----------
@@ -163,33 +163,15 @@ class VoteWindow:
     def forget(self, now: int) -> None:
         """Drop the cells that are too old or too light at the moment `now`."""
         for direction in self._gathered:
-            self._move_on(direction, now, _Sums(), self._least_weight, now - self._window + 1)
+            self._move_on(direction, now, _NOTHING)
         self._now = now
 
-    def _move_on(
-        self,
-        direction: Direction,
-        now: int,
-        votes: "_Sums",
-        least: float = -math.inf,
-        oldest: int = _EVER,
-    ) -> None:
+    def _move_on(self, direction: Direction, now: int, votes: _Sums) -> None:
         """Let all weights fade until the moment `now`, add votes, in any order, and drop cells."""
         there, order = self._gathered[direction], np.argsort(votes.key, kind="stable")
-        left = math.exp2((self._now - now) / self._half_life)
+        left, oldest = math.exp2((self._now - now) / self._half_life), now - self._window + 1
         self._gathered[direction] = _Sums(
-            *self._keyed.gathered(
-                there.key,
-                there.sums,
-                there.latest,
-                left,
-                order,
-                votes.key,
-                votes.sums,
-                votes.latest,
-                least,
-                oldest,
-            )
+            *self._keyed.gathered(*there, left, order, *votes, self._least_weight, oldest)
         )
 
     def cells(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import vote_cells
 
+from stream_match.index.tracks import GONE
 from stream_match.match.votes import CELL_FRAMES, VoteWindow
 
 HALF_LIFE = 120.0
@@ -226,3 +227,18 @@ def test_nothing_adds_nothing():
     window = VoteWindow(50, HALF_LIFE)
     add(window, [], [], 0)
     assert len(window.cells(0, 1, at_most=[9], per_track=9)) == 0
+
+
+def test_votes_go_on_under_other_numbers_of_tracks():
+    window = VoteWindow(10**12, HALF_LIFE)
+    for track in range(3):
+        for shift in (0, 1):
+            add(window, [0] * (9 - track), 100 * track - 500, track, shift)
+    window.renumber(np.array([2, GONE, 0]))
+    cells = window.cells(0, 1, at_most=[9, 9], per_track=9)
+    assert list(zip(cells.shift, cells.track, cells.head_frames, cells.faiss_votes, strict=True)) == [
+        (0, 2, -500, 9), (0, 0, -300, 7), (1, 2, -500, 9), (1, 0, -300, 7)
+    ]  # fmt: skip
+    # And they go on being gathered.
+    add(window, [0] * 5, -300, 0)
+    assert window.cells(0, 1, at_most=[1], per_track=9).faiss_votes.tolist() == [12]
