@@ -79,17 +79,19 @@ class Rivalry:
     """
 
     def __init__(self, windows: Int64, evidence: Float64, similarity: Float32, unit: Int64) -> None:
-        order = np.argsort(-similarity.mean(axis=1), kind="stable")
+        order = np.lexsort((-similarity.mean(axis=1), unit))
         self._windows = windows
         self._root = np.sqrt(evidence)
-        self._best_first = order
+        self._in_order = order
         self._strength = strength(similarity[order])
         self._unit = unit[order]
 
     def without(self, excluded: Bools) -> Rivals:
         """Return the rivals among the places that are not excluded [shape=(n,), dtype=bool]."""
-        rows = np.flatnonzero(~excluded[self._best_first])
-        rows = rows[np.unique(self._unit[rows], return_index=True)[1]]
+        rows = np.flatnonzero(~excluded[self._in_order])
+        unit, first = self._unit[rows], np.ones(len(rows), np.bool_)
+        first[1:] = unit[1:] != unit[:-1]  # In each unit, the best comes first.
+        rows = rows[first]
         best, root = self._strength[rows], self._root
         mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
         supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
