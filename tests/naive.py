@@ -221,6 +221,38 @@ def shingle_similarity(query, steps, tempi):
     return best
 
 
+def unit_rows_in_key(chroma, key, inside, counted, still):
+    """Rows of bytes in another key, as unit vectors from the mean of some; zero outside and in silence."""
+    turned = [[row[(k - key) % 12] / 255 for k in range(12)] for row in chroma.tolist()]
+    means = [sum(row[k] for row in turned[counted[0] : counted[1]]) for k in range(12)]
+    means = [mean / max(1, counted[1] - counted[0]) for mean in means]
+    rows = []
+    for number, row in enumerate(turned):
+        away = [one - mean for one, mean in zip(row, means, strict=True)]
+        norm = max(math.sqrt(sum(one**2 for one in away)), still)
+        heard = any(row) and inside[0] <= number < inside[1]
+        rows.append([one / norm if heard else 0.0 for one in away])
+    return rows
+
+
+def best_path(query, rows, lowest, n_columns):
+    """The best path through a band: its sum, and per step column, distance beside, product and row."""
+    band = [[rows[first + column] for column in range(n_columns)] for first in lowest]
+    products = [
+        [sum(q * r for q, r in zip(heard, row, strict=True)) for row in among]
+        for heard, among in zip(query.tolist(), band, strict=True)
+    ]
+    total, path = warped(products)
+    beside = []
+    for column, own in zip(path, products, strict=True):
+        near = range(max(0, column - 2), min(n_columns, column + 3))
+        weights = [max(0, own[one]) ** 2 for one in near]
+        moment = sum(weight * (one - column) for weight, one in zip(weights, near, strict=True))
+        beside.append(moment / max(sum(weights), 1e-9))
+    alike = [own[column] for own, column in zip(products, path, strict=True)]
+    return total, path, beside, alike, [among[column] for among, column in zip(band, path, strict=True)]
+
+
 def warped(alike):
     """The best path through a small matrix, of all there are; a step aside costs 1."""
     paths = [(alike[0][column], [column]) for column in range(len(alike[0]))]

@@ -17,12 +17,19 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HALF_OF_A_WORD = 32
+
+_LEVELS = 255
+"""Of coarse chroma as bytes."""
+
+_BESIDE = 2
+"""Columns on each side of a path that say where exactly it runs."""
 
 
 def _read(dtype: Any, n_dimensions: int) -> Any:
@@ -31,6 +38,7 @@ def _read(dtype: Any, n_dimensions: int) -> Any:
 
 
 _INT64, _FLOAT64, _FLOAT32 = (_read(dtype, 1) for dtype in (numba.int64, numba.float64, numba.float32))
+_BYTES_2D, _FLOAT32_2D = (_read(dtype, 2) for dtype in (numba.uint8, numba.float32))
 
 
 def _compiled(*arguments: Any) -> Callable[[F], F]:
@@ -207,3 +215,166 @@ def _differing_along(
                 back, position, number = back + 1, position + step, number + step
             counts[line, column] = total
     return counts
+
+
+def best_paths(
+    query: Float32,
+    chroma: Bytes,
+    key: Int64,
+    inside: Int64,
+    counted: Int64,
+    lowest: Int64,
+    n_columns: int,
+    bend: float,
+    still: float,
+) -> tuple[Float32, Int64, Float64, Float32, Float32]:
+    """Warp a query onto stretches of reference, each within a band.
+
+    The rows of a stretch are compared as unit vectors from their mean, in the key of the query. A path meets
+    a row for each query step. It moves aside by one column a step at most.
+
+    Parameters
+    ----------
+    query : np.ndarray [shape=(n_query, 12), dtype=float32]
+        Unit vectors, newest first; zero where silent.
+    chroma : np.ndarray [shape=(n, n_rows, 12), dtype=uint8]
+        Coarse chroma of the stretches.
+    key : np.ndarray [shape=(n,), dtype=int64]
+        Semitones that the query is higher, 0 to 11.
+    inside, counted : np.ndarray [shape=(n, 2), dtype=int64]
+        First row and end of what lies inside the track, and of what the mean is taken over. The second lies
+        within the first.
+    lowest : np.ndarray [shape=(n, n_query), dtype=int64]
+        Row of the band's first column at each query step.
+    n_columns : int
+    bend : float
+        What a path pays for each step aside.
+    still : float
+        Distance from the mean that a row is divided by at least.
+
+    Returns
+    -------
+    total : np.ndarray [shape=(n,), dtype=float32]
+        Sum of the products along each path, less what its bends cost.
+    column : np.ndarray [shape=(n, n_query), dtype=int64]
+    beside : np.ndarray [shape=(n, n_query), dtype=float64]
+        Columns, -2 to 2: the centre of gravity of the squared products about the path. What bends cost
+        keeps a path from a slight drift.
+    alike : np.ndarray [shape=(n, n_query), dtype=float32]
+        The products along each path.
+    met : np.ndarray [shape=(n, n_query, 12), dtype=float32]
+        The rows that each path meets.
+    """
+    found: tuple[Float32, Int64, Float64, Float32, Float32] = _best_paths(
+        query, chroma, key, inside, counted, lowest, n_columns, bend, still
+    )
+    return found
+
+
+@_compiled(_BYTES_2D, numba.int64, _INT64, _INT64, numba.float32, numba.float32[:, ::1])
+def _unit_rows(chroma: Bytes, key: int, inside: Int64, counted: Int64, still: float, rows: Float32) -> None:
+    """Fill rows [shape=(12, n_rows)] with unit vectors; what is silent or outside becomes zero."""
+    n_classes, n_rows = rows.shape
+    norm, loud = np.zeros(n_rows, np.float32), np.zeros(n_rows, np.uint8)
+    for number in range(n_classes):
+        own = (number - key) % n_classes
+        total = 0
+        for row in range(counted[0], counted[1]):
+            total += chroma[row, own]
+        mean = np.float32(total / (max(1, counted[1] - counted[0]) * _LEVELS))
+        rows[number] = -mean
+        for row in range(inside[0], inside[1]):
+            loud[row] |= chroma[row, own]
+            rows[number, row] += np.float32(chroma[row, own]) / np.float32(_LEVELS)
+        for row in range(n_rows):
+            norm[row] += rows[number, row] * rows[number, row]
+    for row in range(n_rows):
+        norm[row] = max(np.sqrt(norm[row]), still) if loud[row] else np.inf
+    for number in range(n_classes):
+        for row in range(n_rows):
+            rows[number, row] /= norm[row]
+
+
+@_compiled(_FLOAT32_2D, _FLOAT32_2D, _INT64, numba.float32[:, ::1])
+def _products(query: Float32, rows: Float32, lowest: Int64, products: Float32) -> None:
+    """Fill products [shape=(n_query, n_columns)] with those in the band."""
+    products[:] = 0
+    for step in range(len(query)):
+        for number in range(query.shape[1]):
+            own, first = query[step, number], lowest[step]
+            for column in range(products.shape[1]):
+                products[step, column] += own * rows[number, first + column]
+
+
+@_compiled(_FLOAT32_2D, numba.float32, numba.int8[:, ::1], numba.float32[::1])
+def _best_sums(products: Float32, bend: float, came: npt.NDArray[np.int8], best: Float32) -> None:
+    """Fill best [shape=(n_columns,)] with the sums of the paths that end there, and whence they came."""
+    n_query, n_columns = products.shape
+    before = np.full(n_columns + 2, -np.inf, np.float32)  # nothing comes from outside the band
+    best[:] = products[0]
+    for step in range(1, n_query):
+        before[1:-1] = best
+        for column in range(n_columns):
+            ahead, aside = before[column + 1], np.int8(0)
+            left, right = before[column] - bend, before[column + 2] - bend
+            aside = np.int8(-1) if left > ahead else aside
+            ahead = max(ahead, left)
+            came[step, column] = np.int8(1) if right > ahead else aside
+            best[column] = max(ahead, right) + products[step, column]
+
+
+@_compiled(_FLOAT32, numba.int64)
+def _centre(products: Float32, column: int) -> float:
+    """Return how many columns beside one the centre of gravity of the squared products about it lies."""
+    moment, weights = 0.0, 0.0
+    for aside in range(max(-_BESIDE, -column), min(_BESIDE + 1, len(products) - column)):
+        weight = np.float64(max(products[column + aside], np.float32(0))) ** 2
+        moment += weight * aside
+        weights += weight
+    return moment / max(weights, 1e-9)
+
+
+@_compiled(
+    _FLOAT32_2D,
+    _read(numba.uint8, 3),
+    _INT64,
+    _read(numba.int64, 2),
+    _read(numba.int64, 2),
+    _read(numba.int64, 2),
+    numba.int64,
+    numba.float32,
+    numba.float32,
+)
+def _best_paths(
+    query: Float32,
+    chroma: Bytes,
+    key: Int64,
+    inside: Int64,
+    counted: Int64,
+    lowest: Int64,
+    n_columns: int,
+    bend: float,
+    still: float,
+) -> tuple[Float32, Int64, Float64, Float32, Float32]:
+    """Warp as `best_paths` says."""
+    (n_query, n_classes), (n, n_rows) = query.shape, chroma.shape[:2]
+    rows = np.empty((n_classes, n_rows), np.float32)
+    products = np.empty((n_query, n_columns), np.float32)
+    came = np.zeros((n_query, n_columns), np.int8)
+    best = np.empty(n_columns, np.float32)
+    total, columns = np.empty(n, np.float32), np.empty((n, n_query), np.int64)
+    beside, alike = np.empty((n, n_query), np.float64), np.empty((n, n_query), np.float32)
+    met = np.empty((n, n_query, n_classes), np.float32)
+    for line in range(n):
+        _unit_rows(chroma[line], key[line], inside[line], counted[line], still, rows)
+        _products(query, rows, lowest[line], products)
+        _best_sums(products, bend, came, best)
+        column = int(np.argmax(best))
+        total[line] = best[column]
+        for step in range(n_query - 1, -1, -1):
+            columns[line, step] = column
+            beside[line, step] = _centre(products[step], column)
+            alike[line, step] = products[step, column]
+            met[line, step] = rows[:, lowest[line, step] + column]
+            column += came[step, column]
+    return total, columns, beside, alike, met

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import differing_along
+from naive import best_path, differing_along, unit_rows_in_key
 
 from stream_match.index import kernels
 
@@ -78,6 +78,32 @@ def test_a_query_may_be_a_part_and_heard_alike_at_all_shifts():
     each = np.repeat(heard[:1, :40], 3, axis=0)
     whole = kernels.line_counts(words, first, length, query[:, :40].copy(), each, *rest, windows)
     np.testing.assert_array_equal(part, whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), n_query=st.integers(1, 7), n_columns=st.integers(1, 6), data=st.data())
+def test_warping_finds_the_best_of_all_paths(seed, n_query, n_columns, data):
+    rng = np.random.default_rng(seed)
+    n, n_rows = 3, n_columns + 12
+    query = rng.normal(size=(n_query, 12)).astype(np.float32)
+    chroma = rng.integers(0, 256, (n, n_rows, 12)).astype(np.uint8)
+    chroma[rng.random((n, n_rows)) < 0.2] = 0
+    chroma[0] //= 64  # what hardly moves
+    key = rng.integers(0, 12, n)
+    inside = np.sort(rng.integers(0, n_rows + 1, (n, 2)), axis=1)
+    counted = np.sort(rng.integers(inside[:, :1], inside[:, 1:] + 1, (n, 2)), axis=1)
+    lowest = rng.integers(0, n_rows - n_columns + 1, (n, n_query))
+    still = data.draw(st.sampled_from([0.15, 0.6]))
+    found = kernels.best_paths(query, chroma, key, inside, counted, lowest, n_columns, 1.0, still)
+    for line in range(n):
+        rows = unit_rows_in_key(chroma[line], int(key[line]), inside[line], counted[line], still)
+        expected = best_path(query, rows, lowest[line].tolist(), n_columns)
+        # Where nothing is alike, ways are equally good.
+        same = found[1][line].tolist() == expected[1]
+        assert same or inside[line, 1] - inside[line, 0] < n_rows
+        np.testing.assert_allclose(found[0][line], expected[0], atol=1e-5)
+        for own, twin in zip(found[2:], expected[2:], strict=True):
+            assert not same or np.allclose(own[line], twin, atol=1e-4)
 
 
 @pytest.mark.parametrize("cache", ["kept", "unwritable", "broken"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import coarse_steps, shingle_similarity, warped
+from naive import coarse_steps, shingle_similarity
 from version_samples import PIECES, REFERENCE, SETTINGS, catalogue, performance
 
 from stream_match.errors import CatalogError
@@ -25,7 +25,7 @@ from stream_match.index.shingles import (
     of_query,
     sampled,
 )
-from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
+from stream_match.match.versions.alignment import BAND, Aligner, slope
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 
@@ -220,17 +220,6 @@ def test_a_proposal_lies_on_the_true_line():
 
 
 FRAMES_PER_STEP = 1 / (SETTINGS.frame_s * SETTINGS.version_hop_frames)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), n_query=st.integers(1, 7))
-def test_warping_finds_the_best_of_all_paths(seed, n_query):
-    alike = np.random.default_rng(seed).uniform(-1, 1, (3, n_query, 4)).astype(np.float32)
-    total, column = _warp(alike)
-    for line in range(3):
-        expected, path = warped(alike[line].tolist())
-        assert total[line] == pytest.approx(expected, abs=1e-5)
-        assert column[line].tolist() == path
 
 
 def test_alignment_follows_a_performer_who_hurries():
