@@ -221,6 +221,32 @@ def shingle_similarity(query, steps, tempi):
     return best
 
 
+def pitch_waves():
+    """The harmonics 1 to 6 over the classes: six cosines, then five sines, each of length 1."""
+    waves = [[math.cos(math.tau * h * k / 12) for k in range(12)] for h in range(1, 7)]
+    waves += [[math.sin(math.tau * h * k / 12) for k in range(12)] for h in range(1, 6)]
+    return [[one / math.sqrt(sum(x**2 for x in wave)) for one in wave] for wave in waves]
+
+
+def greatest_products(queries, shingle):
+    """The greatest product over queries and keys, as the shingle is and as it reads backwards."""
+    waves, products = pitch_waves(), ([], [])
+    for query in queries:
+        for key in range(12):
+            parts = []
+            for half in (0, 22):
+                part = 0.0
+                for first in (half, half + 11):
+                    moves = [sum(query[first + w] * waves[w][k] for w in range(11)) for k in range(12)]
+                    turned = [moves[(k + key) % 12] for k in range(12)]
+                    again = [sum(turned[k] * wave[k] for k in range(12)) for wave in waves]
+                    part += sum(a * b for a, b in zip(again, shingle[first : first + 11], strict=True))
+                parts.append(part)
+            products[0].append(parts[0] + parts[1])
+            products[1].append(parts[0] - parts[1])
+    return max(products[0]), max(products[1])
+
+
 def unit_rows_in_key(chroma, key, inside, counted, still):
     """Rows of bytes in another key, as unit vectors from the mean of some; zero outside and in silence."""
     turned = [[row[(k - key) % 12] / 255 for k in range(12)] for row in chroma.tolist()]

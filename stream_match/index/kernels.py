@@ -17,7 +17,9 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Float16 = npt.NDArray[np.float16]
 Bytes = npt.NDArray[np.uint8]
+Halves = npt.NDArray[np.uint16]
 Words = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
@@ -27,6 +29,16 @@ _HALF_OF_A_WORD = 32
 
 _LEVELS = 255
 """Of coarse chroma as bytes."""
+
+_AT_ONCE = 112
+"""Shingles that are compared at once: with what they are compared with, they fit the processor's first cache.
+A power of two would have them compete for the same lines of it."""
+
+_PITCHES, _HALF, _COEFFICIENTS = 11, 22, 44
+"""Numbers of the transform over the classes, coefficients of the even cosines, and of all."""
+
+_HALF_STEP, _FIFTH = np.float32(0.5), np.float32(np.sqrt(0.75))
+"""Cosine and sine of a sixth of a turn."""
 
 _BESIDE = 2
 """Columns on each side of a path that say where exactly it runs."""
@@ -57,6 +69,13 @@ def _compiled(*arguments: Any) -> Callable[[F], F]:
         return kernel
 
     return compiled
+
+
+def _inlined(function: F) -> F:
+    """Mark what stands in an inner loop: if a loop calls anything, it is not taken by whole vectors."""
+    inline: Any = numba.njit(inline="always", error_model="numpy")
+    inlined: F = inline(function)
+    return inlined
 
 
 def _count_of_bits(_: Any, word: Any) -> Any:
@@ -378,3 +397,184 @@ def _best_paths(
             met[line, step] = rows[:, lowest[line, step] + column]
             column += came[step, column]
     return total, columns, beside, alike, met
+
+
+def likeness(queries: Float32, coefficients: Float16) -> Float32:
+    """Return how alike each shingle is to the query, at the best tempo and in the best key.
+
+    Parameters
+    ----------
+    queries : np.ndarray [shape=(n_tempi, 44), dtype=float32]
+        Coefficients of the query at each tempo, in one key; see `stream_match.index.shingles`.
+    coefficients : np.ndarray [shape=(n, 44), dtype=float16]
+        May be mapped from a file.
+
+    Returns
+    -------
+    np.ndarray [shape=(2, n), dtype=float32]
+        Greatest product; row 0 as the shingle is, row 1 as it reads backwards. It does not depend on what
+        stands beside a shingle.
+    """
+    alike = np.empty((2, len(coefficients)), np.float32)
+    _likeness(queries, coefficients.view(np.uint16), alike)
+    return alike
+
+
+def likeness_in_lists(queries: Float32, data: Bytes, at: Int64, sizes: Int64) -> Float32:
+    """Return the same for shingles that lie in lists, as whole numbers of -127 to 127.
+
+    Parameters
+    ----------
+    queries : np.ndarray [shape=(n_tempi, 44), dtype=float32]
+    data : np.ndarray [shape=(n_bytes,), dtype=uint8]
+        May be mapped from a file. A byte holds a number plus 128.
+    at, sizes : np.ndarray [shape=(n_lists,), dtype=int64]
+        First byte of each list, and its number of shingles. All must lie within the data.
+
+    Returns
+    -------
+    np.ndarray [shape=(2, n), dtype=float32]
+        For the shingles of all lists, in order.
+    """
+    alike = np.empty((2, int(sizes.sum())), np.float32)
+    _likeness_in_lists(queries, data, at, sizes, alike)
+    return alike
+
+
+@_inlined
+def _turned(query: Float32, shingles: Float32, lane: int, number: int) -> tuple[np.float32, np.float32]:
+    """Return the cross spectrum of two cosines at a harmonic: real and imaginary part."""
+    real, imaginary = np.float32(0), np.float32(0)
+    for first in (number, number + _PITCHES):
+        a, b = query[first], query[first + 6]
+        c, d = shingles[first, lane], shingles[first + 6, lane]
+        real, imaginary = real + (a * c + b * d), imaginary + (a * d - b * c)
+    return real, imaginary
+
+
+@_inlined
+def _best_key(
+    a1: np.float32,
+    b1: np.float32,
+    a2: np.float32,
+    b2: np.float32,
+    a3: np.float32,
+    b3: np.float32,
+    a4: np.float32,
+    b4: np.float32,
+    a5: np.float32,
+    b5: np.float32,
+    a6: np.float32,
+) -> np.float32:
+    """Return the greatest of the twelve products that a cross spectrum is the transform of.
+
+    Half a turn on, the odd harmonics change their sign, and a quarter of a turn on, the second and the
+    sixth: so the twelve are six sums of an even part and of an odd one taken as positive.
+    """
+    # Even harmonics: the fourth is the same three times, the second and the sixth change their sign.
+    fourth1, fourth2 = _FIFTH * b4 - _HALF_STEP * a4, -_FIFTH * b4 - _HALF_STEP * a4
+    sine, cosine = _FIFTH * b2, _HALF_STEP * a2
+    second0, second1, second2 = a2 + a6, sine + cosine - a6, sine - cosine + a6
+    # Odd harmonics: the first and the fifth mirror each other.
+    cosines, sines = a1 + a5, b1 + b5
+    wide, narrow = _FIFTH * (a1 - a5), _HALF_STEP * cosines
+    low, high = _HALF_STEP * sines, _FIFTH * (b1 - b5)
+    odd0, odd3 = abs(cosines + a3), abs(sines - b3)
+    odd1, odd5 = abs(wide + low + b3), abs(low - wide + b3)
+    odd2, odd4 = abs(narrow + high - a3), abs(high - narrow + a3)
+    best: np.float32 = max(
+        max(a4 + second0 + odd0, a4 - second0 + odd3),
+        max(fourth1 + second1 + odd1, fourth1 - second1 + odd4),
+        max(fourth2 + second2 + odd2, fourth2 - second2 + odd5),
+    )
+    return best
+
+
+@_compiled(_FLOAT32_2D, _FLOAT32_2D)
+def _greatest(queries: Float32, shingles: Float32) -> Float32:
+    """Return the greatest products [shape=(2, _AT_ONCE)] of shingles [shape=(44, _AT_ONCE)].
+
+    Compiled code takes the lanes by whole vectors only if it knows that what is written, which was allocated
+    here, is nowhere read as something else.
+    """
+    best = np.full((2, _AT_ONCE), -np.inf, np.float32)
+    for tempo in range(len(queries)):
+        query = queries[tempo]
+        for lane in range(_AT_ONCE):
+            e1, f1 = _turned(query, shingles, lane, 0)
+            e2, f2 = _turned(query, shingles, lane, 1)
+            e3, f3 = _turned(query, shingles, lane, 2)
+            e4, f4 = _turned(query, shingles, lane, 3)
+            e5, f5 = _turned(query, shingles, lane, 4)
+            o1, p1 = _turned(query, shingles, lane, _HALF)
+            o2, p2 = _turned(query, shingles, lane, _HALF + 1)
+            o3, p3 = _turned(query, shingles, lane, _HALF + 2)
+            o4, p4 = _turned(query, shingles, lane, _HALF + 3)
+            o5, p5 = _turned(query, shingles, lane, _HALF + 4)
+            e6 = query[5] * shingles[5, lane] + query[16] * shingles[16, lane]
+            o6 = query[27] * shingles[27, lane] + query[38] * shingles[38, lane]
+            forward = _best_key(
+                e1 + o1,
+                f1 + p1,
+                e2 + o2,
+                f2 + p2,
+                e3 + o3,
+                f3 + p3,
+                e4 + o4,
+                f4 + p4,
+                e5 + o5,
+                f5 + p5,
+                e6 + o6,
+            )
+            backward = _best_key(
+                e1 - o1,
+                f1 - p1,
+                e2 - o2,
+                f2 - p2,
+                e3 - o3,
+                f3 - p3,
+                e4 - o4,
+                f4 - p4,
+                e5 - o5,
+                f5 - p5,
+                e6 - o6,
+            )
+            best[0, lane] = max(best[0, lane], forward)
+            best[1, lane] = max(best[1, lane], backward)
+    return best
+
+
+@_compiled(_FLOAT32_2D, _read(numba.uint16, 2), numba.float32[:, ::1])
+def _likeness(queries: Float32, coefficients: Halves, alike: Float32) -> None:
+    """Compare as `likeness` says; half floats become floats by moving their bits and by a factor."""
+    bits = np.zeros((_COEFFICIENTS, _AT_ONCE), np.uint32)
+    for first in range(0, len(coefficients), _AT_ONCE):
+        count = min(_AT_ONCE, len(coefficients) - first)
+        for lane in range(count):
+            for number in range(_COEFFICIENTS):
+                half = np.uint32(coefficients[first + lane, number])
+                sign = (half & np.uint32(0x8000)) << np.uint32(16)
+                bits[number, lane] = sign | ((half & np.uint32(0x7FFF)) << np.uint32(13))
+        best = _greatest(queries, bits.view(np.float32) * np.float32(2.0**112))
+        alike[:, first : first + count] = best[:, :count]
+
+
+@_compiled(_FLOAT32_2D, _read(numba.uint8, 1), _INT64, _INT64, numba.float32[:, ::1])
+def _likeness_in_lists(queries: Float32, data: Bytes, at: Int64, sizes: Int64, alike: Float32) -> None:
+    """Compare as `likeness_in_lists` says."""
+    shingles = np.zeros((_COEFFICIENTS, _AT_ONCE), np.float32)
+    done, count = 0, 0
+    for number in range(len(at) + 1):
+        size = sizes[number] if number < len(at) else 0
+        for own in range(size):
+            # A part is read in half the time: where it ends is not asked for each byte.
+            part = data[at[number] + own * _COEFFICIENTS :][:_COEFFICIENTS]
+            for coefficient in range(_COEFFICIENTS):
+                shingles[coefficient, count] = np.float32(np.int32(part[coefficient]) - 128)
+            count += 1
+            if count == _AT_ONCE:
+                best = _greatest(queries, shingles)
+                alike[:, done : done + count] = best
+                done, count = done + count, 0
+    best = _greatest(queries, shingles)
+    alike[:, done:] = best[:, :count]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import best_path, differing_along, unit_rows_in_key
+from naive import best_path, differing_along, greatest_products, unit_rows_in_key
 
 from stream_match.index import kernels
 
@@ -78,6 +78,44 @@ def test_a_query_may_be_a_part_and_heard_alike_at_all_shifts():
     each = np.repeat(heard[:1, :40], 3, axis=0)
     whole = kernels.line_counts(words, first, length, query[:, :40].copy(), each, *rest, windows)
     np.testing.assert_array_equal(part, whole)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), n_tempi=st.integers(1, 3))
+def test_likeness_is_the_greatest_product_over_tempi_and_keys(seed, n_tempi):
+    rng = np.random.default_rng(seed)
+    queries = rng.normal(size=(n_tempi, 44)).astype(np.float32)
+    shingles = (rng.normal(size=(20, 44)) * rng.choice([1, 1e-3, 1e-6, 0], (20, 44))).astype(np.float16)
+    alike = kernels.likeness(queries, shingles)
+    expected = [greatest_products(queries.tolist(), shingle) for shingle in shingles.tolist()]
+    np.testing.assert_allclose(alike.T, expected, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(0, 500))
+def test_likeness_does_not_depend_on_what_stands_beside(seed, n):
+    rng = np.random.default_rng(seed)
+    queries = rng.normal(size=(7, 44)).astype(np.float32)
+    shingles = rng.normal(size=(n, 44)).astype(np.float16)
+    alike, chosen = kernels.likeness(queries, shingles), rng.permutation(n)[: n // 3]
+    assert kernels.likeness(queries, shingles[chosen]).tobytes() == alike[:, chosen].tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), sizes=st.lists(st.integers(0, 150), max_size=9))
+def test_shingles_in_lists_are_compared_as_others_are(seed, sizes):
+    rng = np.random.default_rng(seed)
+    queries = rng.normal(size=(7, 44)).astype(np.float32)
+    lists = [rng.integers(-127, 128, (size, 44)) for size in sizes]
+    parts, at = [b"before"], []
+    for shingles in rng.permutation(len(lists)):  # they may lie in any order
+        at.append((shingles, sum(map(len, parts))))
+        parts += [(lists[shingles] + 128).astype(np.uint8).tobytes(), b"between"]
+    begins = np.array([place for _, place in sorted(at)], np.int64)
+    data = np.frombuffer(b"".join(parts), np.uint8)
+    found = kernels.likeness_in_lists(queries, data, begins, np.array(sizes, np.int64))
+    joined = np.concatenate([np.empty((0, 44)), *lists]).astype(np.float16)
+    assert found.tobytes() == kernels.likeness(queries, joined).tobytes()
 
 
 @settings(max_examples=60, deadline=None)
