@@ -330,9 +330,11 @@ def _best_sums(products: Float32, bend: float, came: npt.NDArray[np.int8], best:
     """Fill best [shape=(n_columns,)] with the sums of the paths that end there, and whence they came."""
     n_query, n_columns = products.shape
     before = np.full(n_columns + 2, -np.inf, np.float32)  # nothing comes from outside the band
-    best[:] = products[0]
+    for column in range(n_columns):
+        best[column] = products[0, column]
     for step in range(1, n_query):
-        before[1:-1] = best
+        for column in range(n_columns):
+            before[column + 1] = best[column]
         for column in range(n_columns):
             ahead, aside = before[column + 1], np.int8(0)
             left, right = before[column] - bend, before[column + 2] - bend
@@ -394,7 +396,8 @@ def _best_paths(
             columns[line, step] = column
             beside[line, step] = _centre(products[step], column)
             alike[line, step] = products[step, column]
-            met[line, step] = rows[:, lowest[line, step] + column]
+            for number in range(n_classes):
+                met[line, step, number] = rows[number, lowest[line, step] + column]
             column += came[step, column]
     return total, columns, beside, alike, met
 
@@ -556,7 +559,8 @@ def _likeness(queries: Float32, coefficients: Halves, alike: Float32) -> None:
                 sign = (half & np.uint32(0x8000)) << np.uint32(16)
                 bits[number, lane] = sign | ((half & np.uint32(0x7FFF)) << np.uint32(13))
         best = _greatest(queries, bits.view(np.float32) * np.float32(2.0**112))
-        alike[:, first : first + count] = best[:, :count]
+        for lane in range(count):
+            alike[0, first + lane], alike[1, first + lane] = best[0, lane], best[1, lane]
 
 
 @_compiled(_FLOAT32_2D, _read(numba.uint8, 1), _INT64, _INT64, numba.float32[:, ::1])
@@ -564,17 +568,15 @@ def _likeness_in_lists(queries: Float32, data: Bytes, at: Int64, sizes: Int64, a
     """Compare as `likeness_in_lists` says."""
     shingles = np.zeros((_COEFFICIENTS, _AT_ONCE), np.float32)
     done, count = 0, 0
-    for number in range(len(at) + 1):
-        size = sizes[number] if number < len(at) else 0
-        for own in range(size):
+    for number in range(len(at)):
+        for own in range(sizes[number]):
             # A part is read in half the time: where it ends is not asked for each byte.
             part = data[at[number] + own * _COEFFICIENTS :][:_COEFFICIENTS]
             for coefficient in range(_COEFFICIENTS):
                 shingles[coefficient, count] = np.float32(np.int32(part[coefficient]) - 128)
             count += 1
-            if count == _AT_ONCE:
+            if count == _AT_ONCE or done + count == alike.shape[1]:
                 best = _greatest(queries, shingles)
-                alike[:, done : done + count] = best
+                for lane in range(count):
+                    alike[0, done + lane], alike[1, done + lane] = best[0, lane], best[1, lane]
                 done, count = done + count, 0
-    best = _greatest(queries, shingles)
-    alike[:, done:] = best[:, :count]
