@@ -253,6 +253,64 @@ def shingle_similarity(query, steps, tempi):
     return best
 
 
+def pitch_waves():
+    """The harmonics 1 to 6 over the classes: six cosines, then five sines, each of length 1."""
+    waves = [[math.cos(math.tau * h * k / 12) for k in range(12)] for h in range(1, 7)]
+    waves += [[math.sin(math.tau * h * k / 12) for k in range(12)] for h in range(1, 6)]
+    return [[one / math.sqrt(sum(x**2 for x in wave)) for one in wave] for wave in waves]
+
+
+def greatest_products(queries, shingle):
+    """The greatest product over queries and keys, as the shingle is and as it reads backwards."""
+    waves, products = pitch_waves(), ([], [])
+    for query in queries:
+        for key in range(12):
+            parts = []
+            for half in (0, 22):
+                part = 0.0
+                for first in (half, half + 11):
+                    moves = [sum(query[first + w] * waves[w][k] for w in range(11)) for k in range(12)]
+                    turned = [moves[(k + key) % 12] for k in range(12)]
+                    again = [sum(turned[k] * wave[k] for k in range(12)) for wave in waves]
+                    part += sum(a * b for a, b in zip(again, shingle[first : first + 11], strict=True))
+                parts.append(part)
+            products[0].append(parts[0] + parts[1])
+            products[1].append(parts[0] - parts[1])
+    return max(products[0]), max(products[1])
+
+
+def unit_rows_in_key(chroma, key, inside, counted, still):
+    """Rows of bytes in another key, as unit vectors from the mean of some; zero outside and in silence."""
+    turned = [[row[(k - key) % 12] / 255 for k in range(12)] for row in chroma.tolist()]
+    means = [sum(row[k] for row in turned[counted[0] : counted[1]]) for k in range(12)]
+    means = [mean / max(1, counted[1] - counted[0]) for mean in means]
+    rows = []
+    for number, row in enumerate(turned):
+        away = [one - mean for one, mean in zip(row, means, strict=True)]
+        norm = max(math.sqrt(sum(one**2 for one in away)), still)
+        heard = any(row) and inside[0] <= number < inside[1]
+        rows.append([one / norm if heard else 0.0 for one in away])
+    return rows
+
+
+def best_path(query, rows, lowest, n_columns):
+    """The best path through a band: its sum, and per step column, distance beside, product and row."""
+    band = [[rows[first + column] for column in range(n_columns)] for first in lowest]
+    products = [
+        [sum(q * r for q, r in zip(heard, row, strict=True)) for row in among]
+        for heard, among in zip(query.tolist(), band, strict=True)
+    ]
+    total, path = warped(products)
+    beside = []
+    for column, own in zip(path, products, strict=True):
+        near = range(max(0, column - 2), min(n_columns, column + 3))
+        weights = [max(0, own[one]) ** 2 for one in near]
+        moment = sum(weight * (one - column) for weight, one in zip(weights, near, strict=True))
+        beside.append(moment / max(sum(weights), 1e-9))
+    alike = [own[column] for own, column in zip(products, path, strict=True)]
+    return total, path, beside, alike, [among[column] for among, column in zip(band, path, strict=True)]
+
+
 def warped(alike):
     """The best path through a small matrix, of all there are; a step aside costs 1."""
     paths = [(alike[0][column], [column]) for column in range(len(alike[0]))]

@@ -17,13 +17,13 @@ import numpy.typing as npt
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def array_of(dtype: npt.DTypeLike, n_dimensions: int = 1) -> Any:
-    """Return the type of a C-contiguous array that is only read, as a mapped file has to be."""
-    return numba.types.Array(numba.from_dtype(np.dtype(dtype)), n_dimensions, "C", readonly=True)
+def array_of(dtype: npt.DTypeLike, n_dimensions: int = 1, *, written: bool = False) -> Any:
+    """Return the type of a C-contiguous array; one that is only read may be a mapped file."""
+    return numba.types.Array(numba.from_dtype(np.dtype(dtype)), n_dimensions, "C", readonly=not written)
 
 
 INT64, FLOAT64, FLOAT32 = array_of(np.int64), array_of(np.float64), array_of(np.float32)
-INT, FLOAT = numba.int64, numba.float64
+INT, FLOAT, REAL = numba.int64, numba.float64, numba.float32
 """Types of arguments: arrays of one dimension, and numbers."""
 
 
@@ -43,6 +43,13 @@ def compiled(*arguments: Any) -> Callable[[F], F]:
         return kernel
 
     return decorator
+
+
+def inlined(function: F) -> F:
+    """Mark what stands in an inner loop: if a loop calls anything, it is not taken by whole vectors."""
+    inline: Any = numba.njit(inline="always", error_model="numpy")
+    marked: F = inline(function)
+    return marked
 
 
 def _count_of_bits(_: Any, word: Any) -> Any:
