@@ -33,7 +33,10 @@ them an index returns is its own affair; with these, 50 remain."""
 
 _ASKED_AGAIN = 8
 """So many times more are asked for, once, where that leaves none, for all are equally near, or where copies
-of a recording crowd the others out: else eighty copies of a jingle would be all the neighbours there are."""
+of a recording or removed tracks crowd the others out: else eighty copies of a jingle would be all found."""
+
+_LEAST_LEFT = 1 / 8
+"""Of a segment of which a part was removed, as many more are asked for, up to so many times."""
 
 _NEIGHBOURS_PER_RECORDING = 12
 """A recording with copies gets no more of a code's neighbours than this."""
@@ -181,9 +184,9 @@ class Catalogue:
         rows, keys : np.ndarray [shape=(n_neighbours,), dtype=int64]
             The code of each, ascending, and its key.
         short : np.ndarray [shape=(n_short,), dtype=int64]
-            Codes of which too few remain, for the rest is equally near or belongs to copies.
+            Codes of which too few remain: the rest is equally near, or belongs to copies or removed tracks.
         """
-        keys = self._ordered_neighbours(codes, asked)
+        keys, crowded = self._ordered_neighbours(codes, asked)
         rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
         keys = keys[rows, columns]
         recording = self.tracks.recording_of(_track_of(keys))
@@ -192,26 +195,38 @@ class Catalogue:
         kept = np.flatnonzero(few)
         kept = kept[first_of_each(rows[kept], NEIGHBOURS)]
         found = np.bincount(rows[kept], minlength=len(codes))
-        crowded = np.bincount(rows[~few], minlength=len(codes)) > 0
+        crowded |= np.bincount(rows[~few], minlength=len(codes)) > 0
         short = np.flatnonzero((found == 0) | (crowded & (found < NEIGHBOURS)))
         return rows[kept], keys[kept], short
 
-    def _ordered_neighbours(self, codes: Codes, k: int) -> Int64:
+    @cached_property
+    def _left(self) -> tuple[float, ...]:
+        """Share of each segment's codes that belong to tracks which were not removed."""
+        lengths = [np.diff(segment.starts) for segment in self.segments]
+        return tuple(
+            float(length[numbers != GONE].sum() / max(1, length.sum()))
+            for length, numbers in zip(lengths, self.numbers, strict=True)
+        )
+
+    def _ordered_neighbours(self, codes: Codes, k: int) -> tuple[Int64, Bools]:
         """Return the neighbours of each code in one key each, by distance, track and position.
 
         Those strictly nearer than the k-th of all are known completely, those as near as it are not.
 
         Returns
         -------
-        np.ndarray [shape=(n, n_segments * k), dtype=int64]
+        keys : np.ndarray [shape=(n, n_keys), dtype=int64]
             Ascending; `_BEYOND` where there is none.
+        crowded : np.ndarray [shape=(n,), dtype=bool]
+            Where some of what was found belongs to tracks that were removed.
         """
         found = [np.empty((len(codes), 0), np.int64)]
         limit = np.full(len(codes), _BEYOND, np.int64)
-        for segment, numbers in zip(self.segments, self.numbers, strict=True):
-            asked = min(k, len(segment))
-            if asked == 0:
+        crowded = np.zeros(len(codes), np.bool_)
+        for segment, numbers, left in zip(self.segments, self.numbers, self._left, strict=True):
+            if left == 0:
                 continue
+            asked = min(math.ceil(k / max(left, _LEAST_LEFT)), len(segment))
             distances, rows = segment.neighbours.search(codes, asked)
             far = np.where(rows >= 0, distances.astype(np.int64), _BEYOND)
             if asked < len(segment):
@@ -220,13 +235,14 @@ class Catalogue:
             within = segment.track_of(rows)
             track = numbers[within]
             far[track == GONE] = _BEYOND
+            crowded |= (track == GONE).any(axis=1)
             position = rows - segment.starts[within]
             found.append((far << _DISTANCE_SHIFT) | (np.maximum(track, 0) << _POSITION_BITS) | position)
         keys = np.sort(np.concatenate(found, axis=1), axis=1)
         if keys.shape[1] > k:
             limit = np.minimum(limit, keys[:, k - 1] >> _DISTANCE_SHIFT)
         keys[keys >= limit[:, np.newaxis] << _DISTANCE_SHIFT] = _BEYOND << _DISTANCE_SHIFT
-        return keys
+        return keys, crowded
 
     def _in_one_bucket(self, codes: Codes) -> Hits:
         """Return what is in one bucket with each code; one hit per table and row."""

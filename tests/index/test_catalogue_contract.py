@@ -125,6 +125,8 @@ def test_where_all_is_compared_any_cut_and_any_index_proposes_what_a_loop_does(l
         answers.append(ask(known, queries))
         cut_up = [sum(one < cut_at for one in kept) for cut_at in cuts]
         answers.append(ask(catalogue_in([tracks[n] for n in kept], implementation, cuts=cut_up), queries))
+        with_removed = ask(catalogue_in(tracks, implementation, cuts=cuts, removed=removed), queries)[0]
+        assert with_removed == answers[0][0]
     assert all(near == answers[0][0] for near, _ in answers)
     # The buckets of a segment are its own: what is in one with a code is the same for any index.
     assert all(hashed == answers[0][1] for _, hashed in answers[1::2])
@@ -158,6 +160,17 @@ def test_tracks_that_were_removed_are_never_proposed_nor_numbered(lengths, seed,
         for number, track in enumerate(kept):
             np.testing.assert_array_equal(known.codes(number), tracks[track])
             assert known.audible(number).tolist() == [True] * lengths[track]
+
+
+def test_removed_copies_leave_room_for_what_they_resembled(implementation):
+    jingle = random_codes(60, 1)
+    copies = [flipped(jingle, 0.01, number) for number in range(6)]
+    tracks = [*copies, flipped(jingle, 0.2, 7), random_codes(300, 8)]
+    known = catalogue_in(tracks, implementation, removed=range(6))
+    near, _ = known.propose(jingle[:10], jingle[:10])
+    for position, found in enumerate(neighbours_of(near, 10)):
+        assert found[0][:2] == (0, position)
+        assert len(found) == NEIGHBOURS
 
 
 @settings(max_examples=25, deadline=None)
