@@ -1,6 +1,7 @@
 """Which audio files are meant, and what their tracks are called."""
 
 import os
+import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Found:
     tracks : list of FoundTrack
         Ordered by id.
     skipped : list of (Path, str)
-        Folders that cannot be read, files whose names are not text.
+        Folders that cannot be read, links that lead nowhere, files whose names are not text.
     twins : list of (FoundTrack, Path)
         Tracks, and files of the same name beside them that are not taken: `song.mp3` beside `song.flac`.
     hidden : int
@@ -169,7 +170,7 @@ def _one_file(one: Path, other: Path) -> bool:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # then it is tried as a file, and skipped with the reason
+    except OSError:  # then it is tried as a file, and refused with the reason
         return False
 
 
@@ -202,9 +203,18 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]], found: Found) -> Iter
         path = folder / entry.name
         if entry.name.startswith("."):
             found.hidden += 1
-        elif _is_folder(path):
+            continue
+        is_audio = path.suffix.lower() in AUDIO_SUFFIXES
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            is_folder = False
+            if not is_audio:  # it may be a folder, of a disk that is away; what may be audio is tried
+                found.skipped.append((path, f"{str(path)!r} cannot be read: {error.strerror}"))
+                continue
+        if is_folder:
             yield from _walk(path, above | {here}, found)
-        elif path.suffix.lower() in AUDIO_SUFFIXES:
+        elif is_audio:
             yield path
         else:
             found.other += 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -147,11 +148,21 @@ def _has_changed(track: FoundTrack, row: TrackRow, table: Metadata, found: Found
 
 def _unread_below(found: Found, paths: Sequence[Path]) -> list[str]:
     """Return how the ids begin of tracks that may be there, in folders that could not be read."""
+    unread = [path for path, _ in found.skipped]
+    unread += [track.path for track in found.tracks if _is_away(track.path)]  # 'live.wav' may be a folder
     prefixes = []
-    for skipped, _ in found.skipped:
+    for path in unread:
         for given in paths:
-            if skipped == given:
+            if path == given:
                 prefixes.append("")
-            elif given in skipped.parents:
-                prefixes.append(f"{skipped.relative_to(given).as_posix()}/")
+            elif given in path.parents:
+                prefixes.append(unicodedata.normalize("NFC", f"{path.relative_to(given).as_posix()}/"))
     return prefixes
+
+
+def _is_away(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:
+        return True
+    return False

@@ -1,6 +1,8 @@
 """An index follows its folders: what is new, changed or gone."""
 
+import errno
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -86,6 +88,46 @@ def test_tracks_in_a_folder_that_cannot_be_read_are_not_gone(index, folder, monk
     assert counts(report) == (0, 0, 1, 4)
     assert "Permission denied" in report.build.skipped[0][1]
     assert "disc 0/song4" in rows(index)
+
+
+@pytest.mark.parametrize("name", ["archive", "live.wav"])
+@pytest.mark.parametrize("how", ["dangling", "stale"])
+def test_tracks_of_a_folder_that_is_away_are_not_gone(index, folder, tmp_path, monkeypatch, name, how):
+    (folder / name).symlink_to((folder / "disc 0").rename(tmp_path / "disk"))
+    assert counts(update_index(index, [folder], jobs=1)) == (3, 0, 3, 2)
+    (folder / "disc 1" / "song1.wav").unlink()
+    if how == "dangling":
+        (tmp_path / "disk").rename(tmp_path / "unplugged")
+    else:
+        status = find.Path.stat
+
+        def stale(path, **kwargs):
+            if path.name == name:
+                raise OSError(errno.ESTALE, "Stale file handle", str(path))
+            return status(path, **kwargs)
+
+        monkeypatch.setattr(find.Path, "stat", stale)
+    report = update_index(index, [folder], jobs=1)
+    assert counts(report) == (0, 0, 1, 4)
+    assert [path for path, _ in report.build.skipped] == [folder / name]
+    assert f"{name}/song4" in rows(index)
+
+
+def test_tracks_of_an_unreadable_folder_are_not_gone_however_its_name_is_composed(index, folder, monkeypatch):
+    decomposed = unicodedata.normalize("NFD", "été")
+    (folder / "disc 0").rename(folder / decomposed)
+    update_index(index, [folder], jobs=1)
+    scanning = find.os.scandir
+
+    def refusing(path):
+        if getattr(path, "name", "") == decomposed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scanning(path)
+
+    monkeypatch.setattr(find.os, "scandir", refusing)
+    (folder / "disc 1" / "song1.wav").unlink()
+    assert counts(update_index(index, [folder], jobs=1)) == (0, 0, 1, 4)
+    assert f"{unicodedata.normalize('NFC', decomposed)}/song4" in rows(index)
 
 
 def test_a_file_that_has_become_unreadable_stays_as_it_was(index, folder):
