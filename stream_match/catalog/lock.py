@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream_match.errors import CatalogError
+
+log = logging.getLogger(__name__)
 
 LOCK_FILE = ".lock"
 OWNER_FILE = ".writer"
@@ -40,9 +43,17 @@ def one_writer(folder: Path) -> Iterator[None]:
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
-        path.unlink(missing_ok=True)
-        (folder / OWNER_FILE).unlink(missing_ok=True)
+        _removed(path)
+        _removed(folder / OWNER_FILE)
         os.close(handle)
+
+
+def _removed(path: Path) -> None:
+    """Remove a file of ours; if that fails, what was written between stands all the same."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%r could not be deleted: %s", str(path), error.strerror)
 
 
 def _locked(path: Path, folder: Path) -> int:
@@ -50,8 +61,8 @@ def _locked(path: Path, folder: Path) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            _lock(handle, folder)
-            if _still_there(handle, path):
+            # One that owns the folder by `OWNER_FILE` does not need the file that it has opened.
+            if not _lock(handle, folder) or _still_there(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
@@ -59,7 +70,8 @@ def _locked(path: Path, folder: Path) -> int:
         os.close(handle)  # its owner removed it between our open and our lock
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _lock(handle: int, folder: Path) -> bool:
+    """Lock a file, or else own the folder; return whether it is locked."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -71,6 +83,8 @@ def _lock(handle: int, folder: Path) -> None:
         if error.errno not in _NO_LOCKS:
             raise
         _own(folder / OWNER_FILE, folder)
+        return False
+    return True
 
 
 def _own(path: Path, folder: Path) -> None:
@@ -85,6 +99,9 @@ def _own(path: Path, folder: Path) -> None:
         ) from None
     try:
         os.write(handle, f"{os.getpid()} on {socket.gethostname()}".encode())
+    except BaseException:
+        _removed(path)  # nobody else would ever do it
+        raise
     finally:
         os.close(handle)
 

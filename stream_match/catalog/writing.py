@@ -106,16 +106,23 @@ def check_place(out: Path, *, replace: bool) -> None:
     if not out.is_dir():
         raise UsageError(f"{str(out)!r} is a file; expected a folder to be made")
     names = sorted(entry.name for entry in out.iterdir() if entry.name[0] != ".")
-    index = is_index(out)
+    index = is_index(out) or _was_index(out)
     ours = {*KINDS, MANIFEST_FILE, CARD_FILE, *OLD_FILES} if index else set(KINDS)  # of a killed build
     foreign = [name for name in names if name not in ours]
-    foreign += [str(path.relative_to(out)) for path in _inside(out) if not _NAME.fullmatch(path.name)]
+    if not index:  # what strangers put into one stays there
+        foreign += [str(path.relative_to(out)) for path in _inside(out) if not _NAME.fullmatch(path.name)]
     if foreign:
         raise UsageError(
             f"{str(out)!r} is a folder of something else (it holds {foreign[0]!r}): give another one"
         )
     if index and not replace:
         raise UsageError(f"{str(out)!r} is an index already: give --replace, or another folder")
+
+
+def _was_index(folder: Path) -> bool:
+    """Return whether a folder whose manifest is damaged has hyperplanes and segments as an index has them."""
+    named = {path.parent.name for path in _inside(folder) if _NAME.fullmatch(path.name) and path.is_dir()}
+    return named == set(KINDS) and (folder / MANIFEST_FILE).is_file()
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -189,7 +189,7 @@ def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
 
     mapped = _mapped(path, faiss.read_index_binary)
     index = FaissIndex(mapped)
-    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits or not _is_whole(mapped):
+    if index.exhaustive or len(index) != n_codes or index.n_bits != n_bits or not _is_whole(mapped, path):
         raise CatalogError(f"{path} holds other lists than its segment: build it again")
     return index
 
@@ -310,15 +310,20 @@ def load_shingles(path: str, *, n_shingles: int) -> ShingleLists:
 
     index = _mapped(path, faiss.read_index)
     fits = isinstance(index, faiss.IndexIVFScalarQuantizer) and index.ntotal == n_shingles
-    if not fits or index.sq.qtype != faiss.ScalarQuantizer.QT_8bit_direct_signed or not _is_whole(index):
+    if (
+        not fits
+        or index.sq.qtype != faiss.ScalarQuantizer.QT_8bit_direct_signed
+        or not _is_whole(index, path)
+    ):
         raise CatalogError(f"{path} holds other lists than its segment: build it again")
     return ShingleLists(index)
 
 
-def _is_whole(index: Any) -> bool:
-    """Return whether mapped lists hold as many codes as they say, and end before their file does.
+def _is_whole(index: Any, path: str) -> bool:
+    """Return whether lists that are mapped from a file hold as many codes as they say, and lie within it.
 
-    FAISS does not look: a list beyond the end of the file would end the process when it is searched.
+    FAISS does not look: a list beyond the end of the file would end the process when it is searched. There
+    are files too whose lists lie in another one that they name ("ilod"); with our flags it is not mapped.
     """
     import faiss
 
@@ -326,18 +331,30 @@ def _is_whole(index: Any) -> bool:
     centres = index.quantizer
     if not isinstance(lists, faiss.OnDiskInvertedLists) or lists.nlist < 1:
         return False
+    if lists.filename != path or lists.ptr is None or lists.totsize != Path(path).stat().st_size:
+        return False
     sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
-    located: Any = lists.lists
-    last = located.at(lists.nlist - 1)  # they lie one after the other
-    end = last.offset + last.capacity * (lists.code_size + np.dtype(np.int64).itemsize)
     return bool(
         max(sizes) <= index.ntotal
         and sum(sizes) == index.ntotal
-        and end <= lists.totsize
         and lists.nlist == index.nlist == centres.ntotal
         and lists.code_size == index.code_size
         and centres.d == index.d
+        and _lie_within(lists, sizes)
     )
+
+
+def _lie_within(lists: Any, sizes: list[int]) -> bool:
+    """Return whether lists lie one after the other in what is mapped."""
+    located: Any = lists.lists
+    width = lists.code_size + np.dtype(np.int64).itemsize
+    free = 0
+    for number, size in enumerate(sizes):
+        place = located.at(number)
+        if place.offset < free or place.capacity < size:
+            return False
+        free = place.offset + place.capacity * width
+    return bool(free <= lists.totsize)
 
 
 class _Mapped:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import partial
 
+import faiss
 import numpy as np
 import pytest
 from catalog_samples import contents, resign, sha256, song, write
@@ -299,6 +300,47 @@ def test_lists_that_end_beyond_their_file_are_refused(with_lists, tmp_path):
         forged(index, data[:kept])
         with pytest.raises(CatalogError, match=r"neighbours\.faiss (holds other lists|is not an index)"):
             load_index(index)
+
+
+def elsewhere(lists, width, place):
+    """Move the lists of an index to a file of their own, which it then names."""
+    there = faiss.OnDiskInvertedLists(lists.nlist, width, str(place))
+    parts = faiss.InvertedListsPtrVector()
+    parts.push_back(faiss.downcast_InvertedLists(lists.invlists))
+    there.merge_from_multiple(parts.data(), parts.size())
+    lists.replace_invlists(there, False)
+    return there
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["another file", "the file itself"])
+@pytest.mark.parametrize("offset", [None, 1 << 45])
+def test_lists_that_say_where_they_lie_are_refused(with_lists, tmp_path, own, offset):
+    """By such lists any file could be read, or the process ended."""
+    index = shutil.copytree(with_lists, tmp_path / "index")
+    (path,) = index.rglob("neighbours.faiss")
+    faiss.set_deserialization_vector_byte_limit(1 << 30)  # loading others has lowered it
+    lists = faiss.read_index_binary(str(path))
+    there = elsewhere(lists, lists.code_size, tmp_path / "other")
+    if own:
+        there.filename = str(path)
+    for number in range(lists.nlist - 1 if offset else 0):
+        there.lists.at(number).offset = offset
+    faiss.write_index_binary(lists, str(tmp_path / "forged"))
+    forged(index, (tmp_path / "forged").read_bytes())
+    assert b"ilod" in path.read_bytes()
+    (tmp_path / "other").unlink()  # it is not even looked for
+    with pytest.raises(CatalogError, match=r"neighbours\.faiss holds other lists than its segment"):
+        load_index(index)
+
+
+@pytest.mark.parametrize("end", ["offset", "capacity"])
+def test_lists_that_lie_beyond_what_is_mapped_are_not_whole(with_lists, end):
+    (path,) = with_lists.rglob("neighbours.faiss")
+    lists = faiss_index._mapped(str(path), faiss.read_index_binary)
+    assert faiss_index._is_whole(lists, str(path))
+    assert not faiss_index._is_whole(lists, str(path.with_name("codes.npy")))
+    setattr(faiss.downcast_InvertedLists(lists.invlists).lists.at(1), end, 1 << 45)
+    assert not faiss_index._is_whole(lists, str(path))
 
 
 def test_lists_that_were_forged_are_refused_or_harmless(with_lists, tmp_path):

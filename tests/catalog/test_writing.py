@@ -18,6 +18,7 @@ from stream_match.catalog import (
     compact_index,
     list_tracks,
     load_index,
+    lock,
     remove_tracks,
     verify_index,
 )
@@ -229,6 +230,72 @@ def test_a_file_system_without_locks_has_one_writer_too(index, song9, monkeypatc
     assert (index / ".writer").exists()
     (index / ".writer").unlink()
     remove_tracks(index, ["disc 0/song2"])
+
+
+def test_without_locks_a_writer_that_meets_one_just_ending_owns_the_folder(index, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    ending, locking = lock.one_writer(index), lock._lock
+    ending.__enter__()
+
+    def late(handle, folder):
+        monkeypatch.setattr(lock, "_lock", locking)
+        ending.__exit__(None, None, None)
+        return locking(handle, folder)
+
+    monkeypatch.setattr(lock, "_lock", late)
+    remove_tracks(index, ["disc 0/song0"])
+    assert names(index) == ["MODEL_CARD.md", "manifest.json", "planes", "segments"]
+
+
+def test_without_locks_a_full_disk_leaves_no_owner(index, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(CatalogError, match="the disk is full"):
+            remove_tracks(index, ["disc 0/song0"])
+    assert not (index / ".writer").exists()
+    remove_tracks(index, ["disc 0/song0"])
+
+
+def test_a_lock_that_cannot_be_deleted_does_not_say_that_nothing_was_changed(index, monkeypatch, caplog):
+    unlinking = Path.unlink
+
+    def failing(path, **kwargs):
+        if path.name == ".lock":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlinking(path, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", failing)
+    remove_tracks(index, ["disc 0/song0"])
+    assert len(ids(index)) == 4
+    assert "could not be deleted: Input/output error" in caplog.text
+
+
+STRANGERS = [".DS_Store", "segments/.DS_Store", "planes/.nfs0001", "segments/notes.txt"]
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_strangers_file_does_not_hinder_an_edit_and_stays(index, name):
+    (index / name).write_text("mine")
+    remove_tracks(index, ["disc 0/song0"])
+    compact_index(index)
+    assert (index / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_damaged_manifest_can_be_built_again(index, music, half):
+    data = (index / "manifest.json").read_bytes()
+    (index / "manifest.json").write_bytes(data[: len(data) // 2] if half else b"")
+    with pytest.raises(CatalogError, match=r"damaged .*: build it again"):
+        load_index(index)
+    with pytest.raises(UsageError, match="give --replace"):
+        build_index([music], index, jobs=1)
+    build_index([music], index, jobs=1, replace=True)
+    assert len(ids(index)) == 5
+    assert verify_index(index) == []
 
 
 def test_reading_needs_no_write(index, monkeypatch):
