@@ -42,9 +42,9 @@ def segment_of(tracks_codes, *, stride=4, audible=None, n_bits=128):
     return build_segment(coded(tracks_codes, audible), settings_of(stride=stride, n_bits=n_bits))
 
 
-def reference_of(tracks_codes, *, stride=4, audible=None, n_bits=128, groups=None, cuts=()):
+def reference_of(tracks_codes, *, stride=4, audible=None, n_bits=128, groups=None, cuts=(), named="track"):
     """A catalogue of codes; further segments begin with the tracks `cuts`."""
-    tracks = tuple(Track(id=f"track{number}") for number in range(len(tracks_codes)))
+    tracks = tuple(Track(id=f"{named}{number}") for number in range(len(tracks_codes)))
     parts = []
     for first, beyond in zip((0, *cuts), (*cuts, len(tracks)), strict=True):
         segment = segment_of(tracks_codes[first:beyond], stride=stride, audible=audible, n_bits=n_bits)

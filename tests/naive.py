@@ -130,7 +130,7 @@ def running_mean(frames, n_frames):
     ]
 
 
-def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track):
+def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track, groups=None):
     """The heaviest cells of votes, which are tuples (time, position, track, shift, weight, by_lsh).
 
     Returns tuples (shift, track, head, weight, faiss_votes, lsh_votes): up to ``at_most[0]`` of shift 0, best
@@ -139,12 +139,12 @@ def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track
     found = []
     for shift, most in enumerate(at_most):
         own = [(*vote[:3], *vote[4:]) for vote in votes if vote[3] == shift]
-        cells = vote_cells_of_a_shift(own, now, direction, half_life, cell_frames, most, per_track)
+        cells = vote_cells_of_a_shift(own, now, direction, half_life, cell_frames, most, per_track, groups)
         found += [(shift, *cell) for cell in cells]
     return found
 
 
-def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most, per_track):
+def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most, per_track, groups):
     """The same of votes (time, position, track, weight, by_lsh) as tuples (track, head, weight, ...)."""
     own = {}
     for time, position, track, weight, by_lsh in votes:
@@ -158,8 +158,7 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
     for track, place in own:
         near = [own[near] for step in (0, 1, -1) if (near := (track, place + step)) in own]
         total[track, place] = [sum(column) for column in zip(*near, strict=True)]
-    room = {}
-    found = []
+    taken, found = [], []
     for (track, place), (weight, faiss, lsh, moment) in sorted(
         total.items(), key=lambda item: (-item[1][0], item[0])
     ):
@@ -167,10 +166,43 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
         after = total.get((track, place + 1), [-1.0])[0]
         if before >= weight or after > weight:
             continue
-        room[track] = room.get(track, per_track) - 1
-        if room[track] >= 0:
+        group = track if groups is None else groups[track]
+        if taken.count((track, group)) < per_track and [g for _, g in taken].count(group) < 2 * per_track:
+            taken.append((track, group))
             found.append((track, moment / weight + direction * now, weight, faiss, lsh))
     return found[:at_most]
+
+
+def gathered(key, sums, latest, left, new_key, summands, time, least, oldest):
+    """Sums after fading and adding, as a dict from the key to a list of columns and the latest moment."""
+    cells = {k: ([left * s for s in row], moment) for k, row, moment in zip(key, sums, latest, strict=True)}
+    for k, row, moment in zip(new_key, summands, time, strict=True):
+        there, last = cells.get(k, ([0.0] * len(row), moment))
+        cells[k] = [a + b for a, b in zip(there, row, strict=True)], max(last, moment)
+    return {k: cell for k, cell in cells.items() if cell[0][0] >= least and cell[1] >= oldest}
+
+
+def peak_rows(key, weight):
+    """Rows that no neighbour outweighs, and what each weighs with its neighbours."""
+    cells = dict(zip(key, weight, strict=True))
+    total = {k: cells[k] + cells.get(k - 1, 0.0) + cells.get(k + 1, 0.0) for k in cells}
+    rows = [
+        row for row, k in enumerate(key) if total.get(k - 1, -1.0) < total[k] >= total.get(k + 1, -1.0)
+    ]  # fmt: skip
+    return rows, list(total.values())
+
+
+def heaviest(rows, ranges, labels, weight, at_most, per_label, groups, per_group):
+    """Rows taken one by one, range by range and heaviest first, where there is room."""
+    taken = []
+    for row in sorted(rows, key=lambda row: (ranges[row], -weight[row], row)):
+        of_range = [other for other in taken if ranges[other] == ranges[row]]
+        of_label = [other for other in of_range if labels[other] == labels[row]]
+        of_group = [other for other in of_range if groups[labels[other]] == groups[labels[row]]]
+        room = at_most[ranges[row]] if ranges[row] < len(at_most) else 0
+        if len(of_range) < room and len(of_label) < per_label and len(of_group) < per_group:
+            taken.append(row)
+    return taken
 
 
 def agreement_along(codes, first, last, query, audible, stride, head, speed):
@@ -219,6 +251,64 @@ def shingle_similarity(query, steps, tempi):
             norms = np.linalg.norm(moves[0]) * np.linalg.norm(moves[1])
             best = max(best, float(moves[0] @ moves[1] / norms))
     return best
+
+
+def pitch_waves():
+    """The harmonics 1 to 6 over the classes: six cosines, then five sines, each of length 1."""
+    waves = [[math.cos(math.tau * h * k / 12) for k in range(12)] for h in range(1, 7)]
+    waves += [[math.sin(math.tau * h * k / 12) for k in range(12)] for h in range(1, 6)]
+    return [[one / math.sqrt(sum(x**2 for x in wave)) for one in wave] for wave in waves]
+
+
+def greatest_products(queries, shingle):
+    """The greatest product over queries and keys, as the shingle is and as it reads backwards."""
+    waves, products = pitch_waves(), ([], [])
+    for query in queries:
+        for key in range(12):
+            parts = []
+            for half in (0, 22):
+                part = 0.0
+                for first in (half, half + 11):
+                    moves = [sum(query[first + w] * waves[w][k] for w in range(11)) for k in range(12)]
+                    turned = [moves[(k + key) % 12] for k in range(12)]
+                    again = [sum(turned[k] * wave[k] for k in range(12)) for wave in waves]
+                    part += sum(a * b for a, b in zip(again, shingle[first : first + 11], strict=True))
+                parts.append(part)
+            products[0].append(parts[0] + parts[1])
+            products[1].append(parts[0] - parts[1])
+    return max(products[0]), max(products[1])
+
+
+def unit_rows_in_key(chroma, key, inside, counted, still):
+    """Rows of bytes in another key, as unit vectors from the mean of some; zero outside and in silence."""
+    turned = [[row[(k - key) % 12] / 255 for k in range(12)] for row in chroma.tolist()]
+    means = [sum(row[k] for row in turned[counted[0] : counted[1]]) for k in range(12)]
+    means = [mean / max(1, counted[1] - counted[0]) for mean in means]
+    rows = []
+    for number, row in enumerate(turned):
+        away = [one - mean for one, mean in zip(row, means, strict=True)]
+        norm = max(math.sqrt(sum(one**2 for one in away)), still)
+        heard = any(row) and inside[0] <= number < inside[1]
+        rows.append([one / norm if heard else 0.0 for one in away])
+    return rows
+
+
+def best_path(query, rows, lowest, n_columns):
+    """The best path through a band: its sum, and per step column, distance beside, product and row."""
+    band = [[rows[first + column] for column in range(n_columns)] for first in lowest]
+    products = [
+        [sum(q * r for q, r in zip(heard, row, strict=True)) for row in among]
+        for heard, among in zip(query.tolist(), band, strict=True)
+    ]
+    total, path = warped(products)
+    beside = []
+    for column, own in zip(path, products, strict=True):
+        near = range(max(0, column - 2), min(n_columns, column + 3))
+        weights = [max(0, own[one]) ** 2 for one in near]
+        moment = sum(weight * (one - column) for weight, one in zip(weights, near, strict=True))
+        beside.append(moment / max(sum(weights), 1e-9))
+    alike = [own[column] for own, column in zip(products, path, strict=True)]
+    return total, path, beside, alike, [among[column] for among, column in zip(band, path, strict=True)]
 
 
 def warped(alike):

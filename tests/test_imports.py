@@ -89,7 +89,7 @@ def test_pure_folders_know_only_numbers_events_and_settings(name):
             # FAISS reads and writes its own files: the path is handed through.
             own = {
                 "stream_match.index.faiss_index": {"faiss", "pathlib"},
-                "stream_match.index.kernels": {"numba"},
+                "stream_match.index.compiled": {"numba"},
             }.get(name, set())
             assert top in {"numpy", "scipy"} | own | (sys.stdlib_module_names - OUTSIDE), module
 
@@ -126,7 +126,7 @@ def test_the_engine_imports_no_edge_and_no_outside():
     ("library", "home"),
     [
         ("faiss", "stream_match.index.faiss_index"),
-        ("numba", "stream_match.index.kernels"),
+        ("numba", "stream_match.index.compiled"),
         ("aiomqtt", "stream_match.publish.mqtt"),
     ],
 )

@@ -16,6 +16,7 @@ from stream_match.cli.embedded import open_sink
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service import CurrentCatalogue, EnginePort, Report, World, listen
+from stream_match.threads import one_thread
 
 if TYPE_CHECKING:
     from stream_match.index.port import CataloguePort
@@ -61,7 +62,8 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
         )
     signals = _Signals()
     catalogue = _catalogue(settings.index) if matching and settings.index is not None else None
-    report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue), signals))
+    with one_thread():  # for all engines together: to say it at each block takes a tenth of their time
+        report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue), signals))
     failed = report.failed or report.undelivered
     return report, 1 if failed and not signals.came else 0
 

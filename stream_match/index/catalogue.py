@@ -32,12 +32,11 @@ _ASKED = 1.5
 them an index returns is its own affair; with these, 50 remain."""
 
 _ASKED_AGAIN = 8
-"""If as many are equally near, so many times more are asked for, once."""
+"""So many times more are asked for, once, where that leaves none, for all are equally near, or where copies
+of a recording crowd the others out: else eighty copies of a jingle would be all the neighbours there are."""
 
 _NEIGHBOURS_PER_RECORDING = 12
-_MOST_COPIES = 10
-"""A recording with copies gets no more of a code's neighbours than this. More are asked for, the more copies
-there are, up to ten times as many: else eighty copies of a jingle would be all the neighbours there are."""
+"""A recording with copies gets no more of a code's neighbours than this."""
 
 _LARGEST_BUCKET_SHARE = 1 / 1024
 _BUCKET = (32, 128)
@@ -162,24 +161,40 @@ class Catalogue:
 
     def _nearest(self, codes: Codes) -> Hits:
         """Return the nearest neighbours of each code: as many, and in the same order, as any index would."""
-        copies = min(int(self.tracks.copies.max(initial=1)), _MOST_COPIES)
-        wanted = NEIGHBOURS * copies
-        asked = math.ceil(wanted * _ASKED)
-        keys = self._ordered_neighbours(codes, asked)[:, :wanted]
-        # Of a steady tone, more codes are equally near than were asked for, and none is nearer.
-        none = np.flatnonzero(keys[:, :1] >= _BEYOND << _DISTANCE_SHIFT)
-        if len(none) and keys.shape[1]:
-            again = self._ordered_neighbours(codes[none], asked * _ASKED_AGAIN)[:, :wanted]
-            keys[none, : again.shape[1]] = again
-        rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
-        keys = keys[rows, columns]
-        track = (keys >> _POSITION_BITS) & ((1 << _TRACK_BITS) - 1)
-        if copies > 1:
-            kept = self._thinned(rows, track)
-            rows, keys, track = rows[kept], keys[kept], track[kept]
+        asked = math.ceil(NEIGHBOURS * _ASKED)
+        rows, keys, short = self._neighbours(codes, asked)
+        if len(short):
+            stays = ~np.isin(rows, short)
+            others, more, _ = self._neighbours(codes[short], asked * _ASKED_AGAIN)
+            rows, keys = np.append(rows[stays], short[others]), np.append(keys[stays], more)
+            order = np.argsort(rows, kind="stable")
+            rows, keys = rows[order], keys[order]
         agreement = 1 - 2 * (keys >> _DISTANCE_SHIFT) / self.settings.n_bits
         position = keys & ((1 << _POSITION_BITS) - 1)
-        return Hits(rows, track, position, np.maximum(agreement, 0).astype(np.float32))
+        return Hits(rows, _track_of(keys), position, np.maximum(agreement, 0).astype(np.float32))
+
+    def _neighbours(self, codes: Codes, asked: int) -> tuple[Int64, Int64, Int64]:
+        """Return the neighbours of each code, nearest first, and the codes that may have more.
+
+        Returns
+        -------
+        rows, keys : np.ndarray [shape=(n_neighbours,), dtype=int64]
+            The code of each, ascending, and its key.
+        short : np.ndarray [shape=(n_short,), dtype=int64]
+            Codes of which too few remain, for the rest is equally near or belongs to copies.
+        """
+        keys = self._ordered_neighbours(codes, asked)
+        rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
+        keys = keys[rows, columns]
+        recording = self.tracks.recording_of(_track_of(keys))
+        few = first_of_each(rows * len(self.tracks) + recording, _NEIGHBOURS_PER_RECORDING)
+        few |= self.tracks.copies[recording] == 1
+        kept = np.flatnonzero(few)
+        kept = kept[first_of_each(rows[kept], NEIGHBOURS)]
+        found = np.bincount(rows[kept], minlength=len(codes))
+        crowded = np.bincount(rows[~few], minlength=len(codes)) > 0
+        short = np.flatnonzero((found == 0) | (crowded & (found < NEIGHBOURS)))
+        return rows[kept], keys[kept], short
 
     def _ordered_neighbours(self, codes: Codes, k: int) -> Int64:
         """Return the neighbours of each code in one key each, by distance, track and position.
@@ -212,13 +227,6 @@ class Catalogue:
             limit = np.minimum(limit, keys[:, k - 1] >> _DISTANCE_SHIFT)
         keys[keys >= limit[:, np.newaxis] << _DISTANCE_SHIFT] = _BEYOND << _DISTANCE_SHIFT
         return keys
-
-    def _thinned(self, rows: Int64, track: Int64) -> Int64:
-        """Return which neighbours are kept of each code, nearest first."""
-        recording = self.tracks.recording_of(track)
-        few = first_of_each(rows * len(self.tracks) + recording, _NEIGHBOURS_PER_RECORDING)
-        kept = np.flatnonzero(few | (self.tracks.copies[recording] == 1))
-        return kept[first_of_each(rows[kept], NEIGHBOURS)]
 
     def _in_one_bucket(self, codes: Codes) -> Hits:
         """Return what is in one bucket with each code; one hit per table and row."""
@@ -288,3 +296,8 @@ def grouped(catalogue: Catalogue, groups: Int64 | None) -> Catalogue:
         As in `Tracks`.
     """
     return replace(catalogue, tracks=replace(catalogue.tracks, groups=groups))
+
+
+def _track_of(keys: Int64) -> Int64:
+    """Return the tracks that keys name."""
+    return (keys >> _POSITION_BITS) & ((1 << _TRACK_BITS) - 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from stream_match.errors import CatalogError
 from stream_match.index.neighbours import Codes
+from stream_match.index.shingles import StoredLists
 
 Float32 = npt.NDArray[np.float32]
 
@@ -39,9 +41,6 @@ _SHINGLES_AT_ONCE = 1 << 14
 
 _ROUNDS = 6
 """Of k-means; further ones change little."""
-
-SHINGLES_PROBED = 8
-"""Lists of shingles that are searched for one hypothesis; see `docs/versions.md` for what is lost."""
 
 Lists = tuple[Codes, list[npt.NDArray[np.int64]]]
 
@@ -117,10 +116,7 @@ class FaissIndex:
         """
         import faiss
 
-        try:
-            faiss.write_index_binary(self._index, path)
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be written: is the disk full?") from error
+        _write(path, faiss.write_index_binary, self._index)
 
 
 def build_faiss(codes: Codes, *, flat_up_to: int = FLAT_UP_TO) -> FaissIndex:
@@ -201,8 +197,7 @@ def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
 class ShingleLists:
     """Inverted lists of shingles, by FAISS: each stands in the list whose centre it is most alike to.
 
-    Shingles, centres and queries are whole numbers of -127 to 127. So a product of two is exact in float32,
-    in whatever order it is added up, and any engine finds the same.
+    Shingles and centres are whole numbers of -127 to 127.
 
     Parameters
     ----------
@@ -216,47 +211,13 @@ class ShingleLists:
         """Return the number of shingles."""
         return int(self._index.ntotal)
 
-    def search(
-        self, queries: Float32, k: int, probed: int = SHINGLES_PROBED
-    ) -> tuple[Float32, npt.NDArray[np.int64]]:
-        """Return what is most alike to each query, out of the lists most alike to it.
-
-        Parameters
-        ----------
-        queries : np.ndarray [shape=(n, n_coefficients), dtype=float32]
-            Whole numbers, -127 to 127.
-        k : int
-        probed : int
-            Lists that are searched.
-
-        Returns
-        -------
-        products : np.ndarray [shape=(n, k), dtype=float32]
-            Whole numbers, greatest first.
-        rows : np.ndarray [shape=(n, k), dtype=int64]
-            -1 where fewer than `k` were found. Which of those as alike as the last one are returned is
-            left to the engine.
-        """
-        import faiss
-
-        parameters = faiss.SearchParametersIVF()
-        parameters.nprobe = min(probed, int(self._index.nlist))
-        with _one_thread():
-            products, rows = self._index.search(np.ascontiguousarray(queries), k, params=parameters)
-        return products, rows
-
-    def lists(self) -> tuple[Float32, list[npt.NDArray[np.int64]]]:
-        """Return the inverted lists as arrays: centres, and which shingles are in each.
-
-        Returns
-        -------
-        centres : np.ndarray [shape=(n_lists, n_coefficients), dtype=float32]
-        rows : list of np.ndarray [shape=(n_in_list,), dtype=int64]
-        """
+    @cached_property
+    def stored(self) -> StoredLists:
+        """The lists as they lie in memory, or in the file that is mapped."""
         import faiss
 
         centres = faiss.downcast_index(self._index.quantizer).reconstruct_n(0, self._index.nlist)
-        return centres, _rows_in(self._index.invlists)
+        return _stored(centres.astype(np.float16), self._index)
 
     def save(self, path: str) -> None:
         """Write the lists to a file, from which `load_shingles` maps them.
@@ -268,10 +229,7 @@ class ShingleLists:
         """
         import faiss
 
-        try:
-            faiss.write_index(self._index, path)
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be written: is the disk full?") from error
+        _write(path, faiss.write_index, self._index)
 
 
 def shingle_centres(sample: Float32, n_lists: int) -> Float32:
@@ -382,6 +340,39 @@ def _is_whole(index: Any) -> bool:
     )
 
 
+class _Mapped:
+    """Bytes that belong to an index, as what an array is made of: while there is one, the file is mapped."""
+
+    def __init__(self, view: Codes, owner: Any) -> None:
+        place, _ = view.__array_interface__["data"]
+        self.__array_interface__ = {**view.__array_interface__, "data": (place, True)}  # only to be read
+        self._owner = owner
+
+
+def _stored(centres: npt.NDArray[np.float16], owner: Any) -> StoredLists:
+    """Return lists as bytes: those of the file that is mapped, or a copy of those in memory."""
+    import faiss
+
+    lists: Any = faiss.downcast_InvertedLists(owner.invlists)
+    sizes = np.array([lists.list_size(number) for number in range(lists.nlist)], np.int64)
+    if isinstance(lists, faiss.OnDiskInvertedLists):
+        located: Any = lists.lists
+        places = [located.at(number) for number in range(lists.nlist)]
+        codes_at = np.array([place.offset for place in places], np.int64)
+        held = np.array([place.capacity for place in places], np.int64)
+        data = np.asarray(_Mapped(faiss.rev_swig_ptr(lists.ptr, lists.totsize), owner))
+        return StoredLists(centres, data, codes_at, codes_at + held * lists.code_size, sizes)
+    parts = [np.empty(0, np.uint8)]
+    for number, size in enumerate(sizes.tolist()):
+        if size:
+            codes, rows = lists.get_codes(number), lists.get_ids(number)
+            parts.append(faiss.rev_swig_ptr(codes, size * lists.code_size))
+            parts.append(faiss.rev_swig_ptr(rows, size).astype("<i8").view(np.uint8))
+    width = lists.code_size + np.dtype(np.int64).itemsize
+    codes_at = np.cumsum(sizes * width) - sizes * width
+    return StoredLists(centres, np.concatenate(parts), codes_at, codes_at + sizes * lists.code_size, sizes)
+
+
 def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:
     """Return the rows in each inverted list."""
     import faiss
@@ -391,6 +382,20 @@ def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:
         faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
         for number, size in enumerate(sizes)
     ]
+
+
+def _write(path: str, write: Callable[[Any, str], None], index: Any) -> None:
+    """Write an index to a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    try:
+        write(index, path)
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be written: is the disk full?") from error
 
 
 def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
@@ -407,6 +412,11 @@ def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
         if hasattr(faiss, "set_deserialization_vector_byte_limit"):  # newer versions
             # No file holds more than its length; a damaged header may claim any amount.
             faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
-        return read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        index = read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
     except (RuntimeError, OSError, MemoryError) as error:
         raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error
+    lists = faiss.downcast_InvertedLists(index.invlists) if hasattr(index, "invlists") else None
+    if isinstance(lists, faiss.OnDiskInvertedLists):
+        # By default each search starts 32 threads that read ahead: twice as much CPU as the search itself.
+        lists.prefetch_nthread = 0
+    return index

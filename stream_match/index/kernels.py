@@ -1,18 +1,9 @@
-"""Inner loops that are compiled: numba stands in this file only.
+"""Compiled loops over codes along lines."""
 
-Whoever uses them imports this module where it begins to match, not where it is loaded: numba costs half a
-second and 40 MB. All signatures are given, so that everything is compiled, or loaded from the cache, during
-the import and never in the middle of a stream.
-"""
-
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
-
-import numba
-import numba.extending
 import numpy as np
 import numpy.typing as npt
+
+from stream_match.index.compiled import FLOAT32, FLOAT64, INT, INT64, array_of, bits_set, compiled
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -20,43 +11,7 @@ Int64 = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _HALF_OF_A_WORD = 32
-
-
-def _read(dtype: Any, n_dimensions: int) -> Any:
-    """Return the type of an array that is only read: a mapped file, which cannot be written, is one, too."""
-    return numba.types.Array(dtype, n_dimensions, "C", readonly=True)
-
-
-_INT64, _FLOAT64, _FLOAT32 = (_read(dtype, 1) for dtype in (numba.int64, numba.float64, numba.float32))
-
-
-def _compiled(*arguments: Any) -> Callable[[F], F]:
-    """Return a decorator that compiles a function for arguments of these types.
-
-    What was compiled is kept for the next start, beside this file or in the user's cache. Where neither can
-    be written, on a full disk, or if what was kept is broken, it is compiled at each start.
-    """
-
-    def compiled(function: F) -> F:
-        compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy")
-        try:
-            kernel: F = compile_it(cache=True)(function)
-        except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again
-            kernel = compile_it()(function)
-        return kernel
-
-    return compiled
-
-
-def _count_of_bits(_: Any, word: Any) -> Any:
-    """Return the type of a function that counts the bits of a word that are set, and what makes its code."""
-    return numba.int64(word), lambda _context, builder, _signature, words: builder.ctpop(words[0])
-
-
-_bits_set: Any = numba.extending.intrinsic(_count_of_bits)
 
 
 def line_counts(
@@ -152,17 +107,17 @@ def line_agreement(
     return agreement
 
 
-@_compiled(
-    _read(numba.uint64, 2),
-    _INT64,
-    _INT64,
-    _read(numba.uint64, 3),
-    _read(numba.boolean, 2),
-    _FLOAT64,
-    _FLOAT32,
-    _INT64,
-    numba.int64,
-    _INT64,
+@compiled(
+    array_of(np.uint64, 2),
+    INT64,
+    INT64,
+    array_of(np.uint64, 3),
+    array_of(np.bool_, 2),
+    FLOAT64,
+    FLOAT32,
+    INT64,
+    INT,
+    INT64,
 )
 def _differing_along(
     words: Words,
@@ -200,7 +155,7 @@ def _differing_along(
                     if 0 <= frame < n_frames and heard[heard_at, frame]:
                         differing = 0
                         for word in range(n_words):
-                            differing += _bits_set(
+                            differing += bits_set(
                                 words[track + position, word] ^ query[heard_at, frame, word]
                             )
                 total += differing

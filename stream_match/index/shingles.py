@@ -44,11 +44,17 @@ LONGEST_QUERY = int(np.ceil((STEPS - 1) / TEMPI[0])) + 2
 CELL = 16
 """Shingles to a cell (24 s); each cell proposes its best."""
 
-NEAREST = 32
-"""Shingles that inverted lists are asked for by each hypothesis."""
+SEARCHED = 256
+"""Lists that are searched, most alike to any hypothesis, for each direction; see `docs/versions.md`."""
+
+_LOOKED_AT = 1024
+"""Shingles of them that are looked at, for each direction: many are neighbours, of which only one counts."""
 
 _COMPARED = 96
-"""Of what the lists find, the best that are compared again: whole numbers are off by half a percent."""
+"""Of these, the best that are compared again: whole numbers are off by half a percent."""
+
+_FIRST_FEW = 8
+"""Cells that are put in order first, for each that is wanted."""
 
 _LISTS_PER_ROOT = 4
 _MOST_LISTS = 16_384
@@ -150,8 +156,13 @@ class Proposed:
 
     def best(self, per_track: int, at_most: int) -> "Proposed":
         """Return the best, and of each track the best few; ties by track, then by step."""
-        order = np.lexsort((self.first, self.track, -self.alike))
-        order = order[first_of_each(self.track[order], per_track)][:at_most]
+        order = np.empty(0, np.int64)
+        for count in (_FIRST_FEW * at_most, len(self.alike)):  # mostly the first few are enough
+            if len(order) < at_most and count:
+                last = np.partition(self.alike, -count)[-count] if count < len(self.alike) else -np.inf
+                near = np.flatnonzero(self.alike >= last)
+                order = near[np.lexsort((self.first[near], self.track[near], -self.alike[near]))]
+                order = order[first_of_each(self.track[order], per_track)][:at_most]
         return Proposed(self.alike[order], self.track[order], self.first[order], self.hypothesis[order])
 
 
@@ -236,9 +247,15 @@ class Shingles:
     """
 
     def __init__(self, starts: Int64, coefficients: Float16) -> None:
+        from stream_match.index import (
+            harmony_kernels as kernels,  # when matching begins, not when this is loaded
+        )
+
         self.coefficients = coefficients
         self.places = Places(starts)
+        self._kernels = kernels
         self._cells = self.places.cells()
+        self._cell_track, self._cell_first = self.places.track(self._cells), self.places.first(self._cells)
 
     @classmethod
     def of(cls, starts: Int64, chroma: Bytes) -> "Shingles":
@@ -273,12 +290,10 @@ class Shingles:
         """Return the best; the shingle stands where the hypothesis will."""
         if not len(self._cells):
             return Proposed.joined([])
-        track = numbers[self.places.track(self._cells)]
+        track = numbers[self._cell_track]
         kept = np.flatnonzero(track != GONE)
         best = np.maximum.reduceat(alike, self._cells)[kept]
-        cells = Proposed(best, track[kept], self.places.first(self._cells[kept]), kept).best(
-            per_track, at_most
-        )
+        cells = Proposed(best, track[kept], self._cell_first[kept], kept).best(per_track, at_most)
         lasts = np.append(self._cells[1:], len(self))
         shingle = np.array(
             [
@@ -306,30 +321,50 @@ class Shingles:
         np.ndarray [shape=(2, n), dtype=float32]
             Cosines; row 0 as the shingle is, row 1 as it reads backwards.
         """
-        # A row per hypothesis: the greatest over rows is taken by whole vectors of the processor.
-        even, odd = (np.ascontiguousarray(part.T) for part in hypotheses)
-        n_blocks = -(-len(self) // _BLOCK)
-        alike = np.empty((2, n_blocks, _BLOCK), np.float32)
-        block = np.zeros((2, _BLOCK, _HALF), np.float32)
-        both = np.empty((even.shape[0], _BLOCK), np.float32)
-        for number in range(n_blocks):
-            own = self.coefficients[number * _BLOCK : (number + 1) * _BLOCK]
-            block[:, : len(own)] = own.transpose(1, 0, 2)
-            block[:, len(own) :] = 0
-            by_even, by_odd = even @ block[0].T, odd @ block[1].T
-            np.add(by_even, by_odd, out=both).max(axis=0, out=alike[0, number])
-            np.subtract(by_even, by_odd, out=both).max(axis=0, out=alike[1, number])
-        return alike.reshape(2, -1)[:, : len(self)]
+        return self._kernels.likeness(_in_one_key(hypotheses), self.coefficients.reshape(-1, 2 * _HALF))
+
+
+@dataclass(frozen=True)
+class StoredLists:
+    """Inverted lists of shingles as they lie in memory, or in a file that is mapped.
+
+    Parameters
+    ----------
+    centres : np.ndarray [shape=(n_lists, 44), dtype=float16]
+        Whole numbers of -127 to 127. A shingle stands in the list whose centre it is most alike to.
+    data : np.ndarray [shape=(n_bytes,), dtype=uint8]
+    codes_at, rows_at : np.ndarray [shape=(n_lists,), dtype=int64]
+        Bytes at which the shingles of each list begin, and their rows. A shingle is 44 bytes, of a whole
+        number plus 128 each; a row is eight, the lowest first.
+    sizes : np.ndarray [shape=(n_lists,), dtype=int64]
+        Shingles in each list.
+    """
+
+    centres: Float16
+    data: Bytes
+    codes_at: Int64
+    rows_at: Int64
+    sizes: Int64
+
+    def rows(self, lists: Int64, among: Int64) -> Int64:
+        """Return the rows of some shingles, by their numbers among those of some lists."""
+        ends = np.cumsum(self.sizes[lists])
+        which = np.searchsorted(ends, among, side="right")
+        number = among - (ends - self.sizes[lists])[which]
+        at = self.rows_at[lists][which] + 8 * number
+        rows: Int64 = self.data[at[:, np.newaxis] + np.arange(8)].view("<i8")[:, 0]
+        return rows
 
 
 class ListPort(Protocol):
-    """Inverted lists of shingles, as whole numbers of -127 to 127."""
+    """Inverted lists of shingles."""
 
     def __len__(self) -> int:
         """Return the number of shingles."""
 
-    def search(self, queries: Float32, k: int) -> tuple[Float32, Int64]:
-        """Return the greatest products and their rows; see `stream_match.index.faiss_index.ShingleLists`."""
+    @property
+    def stored(self) -> StoredLists:
+        """The lists as they lie in memory."""
 
 
 class ListedShingles:
@@ -344,12 +379,20 @@ class ListedShingles:
     chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
         The coefficients of what is proposed are computed from it again.
     lists : ListPort
+    searched : int
+        Lists that are searched for each direction.
     """
 
-    def __init__(self, starts: Int64, chroma: Bytes, lists: ListPort) -> None:
+    def __init__(self, starts: Int64, chroma: Bytes, lists: ListPort, searched: int = SEARCHED) -> None:
+        from stream_match.index import (
+            harmony_kernels as kernels,  # when matching begins, not when this is loaded
+        )
+
         self.lists = lists
         self.places = Places(starts)
+        self._kernels = kernels
         self._chroma = chroma
+        self._searched = searched
 
     def __len__(self) -> int:
         """Return the number of shingles."""
@@ -359,21 +402,35 @@ class ListedShingles:
         self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
     ) -> tuple[Proposed, Proposed]:
         """Return the most alike shingles; see `ShingleSearch.propose`."""
-        even, odd = hypotheses
-        queries = np.concatenate([np.concatenate([even, sign * odd]) for sign in (1, -1)], axis=1).T
-        products, shingle = self.lists.search(_whole(queries), NEAREST)
-        # Which of the shingles as alike as the last one were found is left to chance: none of them counts.
-        found = (shingle >= 0) & ((products > products[:, -1:]) | (shingle[:, -1:] < 0))
-        shingle = np.minimum(shingle, len(self) - 1)  # what a damaged file names leads nowhere else
-        half = len(queries) // 2
+        alike, shingle = self.search(hypotheses)
+        ways = zip(alike, shingle, (False, True), strict=True)
         forward, backward = (
-            self._best(products[own][found[own]], shingle[own][found[own]], numbers, per_track)
-            for own in (slice(half), slice(half, None))
+            self._compared(
+                self._best(own, found, numbers, per_track), hypotheses, numbers, backwards=backwards
+            ).best(per_track, at_most)
+            for own, found, backwards in ways
         )
-        return (
-            self._compared(forward, hypotheses, numbers, backwards=False).best(per_track, at_most),
-            self._compared(backward, hypotheses, numbers, backwards=True).best(per_track, at_most),
+        return forward, backward
+
+    def search(self, hypotheses: Float32) -> tuple[list[Float32], list[Int64]]:
+        """Return the shingles most alike to any hypothesis, out of the lists most alike to any.
+
+        Returns
+        -------
+        alike : list of np.ndarray [shape=(n,), dtype=float32]
+            Products, first of shingles as they are, then as they read backwards.
+        shingle : list of np.ndarray [shape=(n,), dtype=int64]
+        """
+        stored, query = self.lists.stored, _in_one_key(hypotheses)
+        by_list = self._kernels.likeness(query, stored.centres)
+        lists = np.unique([_greatest(own, self._searched) for own in by_list])
+        alike = self._kernels.likeness_in_lists(
+            query, stored.data, stored.codes_at[lists], stored.sizes[lists]
         )
+        found = [_greatest(own, _LOOKED_AT) for own in alike]
+        # What a damaged file names leads nowhere else.
+        shingle = [np.clip(stored.rows(lists, among), 0, len(self) - 1) for among in found]
+        return [own[among] for own, among in zip(alike, found, strict=True)], shingle
 
     def _best(self, products: Float32, shingle: Int64, numbers: Int64, per_track: int) -> Int64:
         """Return the shingles that are compared again: the best of each cell, of the best cells."""
@@ -459,6 +516,21 @@ def of_query(query: Float32) -> Float32:
     return np.ascontiguousarray(np.stack(halves))
 
 
+def _in_one_key(hypotheses: Float32) -> Float32:
+    """Return the coefficients at every tempo, in the key that was heard [shape=(n_tempi, 44)]."""
+    query: Float32 = hypotheses.reshape(2 * _HALF, len(TEMPI), N_CHROMA)[:, :, 0].T
+    return np.ascontiguousarray(query)
+
+
+def _greatest(values: Float32, count: int) -> Int64:
+    """Return where the greatest values stand, in order; of those as great as the last one, the first."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    last = np.partition(values, -count)[-count]
+    above = np.flatnonzero(values > last)
+    return np.sort(np.append(above, np.flatnonzero(values == last)[: count - len(above)]))
+
+
 def _whole(coefficients: Float32 | Float16) -> Float32:
     """Return coefficients as whole numbers, -127 to 127."""
     whole: Float32 = np.rint(coefficients.astype(np.float32) * np.float32(127))
@@ -475,7 +547,7 @@ def _coefficients(chroma: Bytes, at: Int64) -> Float16:
     """Return the coefficients of the shingles that begin at some steps [shape=(n, 2, 22), dtype=float16]."""
     steps = decoded(chroma[at[:, np.newaxis] + np.arange(STEPS)])
     scaled = _scaled(np.einsum("ct,ntp,pk->nck", _COSINES_ROWS, steps, _WAVES, optimize=True))
-    halves = [scaled[:, cosines].reshape(len(at), -1) for cosines in (_EVEN, ~_EVEN)]
+    halves = [scaled[:, cosines].reshape(len(at), _HALF) for cosines in (_EVEN, ~_EVEN)]
     return np.stack(halves, axis=1).astype(np.float16)
 
 

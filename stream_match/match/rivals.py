@@ -122,13 +122,11 @@ class Rivalry:
     ) -> None:
         self._windows = windows
         self._root = np.sqrt(evidence)
-        self._unit = unit
         found = strength(similarity)
-        self._found = _Ordered(found)
-        self._levelled = self._found
+        self._found = self._levelled = _Ordered(found, unit)
         if levelled > 0:
             off = _better_at_a_shift(found, shift, forward, _BETTER_AT_A_SHIFT / self._root)
-            self._levelled = _Ordered(found - np.float32(levelled) * off)
+            self._levelled = _Ordered(found - np.float32(levelled) * off, unit)
 
     def without(self, excluded: Bools, *, shifted: bool = False) -> Rivals:
         """Return the rivals among the places that are not excluded.
@@ -139,23 +137,27 @@ class Rivalry:
         shifted : bool
             Whether they are those of a candidate that was found at a shift.
         """
-        places = self._found if shifted else self._levelled
-        rows = np.flatnonzero(~excluded[places.best_first])
-        rows = rows[np.unique(self._unit[places.best_first[rows]], return_index=True)[1]]
-        best, root = places.strength[rows], self._root
-        mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(rows) + 1)
-        supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(rows))
+        best, root = (self._found if shifted else self._levelled).best_of_units(~excluded), self._root
+        mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(best) + 1)
+        supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(best))
         squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2
-        deviation = np.sqrt(squares / (len(rows) + supposed))
+        deviation = np.sqrt(squares / (len(best) + supposed))
         return Rivals(self._windows, mean.astype(np.float32), deviation.astype(np.float32))
 
 
 class _Ordered:
-    """Strengths of places [shape=(n, n_windows), dtype=float32], best first over all windows."""
+    """Strengths of places [shape=(n, n_windows), dtype=float32], by unit, and best first over all windows."""
 
-    def __init__(self, found: Float32) -> None:
-        self.best_first = np.argsort(-found.mean(axis=1), kind="stable")
-        self.strength = found[self.best_first]
+    def __init__(self, found: Float32, unit: Int64) -> None:
+        self._order = np.lexsort((-found.mean(axis=1), unit))
+        self._strength, self._unit = found[self._order], unit[self._order]
+
+    def best_of_units(self, counted: Bools) -> Float32:
+        """Return the strengths of the best of each unit, of the places that count."""
+        rows = np.flatnonzero(counted[self._order])
+        unit, first = self._unit[rows], np.ones(len(rows), np.bool_)
+        first[1:] = unit[1:] != unit[:-1]
+        return self._strength[rows[first]]
 
 
 def _better_at_a_shift(found: Float32, shift: Int64, forward: Bools, allowed: Float64) -> Float32:

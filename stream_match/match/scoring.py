@@ -173,11 +173,13 @@ class Scorer:
         places = self._refine(query, field, windows)
         rows = _first(np.arange(len(places)), places.track, _CANDIDATES, _CANDIDATES_PER_TRACK)
         twins = self._same_sound(query, places[rows], places)
-        no_rivals = known | self._same_sound(query, places[rows], field)
+        # What holds the same sound is no rival, and as little what stands near it.
+        sources = twins | (rows[:, np.newaxis] == np.arange(len(places)))
+        recordings = (self._tracks.recording_of(found.track) for found in (places, field))
+        near = sources @ np.equal.outer(*recordings)
+        no_rivals = known | near | self._same_sound(query, places[rows], field)
         candidates = []
         for row, same, excluded in zip(rows, twins, no_rivals, strict=True):
-            # What holds the same sound is no rival, and as little what stands near it.
-            excluded = excluded | self._around(field, places, np.append(row, np.flatnonzero(same)))
             rivals = rivalry.without(excluded, shifted=bool(places.shift[row]))
             candidates.append(self._candidate(places, int(row), same, rivals))
         candidates.sort(key=lambda candidate: -candidate.score)
@@ -221,23 +223,22 @@ class Scorer:
     def _candidate(self, places: _Places, row: int, same: Bools, rivals: Rivals) -> Candidate:
         """Score one place over the window in which it stands out most."""
         scores = rivals.scores(places.best[row]) * _evened(rivals.windows / self._spans.scale)
-        lines = places.lines[places.line[row]]
-        scores -= self._excess + np.where(lines.shift == 0, 0, _STRANGE_SHIFT)
+        lines, longest = places.lines, places.line[:, -1]
+        scores -= self._excess + np.where(lines.shift[places.line[row]] == 0, 0, _STRANGE_SHIFT)
         column = int(scores.argmax())
-        line, window = lines[np.array([column])], int(rivals.windows[column])
-        longest = places.line[:, -1]
+        line = places.line[row, column]
         return Candidate(
-            track=int(line.track[0]),
-            head=float(line.head[0]),
-            speed=float(line.speed[0]),
-            shift=int(line.shift[0]),
-            window_positions=window,
+            track=int(lines.track[line]),
+            head=float(lines.head[line]),
+            speed=float(lines.speed[line]),
+            shift=int(lines.shift[line]),
+            window_positions=int(rivals.windows[column]),
             similarity=float(places.best[row, column]),
             score=float(scores[column]),
             faiss_votes=int(places.votes[row, 0]),
             lsh_votes=int(places.votes[row, 1]),
             same=self._distinct(
-                (int(places.track[other]), float(places.lines.head[longest[other]]))
+                (int(lines.track[longest[other]]), float(lines.head[longest[other]]))
                 for other in np.flatnonzero(same)
             ),
             rivals=rivals,
@@ -248,11 +249,6 @@ class Scorer:
         unit = self._tracks.recording_of(field.track) * 2 + field.forward
         evidence = field.windows / self._spans.scale
         return Rivalry(field.windows, evidence, field.best, unit, field.shift, field.forward, self._levelled)
-
-    def _around(self, field: _Places, places: _Places, rows: Int64) -> Bools:
-        """Return what of the field is in the recordings of some places."""
-        recordings = self._tracks.recording_of(field.track)
-        return np.isin(recordings, self._tracks.recording_of(places.track[rows]))
 
     def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
         """Return which other places hold the same stretch of sound as each place.

@@ -103,6 +103,9 @@ class Flux:
         self._window = window()
         self._filter = band_filter(sample_rate_hz)
         self._weights = np.linspace(LOWEST_WEIGHT, HIGHEST_WEIGHT, self._filter.shape[0])
+        groups = np.array_split(np.arange(self._filter.shape[0]), GROUPS)
+        self._groups = np.array([group[0] for group in groups])
+        self._in_group = np.array([len(group) for group in groups])
         self._share = 1 - np.exp(-HOP_SAMPLES / (LEVEL_S * sample_rate_hz))
         self._past: Float64 | None = None  # the last LAG_FRAMES frames
         self._level: Float64 | None = None
@@ -142,9 +145,7 @@ class Flux:
         now = compressed(joined[LAG_FRAMES:], reference)
         before = compressed(_loudest_neighbour(joined[: len(bands)]), reference)
         rises = np.maximum(now - before, 0) * self._weights
-        flux: Float64 = np.max(
-            [group.mean(axis=1) for group in np.array_split(rises, GROUPS, axis=1)], axis=0
-        )
+        flux: Float64 = np.max(np.add.reduceat(rises, self._groups, axis=1) / self._in_group, axis=1)
         return flux
 
     def _running(self, bands: Float64) -> Float64:

@@ -82,9 +82,9 @@ class Picker:
             self._values = values
             return []
         own = values[PAST_FRAMES : PAST_FRAMES + count]
-        pasts = np.lib.stride_tricks.sliding_window_view(values[:-2], PAST_FRAMES)[:count]
-        median = np.maximum(np.median(pasts, axis=1), np.median(pasts[:, -LATELY_FRAMES:], axis=1))
-        spread = np.median(np.abs(pasts - median[:, np.newaxis]), axis=1)
+        pasts = values[np.arange(count)[:, np.newaxis] + np.arange(PAST_FRAMES)]
+        median = np.maximum(_medians(pasts), _medians(pasts[:, -LATELY_FRAMES:]))
+        spread = _medians(np.abs(pasts - median[:, np.newaxis]))
         recent = pasts[:, -BEFORE_FRAMES:].max(axis=1)
         later = values[PAST_FRAMES + 1 :]
         found = (own > median + SPREAD * spread + LEAST_DB) & (own >= recent) & (own >= later)
@@ -101,3 +101,11 @@ class Picker:
             return None
         self._last, self._last_rise = frame, rise
         return Peak(frame, strength)
+
+
+def _medians(rows: Float64) -> Float64:
+    """Return the median of each row, of even length: `numpy.median` takes four times as long for few rows."""
+    middle = rows.shape[1] // 2
+    ordered = np.partition(rows, (middle - 1, middle), axis=1)
+    medians: Float64 = (ordered[:, middle - 1] + ordered[:, middle]) / 2
+    return medians

@@ -89,6 +89,16 @@ def test_lists_are_mapped_from_their_file(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+def test_no_search_starts_threads_that_read_ahead(tmp_path, monkeypatch):
+    path = str(tmp_path / "neighbours.faiss")
+    lists_of(clustered(1500, 16, 8)).save(path)
+    mapped = []
+    read = faiss.read_index_binary
+    monkeypatch.setattr(faiss, "read_index_binary", lambda *given: mapped.append(read(*given)) or mapped[0])
+    load_lists(path, n_codes=1500, n_bits=128)
+    assert faiss.downcast_InvertedLists(mapped[0].invlists).prefetch_nthread == 0
+
+
 def test_equal_codes_give_equal_bytes(tmp_path):
     for name, codes in (("one", clustered(1500, 16, 10)), ("other", clustered(1500, 16, 10))):
         lists_of(codes).save(str(tmp_path / name))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import coarse_steps, shingle_similarity, warped
+from naive import coarse_steps, shingle_similarity
 from version_samples import PIECES, REFERENCE, SETTINGS, catalogue, performance
 
 from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import CoarseChroma, coarse_chroma, decoded
+from stream_match.index import harmony_kernels as kernels
 from stream_match.index.faiss_index import build_shingle_lists, load_shingles, shingle_centres
 from stream_match.index.harmony import Harmony, HarmonyLines, HarmonySegment
 from stream_match.index.shingles import (
@@ -25,7 +26,7 @@ from stream_match.index.shingles import (
     of_query,
     sampled,
 )
-from stream_match.match.versions.alignment import BAND, Aligner, _warp, slope
+from stream_match.match.versions.alignment import BAND, Aligner, slope
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 
@@ -106,47 +107,33 @@ def test_shingles_cover_every_track_that_is_long_enough():
     assert places.cell(numbers).tolist() == [[*dict.fromkeys(cells)].index(cell) for cell in cells]
 
 
-class PlainLists:
-    """The plain twin of the inverted lists, which searches the same ones."""
+class PlainShingles(ListedShingles):
+    """The plain twin, which compares every hypothesis with everything in the same lists."""
 
-    def __init__(self, twin, shingles, probed):
-        self.centres, self.rows = twin.lists()
-        self.shingles, self.probed = shingles, probed
-
-    def __len__(self):
-        return len(self.shingles)
-
-    def search(self, queries, k):
-        products = np.full((len(queries), k), -np.inf, np.float32)
-        rows = np.full((len(queries), k), -1)
-        for number, query in enumerate(queries):
-            nearest = np.argsort(-(self.centres @ query), kind="stable")[: self.probed]
-            among = np.concatenate([self.rows[one] for one in nearest])
-            found = self.shingles[among] @ query
-            best = np.argsort(-found, kind="stable")[:k]
-            products[number, : len(best)], rows[number, : len(best)] = found[best], among[best]
-        return products, rows
+    def search(self, hypotheses):
+        stored = self.lists.stored
+        everything = np.arange(int(stored.sizes.sum()))
+        rows = stored.rows(np.arange(len(stored.sizes)), everything)
+        of_list = np.repeat(np.arange(len(stored.sizes)), stored.sizes)
+        whole = np.concatenate([*as_whole(self.places._steps, self._chroma)])[rows]
+        found = [products(hypotheses, stored.centres), products(hypotheses, whole)]
+        searched = {int(one) for own in found[0] for one in np.argsort(-own, kind="stable")[: self._searched]}
+        among = np.isin(of_list, [*searched])
+        return [own[among] for own in found[1]], [rows[among]] * 2
 
 
-class Probed:
-    def __init__(self, lists, probed):
-        self.lists, self.probed = lists, probed
-
-    def __len__(self):
-        return len(self.lists)
-
-    def search(self, queries, k):
-        return self.lists.search(queries, k, self.probed)
+def products(hypotheses, shingles):
+    even, odd = shingles[:, :22] @ hypotheses[0], shingles[:, 22:] @ hypotheses[1]
+    return [(even + odd).max(axis=1), (even - odd).max(axis=1)]
 
 
-def in_lists(reference, probed, twin=False, n_lists=24):
+def in_lists(reference, searched, kind=ListedShingles, n_lists=24):
     (segment,) = reference.segments
     centres = shingle_centres(sampled(segment.starts, segment.chroma)[0], n_lists)
     shingles = np.concatenate([*as_whole(segment.starts, segment.chroma)])
     lists = build_shingle_lists(centres, [shingles[:100], shingles[100:]])
-    found = PlainLists(lists, shingles, probed) if twin else Probed(lists, probed)
     own = HarmonySegment(
-        segment.starts, segment.chroma, ListedShingles(segment.starts, segment.chroma, found)
+        segment.starts, segment.chroma, kind(segment.starts, segment.chroma, lists, searched)
     )
     return Harmony(SETTINGS, [own], [np.arange(len(reference.tracks))], len(reference.tracks))
 
@@ -156,12 +143,30 @@ def columns(lines):
 
 
 @settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 60), probed=st.sampled_from([1, 2, 5, 24]))
-def test_lists_propose_what_a_plain_search_of_the_same_lists_proposes(seed, probed):
+@given(seed=st.integers(0, 60), searched=st.sampled_from([1, 2, 5, 24]))
+def test_lists_propose_what_a_plain_search_of_the_same_lists_proposes(seed, searched):
     query = newest_first(performance(seed, 20, start_s=10, speed=1.1, semitones=4, player=1))
-    found = in_lists(REFERENCE, probed).propose(query)
-    assert columns(found) == columns(in_lists(REFERENCE, probed, twin=True).propose(query))
+    found = in_lists(REFERENCE, searched).propose(query)
+    assert columns(found) == columns(in_lists(REFERENCE, searched, PlainShingles).propose(query))
     assert len(found)
+
+
+def test_every_shingle_stands_in_the_list_whose_centre_it_is_most_alike_to():
+    (segment,) = in_lists(REFERENCE, 24)._segments
+    stored = segment[0].shingles.lists.stored
+    n = int(stored.sizes.sum())
+    rows = [stored.rows(np.array([one]), np.arange(size)) for one, size in enumerate(stored.sizes)]
+    assert sorted(np.concatenate(rows)) == [*range(n)]
+    whole = np.concatenate([*as_whole(segment[0].starts, segment[0].chroma)])
+    for number, own in enumerate(rows):
+        by_centre = whole[own] @ stored.centres.T.astype(np.float32)
+        assert (by_centre[:, number] == by_centre.max(axis=1)).all()
+
+
+def test_silence_after_music_proposes_few_lines_of_lists():
+    query = newest_first(performance(7, 30, player=1))
+    query[:LONGEST_QUERY] = 0
+    assert len(in_lists(REFERENCE, 2).propose(query)) <= 48
 
 
 @pytest.mark.parametrize("seed", [3, 12, 200])
@@ -177,11 +182,17 @@ def test_lists_are_read_back_as_they_were_saved(tmp_path):
     (segment,) = REFERENCE.segments
     centres = shingle_centres(*sampled(segment.starts, segment.chroma))
     lists = build_shingle_lists(centres, as_whole(segment.starts, segment.chroma))
-    path, query = str(tmp_path / "lists"), np.rint(np.linspace(-90, 120, 88).reshape(2, 44))
+    path = str(tmp_path / "lists")
     lists.save(path)
-    again = load_shingles(path, n_shingles=len(lists))
-    for one, other in zip(lists.search(query, 9, 4), again.search(query, 9, 4), strict=True):
-        assert one.tobytes() == other.tobytes()
+    again, everything = load_shingles(path, n_shingles=len(lists)).stored, np.arange(len(lists.stored.sizes))
+    for name in ("centres", "sizes"):
+        assert getattr(again, name).tobytes() == getattr(lists.stored, name).tobytes()
+    query, among = np.linspace(-1, 1, 88, dtype=np.float32).reshape(2, 44), np.arange(len(lists))
+    for stored in (again, lists.stored):
+        rows = stored.rows(everything, among)
+        found = kernels.likeness_in_lists(query, stored.data, stored.codes_at, stored.sizes)
+        whole = np.concatenate([*as_whole(segment.starts, segment.chroma)])[rows].astype(np.float16)
+        assert found.tobytes() == kernels.likeness(query, whole).tobytes()
     with pytest.raises(CatalogError, match="other lists"):
         load_shingles(path, n_shingles=len(lists) + 1)
     whole, cut = (tmp_path / "lists").read_bytes(), str(tmp_path / "cut")
@@ -220,17 +231,6 @@ def test_a_proposal_lies_on_the_true_line():
 
 
 FRAMES_PER_STEP = 1 / (SETTINGS.frame_s * SETTINGS.version_hop_frames)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), n_query=st.integers(1, 7))
-def test_warping_finds_the_best_of_all_paths(seed, n_query):
-    alike = np.random.default_rng(seed).uniform(-1, 1, (3, n_query, 4)).astype(np.float32)
-    total, column = _warp(alike)
-    for line in range(3):
-        expected, path = warped(alike[line].tolist())
-        assert total[line] == pytest.approx(expected, abs=1e-5)
-        assert column[line].tolist() == path
 
 
 def test_alignment_follows_a_performer_who_hurries():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import vote_cells
 
+from stream_match.index.tracks import GONE
 from stream_match.match.votes import CELL_FRAMES, VoteWindow
 
 HALF_LIFE = 120.0
@@ -52,13 +53,17 @@ def as_tuples(cells):
     at_most=st.lists(st.integers(1, 12), min_size=1, max_size=4),
     per_track=st.integers(1, 4),
     portions=st.integers(1, 4),
+    groups=st.none() | st.lists(st.integers(0, 2), min_size=5, max_size=5),
 )
-def test_cells_are_those_of_a_dict(n, seed, n_tracks, latest, later, direction, at_most, per_track, portions):
+def test_cells_are_those_of_a_dict(
+    n, seed, n_tracks, latest, later, direction, at_most, per_track, portions, groups
+):
     votes = random_votes(n, seed, n_tracks, latest, len(at_most))
     now = latest + later
     recent = [vote for vote in votes if vote[0] > now - 3000]
-    cells = window_of(recent, portions=portions).cells(now, direction, at_most=at_most, per_track=per_track)
-    twin = vote_cells(recent, now, direction, HALF_LIFE, CELL_FRAMES, at_most, per_track)
+    window, of_groups = window_of(recent, portions=portions), groups and np.array(groups)
+    cells = window.cells(now, direction, at_most=at_most, per_track=per_track, groups=of_groups)
+    twin = vote_cells(recent, now, direction, HALF_LIFE, CELL_FRAMES, at_most, per_track, groups)
     assert [c[:2] for c in as_tuples(cells)] == [c[:2] for c in twin]
     # float32, of sums in double precision.
     np.testing.assert_allclose(cells.weight, [c[3] for c in twin], rtol=1e-6)
@@ -198,7 +203,7 @@ def test_cells_that_got_no_vote_for_long_are_forgotten_and_the_memory_is_bounded
         for gathered in window._gathered.values():
             assert (gathered.latest > now - 50).all()
             assert (np.diff(gathered.key) > 0).all()
-            assert gathered.sums.shape == (4, len(gathered.key))
+            assert gathered.sums.shape == (len(gathered.key), 4)
             assert len(gathered.latest) == len(gathered.key)
             most = max(most, len(gathered.key))
     assert 0 < most <= 50
@@ -222,3 +227,18 @@ def test_nothing_adds_nothing():
     window = VoteWindow(50, HALF_LIFE)
     add(window, [], [], 0)
     assert len(window.cells(0, 1, at_most=[9], per_track=9)) == 0
+
+
+def test_votes_go_on_under_other_numbers_of_tracks():
+    window = VoteWindow(10**12, HALF_LIFE)
+    for track in range(3):
+        for shift in (0, 1):
+            add(window, [0] * (9 - track), 100 * track - 500, track, shift)
+    window.renumber(np.array([2, GONE, 0]))
+    cells = window.cells(0, 1, at_most=[9, 9], per_track=9)
+    assert list(zip(cells.shift, cells.track, cells.head_frames, cells.faiss_votes, strict=True)) == [
+        (0, 2, -500, 9), (0, 0, -300, 7), (1, 2, -500, 9), (1, 0, -300, 7)
+    ]  # fmt: skip
+    # And they go on being gathered.
+    add(window, [0] * 5, -300, 0)
+    assert window.cells(0, 1, at_most=[1], per_track=9).faiss_votes.tolist() == [12]
