@@ -13,10 +13,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from growing.catalogues import Folder, catalogue_of_tracks
-from growing.measuring import BUDGETS, cost, excerpts, false_claims, memory_mb, recalled, stream_mb
+from growing.material import MOST_SOUNDED
+from growing.measuring import (
+    BUDGETS,
+    cost,
+    excerpts,
+    false_claims,
+    memory_mb,
+    recalled,
+    rivals_by_shift,
+    stream_mb,
+)
 
 from stream_match.catalog import build_index, load_index
 from stream_match.errors import StreamMatchError
+from stream_match.index.catalogue import Catalogue
+from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.threads import one_thread
 
 COLUMNS = (
@@ -50,12 +62,24 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--index", type=Path, metavar="DIR", help="index of AUDIO; made in WORK by default")
     parser.add_argument("--hours", type=float, nargs="+", default=[0.0], help="0, the default: AUDIO alone")
     parser.add_argument("--then", choices=("sounded", "stretched", "permuted"), default="sounded")
+    parser.add_argument(
+        "--of", choices=("all", "even", "odd"), default="all", help="tracks others are made of"
+    )
+    parser.add_argument("--copies", type=int, nargs="+", metavar="N", help="which are sounded, 0 to 8; all")
     parser.add_argument("--unknown", type=Path, nargs="+", required=True, help="folders of other audio")
     parser.add_argument("--longest", type=float, default=240, metavar="S", help="heard of an unknown file")
     parser.add_argument("--queries", type=Path, metavar="CSV", help="excerpts: columns path and track")
     parser.add_argument("--seconds", type=float, default=160, help="of audio by which costs are measured")
     parser.add_argument("--only-cost", action="store_true", help="leave claims and recall out")
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--rivals", action="store_true", help="only tell how rivals of QUERIES agree, by shift"
+    )
+    args = parser.parse_args(argv)
+    if args.rivals and not args.queries:
+        parser.error("--rivals needs --queries: it tells what is proposed beside the right track of each")
+    if not set(args.copies or ()) <= set(range(MOST_SOUNDED)):
+        parser.error(f"--copies: {args.copies} given; a track is sounded as 0 to {MOST_SOUNDED - 1}")
+    return args
 
 
 def _measure(args: argparse.Namespace) -> None:
@@ -64,16 +88,17 @@ def _measure(args: argparse.Namespace) -> None:
         args.work.mkdir(parents=True, exist_ok=True)
         build_index([args.audio], index, progress=False)
     own = load_index(index)
-    folder = Folder(args.audio, args.work, own.planes, own.settings)
+    copies = range(MOST_SOUNDED) if args.copies is None else args.copies
+    folder = Folder(args.audio, args.work, own.planes, own.settings, copies, args.of)
+    if args.rivals:
+        _tell_rivals(args, own, folder)
+        return
     known = excerpts([args.audio], seconds=args.seconds)
     unknown = excerpts(args.unknown, seconds=args.seconds)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS), flush=True)
     for hours in args.hours:
         before, began = memory_mb(), time.process_time()
-        if hours:
-            catalogue = catalogue_of_tracks(folder.tracks(hours, args.then), own.planes, own.settings)
-        else:
-            catalogue = load_index(index)
+        catalogue = _catalogue(args, own, folder, hours)
         row = [f"{catalogue.seconds / 3600:.1f}", str(len(catalogue.tracks)), f"{catalogue.excess:.2f}"]
         row.append("-" if hours else f"{time.process_time() - began:.2f}")
         row += [f"{memory_mb() - before:.0f}", f"{stream_mb(catalogue, unknown):.1f}"]
@@ -87,6 +112,23 @@ def _measure(args: argparse.Namespace) -> None:
                 row += [f"{recalled(catalogue, args.queries, budget)[0]:.3f}" for budget in BUDGETS]
         print("| " + " | ".join(row) + " |", flush=True)
         del catalogue
+
+
+def _catalogue(args: argparse.Namespace, own: Catalogue, folder: Folder, hours: float) -> Catalogue:
+    if not hours:
+        return load_index(args.index or args.work / "index")
+    return catalogue_of_tracks(folder.tracks(hours, args.then), own.planes, own.settings)
+
+
+def _tell_rivals(args: argparse.Namespace, own: Catalogue, folder: Folder) -> None:
+    """Print for each size how well rivals agree that were found at each shift."""
+    print("| hours | " + " | ".join(f"{shift:+g}" for shift in SHIFTS_SEMITONES) + " |")
+    print("|---" * (len(SHIFTS_SEMITONES) + 1) + "|", flush=True)
+    for hours in args.hours:
+        catalogue = _catalogue(args, own, folder, hours)
+        found = rivals_by_shift(catalogue, args.queries)
+        row = [f"{catalogue.seconds / 3600:.1f}", *(f"{one:.3f}" for one in found)]
+        print("| " + " | ".join(row) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Catalogues of so many hours: the tracks of a folder, and what has been made of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,12 +50,19 @@ class Folder:
     planes : Hyperplanes
         Of an index of the audio; they stay as they are while the catalogue grows.
     settings : FeatureSettings
+    copies : sequence of int
+        Which of the copies that can be sounded there are.
+    of : {"all", "even", "odd"}
+        Tracks, by their number in the order of their ids, of which something is made: of a track of the other
+        half, only others' relatives are in the catalogue.
     """
 
     audio: Path
     work: Path
     planes: Hyperplanes
     settings: FeatureSettings
+    copies: Sequence[int] = range(MOST_SOUNDED)
+    of: Literal["all", "even", "odd"] = "all"
 
     def tracks(self, hours: float, then: str) -> list[Coded]:
         """Return the tracks of the folder, and others until there are so many hours.
@@ -79,12 +87,11 @@ class Folder:
         yield from own
         if then == "permuted":
             yield from self._permuted(own)
-        for copy in range(MOST_SOUNDED if then == "sounded" else 0):
-            yield from (self._kept("sounded", copy, number) for number in range(len(own)))
-        copy = 0
-        while True:
-            yield from (self._kept("stretched", copy, number) for number in range(len(own)))
-            copy += 1
+        chosen = range(self.of == "odd", len(own), 1 if self.of == "all" else 2)
+        for copy in self.copies if then == "sounded" else ():
+            yield from (self._kept("sounded", copy, number) for number in chosen)
+        for copy in count():
+            yield from (self._kept("stretched", copy, number) for number in chosen)
 
     def _permuted(self, own: list[Coded]) -> Iterator[Coded]:
         """Yield the tracks again and again, the bits of each copy in another order."""

@@ -20,8 +20,14 @@ from stream_match.engine import Engine
 from stream_match.events import MatchFacts
 from stream_match.identify import identify_files
 from stream_match.index.catalogue import Catalogue
+from stream_match.index.lines import Lines
+from stream_match.match.look import Look
+from stream_match.match.query import SHIFTS_SEMITONES, Query
+from stream_match.match.rivals import strength
+from stream_match.match.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 BUDGETS = (10.0, 1.0)
 """False alarms per hour; what is claimed at the first tells what is at the other."""
@@ -31,6 +37,9 @@ _DECISION_SAMPLES = 8192
 
 
 _EXCERPT_S = 40.0
+
+_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
+"""In positions: the votes tell a place within as much."""
 
 
 @dataclass(frozen=True)
@@ -159,12 +168,59 @@ def recalled(catalogue: Catalogue, queries: Path, budget: float) -> tuple[float,
         A table with the columns path (from the table's folder) and track (an id, or empty if unknown).
     budget : float
     """
-    with queries.open(encoding="utf-8", newline="") as handle:
-        asked = {queries.parent / row["path"]: row["track"] for row in csv.DictReader(handle)}
-    asked = {path: track for path, track in asked.items() if track in catalogue.tracks.numbers}
+    asked = asked_for(catalogue, queries)
     settings = MatchSettings(max_false_alarms_per_hour=budget)
     found = [
         one.matches[0].track.id if one.matches else None for one in identify_files(catalogue, asked, settings)
     ]
     right = [one == track for one, track in zip(found, asked.values(), strict=True)]
     return float(np.mean(right)) if right else 0.0, len(right)
+
+
+def asked_for(catalogue: Catalogue, queries: Path) -> dict[Path, str]:
+    """Return the excerpts of a table whose track is in a catalogue, and their tracks."""
+    with queries.open(encoding="utf-8", newline="") as handle:
+        asked = {queries.parent / row["path"]: row["track"] for row in csv.DictReader(handle)}
+    return {path: track for path, track in asked.items() if track in catalogue.tracks.numbers}
+
+
+def rivals_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
+    """Return how well the places agree that are proposed beside the right track, by the shift of the query.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    queries : Path
+        As in `recalled`.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_shifts,), dtype=float64]
+        At each of `SHIFTS_SEMITONES`: `strength` times the root of the positions, over the longest window of
+        an excerpt; the mean over the excerpts of the medians over the places.
+    """
+    medians = []
+    for path, track in asked_for(catalogue, queries).items():
+        looks: list[Look] = []
+        engine = Engine(catalogue, MatchSettings(), observe=looks.append)
+        for y in read_blocks(path):
+            engine.feed(y)
+        look = next((look for look in reversed(looks) if look.kind == "recording"), None)
+        if look is not None and look.query is not None and look.proposed is not None:
+            medians.append(_by_shift(catalogue, look.query, look.proposed, catalogue.tracks.numbers[track]))
+    by_shift: Float64 = np.nanmean(np.array(medians), axis=0)
+    return by_shift
+
+
+def _by_shift(catalogue: Catalogue, query: Query, proposed: Cells, right: int) -> list[float]:
+    """Return the median over the places that one decision looked at, at each shift."""
+    cells = proposed[np.flatnonzero(proposed.track != right)]
+    one = np.ones(1, np.float32)
+    speeds = np.ones(len(cells), np.float32)
+    lines = Lines(cells.track, cells.head_frames / query.stride, speeds, cells.shift).fan(_OFFSETS, one)
+    windows = query.windows()[-1:]
+    means = catalogue.lines.means(query.words, query.audible, lines, windows)
+    best = means.reshape(len(cells), len(_OFFSETS)).max(axis=1)
+    found = strength(best) * np.sqrt(windows[0] / query.spans.scale)
+    at = [found[cells.shift == shift] for shift in range(len(SHIFTS_SEMITONES))]
+    return [float(np.median(one)) if len(one) else np.nan for one in at]

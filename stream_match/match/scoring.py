@@ -17,7 +17,7 @@ from stream_match.index.port import CataloguePort
 from stream_match.index.ranks import first_of_each
 from stream_match.match.candidate import Candidate
 from stream_match.match.query import Query
-from stream_match.match.rivals import Rivalry, Rivals
+from stream_match.match.rivals import Rivalry, Rivals, levelled_share
 from stream_match.match.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
@@ -113,6 +113,11 @@ class _Places:
         return self.lines.track[self.line[:, 0]]
 
     @property
+    def shift(self) -> Int64:
+        """The shift at which each place was found."""
+        return self.lines.shift[self.line[:, 0]]
+
+    @property
     def head(self) -> npt.NDArray[np.float64]:
         """The position in the track of each place."""
         return self.lines.head[self.line[:, 0]]
@@ -136,6 +141,8 @@ class Scorer:
         self._spans = self.reader.spans
         self._one_place = _ONE_PLACE * self._spans.scale
         self._excess = catalogue.excess
+        hours = float(self._tracks.length.sum()) * catalogue.settings.code_s / 3600
+        self._levelled = levelled_share(hours)
 
     def rank(
         self, query: Query, forward: Cells, backward: Cells, settled: set[int]
@@ -159,7 +166,7 @@ class Scorer:
         """
         windows = query.windows()
         field = self._look(query, forward, backward, windows)
-        rivalry = Rivalry(windows, windows / self._spans.scale, field.best, self._units(field))
+        rivalry = self._rivalry(field)
         known = np.isin(field.track, list(settled))
         if query.silent:
             return [], rivalry.without(known)
@@ -171,10 +178,10 @@ class Scorer:
         recordings = (self._tracks.recording_of(found.track) for found in (places, field))
         near = sources @ np.equal.outer(*recordings)
         no_rivals = known | near | self._same_sound(query, places[rows], field)
-        candidates = [
-            self._candidate(places, int(row), same, rivalry.without(excluded))
-            for row, same, excluded in zip(rows, twins, no_rivals, strict=True)
-        ]
+        candidates = []
+        for row, same, excluded in zip(rows, twins, no_rivals, strict=True):
+            rivals = rivalry.without(excluded, shifted=bool(places.shift[row]))
+            candidates.append(self._candidate(places, int(row), same, rivals))
         candidates.sort(key=lambda candidate: -candidate.score)
         return candidates, rivalry.without(known)
 
@@ -237,9 +244,11 @@ class Scorer:
             rivals=rivals,
         )
 
-    def _units(self, field: _Places) -> Int64:
-        """Return the recording and the direction of each place of the field, in one number."""
-        return self._tracks.recording_of(field.track) * 2 + field.forward
+    def _rivalry(self, field: _Places) -> Rivalry:
+        """Return the places of the field as rivals: for each recording, one of each direction."""
+        unit = self._tracks.recording_of(field.track) * 2 + field.forward
+        evidence = field.windows / self._spans.scale
+        return Rivalry(field.windows, evidence, field.best, unit, field.shift, field.forward, self._levelled)
 
     def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
         """Return which other places hold the same stretch of sound as each place.
