@@ -294,8 +294,9 @@ def _known(parts: object, needed: set[str], folder: Path) -> object:
         version = part.get("version") if isinstance(part, dict) else None
         if name in needed and isinstance(version, int) and version != PART_VERSIONS[name]:
             raise CatalogError(
-                f"the part {name!r} of the index {str(folder)!r} has version {version}, expected "
-                f"{PART_VERSIONS[name]}: build it again with this version of stream-match"
+                f"the part {name!r} of the index {str(folder)!r} has version {version}, and this version of "
+                f"stream-match reads {PART_VERSIONS[name]}: "
+                + ("take a newer one" if version > PART_VERSIONS[name] else "build it again")
             )
         if name in needed or version == PART_VERSIONS.get(name, 0):
             known[name] = part

@@ -74,7 +74,8 @@ def update_index(
     Raises
     ------
     UsageError
-        If an argument is not what it should be, or a folder has no audio in it: it may not be mounted.
+        If an argument is not what it should be, a folder has no audio in it, for it may not be
+        mounted, or no track of the index is in what was given.
     CatalogError
         If the index cannot be loaded or written, or no track would be left.
     """
@@ -89,6 +90,11 @@ def update_index(
         settings = old.manifest.settings
         todo = _difference(old, found, paths, table)
         warn_of_unknown(table, {track.id for track in found.tracks})
+        if len(todo.gone) == len(old.rows):
+            raise UsageError(
+                f"none of the tracks of {str(index)!r} is in what was given: give all files and folders that it "
+                "was made of; nothing was changed"
+            )
         wanted = [*todo.new, *todo.changed]
         read = read_tracks(
             replace(found, tracks=wanted), draft.work, settings, jobs=jobs, progress=progress, needed=False

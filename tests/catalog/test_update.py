@@ -154,7 +154,7 @@ def test_folders_of_other_tracks_do_not_empty_an_index(index, tmp_path):
     before = contents(index)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "text.wav").write_text("no audio")
-    with pytest.raises(CatalogError, match=r"no track of .* would be left"):
+    with pytest.raises(UsageError, match=r"none of the tracks of .* is in what was given"):
         update_index(index, [tmp_path / "other"], jobs=1)
     assert contents(index) == before
 
