@@ -324,6 +324,7 @@ def _is_whole(index: Any, path: str) -> bool:
 
     FAISS does not look: a list beyond the end of the file would end the process when it is searched. There
     are files too whose lists lie in another one that they name ("ilod"); with our flags it is not mapped.
+    Ours name none.
     """
     import faiss
 
@@ -331,7 +332,7 @@ def _is_whole(index: Any, path: str) -> bool:
     centres = index.quantizer
     if not isinstance(lists, faiss.OnDiskInvertedLists) or lists.nlist < 1:
         return False
-    if lists.filename != path or lists.ptr is None or lists.totsize != Path(path).stat().st_size:
+    if lists.filename or lists.ptr is None or lists.totsize != Path(path).stat().st_size:
         return False
     sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
     return bool(

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import faiss
 import numpy as np
@@ -312,17 +313,17 @@ def elsewhere(lists, width, place):
     return there
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["another file", "the file itself"])
+@pytest.mark.parametrize("named", ["other", "itself", "none"])
 @pytest.mark.parametrize("offset", [None, 1 << 45])
-def test_lists_that_say_where_they_lie_are_refused(with_lists, tmp_path, own, offset):
+def test_lists_that_say_where_they_lie_are_refused(with_lists, tmp_path, named, offset):
     """By such lists any file could be read, or the process ended."""
     index = shutil.copytree(with_lists, tmp_path / "index")
     (path,) = index.rglob("neighbours.faiss")
     faiss.set_deserialization_vector_byte_limit(1 << 30)  # loading others has lowered it
     lists = faiss.read_index_binary(str(path))
     there = elsewhere(lists, lists.code_size, tmp_path / "other")
-    if own:
-        there.filename = str(path)
+    if named != "other":
+        there.filename = str(path) if named == "itself" else ""
     for number in range(lists.nlist - 1 if offset else 0):
         there.lists.at(number).offset = offset
     faiss.write_index_binary(lists, str(tmp_path / "forged"))
@@ -333,14 +334,21 @@ def test_lists_that_say_where_they_lie_are_refused(with_lists, tmp_path, own, of
         load_index(index)
 
 
-@pytest.mark.parametrize("end", ["offset", "capacity"])
-def test_lists_that_lie_beyond_what_is_mapped_are_not_whole(with_lists, end):
-    (path,) = with_lists.rglob("neighbours.faiss")
-    lists = faiss_index._mapped(str(path), faiss.read_index_binary)
-    assert faiss_index._is_whole(lists, str(path))
-    assert not faiss_index._is_whole(lists, str(path.with_name("codes.npy")))
-    setattr(faiss.downcast_InvertedLists(lists.invlists).lists.at(1), end, 1 << 45)
-    assert not faiss_index._is_whole(lists, str(path))
+@pytest.mark.parametrize(
+    ("places", "fit"),
+    [
+        ([(100, 2), (180, 3)], True),
+        ([(100, 2), (180, 4)], False),  # beyond the end
+        ([(1 << 45, 2), (180, 3)], False),
+        ([(100, 1 << 45), (180, 3)], False),
+        ([(100, 2), (170, 3)], False),  # into one another
+        ([(100, 1), (180, 3)], False),  # more than there is room for
+    ],
+)
+def test_lists_lie_one_after_the_other_in_what_is_mapped(places, fit):
+    located = [SimpleNamespace(offset=offset, capacity=capacity) for offset, capacity in places]
+    lists = SimpleNamespace(lists=SimpleNamespace(at=located.__getitem__), code_size=32, totsize=300)
+    assert faiss_index._lie_within(lists, [2, 3]) == fit
 
 
 def test_lists_that_were_forged_are_refused_or_harmless(with_lists, tmp_path):
