@@ -92,8 +92,8 @@ def update_index(
         warn_of_unknown(table, {track.id for track in found.tracks})
         if len(todo.gone) == len(old.rows):
             raise UsageError(
-                f"none of the tracks of {str(index)!r} is in what was given: give all files and folders that it "
-                "was made of; nothing was changed"
+                f"none of the tracks of {str(index)!r} is in what was given: give all files and folders that "
+                "it was made of; nothing was changed"
             )
         wanted = [*todo.new, *todo.changed]
         read = read_tracks(

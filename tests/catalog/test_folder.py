@@ -147,7 +147,10 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ({"segments": {"a": 1}}, "segments"),
         ({"parts": []}, "parts"),
         ({"parts": {}}, "parts.hyperplanes: Field required"),
-        ({"parts": {"hyperplanes": {"version": 2}}}, "part 'hyperplanes' .* has version 2, and this version of stream-match reads 1: take a newer one"),
+        (
+            {"parts": {"hyperplanes": {"version": 2}}},
+            "part 'hyperplanes' .* has version 2, and this version of stream-match reads 1: take a newer one",
+        ),
         ({"cohort": {"a": "b"}}, "cohort"),
         ({"excess": -1}, "excess"),
         ({"excess": 1.6}, "excess"),

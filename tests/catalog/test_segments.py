@@ -182,7 +182,10 @@ def test_what_cannot_be_done_without_is_refused_in_a_later_version(index, part):
                 parts[part]["version"] = 2
 
     resign(index, newer)
-    with pytest.raises(CatalogError, match=f"part '{part}' of the index .* has version 2, and this version of stream-match reads 1: take a newer one"):
+    with pytest.raises(
+        CatalogError,
+        match=f"part '{part}' of the index .* has version 2, .* take a newer one",
+    ):
         load_index(index)
 
 
