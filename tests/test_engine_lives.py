@@ -1,5 +1,6 @@
 """Whatever a stream brings, in whatever blocks: the lives of matches are whole, and memory is bounded."""
 
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,9 @@ from stream_match.index.tracks import Tracks
 MOST_NUMBERS = 1_000_000
 """Votes of 15 seconds, codes and embeddings: far less than an hour of anything would need."""
 
+OWN = "stream_match", "types"
+"""Packages whose objects are looked into: what hangs on a compiled function is no memory of a stream."""
+
 UNKNOWN = piece(111, 20)
 
 
@@ -31,10 +35,10 @@ def footprint(thing, seen=None):
         return thing.size + (footprint(thing.base, seen) if isinstance(thing.base, np.ndarray) else 0)
     if isinstance(thing, dict):
         inside = [*thing.keys(), *thing.values()]
-    elif isinstance(thing, list | tuple | set | frozenset):
+    elif isinstance(thing, list | tuple | set | frozenset | deque):
         inside = thing
     else:
-        inside = getattr(thing, "__dict__", {}).values()
+        inside = vars(thing).values() if type(thing).__module__.split(".")[0] in OWN else []
     return 1 + sum(footprint(part, seen) for part in inside)
 
 
