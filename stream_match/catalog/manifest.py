@@ -2,17 +2,23 @@
 
 The manifest is the index: what it does not name does not belong to it, and another one in its place is
 another generation. It has a hash of its own, over everything else that it says.
+
+A later version may add keys and optional parts. They are kept as they stand when the index is changed here:
+in the entry of a segment as long as it stays, and beside what is known of the index as a whole. What must
+fit the tracks belongs into a segment, or has to name the generation that it fits.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from stream_match.catalog.parts import HYPERPLANES, NAMES, PART_VERSIONS, RECORDINGS
-from stream_match.catalog.rows import Count, Digest, Written
+from stream_match.catalog.rows import Count, Digest, Written, damage
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.match.cohort import MOST_EXCESS
@@ -91,6 +97,33 @@ class SegmentEntry(Written):
     lsh: LshShape
     removed: tuple[Count, ...] = ()
     parts: SegmentParts
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def as_read(self, written: dict[str, Any]) -> Self:
+        """Return the entry of a segment that is on disk, with all that stands in the manifest of it."""
+        entry = self.model_copy()
+        entry._written = written
+        return entry
+
+    def to_write(self) -> dict[str, Any]:
+        """Return what stands in the manifest of it: as it was read, but for what has been removed."""
+        return {**self.model_dump(mode="json"), **self._written, "removed": list(self.removed)}
+
+    @property
+    def says_more(self) -> bool:
+        """Whether more stands in the manifest of it than is known here: only a later version can merge it."""
+        return _says_more(self._written, self.model_dump(mode="json"))
+
+    def other_files(self) -> dict[str, FileEntry]:
+        """Return the files, by their names, of parts that are not known here; as far as they can be read."""
+        found: dict[str, FileEntry] = {}
+        known = {name for name, part in self.parts if part is not None}
+        for name, part in self._written.get("parts", {}).items():
+            files = part.get("files") if name not in known and isinstance(part, dict) else None
+            for file, entry in files.items() if isinstance(files, dict) else ():
+                with suppress(ValidationError):
+                    found |= PartEntry(version=1, files={file: entry}).files
+        return found
 
     @model_validator(mode="after")
     def _removed_are_there(self) -> Self:
@@ -130,6 +163,7 @@ class Manifest(Written):
     )
     parts: CatalogueParts
     segments: tuple[SegmentEntry, ...] = Field(min_length=1)
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _folders_differ(self) -> Self:
@@ -147,6 +181,44 @@ class Manifest(Written):
                 found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
         return found
 
+    def folders(self) -> set[str]:
+        """Return the folders that belong to the index, by their paths below its own."""
+        parts = [part for part in self._written.get("parts", {}).values() if isinstance(part, dict)]
+        names = {self.parts.hyperplanes.folder, *(str(part.get("folder")) for part in parts)}
+        return {f"{PLANES}/{name}" for name in names} | {
+            f"{SEGMENTS}/{segment.folder}" for segment in self.segments
+        }
+
+    def as_read(self, written: dict[str, Any]) -> Self:
+        """Return a manifest with all that stands in its file."""
+        pairs = zip(self.segments, written["segments"], strict=True)
+        segments = tuple(segment.as_read(entry) for segment, entry in pairs)
+        manifest = self.model_copy(update={"segments": segments})
+        manifest._written = written
+        return manifest
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it holds parts that are not known here, or in another version."""
+        parts = self._written.get("parts", {})
+        return _says_more(parts, self.parts.model_dump(mode="json")) or any(
+            segment.says_more for segment in self.segments
+        )
+
+    def added(self) -> dict[str, Any]:
+        """Return what stands in its file beside what is known here; segments are not looked at."""
+        more = {key: what for key, what in self._written.items() if key not in Manifest.model_fields}
+        return {**more, "parts": self._written.get("parts", {})}
+
+
+def _says_more(written: object, known: object) -> bool:
+    """Return whether there are keys in what was written that stand nowhere in what is known of it."""
+    if not isinstance(written, dict):
+        return False
+    return not isinstance(known, dict) or any(
+        key not in known or _says_more(what, known[key]) for key, what in written.items()
+    )
+
 
 class Preamble(Written):
     """What is looked at first: it must be readable in every version, older or newer."""
@@ -154,7 +226,6 @@ class Preamble(Written):
     format: Literal["stream_match.index"]
     format_version: int
     earliest_compatible_version: int
-    fingerprint: str
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -190,11 +261,7 @@ def parse_manifest(text: bytes, folder: Path) -> Manifest:
             f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: build it "
             f"anew with stream-match index build MUSIC --out {folder} --replace"
         )
-    if _settings_fingerprint(text, folder) != preamble.fingerprint:
-        raise CatalogError(
-            f"the index {str(folder)!r} was made by other feature code (fingerprint "
-            f"{preamble.fingerprint}): build it again with this version of stream-match"
-        )
+    _require_own_features(text, folder)
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, for one
@@ -206,7 +273,8 @@ def parse_manifest(text: bytes, folder: Path) -> Manifest:
             f"{MANIFEST_FILE} of the index {str(folder)!r} has been altered (its own hash is another): "
             "build it again"
         )
-    return _parse(Manifest, json.dumps(_known_parts(content, folder)).encode(), folder)
+    known = json.dumps(_known_parts(content, folder)).encode()
+    return _parse(Manifest, known, folder).as_read(content)
 
 
 def is_index(folder: Path) -> bool:
@@ -218,9 +286,18 @@ def is_index(folder: Path) -> bool:
     return True
 
 
-def text_of(manifest: Manifest) -> bytes:
-    """Return a manifest as the contents of its file, with its own hash."""
-    content = manifest.model_dump(mode="json")
+def text_of(manifest: Manifest, added: Mapping[str, Any]) -> bytes:
+    """Return a manifest as the contents of its file, with its own hash.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    added : mapping
+        From `Manifest.added`, of the one before.
+    """
+    content = {**added, **manifest.model_dump(mode="json")}
+    content["parts"] = {**content["parts"], **added.get("parts", {})}
+    content["segments"] = [segment.to_write() for segment in manifest.segments]
     return signed(content)
 
 
@@ -250,15 +327,15 @@ def manifest_text(folder: Path) -> bytes:
         If there is none.
     """
     path = folder / MANIFEST_FILE
-    if folder.exists() and not folder.is_dir():
-        raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
-    if not folder.is_dir():
-        raise CatalogError(
-            f"there is no index folder {str(folder)!r}: make one with stream-match index build"
-        )
-    if path.is_symlink() or not path.is_file():
-        raise CatalogError(f"{str(folder)!r} is not an index: it has no {MANIFEST_FILE}")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
+        if not folder.is_dir():
+            raise CatalogError(
+                f"there is no index folder {str(folder)!r}: make one with stream-match index build"
+            )
+        if path.is_symlink() or not path.is_file():
+            raise CatalogError(f"{str(folder)!r} is not an index: it has no {MANIFEST_FILE}")
         with path.open("rb") as handle:
             text = handle.read(LARGEST_MANIFEST_BYTES + 1)
     except OSError as error:
@@ -308,18 +385,27 @@ def missing_files(part: PartEntry, name: str) -> list[str]:
     return [file for file in NAMES[name] if file not in part.files]
 
 
-class _Fingerprinted(Written):
+class _Fingerprint(Written):
+    fingerprint: str
+
+
+class _Settings(Written):
     settings: FeatureSettings
 
 
-def _settings_fingerprint(text: bytes, folder: Path) -> str:
-    """Return the fingerprint that the settings have here; of settings unknown here, none."""
+def _require_own_features(text: bytes, folder: Path) -> None:
+    """Refuse an index whose settings are unknown here, or would give other features."""
+    fingerprint = _parse(_Fingerprint, text, folder).fingerprint
     try:
-        return _Fingerprinted.model_validate_json(text).settings.fingerprint()
+        if _Settings.model_validate_json(text).settings.fingerprint() == fingerprint:
+            return
     except ValidationError as error:
-        if any(found["type"] == "extra_forbidden" for found in error.errors()):
-            return "unknown"
-        raise _damaged(error, folder) from error
+        if all(found["type"] != "extra_forbidden" for found in error.errors()):
+            raise _damaged(error, folder) from error
+    raise CatalogError(
+        f"the index {str(folder)!r} was made by other feature code (fingerprint {fingerprint}): "
+        "build it again with this version of stream-match"
+    )
 
 
 def _parse(model: type[_Model], text: bytes, folder: Path) -> _Model:
@@ -333,8 +419,6 @@ def _damaged(error: ValidationError, folder: Path) -> CatalogError:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["loc"] == ("format",):
         return CatalogError(f"{str(folder)!r} is not an index: its {MANIFEST_FILE} belongs to something else")
-    where = ".".join(str(part) for part in first["loc"])[:80]
     return CatalogError(
-        f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged "
-        f"({where + ': ' if where else ''}{first['msg']}): build it again"
+        f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged ({damage(error)}): build it again"
     )
