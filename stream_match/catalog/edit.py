@@ -9,9 +9,10 @@ from pathlib import Path
 
 from stream_match.catalog.build import BuildReport, fit, report
 from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks, stored_tracks
+from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import Basis, write_generation
-from stream_match.catalog.manifest import FORMAT_VERSION, read_manifest
+from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack
 from stream_match.catalog.rows import TrackRow

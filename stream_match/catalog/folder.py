@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.background import ready
-from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, PLANES, SEGMENTS, Manifest, read_manifest
+from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index

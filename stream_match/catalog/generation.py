@@ -9,17 +9,8 @@ import numpy as np
 from stream_match.catalog.background import ready
 from stream_match.catalog.card import card
 from stream_match.catalog.coded_tracks import CodedTrack
-from stream_match.catalog.manifest import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    PLANES,
-    SEGMENTS,
-    CatalogueParts,
-    Counts,
-    Manifest,
-    PlanesEntry,
-    text_of,
-)
+from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest, PlanesEntry
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
 from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
 from stream_match.catalog.store import joined, labels_of
 from stream_match.catalog.writing import Draft

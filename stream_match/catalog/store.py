@@ -9,15 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from stream_match.catalog.manifest import (
-    CHECKED_UP_TO_BYTES,
-    PLANES,
-    SEGMENTS,
-    FileEntry,
-    Manifest,
-    manifest_text,
-    parse_manifest,
-)
+from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
+from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled

@@ -24,15 +24,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_match.catalog.entries import PLANES, SEGMENTS
 from stream_match.catalog.lock import one_writer
-from stream_match.catalog.manifest import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    PLANES,
-    SEGMENTS,
-    is_index,
-    parse_manifest,
-)
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, is_index, parse_manifest
 from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import held, released
 

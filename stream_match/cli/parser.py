@@ -271,7 +271,7 @@ def _index(commands: "Subparsers[Parser]") -> None:
         "index:verify",
         help="check an index for damage",
         epilog="example: stream-match index verify models/demo\n\n"
-        "Every file that manifest.json names is compared with it, byte by byte, and the tables with the codes.\n"
+        "Every file that manifest.json names is compared with it, byte by byte, and tables with codes.\n"
         "MODEL_CARD.md is for people and is not checked.\n\n"
         "exit status: 1 if something is wrong",
     )

@@ -22,7 +22,7 @@ from stream_match.catalog import (
 )
 from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
-from stream_match.catalog.manifest import FORMAT_VERSION
+from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import NAMES
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES

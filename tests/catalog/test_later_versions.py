@@ -18,7 +18,7 @@ from stream_match.catalog import (
     update_index,
     verify_index,
 )
-from stream_match.catalog.manifest import FORMAT_VERSION
+from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.errors import CatalogError
 
 
@@ -166,6 +166,10 @@ def newer_versions(manifest):
     manifest["segments"][0]["parts"]["versions"] = {"version": 2, "in": "another way"}
 
 
+def versions_without_a_version(manifest):
+    manifest["segments"][0]["parts"]["versions"] = 3
+
+
 def keys_of_a_segment(manifest):
     manifest["segments"][0]["mean"] = None
 
@@ -175,7 +179,10 @@ def parts_of_the_index(manifest):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("grow", [parts_of_segments, newer_versions, keys_of_a_segment, parts_of_the_index])
+@pytest.mark.parametrize(
+    "grow",
+    [parts_of_segments, newer_versions, versions_without_a_version, keys_of_a_segment, parts_of_the_index],
+)
 def test_what_is_not_known_is_not_merged(index, music, grow, refit):
     resign(index, grow)
     before = contents(index)
