@@ -9,21 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.background import load_background
+from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
-from stream_match.catalog.generation import Basis, CodedTrack, write_generation
+from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
-from stream_match.catalog.metadata import FIELDS, Metadata, read_metadata, warn_of_unknown
-from stream_match.catalog.progress import progress_bar
-from stream_match.catalog.read import ReadTrack, Stretches, chroma_portions
+from stream_match.catalog.metadata import read_metadata, warn_of_unknown
+from stream_match.catalog.read import ReadTrack, Stretches
 from stream_match.catalog.rows import TrackRow
-from stream_match.catalog.workers import read_all
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
-from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.index.background import ENOUGH_TRACKS
-from stream_match.index.coding import Hyperplanes, TrackCodes, code_track, fit_to_tracks
+from stream_match.index.coding import Hyperplanes, fit_to_tracks
 from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
 from stream_match.match.query import LONGEST_S
@@ -138,86 +136,6 @@ def _further(different: int, settings: FeatureSettings) -> Iterator[Float32]:
     return load_background(settings).tracks(settings) if different < ENOUGH_TRACKS else iter(())
 
 
-def read_tracks(
-    found: Found,
-    work: Path,
-    settings: FeatureSettings,
-    *,
-    jobs: int | None,
-    progress: bool,
-    needed: bool = True,
-) -> list[tuple[FoundTrack, ReadTrack]]:
-    """Read audio files, and tell those that can become tracks from the others.
-
-    Parameters
-    ----------
-    found : Found
-        Files that cannot become tracks are added to what it has skipped.
-    work : Path
-        An empty folder, which must outlive the results.
-    settings : FeatureSettings
-    jobs : int or None
-    progress : bool
-    needed : bool
-        Whether one has to be read at least.
-
-    Returns
-    -------
-    list of (FoundTrack, ReadTrack)
-        In the order of `found`.
-
-    Raises
-    ------
-    CatalogError
-        If no file could be read, and one is needed.
-    """
-    paths = [track.path for track in found.tracks]
-    with progress_bar(paths, shown=progress) as on_done:
-        results = read_all(paths, work, settings, jobs=jobs, on_done=on_done)
-    read: list[tuple[FoundTrack, ReadTrack]] = []
-    for track, result in zip(found.tracks, results, strict=True):
-        if isinstance(result, ReadTrack):
-            read.append((track, result))
-        else:
-            found.skipped.append((track.path, result.reason))
-    if not read and needed:
-        raise CatalogError(f"no track could be read: {found.skipped[0][1]}")
-    return read
-
-
-def code(
-    found: FoundTrack, read: ReadTrack, metadata: Metadata, planes: Hyperplanes, settings: FeatureSettings
-) -> CodedTrack:
-    """Return the codes of a track that has been read, and its row.
-
-    Parameters
-    ----------
-    found : FoundTrack
-    read : ReadTrack
-    metadata : mapping
-        Wins over the file's tags.
-    planes : Hyperplanes
-    settings : FeatureSettings
-    """
-    parts = [code_track(frames, planes, settings) for frames in Stretches([read.frames], settings)]
-    codes = np.concatenate([part.codes for part in parts])
-    chroma_codes = np.concatenate([part.chroma_codes for part in parts])
-    audible = np.concatenate([part.audible for part in parts])
-    named = {**read.tags, **metadata.get(found.id, {})}
-    names = {field: _storable(named[field]) for field in FIELDS if field in named}
-    row = TrackRow(
-        id=found.id,
-        title=names.get("title"),
-        artist=names.get("artist"),
-        album=names.get("album"),
-        seconds=round(read.seconds, 3),
-        codes=len(codes),
-        sha256=read.sha256,
-    )
-    coarse = coarse_chroma(chroma_portions(read.frames, settings), settings)
-    return CodedTrack(row, TrackCodes(codes, chroma_codes, audible), coarse)
-
-
 def report(new: Sequence[CodedTrack], rows: Iterable[TrackRow], found: Found, began: float) -> BuildReport:
     """Sum up.
 
@@ -239,8 +157,3 @@ def report(new: Sequence[CodedTrack], rows: Iterable[TrackRow], found: Found, be
         duplicates=duplicates_among({row.id: row.sha256 for row in rows}),
         ignored=tuple(found.ignored()),
     )
-
-
-def _storable(text: str) -> str:
-    """Return text that is UTF-8 for certain; tags are bytes of anybody's."""
-    return text.encode("utf-8", "replace").decode()

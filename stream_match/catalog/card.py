@@ -1,6 +1,6 @@
 """The model card of an index."""
 
-from stream_match.catalog.manifest import Manifest
+from stream_match.catalog.entries import Manifest
 
 _CARD = """\
 # An index of recordings

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stream_match.catalog.build import BuildReport, code, fit, read_tracks, report
+from stream_match.catalog.build import BuildReport, fit, report
+from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks, stored_tracks
+from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
-from stream_match.catalog.generation import Basis, CodedTrack, stored_tracks, write_generation
+from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
+from stream_match.catalog.read import ReadTrack
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, open_index
@@ -54,7 +57,7 @@ def add_tracks(
     found = find_tracks(paths)
     table = read_metadata(metadata)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
-        old = open_index(index)
+        old = open_to_change(index)
         _refuse_known(found.tracks, old)
         warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
         settings = old.manifest.settings
@@ -71,7 +74,8 @@ def merged(
     """Return which segments stay, and the tracks of a new one that takes in the others.
 
     It takes in those that are not larger than what it then holds, from the newest back: so there are never
-    many, and a track is written again as often only as the index doubles.
+    many, and a track is written again as often only as the index doubles. A segment of which a later version
+    says more than is known here stays as it is.
 
     Parameters
     ----------
@@ -82,7 +86,7 @@ def merged(
     size = sum(len(track.codes.codes) for track in new)
     while staying:
         own = sum(staying[-1].rows[number].codes for number in staying[-1].left)
-        if own > size or own + size > MERGED_UP_TO:
+        if own > size or own + size > MERGED_UP_TO or (own and staying[-1].entry.says_more):
             break
         coded += stored_tracks(staying.pop())
         size += own
@@ -113,7 +117,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
     read_manifest(index)
     leaving = frozenset(unicodedata.normalize("NFC", track_id) for track_id in track_ids)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
-        old = open_index(index)
+        old = open_to_change(index)
         _refuse_unknown(leaving, old)
         if len(leaving) == len(old.rows):
             raise UsageError(f"these are all tracks of {str(index)!r}: delete the folder instead")
@@ -158,12 +162,18 @@ def compact_index(
     UsageError
         If the audio of a track is not there.
     CatalogError
-        If the index cannot be loaded or written, or the audio of a track cannot be read.
+        If the index cannot be loaded or written, holds parts that are not known here, or the audio of a
+        track cannot be read.
     """
     index = settled(index)
     read_manifest(index)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
-        old = open_index(index)
+        old = open_to_change(index)
+        if old.manifest.says_more:
+            raise CatalogError(
+                f"{str(index)!r} holds parts that this version of stream-match cannot read: compact it with "
+                "a newer one; nothing was changed"
+            )
         basis, new = basis_of(old), frozenset[str]()
         if refit is None:
             coded = [track for segment in old.segments for track in stored_tracks(segment)]
@@ -171,11 +181,14 @@ def compact_index(
             found = _audio_of(old, refit)
             settings = old.manifest.settings
             read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
-            if len(read) < len(old.rows):
-                raise CatalogError(f"{found.skipped[0][1]}; without it the index cannot be fitted anew")
-            basis = replace(basis, planes=fit(read, settings), entry=None)
-            names = {row.id: _names_of(row) for row in old.rows}
-            coded = [code(track, heard, names, basis.planes, settings) for track, heard in read]
+            _require_all(found, read)
+            basis = replace(basis, planes=fit(read, settings), entry=None, added={**basis.added, "parts": {}})
+            rows = {row.id: row for row in old.rows}
+            names = {name: _names_of(row) for name, row in rows.items()}
+            coded = [
+                code(track, heard, names, basis.planes, settings, added=rows[track.id].model_extra)
+                for track, heard in read
+            ]
             new = frozenset(names)
         write_generation(draft, basis, (), coded, new)
     return len(coded)
@@ -196,6 +209,16 @@ def _audio_of(index: OpenIndex, paths: Sequence[Path]) -> Found:
     return found
 
 
+def _require_all(found: Found, read: Sequence[tuple[FoundTrack, ReadTrack]]) -> None:
+    """Refuse to go on without a track whose audio could not be read."""
+    heard, why = {track.id for track, _ in read}, dict(found.skipped)
+    for track in found.tracks:
+        if track.id not in heard:
+            raise CatalogError(
+                f"{why[track.path]}; without the track {track.id!r} the index cannot be fitted anew"
+            )
+
+
 def _names_of(row: TrackRow) -> dict[str, str]:
     return {field: text for field in FIELDS if (text := getattr(row, field)) is not None}
 
@@ -204,8 +227,36 @@ def basis_of(index: OpenIndex) -> Basis:
     """Return what the segments of an index have in common."""
     manifest = index.manifest
     return Basis(
-        manifest.settings, index.planes, manifest.parts.hyperplanes, manifest.generation, manifest.cohort
+        manifest.settings,
+        index.planes,
+        manifest.parts.hyperplanes,
+        manifest.generation,
+        manifest.cohort,
+        manifest.added(),
     )
+
+
+def open_to_change(folder: Path) -> OpenIndex:
+    """Open an index that is about to be changed.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    CatalogError
+        As `open_index`; or if it is of a later format, which can be read here: what is written here would
+        not fit it.
+    """
+    index = open_index(folder)
+    version = index.manifest.format_version
+    if version > FORMAT_VERSION:
+        raise CatalogError(
+            f"the index {str(folder)!r} has format version {version}, and this version of stream-match "
+            f"writes {FORMAT_VERSION}: change it with a newer one; nothing was changed"
+        )
+    return index
 
 
 def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:

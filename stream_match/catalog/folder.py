@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.background import ready
-from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, PLANES, SEGMENTS, Manifest, read_manifest
+from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index
@@ -171,6 +172,9 @@ def duplicates_among(sha256_by_id: dict[str, str]) -> tuple[tuple[str, ...], ...
 def verify_index(path: Path) -> list[str]:
     """Look for damage in an index: in every byte of it, and in what its tables say of each other.
 
+    The files of parts that are not known here are compared with the manifest too, as far as it is clear what
+    it says of them. The model card is for people: it is not looked at.
+
     Parameters
     ----------
     path : Path
@@ -191,7 +195,12 @@ def verify_index(path: Path) -> list[str]:
 
 def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
     problems = []
-    for name, entry in manifest.files().items():
+    others = {
+        f"{SEGMENTS}/{segment.folder}/{name}": entry
+        for segment in manifest.segments
+        for name, entry in segment.other_files().items()
+    }
+    for name, entry in (manifest.files() | others).items():
         try:
             check_file(folder, name, entry, thorough=True)
         except CatalogError as error:
@@ -201,16 +210,11 @@ def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
 
 def _strays(folder: Path, manifest: Manifest) -> list[str]:
     """Return what lies about; the files of parts that are not known here are not."""
-    named = {
-        PLANES: {manifest.parts.hyperplanes.folder},
-        SEGMENTS: {segment.folder for segment in manifest.segments},
-    }
-    strays = [path for path in folder.iterdir() if path.name not in {MANIFEST_FILE, CARD_FILE, *named}]
-    for kind, known in named.items():
-        if (folder / kind).is_dir():
-            strays += [path for path in (folder / kind).iterdir() if path.name not in known]
-    names = sorted(str(path.relative_to(folder)) for path in strays if path.name[0] != ".")
-    return [f"{name!r} does not belong to the index" for name in names]
+    ours = {MANIFEST_FILE, CARD_FILE, PLANES, SEGMENTS, *manifest.folders()}
+    places = [folder, *(folder / kind for kind in (PLANES, SEGMENTS) if (folder / kind).is_dir())]
+    paths = [path for place in places for path in place.iterdir() if path.name[0] != "."]
+    names = sorted(path.relative_to(folder).as_posix() for path in paths)
+    return [f"{name!r} does not belong to the index" for name in names if name not in ours]
 
 
 def _contradictions(index: OpenIndex) -> list[str]:

@@ -1,52 +1,26 @@
 """The next generation of an index: segments that stay, one that is new, and a manifest of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from stream_match.catalog.background import ready
 from stream_match.catalog.card import card
-from stream_match.catalog.manifest import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    PLANES,
-    SEGMENTS,
-    CatalogueParts,
-    Counts,
-    Manifest,
-    PlanesEntry,
-    text_of,
-)
-from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.coded_tracks import CodedTrack
+from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest, PlanesEntry
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
 from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
 from stream_match.catalog.store import joined, labels_of
 from stream_match.catalog.writing import Draft
 from stream_match.config import FeatureSettings
-from stream_match.features.coarse_chroma import Bytes
 from stream_match.index.catalogue import Catalogue
-from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
+from stream_match.index.coding import Hyperplanes
 from stream_match.index.copies import copies_of
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
 from stream_match.match.cohort import Scores, asked, excess_of
-
-
-@dataclass(frozen=True)
-class CodedTrack:
-    """A track as it goes into an index.
-
-    Parameters
-    ----------
-    row : TrackRow
-    codes : TrackCodes
-    coarse : np.ndarray [shape=(n_steps, 12), dtype=uint8], optional
-        Coarse chroma, for the version lane.
-    """
-
-    row: TrackRow
-    codes: TrackCodes
-    coarse: Bytes | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +37,8 @@ class Basis:
         Of the index before; 0 if there is none.
     cohort : mapping of str to tuple of float
         What it was asked about its own tracks.
+    added : mapping
+        What a later version has added to the manifest before.
     """
 
     settings: FeatureSettings
@@ -70,6 +46,7 @@ class Basis:
     entry: PlanesEntry | None = None
     generation: int = 0
     cohort: Scores = field(default_factory=dict)
+    added: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_generation(
@@ -102,7 +79,7 @@ def write_generation(
     catalogue = _catalogue(segments, basis, entry)
     known = {name: scores for name, scores in basis.cohort.items() if name not in new}
     manifest = _manifest(segments, basis, entry, asked(ready(catalogue), known))
-    (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest))
+    (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest, basis.added))
     (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
     return manifest
 
@@ -153,28 +130,3 @@ def _with_copies(segments: Sequence[OpenSegment], catalogue: Catalogue, new: fro
         for row in made.rows
     ]
     return replace(made, rows=tuple(rows))
-
-
-def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
-    """Return the tracks of a segment that have not been removed, as they were coded.
-
-    Parameters
-    ----------
-    stored : OpenSegment
-    """
-    segment, harmony = stored.segment, stored.segment.harmony
-    hashed = segment.hashed
-    tracks = []
-    for number in stored.left:
-        first, beyond = segment.starts[number : number + 2].tolist()
-        audible = np.array(segment.audible[first:beyond])
-        wanted = audible[::HASHED_STRIDE]
-        chroma_codes = np.zeros((len(wanted), segment.chroma_codes.shape[1]), np.uint8)
-        at = int(np.searchsorted(hashed, first))
-        chroma_codes[wanted] = segment.chroma_codes[at : at + int(wanted.sum())]
-        codes = TrackCodes(segment.codes[first:beyond], chroma_codes, audible)
-        coarse = None
-        if harmony is not None:
-            coarse = harmony.chroma[harmony.starts[number] : harmony.starts[number + 1]]
-        tracks.append(CodedTrack(stored.rows[number], codes, coarse))
-    return tracks

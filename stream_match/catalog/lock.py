@@ -82,7 +82,11 @@ def _lock(handle: int, folder: Path) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        _own(folder / OWNER_FILE, folder)
+        try:
+            _own(folder / OWNER_FILE, folder)
+        except OSError:
+            _removed(folder / LOCK_FILE)  # which locks nothing here
+            raise
         return False
     return True
 

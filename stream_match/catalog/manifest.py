@@ -6,146 +6,26 @@ another generation. It has a hash of its own, over everything else that it says.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
-from stream_match.catalog.parts import HYPERPLANES, NAMES, PART_VERSIONS, RECORDINGS
-from stream_match.catalog.rows import Count, Digest, Written
+from stream_match.catalog.entries import EARLIEST_COMPATIBLE_VERSION, FORMAT_VERSION, Manifest
+from stream_match.catalog.parts import HYPERPLANES, PART_VERSIONS, RECORDINGS
+from stream_match.catalog.rows import Written, damage
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
-from stream_match.match.cohort import MOST_EXCESS
-
-FORMAT_VERSION = 3
-"""Raised with every change of the folder's layout that is more than another part."""
-
-EARLIEST_COMPATIBLE_VERSION = 3
-"""The oldest program (by its `FORMAT_VERSION`) that can read what is written now."""
 
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "MODEL_CARD.md"
-PLANES = "planes"
-SEGMENTS = "segments"
 
 LARGEST_MANIFEST_BYTES = 1 << 24
 """Ours are 5 kB; the removed tracks of a hundred thousand would take 1 MB. A giant is not parsed."""
 
 CHECKED_UP_TO_BYTES = 256 << 20
 """An index of fewer bytes in all its files is compared with its hashes whenever it is loaded."""
-
-Name = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-"""Name of a folder: the beginning of a hash over its contents, so that other contents have another name."""
-
-FileName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}\.[a-z]{2,5}$")]
-"""No other name is ever looked at, so that a manifest cannot point elsewhere."""
-
-
-class FileEntry(Written):
-    """A file as it was written."""
-
-    bytes: int = Field(ge=0, lt=1 << 50)
-    sha256: Digest
-
-
-class PartEntry(Written):
-    """A part: its version, and its files."""
-
-    version: int = Field(ge=1)
-    files: dict[FileName, FileEntry] = Field(default={})
-
-
-class PlanesEntry(PartEntry):
-    """The hyperplanes, in a folder of their own."""
-
-    folder: Name
-
-
-class CatalogueParts(Written):
-    """The parts of the index as a whole that are known here."""
-
-    hyperplanes: PlanesEntry
-
-
-class SegmentParts(Written):
-    """The parts of a segment that are known here."""
-
-    recordings: PartEntry
-    versions: PartEntry | None = None
-
-
-class LshShape(Written):
-    """The layout of the LSH tables."""
-
-    tables: int = Field(ge=1, le=64)
-    key_bits: int = Field(ge=1, le=24)
-
-
-class SegmentEntry(Written):
-    """A segment: how much is in it, and which of its tracks have been removed since it was written."""
-
-    folder: Name
-    tracks: Count
-    codes: Count
-    hashed: Count
-    lsh: LshShape
-    removed: tuple[Count, ...] = ()
-    parts: SegmentParts
-
-    @model_validator(mode="after")
-    def _removed_are_there(self) -> Self:
-        if any(a >= b for a, b in zip(self.removed, self.removed[1:], strict=False)):
-            raise ValueError("removed is not in order")
-        if self.removed and self.removed[-1] >= self.tracks:
-            raise ValueError("removed names tracks that do not exist")
-        return self
-
-
-class Counts(Written):
-    """How much is in an index, without what was removed."""
-
-    tracks: Count
-    seconds: float = Field(ge=0)
-    codes: Annotated[int, Field(ge=0, lt=1 << 40)]
-
-
-HighestScore = Annotated[float, Field(ge=0, le=1e6)]
-
-
-class Manifest(Written):
-    """The whole manifest, without its own hash."""
-
-    format: Literal["stream_match.index"] = "stream_match.index"
-    format_version: int = FORMAT_VERSION
-    earliest_compatible_version: int = EARLIEST_COMPATIBLE_VERSION
-    generation: int = Field(ge=1, lt=1 << 60, description="One more with every change")
-    fingerprint: str
-    settings: FeatureSettings
-    counts: Counts
-    excess: float = Field(
-        default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"
-    )
-    cohort: dict[str, tuple[HighestScore, ...]] = Field(
-        default={}, description="What was asked about for that: highest false scores, by track"
-    )
-    parts: CatalogueParts
-    segments: tuple[SegmentEntry, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _folders_differ(self) -> Self:
-        if len({segment.folder for segment in self.segments}) < len(self.segments):
-            raise ValueError("a segment is named twice")
-        return self
-
-    def files(self) -> dict[str, FileEntry]:
-        """Return all files of the known parts, by their paths below the folder."""
-        planes = self.parts.hyperplanes
-        found = {f"{PLANES}/{planes.folder}/{name}": entry for name, entry in planes.files.items()}
-        for segment in self.segments:
-            for part in (segment.parts.recordings, segment.parts.versions):
-                named = part.files.items() if part is not None else ()
-                found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
-        return found
 
 
 class Preamble(Written):
@@ -154,7 +34,6 @@ class Preamble(Written):
     format: Literal["stream_match.index"]
     format_version: int
     earliest_compatible_version: int
-    fingerprint: str
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -190,23 +69,21 @@ def parse_manifest(text: bytes, folder: Path) -> Manifest:
             f"the index {str(folder)!r} has format version {version}, expected {FORMAT_VERSION}: build it "
             f"anew with stream-match index build MUSIC --out {folder} --replace"
         )
-    if _settings_fingerprint(text, folder) != preamble.fingerprint:
-        raise CatalogError(
-            f"the index {str(folder)!r} was made by other feature code (fingerprint "
-            f"{preamble.fingerprint}): build it again with this version of stream-match"
-        )
+    _require_own_features(text, folder)
     try:
         content = json.loads(text)
+        own = _hash(content)
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits, for one
         raise CatalogError(
             f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged: build it again"
         ) from error
-    if content.get("sha256") != _hash(content):
+    if content.get("sha256") != own:
         raise CatalogError(
             f"{MANIFEST_FILE} of the index {str(folder)!r} has been altered (its own hash is another): "
             "build it again"
         )
-    return _parse(Manifest, json.dumps(_known_parts(content, folder)).encode(), folder)
+    known = json.dumps(_known_parts(content, folder)).encode()
+    return _parse(Manifest, known, folder).as_read(content)
 
 
 def is_index(folder: Path) -> bool:
@@ -218,9 +95,18 @@ def is_index(folder: Path) -> bool:
     return True
 
 
-def text_of(manifest: Manifest) -> bytes:
-    """Return a manifest as the contents of its file, with its own hash."""
-    content = manifest.model_dump(mode="json")
+def text_of(manifest: Manifest, added: Mapping[str, Any]) -> bytes:
+    """Return a manifest as the contents of its file, with its own hash.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    added : mapping
+        From `Manifest.added`, of the one before.
+    """
+    content = {**added, **manifest.model_dump(mode="json")}
+    content["parts"] = {**content["parts"], **added.get("parts", {})}
+    content["segments"] = [segment.to_write() for segment in manifest.segments]
     return signed(content)
 
 
@@ -250,15 +136,15 @@ def manifest_text(folder: Path) -> bytes:
         If there is none.
     """
     path = folder / MANIFEST_FILE
-    if folder.exists() and not folder.is_dir():
-        raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
-    if not folder.is_dir():
-        raise CatalogError(
-            f"there is no index folder {str(folder)!r}: make one with stream-match index build"
-        )
-    if path.is_symlink() or not path.is_file():
-        raise CatalogError(f"{str(folder)!r} is not an index: it has no {MANIFEST_FILE}")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise CatalogError(f"{str(folder)!r} is a file; expected the folder of an index")
+        if not folder.is_dir():
+            raise CatalogError(
+                f"there is no index folder {str(folder)!r}: make one with stream-match index build"
+            )
+        if path.is_symlink() or not path.is_file():
+            raise CatalogError(f"{str(folder)!r} is not an index: it has no {MANIFEST_FILE}")
         with path.open("rb") as handle:
             text = handle.read(LARGEST_MANIFEST_BYTES + 1)
     except OSError as error:
@@ -303,23 +189,27 @@ def _known(parts: object, needed: set[str], folder: Path) -> object:
     return known
 
 
-def missing_files(part: PartEntry, name: str) -> list[str]:
-    """Return the files that a part should have, and of which its manifest says nothing."""
-    return [file for file in NAMES[name] if file not in part.files]
+class _Fingerprint(Written):
+    fingerprint: str
 
 
-class _Fingerprinted(Written):
+class _Settings(Written):
     settings: FeatureSettings
 
 
-def _settings_fingerprint(text: bytes, folder: Path) -> str:
-    """Return the fingerprint that the settings have here; of settings unknown here, none."""
+def _require_own_features(text: bytes, folder: Path) -> None:
+    """Refuse an index whose settings are unknown here, or would give other features."""
+    fingerprint = _parse(_Fingerprint, text, folder).fingerprint
     try:
-        return _Fingerprinted.model_validate_json(text).settings.fingerprint()
+        if _Settings.model_validate_json(text).settings.fingerprint() == fingerprint:
+            return
     except ValidationError as error:
-        if any(found["type"] == "extra_forbidden" for found in error.errors()):
-            return "unknown"
-        raise _damaged(error, folder) from error
+        if all(found["type"] != "extra_forbidden" for found in error.errors()):
+            raise _damaged(error, folder) from error
+    raise CatalogError(
+        f"the index {str(folder)!r} was made by other feature code (fingerprint {fingerprint}): "
+        "build it again with this version of stream-match"
+    )
 
 
 def _parse(model: type[_Model], text: bytes, folder: Path) -> _Model:
@@ -333,8 +223,6 @@ def _damaged(error: ValidationError, folder: Path) -> CatalogError:
     first = error.errors(include_url=False, include_input=False)[0]
     if first["loc"] == ("format",):
         return CatalogError(f"{str(folder)!r} is not an index: its {MANIFEST_FILE} belongs to something else")
-    where = ".".join(str(part) for part in first["loc"])[:80]
     return CatalogError(
-        f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged "
-        f"({where + ': ' if where else ''}{first['msg']}): build it again"
+        f"{MANIFEST_FILE} of the index {str(folder)!r} is damaged ({damage(error)}): build it again"
     )

@@ -67,13 +67,15 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     ------
     CatalogError
         If it is another array or none.
+    OSError
+        With its path, if the system does not let us map it.
     """
     try:
         # Of .npy only: no zip, no pickle, and no more memory than the file has bytes.
         array = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise
-    except (ValueError, OSError, EOFError) as error:
+    except OSError as error:  # which `mmap` raises without a path
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except (ValueError, EOFError, OverflowError) as error:
         raise CatalogError(f"{str(path)!r} is not an array: build the index again") from error
     fits = len(array.shape) == len(shape) and all(
         expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)

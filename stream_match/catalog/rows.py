@@ -27,8 +27,10 @@ class TrackRow(Written):
 
     `copies` are the sha256 of files that hold the same recording, as was found when the track was added:
     tracks that have one of these, or their own, in common are one recording. They need not be in the index
-    any more.
+    any more. What a later version adds to a row goes with it.
     """
+
+    model_config = ConfigDict(extra="allow")
 
     id: str = Field(min_length=1)
     title: str | None = None
@@ -58,6 +60,19 @@ def lines_of(rows: Sequence[TrackRow]) -> bytes:
     return "".join(row.model_dump_json() + "\n" for row in rows).encode()
 
 
+def damage(error: ValidationError) -> str:
+    """Return in a few words what is wrong with something that was written."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = f"field {'.'.join(str(part) for part in first['loc'])[:80]}" if first["loc"] else ""
+    if first["type"] == "json_invalid":
+        return "it is cut off, or no JSON"
+    if first["type"] == "value_error":  # our own words
+        return f"{where + ': ' if where else ''}{first['ctx']['error']}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    return where or "it is not what it should be"
+
+
 def parse_rows(data: bytes, folder: Path) -> Rows:
     """Read rows.
 
@@ -76,11 +91,8 @@ def parse_rows(data: bytes, folder: Path) -> Rows:
     try:
         rows = tuple(TrackRow.model_validate_json(line) for line in data.splitlines())
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:80]
         raise CatalogError(
-            f"{TRACKS_FILE} of the index {str(folder)!r} is damaged "
-            f"({where + ': ' if where else ''}{first['msg']}): build it again"
+            f"{TRACKS_FILE} of the index {str(folder)!r} is damaged ({damage(error)}): build it again"
         ) from error
     if len({row.id for row in rows}) < len(rows):
         raise CatalogError(f"{TRACKS_FILE} of the index {str(folder)!r} names a track twice: build it again")

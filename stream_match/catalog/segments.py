@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_match.catalog.manifest import (
+from stream_match.catalog.entries import (
     FileEntry,
     LshShape,
     PartEntry,

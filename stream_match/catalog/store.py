@@ -1,21 +1,16 @@
 """An index folder opened: its manifest, and everything that this names, mapped and checked."""
 
+import errno
 import logging
+import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from stream_match.catalog.manifest import (
-    CHECKED_UP_TO_BYTES,
-    PLANES,
-    SEGMENTS,
-    FileEntry,
-    Manifest,
-    manifest_text,
-    parse_manifest,
-)
+from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
+from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
@@ -101,15 +96,22 @@ def open_index(path: Path) -> OpenIndex:
         text = manifest_text(folder)
         try:
             return _open(folder, parse_manifest(text, folder))
-        except OSError as error:
-            problem = CatalogError(f"{str(error.filename or folder)!r} cannot be read: {error.strerror}")
-            problem.__cause__ = error
+        except (OSError, MemoryError) as error:
+            problem = _unreadable(error, folder)
         except CatalogError as error:
             problem = error
         # What it names may have been deleted since: then there is another manifest.
         if attempt == _ATTEMPTS - 1 or manifest_text(folder) == text:
             raise problem
     raise AssertionError
+
+
+def _unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
+    """Return what the system says: there may be nothing wrong with the index."""
+    why = getattr(error, "strerror", None) or os.strerror(errno.ENOMEM)
+    problem = CatalogError(f"{str(getattr(error, 'filename', None) or folder)!r} cannot be read: {why}")
+    problem.__cause__ = error
+    return problem
 
 
 def _open(folder: Path, manifest: Manifest) -> OpenIndex:
@@ -158,7 +160,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     Raises
     ------
     CatalogError
-        If it is missing, a link, of another length, or of other contents.
+        If it is missing, a link, of another length, or of other contents; or cannot be read.
     """
     path = folder / name
     try:
@@ -166,7 +168,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     except FileNotFoundError:
         problem = "is missing"
     except OSError as error:
-        problem = f"cannot be read ({error.strerror})"
+        raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if problem is not None:
         raise CatalogError(f"{str(path)!r} {problem}: build the index again")
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stream_match.catalog.build import BuildReport, code, read_tracks, report
-from stream_match.catalog.edit import basis_of, merged, without
+from stream_match.catalog.build import BuildReport, report
+from stream_match.catalog.coded_tracks import code, read_tracks
+from stream_match.catalog.edit import basis_of, merged, open_to_change, without
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import Metadata, read_metadata, warn_of_unknown
 from stream_match.catalog.rows import TrackRow
-from stream_match.catalog.store import OpenIndex, open_index
+from stream_match.catalog.store import OpenIndex
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.errors import CatalogError, UsageError
 from stream_match.threads import one_thread
@@ -86,7 +87,7 @@ def update_index(
     _refuse_empty(paths, found)
     table = read_metadata(metadata)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
-        old = open_index(index)
+        old = open_to_change(index)
         settings = old.manifest.settings
         todo = _difference(old, found, paths, table)
         warn_of_unknown(table, {track.id for track in found.tracks})

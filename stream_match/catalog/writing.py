@@ -24,15 +24,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_match.catalog.entries import PLANES, SEGMENTS
 from stream_match.catalog.lock import one_writer
-from stream_match.catalog.manifest import (
-    CARD_FILE,
-    MANIFEST_FILE,
-    PLANES,
-    SEGMENTS,
-    is_index,
-    parse_manifest,
-)
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, is_index, parse_manifest
 from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import held, released
 
@@ -150,6 +144,7 @@ def writing(folder: Path, check: Callable[[], None]) -> Iterator[Draft]:
     CatalogError
         If another process is writing this folder, or the disk is full or refuses.
     """
+    published = False
     try:
         check()
         with held(), _there(folder), one_writer(folder):
@@ -160,7 +155,11 @@ def writing(folder: Path, check: Callable[[], None]) -> Iterator[Draft]:
                     yield draft
                 if (draft.new / MANIFEST_FILE).exists():
                     _publish(draft, folder)
+                    published = True
     except OSError as error:
+        if published:
+            log.warning("%r has been changed, but not cleared of what was: %s", str(folder), _why(error))
+            return
         raise CatalogError(
             f"{str(folder)!r} cannot be written: {_why(error)}; nothing was changed"
         ) from error
@@ -263,8 +262,7 @@ def _named(folder: Path) -> set[str] | None:
         manifest = parse_manifest(text, folder)
     except CatalogError:
         return None
-    planes = manifest.parts.hyperplanes.folder
-    return {f"{PLANES}/{planes}", *(f"{SEGMENTS}/{segment.folder}" for segment in manifest.segments)}
+    return manifest.folders()
 
 
 def _sync_all(folder: Path) -> None:

@@ -269,8 +269,11 @@ def _index(commands: "Subparsers[Parser]") -> None:
         actions,
         "verify",
         "index:verify",
-        help="check an index for missing or altered files",
-        epilog="example: stream-match index verify models/demo\n\nexit status: 1 if something is wrong",
+        help="check an index for damage",
+        epilog="example: stream-match index verify models/demo\n\n"
+        "Every file that manifest.json names is compared with it, byte by byte, and tables with codes.\n"
+        "MODEL_CARD.md is for people and is not checked.\n\n"
+        "exit status: 1 if something is wrong",
     )
     verify.add_argument("index", type=Path, metavar="DIR")
 
@@ -278,7 +281,8 @@ def _index(commands: "Subparsers[Parser]") -> None:
 _SKIPPED = (
     "Of files in one folder that differ in their suffix only, such as song.mp3 beside song.flac,\n"
     "one is taken: a lossless one, or else the largest.\n\n"
-    "exit status: 1 if files were skipped because they could not be read; the others are in the index"
+    "exit status: 1 if files were skipped because they could not be read (the others are in the index: the\n"
+    "last line says how many), or if nothing could be done; 2 for a mistake in the arguments"
 )
 
 
@@ -333,7 +337,8 @@ def _index_compact(actions: "Subparsers[Parser]") -> None:
         epilog="example: stream-match index compact models/mine\n"
         "         stream-match index compact models/mine --refit ~/Music\n\n"
         "Tracks that are added are coded by what was fitted to the first ones. Once most of an index is\n"
-        "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.",
+        "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.\n"
+        "What a newer version of stream-match has added is never merged: that is refused.",
     )
     compact.add_argument("index", type=Path, metavar="DIR")
     compact.add_argument(

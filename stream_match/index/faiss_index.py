@@ -1,5 +1,6 @@
 """Nearest neighbours by FAISS; the only file in which faiss stands."""
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -184,6 +185,8 @@ def load_lists(path: str, *, n_codes: int, n_bits: int) -> FaissIndex:
     ------
     CatalogError
         If FAISS cannot read it, or it holds something else.
+    OSError
+        If the system does not let us map it.
     """
     import faiss
 
@@ -305,6 +308,8 @@ def load_shingles(path: str, *, n_shingles: int) -> ShingleLists:
     ------
     CatalogError
         If FAISS cannot read it, or it holds something else.
+    OSError
+        If the system does not let us map it.
     """
     import faiss
 
@@ -416,6 +421,23 @@ def _write(path: str, write: Callable[[Any, str], None], index: Any) -> None:
         raise OSError(f"{path} cannot be written: is the disk full?") from error
 
 
+def _require_mappable(path: str) -> None:
+    """Map a file as FAISS does, which does not tell what the system says.
+
+    Raises
+    ------
+    OSError
+        With its path, if that cannot be done.
+    """
+    with Path(path).open("rb") as handle:
+        try:
+            mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ).close()
+        except ValueError:  # it is empty
+            return
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
+
+
 def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
     """Return an index that is mapped from a file.
 
@@ -423,6 +445,8 @@ def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
     ------
     CatalogError
         If FAISS cannot read it.
+    OSError
+        If the system does not let us map it.
     """
     import faiss
 
@@ -431,7 +455,8 @@ def _mapped(path: str, read: Callable[[str, int], Any]) -> Any:
             # No file holds more than its length; a damaged header may claim any amount.
             faiss.set_deserialization_vector_byte_limit(Path(path).stat().st_size)
         index = read(path, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-    except (RuntimeError, OSError, MemoryError) as error:
+    except RuntimeError as error:
+        _require_mappable(path)
         raise CatalogError(f"{path} is not an index that FAISS can read: build it again") from error
     lists = faiss.downcast_InvertedLists(index.invlists) if hasattr(index, "invlists") else None
     if isinstance(lists, faiss.OnDiskInvertedLists):

@@ -135,10 +135,11 @@ class CurrentCatalogue(Generic[C]):
         # If it changed while it was loaded, the next look finds another mark and loads again.
         before, self._tracks = self._tracks, count
         self._taken, self.newest = mark, catalogue
-        log.log(
-            logging.INFO if self._refused is None else logging.WARNING,
-            "%s has %d %s now (was %d)", self._name, count, "track" if count == 1 else "tracks", before,
-        )  # fmt: skip
+        if count == before:
+            news = f"has changed (tracks: {count})"
+        else:
+            news = f"has {count} {'track' if count == 1 else 'tracks'} now (was {before})"
+        log.log(logging.INFO if self._refused is None else logging.WARNING, "%s %s", self._name, news)
         self._forget_refusals()
         self._news.set()
         self._news = asyncio.Event()

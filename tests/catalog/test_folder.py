@@ -1,8 +1,13 @@
 """An index is loaded only if it is whole, and of this program."""
 
+import errno
 import io
 import json
+import mmap
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +22,7 @@ from stream_match.catalog import (
 )
 from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
-from stream_match.catalog.manifest import FORMAT_VERSION
+from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import NAMES
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
@@ -112,6 +117,68 @@ def test_one_changed_byte_is_noticed(index, name):
     refused(index, f"{name}' has been altered")
 
 
+@pytest.mark.parametrize("checked", [True, False])
+def test_what_the_system_refuses_is_told_as_the_system_says_it(index, checked):
+    """With ever more file descriptors to be had, until they are enough."""
+    script = """
+import os, resource, sys
+from pathlib import Path
+from stream_match.catalog import load_index, store
+from stream_match.errors import CatalogError
+
+index = Path(sys.argv[1])
+load_index(index)
+if sys.argv[2] == "False":
+    store.CHECKED_UP_TO_BYTES = 1000
+most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for allowed in range(len(os.listdir("/proc/self/fd")) - 1, 60):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    told = "none"
+    try:
+        load_index(index)
+    except CatalogError as error:
+        told = str(error)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    print(told)
+    if told == "none":
+        break
+"""
+    command = [sys.executable, "-c", script, str(index), str(checked)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert told.pop() == "none"
+    assert len(told) > 8
+    assert all(line.endswith("cannot be read: Too many open files") for line in told), told
+    assert any(".npy' cannot" in line for line in told)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOMEM])
+def test_what_cannot_be_mapped_is_told_with_its_name(index, monkeypatch, code):
+    def failing(*_args, **_kwargs):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(mmap, "mmap", failing)
+    with pytest.raises(CatalogError, match=rf"\.npy' cannot be read: {os.strerror(code)}$"):
+        load_index(index)
+
+
+def test_too_little_memory_is_told(index, monkeypatch):
+    def failing(*_args, **_kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(segments_on_disk, "build_faiss", failing)
+    with pytest.raises(CatalogError, match=r"cannot be read: Cannot allocate memory$"):
+        load_index(index)
+
+
+def test_a_folder_that_may_not_be_entered_is_told(index, monkeypatch):
+    def failing(path, **_kwargs):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", failing)
+    with pytest.raises(CatalogError, match=r"manifest\.json' cannot be read: Permission denied"):
+        load_index(index)
+
+
 def test_a_link_in_a_files_place_is_not_followed(index):
     path = find(index, "chroma_codes.npy")
     path.rename(index.parent / "chroma_codes.npy")
@@ -146,7 +213,7 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ({"segments": [1]}, "segments"),
         ({"segments": {"a": 1}}, "segments"),
         ({"parts": []}, "parts"),
-        ({"parts": {}}, "parts.hyperplanes: Field required"),
+        ({"parts": {}}, "parts.hyperplanes is missing"),
         (
             {"parts": {"hyperplanes": {"version": 2}}},
             "part 'hyperplanes' .* has version 2, and this version of stream-match reads 1: take a newer one",
@@ -155,12 +222,40 @@ def test_a_pipe_in_a_files_place_does_not_hang(index):
         ({"excess": -1}, "excess"),
         ({"excess": 1.6}, "excess"),
         ({"excess": float("nan")}, "excess"),
-        ({"settings": []}, "settings: Input should be an object"),
+        ({"settings": []}, "damaged .field settings.:"),
     ],
 )
 def test_a_hostile_or_foreign_manifest_is_refused(index, change, message):
     resign(index, lambda manifest: manifest.update(change))
     refused(index, message)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"generation": "1"}, "damaged (field generation): build it again"),
+        ({"segments": []}, "damaged (field segments): build it again"),
+        ({"parts": {}}, "damaged (field parts.hyperplanes is missing): build it again"),
+        ({"fingerprint": 1}, "damaged (field fingerprint): build it again"),
+        ({"settings": {"n_bits": 257}}, "damaged (field settings"),
+        ({"format_version": "3"}, "damaged (field format_version): build it again"),
+        (None, "damaged (it is cut off, or no JSON): build it again"),
+    ],
+)
+def test_damage_is_told_in_plain_words(index, change, words):
+    if change is None:
+        text = (index / "manifest.json").read_bytes()
+        (index / "manifest.json").write_bytes(text[:1000])
+    else:
+        resign(index, lambda manifest: manifest.update(change))
+    with pytest.raises(CatalogError) as caught:
+        load_index(index)
+    assert words in str(caught.value)
+
+
+def test_a_damaged_row_is_told_in_plain_words(index):
+    forge(index, "tracks.jsonl", b'{"id": ""}\n')
+    refused(index, r"tracks\.jsonl .* is damaged .field id.: build it again")
 
 
 def test_settings_of_another_program_are_another_fingerprint(index):
@@ -279,6 +374,13 @@ def test_a_faiss_index_that_does_not_find_its_own_codes_is_found_by_verify(index
     reading = segments_on_disk.build_faiss
     monkeypatch.setattr(segments_on_disk, "build_faiss", lambda codes, **kwargs: reading(~codes, **kwargs))
     assert verify_index(index) == ["the FAISS index does not find its own codes: build the index again"]
+
+
+@pytest.mark.parametrize("change", ["missing", "altered"])
+def test_the_card_is_for_people_and_not_verified(index, change):
+    card = index / "MODEL_CARD.md"
+    card.unlink() if change == "missing" else card.write_text("ours")
+    assert verify_index(index) == []
 
 
 def test_verify_names_everything_at_once(index):

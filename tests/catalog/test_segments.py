@@ -1,11 +1,13 @@
-"""Segments: how many there come to be, which tracks are copies over them, and folders of later versions."""
+"""Segments: how many there come to be, which tracks are copies over them, and what is refused in them."""
 
-import json
-import logging
+import errno
+import mmap
+import os
 import shutil
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import faiss
@@ -116,79 +118,6 @@ def test_one_that_is_a_copy_of_two_joins_them(tmp_path):
         assert groups(index) == []
 
 
-@pytest.fixture
-def future(index):
-    """A folder of a later version: more keys, more parts, a newer part for versions."""
-    (segment,) = (index / "segments").iterdir()
-    (segment / "descriptors.npy").write_bytes(b"of another kind")
-    (segment / "notes.bin").write_bytes(b"more")
-
-    def grow(manifest):
-        manifest["loudness"] = {"mean": -14.0, "deep": [[1, {"a": None}]]}
-        manifest["format_version"] = 4  # and this program can read it, it says
-        manifest["counts"]["artists"] = 3
-        manifest["parts"]["classes"] = {"version": 7, "names": ["a"]}
-        manifest["parts"]["odd"] = [1, 2]
-        entry = manifest["segments"][0]
-        entry["mean"] = 0.5
-        entry["parts"]["descriptors"] = {
-            "version": 2,
-            "files": {"descriptors.npy": {"bytes": 15, "sha256": "0" * 64}, "../../x": 3},
-        }
-        entry["parts"]["versions"]["version"] = 2
-        entry["parts"]["versions"]["files"]["notes.bin"] = {"bytes": 4, "sha256": sha256(b"more")}
-        entry["parts"]["recordings"]["files"]["lsh_starts.npy"]["mode"] = 1
-
-    resign(index, grow)
-    path = next(segment.glob("tracks.jsonl"))
-    rows = [json.loads(line) | {"year": 1999} for line in path.read_text().splitlines()]
-    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    path.write_bytes(data)
-    entry = {"bytes": len(data), "sha256": sha256(data)}
-    resign(index, lambda m: m["segments"][0]["parts"]["recordings"]["files"].update({"tracks.jsonl": entry}))
-    return index
-
-
-def test_a_folder_of_a_later_version_is_read_as_far_as_it_is_known(future, built, caplog):
-    with caplog.at_level(logging.WARNING):
-        catalogue = load_index(future)
-    assert [record.message for record in caplog.records] == [
-        f"the index {str(future)!r} has no part for versions that can be read here: they are not looked for"
-    ]
-    assert catalogue.harmony is None
-    known = load_index(built)
-    assert catalogue.tracks.named == known.tracks.named
-    np.testing.assert_array_equal(catalogue.segments[0].words, known.segments[0].words)
-    assert verify_index(future) == []
-    info = describe_index(future)
-    assert info.parts == {"hyperplanes": 1, "recordings": 1}
-    assert len(list_tracks(future)) == 5
-
-
-def test_a_folder_of_a_later_version_can_be_changed(future, tmp_path):
-    remove_tracks(future, ["disc 0/song0"])
-    assert len(load_index(future).tracks.named) == 4
-    add_tracks(future, [write(tmp_path / "new.wav", song(9, 3.0))], jobs=1)
-    compact_index(future)
-    assert verify_index(future) == []
-    assert len(list_tracks(future)) == 5
-
-
-@pytest.mark.parametrize("part", ["hyperplanes", "recordings"])
-def test_what_cannot_be_done_without_is_refused_in_a_later_version(index, part):
-    def newer(manifest):
-        for parts in (manifest["parts"], manifest["segments"][0]["parts"]):
-            if part in parts:
-                parts[part]["version"] = 2
-
-    resign(index, newer)
-    with pytest.raises(
-        CatalogError,
-        match=f"part '{part}' of the index .* has version 2, .* take a newer one",
-    ):
-        load_index(index)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -205,7 +134,7 @@ def test_what_cannot_be_done_without_is_refused_in_a_later_version(index, part):
         (lambda entry: entry["lsh"].update(key_bits=24), "expected"),
         (lambda entry: entry["lsh"].update(key_bits=60), "key_bits"),
         (lambda entry: entry["lsh"].update(tables=0), "tables"),
-        (lambda entry: entry["parts"].pop("recordings"), "recordings: Field required"),
+        (lambda entry: entry["parts"].pop("recordings"), "recordings is missing"),
         (lambda entry: entry["parts"]["recordings"]["files"].pop("codes.npy"), "says nothing of"),
         (lambda entry: entry["parts"]["recordings"]["files"].clear(), "says nothing of"),
         (
@@ -272,6 +201,45 @@ def test_rows_that_do_not_exist_harm_nobody_where_they_are_not_looked_for(index,
     own = hits.track < 5
     assert own.any()
     assert (hits.position[own] < catalogue.tracks.length[hits.track[own]]).all()
+
+
+@pytest.mark.parametrize("name", ["neighbours.faiss", "shingles.faiss"])
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM])
+def test_lists_that_the_system_does_not_let_us_map_are_told_so(tmp_path, monkeypatch, name, code):
+    """FAISS says only that it failed."""
+    path = tmp_path / name
+    path.write_bytes(b"whatever")
+    load = {
+        "neighbours.faiss": partial(faiss_index.load_lists, n_codes=1, n_bits=256),
+        "shingles.faiss": partial(faiss_index.load_shingles, n_shingles=1),
+    }[name]
+    with pytest.raises(CatalogError, match="is not an index that FAISS can read"):
+        load(str(path))
+
+    def failing(*_args, **_kwargs):
+        raise OSError(code, os.strerror(code))
+
+    if code == errno.ENOMEM:
+        monkeypatch.setattr(mmap, "mmap", failing)
+    else:
+        monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        load(str(path))
+
+
+def test_counts_that_contradict_each_other_are_told_where_nobody_has_looked(index, tmp_path, monkeypatch):
+    monkeypatch.setattr("stream_match.catalog.store.CHECKED_UP_TO_BYTES", 1000)
+    (path,) = index.rglob("audible.npy")
+    audible = np.load(path)
+    audible[:50] = False
+    np.save(path, audible)
+    load_index(index)
+    before = contents(index)
+    long = write(tmp_path / "long.wav", song(9, 60.0))
+    for change in (lambda: add_tracks(index, [long], jobs=1), lambda: compact_index(index)):
+        with pytest.raises(CatalogError, match=r"contradicts itself .counts.: build the index again"):
+            change()
+    assert contents(index) == before
 
 
 @pytest.fixture(scope="module")

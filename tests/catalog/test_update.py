@@ -189,6 +189,10 @@ def test_without_the_audio_of_all_tracks_nothing_is_refitted(index, folder):
     with pytest.raises(UsageError, match=r"the audio of the track 'disc 0/song0' is not in"):
         compact_index(index, refit=[folder / "disc 1"], jobs=1)
     (folder / "disc 0" / "song4.wav").write_bytes(b"no audio")
-    with pytest.raises(CatalogError, match=r"song4\.wav.*; without it the index cannot be fitted anew"):
+    (folder / "away").symlink_to(folder / "unplugged")  # which holds none of its tracks
+    with pytest.raises(
+        CatalogError,
+        match=r"song4\.wav' .*; without the track 'disc 0/song4' the index cannot be fitted anew",
+    ):
         compact_index(index, refit=[folder], jobs=1)
     assert contents(index) == before

@@ -22,6 +22,7 @@ from stream_match.catalog import (
     remove_tracks,
     verify_index,
 )
+from stream_match.catalog import writing as writing_module
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.errors import CatalogError, UsageError
@@ -44,16 +45,17 @@ def song9(tmp_path_factory):
 
 # Everything that changes a disk, and what is done in the end; counted, and broken at one of them.
 BROKEN = """
-import errno, os, pathlib, shutil, signal, sys
+import errno, fcntl, os, pathlib, shutil, signal, sys
 import numpy as np
 from stream_match.catalog import (
-    add_tracks, build, build_index, compact_index, edit, remove_tracks
+    add_tracks, build, build_index, compact_index, edit, remove_tracks, update_index
 )
 from stream_match.errors import StreamMatchError
 
-what, how, index, old, *given = sys.argv[1:]
+what, index, old, *given = sys.argv[1:]
+what, _, without_locks = what.partition(" ")
 index, old = pathlib.Path(index), pathlib.Path(old)
-left = 1 << 30
+how, left = "", 1 << 30
 
 def broken(function, *, deletes=False):
     def called(*args, **kwargs):
@@ -71,9 +73,19 @@ for place, name, deletes in [
     (pathlib.Path, "rename", 0), (pathlib.Path, "replace", 0), (pathlib.Path, "mkdir", 0),
     (pathlib.Path, "unlink", 1), (pathlib.Path, "rmdir", 1), (pathlib.Path, "write_bytes", 0),
     (pathlib.Path, "write_text", 0), (os, "fsync", 0), (os, "ftruncate", 0), (os, "pwrite", 0),
-    (shutil, "rmtree", 1), (np, "save", 0),
+    (shutil, "rmtree", 1), (np, "save", 0), (os, "write", 0),
 ]:
     setattr(place, name, broken(getattr(place, name), deletes=bool(deletes)))
+
+def opening(path, flags, *args, opened=os.open, made=broken(os.open), **kwargs):
+    return (made if flags & os.O_CREAT else opened)(path, flags, *args, **kwargs)
+
+def no_locks(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+os.open = opening
+if without_locks:
+    fcntl.flock = no_locks
 
 def act():
     paths = [pathlib.Path(path) for path in given]
@@ -82,7 +94,9 @@ def act():
         "replace": lambda: build_index(paths, index, jobs=1, replace=True),
         "add": lambda: add_tracks(index, paths, jobs=1),
         "remove": lambda: remove_tracks(index, given),
+        "update": lambda: update_index(index, paths, jobs=1),
         "compact": lambda: compact_index(index),
+        "refit": lambda: compact_index(index, refit=paths, jobs=1),
     }[what]()
 
 def again():
@@ -97,44 +111,48 @@ def fit(read, settings, fit=edit.fit):
     fitted[:] = fitted or [fit(read, settings)]
     return fitted[0]
 
-build.fit = fit
+build.fit = edit.fit = fit
 again()
 act()
-for moment in range(1000):
-    left = 1 << 30
-    again()
-    child = os.fork()
-    if child == 0:
-        left = moment
-        try:
-            act()
-        except StreamMatchError as error:
-            print(error, flush=True)
-            os._exit(9)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    left = 1 << 30
-    code = os.waitstatus_to_exitcode(status)
-    kept = index.with_name(f"{index.name}-{moment}")
-    if index.exists():
-        shutil.copytree(index, kept)
-    print("moment", moment, code, flush=True)
-    if code == 0:
-        break
+for how in ("killed", "full"):
+    for moment in range(1000):
+        left = 1 << 30
+        again()
+        child = os.fork()
+        if child == 0:
+            left = moment
+            try:
+                act()
+            except StreamMatchError as error:
+                print(how, "told", error, flush=True)
+                os._exit(9)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        left = 1 << 30
+        code = os.waitstatus_to_exitcode(status)
+        if index.exists():
+            shutil.copytree(index, index.with_name(f"{how}-{moment}"))
+        print(how, "code", code, flush=True)
+        if code == 0:
+            break
 """
 
 
-def broken_at_every_write(what, how, index, old, *given):
-    """The exit code after each, and where the index as it was left lies."""
-    command = [sys.executable, "-c", BROKEN, what, how, str(index), str(old), *map(str, given)]
+def broken_at_every_write(what, index, old, *given):
+    """For each way: the exit code after each write, where the index as it was left lies, what was told."""
+    command = [sys.executable, "-c", BROKEN, what, str(index), str(old), *map(str, given)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("moment")]
-    told = [line for line in done.stdout.splitlines() if not line.startswith("moment")]
-    codes = [int(code) for _, _, code in lines]
-    assert codes[-1] == 0
-    assert len(codes) > 8
-    return codes[:-1], [index.with_name(f"{index.name}-{moment}") for moment in range(len(codes))], told
+    lines = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    walks = {}
+    for how in ("killed", "full"):
+        codes = [int(words) for one, kind, words in lines if (one, kind) == (how, "code")]
+        assert codes[-1] == 0
+        assert len(codes) > 8
+        left = [index.with_name(f"{how}-{moment}") for moment in range(len(codes))]
+        told = [words for one, kind, words in lines if (one, kind) == (how, "told")]
+        walks[how] = codes[:-1], left, told
+    return walks
 
 
 @pytest.fixture(scope="module")
@@ -152,15 +170,23 @@ CHANGES = {
     "replace": ["{new}"],
     "add": ["{new}"],
     "remove": ["a"],
+    "remove without locks": ["a"],
+    "update": ["{music}/a.wav", "{new}"],
     "compact": [],
+    "refit": ["{music}/a.wav", "{music}/b.wav"],
 }
 
 
+@pytest.fixture(scope="module", params=CHANGES)
+def walks(request, two, song9, tmp_path_factory):
+    """A change that is broken at every write, in each way; the parent of `two` has its music."""
+    given = [argument.format(new=song9, music=two.parent) for argument in CHANGES[request.param]]
+    return broken_at_every_write(request.param, tmp_path_factory.mktemp("walk") / "index", two, *given)
+
+
 @pytest.mark.parametrize("how", ["killed", "full"])
-@pytest.mark.parametrize("what", CHANGES)
-def test_broken_at_any_write_leaves_one_of_both_generations_whole(what, how, two, song9, tmp_path):
-    given = [argument.format(new=song9) for argument in CHANGES[what]]
-    codes, left, told = broken_at_every_write(what, how, tmp_path / "index", two, *given)
+def test_broken_at_any_write_leaves_one_of_both_generations_whole(how, walks, two):
+    codes, left, told = walks[how]
     assert set(codes) == {-signal.SIGKILL if how == "killed" else 9}
     before, after = read_manifest(two), read_manifest(left[-1])
     generations = []
@@ -185,9 +211,17 @@ def test_broken_at_any_write_leaves_one_of_both_generations_whole(what, how, two
             assert names(folder) == ["MODEL_CARD.md", "manifest.json", "planes", "segments"]
 
 
+@pytest.fixture(scope="module")
+def first_builds(song9, tmp_path_factory):
+    place = tmp_path_factory.mktemp("first")
+    return broken_at_every_write("build", place / "index", place / "none", song9)
+
+
 @pytest.mark.parametrize("how", ["killed", "full"])
-def test_a_first_build_that_is_broken_leaves_nothing_or_what_the_next_one_takes_over(how, song9, tmp_path):
-    codes, left, _ = broken_at_every_write("build", how, tmp_path / "index", tmp_path / "none", song9)
+def test_a_first_build_that_is_broken_leaves_nothing_or_what_the_next_one_takes_over(
+    how, first_builds, song9
+):
+    codes, left, _ = first_builds[how]
     for number, folder in enumerate(left[:-1]):
         if how == "full":
             assert not folder.exists()
@@ -272,6 +306,25 @@ def test_a_lock_that_cannot_be_deleted_does_not_say_that_nothing_was_changed(ind
     remove_tracks(index, ["disc 0/song0"])
     assert len(ids(index)) == 4
     assert "could not be deleted: Input/output error" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["listing", "closing"])
+def test_what_breaks_after_the_change_does_not_say_that_nothing_was_changed(index, monkeypatch, caplog, what):
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    publishing = writing_module._publish
+
+    def publish(*args):
+        publishing(*args)
+        place, name = {"listing": (Path, "iterdir"), "closing": (os, "close")}[what]
+        patch.setattr(place, name, failing)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing_module, "_publish", publish)
+        remove_tracks(index, ["disc 0/song0"])
+    assert len(ids(index)) == 4
+    assert "has been changed, but not cleared of what was: Input/output error" in caplog.text
 
 
 STRANGERS = [".DS_Store", "segments/.DS_Store", "planes/.nfs0001", "segments/notes.txt"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from codes import flipped, random_codes, reference_of
 
+from stream_match.index import copies
 from stream_match.index.catalogue import grouped
 from stream_match.index.copies import copies_of, groups_by_label
 
@@ -28,6 +29,14 @@ def test_different_tracks_are_recordings_of_their_own():
 
 def test_copies_share_the_first_ones_number():
     assert groups(random_codes(300, 3, 256), SONG, random_codes(90, 4, 256), SONG) == [0, 1, 2, 1]
+
+
+def test_however_many_tracks_are_looked_at_together_the_same_are_copies(monkeypatch):
+    tracks = [SONG, random_codes(300, 3, 256), flipped(SONG, 0.05, 1), JINGLE, SONG, flipped(JINGLE, 0.1, 2)]
+    expected = [0, 1, 0, 3, 0, 3]
+    for at_once in (1, 2, 5, 100):
+        monkeypatch.setattr(copies, "_TRACKS_AT_ONCE", at_once)
+        assert groups(*tracks) == expected
 
 
 def test_many_copies_are_one_recording():

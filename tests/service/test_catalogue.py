@@ -106,6 +106,13 @@ def test_a_new_generation_is_loaded_once_and_taken_up_by_every_engine(folder, ca
     assert said(caplog) == [("INFO", f"the index {str(folder.path)!r} has 3 tracks now (was 2)")]
 
 
+def test_as_many_tracks_as_before_are_not_told_as_news(folder, caplog):
+    at = [(10, lambda: folder.put("toy", "another"))]
+    engines, _, _ = heard(folder, *tapes(1), at=at)
+    assert [len(engine.taken_up) for engine in engines] == [1]
+    assert said(caplog) == [("INFO", f"the index {str(folder.path)!r} has changed (tracks: 2)")]
+
+
 def test_while_nothing_changes_nothing_is_loaded_nor_said(folder, caplog):
     engines, _, _ = heard(folder, *tapes(2, 300))
     assert folder.loads == 1
