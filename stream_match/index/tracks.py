@@ -66,10 +66,25 @@ class Tracks:
         """Return the number that each of these tracks has in another table [shape=(n_all,), dtype=int64].
 
         Tracks with a name are found by their ids. Those of a background are the same if both have the same
-        one: rivals that were found among them stay, too. All others are `GONE`.
+        one: rivals that were found among them stay, too. All others are `GONE`. It is found out once for two
+        tables, for all engines that share them, and is not to be written.
         """
+        for table, numbers in self._found:
+            if table is newer:
+                return numbers
+        numbers = self._looked_for(newer)
+        self._found[:] = [(newer, numbers)]
+        return numbers
+
+    @cached_property
+    def _found(self) -> list[tuple["Tracks", Int64]]:
+        """The table that these tracks were last looked for in, and their numbers there; one at most."""
+        return []
+
+    def _looked_for(self, newer: "Tracks") -> Int64:
         numbers = np.full(len(self), GONE, np.int64)
         numbers[: len(self.named)] = [newer.numbers.get(track.id, GONE) for track in self.named]
         if np.array_equal(self.length[len(self.named) :], newer.length[len(newer.named) :]):
             numbers[len(self.named) :] = np.arange(len(newer.named), len(newer))
+        numbers.flags.writeable = False
         return numbers

@@ -109,6 +109,7 @@ class Decision:
         self._follow_offsets = _FOLLOW_OFFSETS * np.float32(self._spans.scale)
         self._matches: list[Match] = []
         self._ended: list[Match] = []
+        self._away: dict[str, Match] = {}  # the last of each track that was removed, by its id
         self._objections: list[Objection | None] = []
         self._performed: dict[int, float] = {}
         self._count = 0
@@ -134,13 +135,27 @@ class Decision:
         gone = [match for match in self._matches if numbers[match.best.track] == GONE]
         facts = [self._teller.tell(match, "ended", clock) for match in gone]
         self.recordings_over += sum(match.trail.proved for match in gone)
+        self._away |= {
+            self._catalogue.tracks[match.best.track].id: match
+            for match in (*self._ended, *gone)
+            if numbers[match.best.track] == GONE
+        }
         self._matches = _renumbered(self._matches, numbers)
-        self._ended = _renumbered(self._ended, numbers)
+        self._ended = _renumbered(self._ended, numbers) + self._returned(catalogue)
         self._performed = {
             int(numbers[track]): now for track, now in self._performed.items() if numbers[track] != GONE
         }
         self._know(catalogue)
         return facts
+
+    def _returned(self, catalogue: CataloguePort) -> list[Match]:
+        """Return what has ended of tracks that had been removed and are back: it is not to be heard twice."""
+        back = {track_id: catalogue.tracks.numbers.get(track_id) for track_id in self._away}
+        return [
+            replace(match, best=replace(match.best, track=number, same=()), runner_up=None)
+            for track_id, number in back.items()
+            if number is not None and (match := self._away.pop(track_id))
+        ]
 
     @property
     def sounding(self) -> bool:
@@ -198,10 +213,13 @@ class Decision:
                 seen = self._placed_again(seen, query)
             if self._newsworthy(seen, clock):
                 facts.append(self._teller.tell(seen, "updated", clock))
-                seen = _told(seen, facts[-1])
+                seen = self._told(seen, clock)
             going.append(seen)
         self._matches = going
         self._ended = [match for match in self._ended if query.now - match.now < self._longest]
+        self._away = {
+            track_id: match for track_id, match in self._away.items() if query.now - match.now < self._longest
+        }
         self._performed = {
             track: now for track, now in self._performed.items() if query.now - now < self._longest
         }
@@ -224,7 +242,7 @@ class Decision:
                 continue
             match = self._new(query, placed, self._runner_up(query, candidates, candidate), clock)
             facts.append(self._teller.tell(match, "started", clock))
-            self._matches.append(_told(match, facts[-1]))
+            self._matches.append(self._told(match, clock))
             self._count += 1
         return facts
 
@@ -234,6 +252,7 @@ class Decision:
         facts = [self._teller.tell(match, "ended", clock) for match in placed]
         self._matches = []
         self._ended = []
+        self._away = {}
         self._performed = {}
         return facts
 
@@ -439,6 +458,12 @@ class Decision:
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
 
+    def _told(self, match: Match, clock: Clock) -> Match:
+        """Return the match after the world was told of it."""
+        stream_s = clock.stream_s(match.now)
+        offset_s = self._teller.reference_s(match, clock) - stream_s
+        return replace(match, told_kind=match.kind, told_s=stream_s, told_offset_s=offset_s)
+
 
 def _renumbered(matches: list[Match], numbers: Int64) -> list[Match]:
     """Return the matches of tracks that are still there, under their new numbers."""
@@ -487,13 +512,3 @@ def _falls_silent(query: Query) -> bool:
 def _long_unheard(match: Match, query: Query, clock: Clock) -> bool:
     """Return whether a match was not heard for longer than a pause: in a silence that its track holds."""
     return (query.now - match.heard) * clock.code_s > MAX_PAUSE_S
-
-
-def _told(match: Match, facts: MatchFacts) -> Match:
-    """Return the match after the world was told of it."""
-    return replace(
-        match,
-        told_kind=facts.kind,
-        told_s=facts.stream_s,
-        told_offset_s=facts.reference_s - facts.stream_s,
-    )

@@ -27,6 +27,7 @@ from stream_match.match.scoring import Scorer
 from stream_match.match.telling import Clock, Match
 
 Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
 
 DECISION_S = 0.37
 """From one decision to the next. The lengths of a `Trail` are counted in decisions."""
@@ -137,18 +138,23 @@ class Matcher:
         ranked = sorted(self._unclaimed.values(), key=lambda kept: -kept[0])
         return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
 
-    def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
+    def take_up(self, catalogue: CataloguePort, numbers: Int64) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue, made with the same settings.
 
         With other hyperplanes, what was heard so far cannot be compared any more. Matches go on all the same,
         and are followed by what is heard from now on.
+
+        Parameters
+        ----------
+        catalogue : CataloguePort
+        numbers : np.ndarray [shape=(n_all,), dtype=int64]
+            From `Tracks.renumbered`.
 
         Returns
         -------
         list of MatchFacts
             The ends of matches whose tracks are not in it.
         """
-        numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
         facts = self._decision.take_up(catalogue, numbers, self._clock)
         self._scorer.take_up(catalogue)
         self._proposals.take_up(catalogue, numbers)

@@ -37,6 +37,7 @@ class Recogniser:
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
         self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
         self._names: dict[str, Match | Version] = {}
+        self._over = 0  # recordings, as far as the version lane knows: some end when a catalogue is taken up
         self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
@@ -75,7 +76,6 @@ class Recogniser:
         while len(frames):
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
-            over = self._recordings.recordings_over
             sounding = self._versions.sounding if self._versions else None
             facts += self._named(self._recordings.feed(portion, sounding), self._versions)
             if self._versions is not None:
@@ -85,10 +85,11 @@ class Recogniser:
                         chroma,
                         muted=self._recordings.sounding,
                         explaining=self._recordings.explaining,
-                        explained=self._recordings.recordings_over > over,
+                        explained=self._recordings.recordings_over > self._over,
                     ),
                     self._recordings,
                 )
+                self._over = self._recordings.recordings_over
             self._frames += len(portion)
         return facts
 
@@ -131,7 +132,7 @@ class Recogniser:
                 "the catalogue was made with other settings, or has other lanes, than before"
             )
         numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
-        facts = self._named(self._recordings.take_up(catalogue), None)
+        facts = self._named(self._recordings.take_up(catalogue, numbers), None)
         if self._versions is not None and catalogue.harmony is not None:
             ended = self._versions.take_up(catalogue.harmony, catalogue.tracks.named, numbers)
             facts += self._named(ended, None)

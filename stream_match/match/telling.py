@@ -147,7 +147,7 @@ class Teller:
         self._tracks = catalogue.tracks
 
     def reference_s(self, match: Match, clock: Clock) -> float:
-        """Return the place in the track that sounds now.
+        """Return the place on the line of a match that would sound now; it may lie behind the track's end.
 
         Codes of what is heard and of the reference fit where their middles meet: at another speed, their
         ends do not.
@@ -165,8 +165,9 @@ class Teller:
         return max(ended_s, match.started_s)
 
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
-        """Put a match into words."""
+        """Put a match into words; the place that is told is one of its track."""
         best = match.best
+        latest_s = clock.reference_s(max(0, int(self._tracks.length[best.track]) - 1))
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
@@ -175,7 +176,7 @@ class Teller:
             ended_s=self.ended_s(match, clock) if phase == "ended" else None,
             track=self._tracks[best.track],
             kind=match.kind,
-            reference_s=self.reference_s(match, clock),
+            reference_s=min(self.reference_s(match, clock), latest_s),
             speed=match.speed,
             semitones=match.semitones(),
             score=best.score,
