@@ -411,7 +411,7 @@ def differing_along(words, first, length, query, heard, head, speed, shift, stri
 
 
 def bits_differing(codes, newest_first):
-    """Bits that differ if what was heard, a code per position, ends at each position; before it, half of them."""
+    """Bits that differ if what was heard, a code per position, ends at each one; before the track, half."""
     track, query = ([int.from_bytes(code.tobytes()) for code in some] for some in (codes, newest_first))
     half = 8 * codes.shape[1] // 2
     return [
