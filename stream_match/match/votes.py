@@ -183,7 +183,10 @@ class VoteWindow:
         per_track: int,
         groups: Int64 | None = None,
     ) -> Cells:
-        """Return the heaviest cells.
+        """Return the heaviest cells: those that a slow loop over all of them takes one by one.
+
+        Where two weigh the same but for the order in which votes were added up, the last digit decides. That
+        order is the same for any index and any blocks: by moment, then as the voters answer.
 
         Parameters
         ----------
