@@ -76,20 +76,19 @@ class Recogniser:
         while len(frames):
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
-            sounding = self._versions.sounding if self._versions else None
+            sounding = self._versions.decision.track if self._versions else None
             facts += self._named(self._recordings.feed(portion, sounding), self._versions)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                facts += self._named(
-                    self._versions.feed(
-                        chroma,
-                        muted=self._recordings.sounding,
-                        explaining=self._recordings.explaining,
-                        explained=self._recordings.recordings_over > self._over,
-                    ),
-                    self._recordings,
+                known = self._recordings.decision
+                told = self._versions.feed(
+                    chroma,
+                    muted=known.sounding,
+                    explaining=known.explaining,
+                    explained=known.recordings_over > self._over,
                 )
-                self._over = self._recordings.recordings_over
+                facts += self._named(told, self._recordings)
+                self._over = known.recordings_over
             self._frames += len(portion)
         return facts
 
@@ -151,7 +150,7 @@ class Recogniser:
         named = []
         for one in facts:
             if one.phase == "started" and other is not None:
-                given = other.hand_over(self._catalogue.tracks.numbers[one.track.id])
+                given = other.decision.hand_over(self._catalogue.tracks.numbers[one.track.id])
                 if given is not None:
                     self._names[one.match_id] = self._names.pop(given.match_id, given)
             match = self._names.get(one.match_id)

@@ -9,7 +9,7 @@ import numpy as np
 from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
-from stream_match.match import calibration
+from stream_match.match.calibration import RECORDINGS
 from stream_match.match.candidate import Candidate
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.trail import Trail
@@ -180,8 +180,8 @@ class Teller:
             speed=match.speed,
             semitones=match.semitones(),
             score=best.score,
-            confidence=calibration.confidence(best.score),
-            false_alarms_per_hour=calibration.false_alarms_per_hour(best.score),
+            confidence=RECORDINGS.confidence(best.score),
+            false_alarms_per_hour=RECORDINGS.false_alarms_per_hour(best.score),
             evidence=self._evidence(match, clock),
         )
 

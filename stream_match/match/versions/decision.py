@@ -12,16 +12,14 @@ One at a time: two pieces at once are no version of either. Every start has its 
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.events import MatchFacts, Track
 from stream_match.index.harmony import HarmonyLines
+from stream_match.index.tracks import Numbers
 from stream_match.match.look import Objection, Standing
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.scoring import RECENT_STEPS
 from stream_match.match.versions.telling import Clock, Match, tell
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_GAP_STEPS = 13
 """A version that has not been heard for so long, 4.8 s, has ended; each hearing looks back 6 s itself."""
@@ -59,15 +57,8 @@ class Decision:
         self._ended_s: dict[str, float] = {}  # by the tracks' ids: one may be removed, and come back
         self._count = 0
 
-    def take_up(self, tracks: tuple[Track, ...], numbers: Int64) -> None:
-        """Go on with other numbers of tracks; what sounds must be among them.
-
-        Parameters
-        ----------
-        tracks : tuple of Track
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def take_up(self, tracks: tuple[Track, ...], numbers: Numbers) -> None:
+        """Go on with other numbers of tracks; what sounds must be among them."""
         self._tracks = tracks
         if self._match is not None:
             best, runner_up = self._match.best.renumbered(numbers), self._match.runner_up
