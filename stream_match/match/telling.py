@@ -167,7 +167,11 @@ class Teller:
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
         """Put a match into words; the place that is told is one of its track."""
         best = match.best
-        latest_s = clock.reference_s(max(0, int(self._tracks.length[best.track]) - 1))
+        reference_s = self.reference_s(match, clock)
+        if match.heard < match.now:  # and its line may have left the track
+            reference_s = min(
+                reference_s, clock.reference_s(max(0, int(self._tracks.length[best.track]) - 1))
+            )
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
@@ -176,7 +180,7 @@ class Teller:
             ended_s=self.ended_s(match, clock) if phase == "ended" else None,
             track=self._tracks[best.track],
             kind=match.kind,
-            reference_s=min(self.reference_s(match, clock), latest_s),
+            reference_s=reference_s,
             speed=match.speed,
             semitones=match.semitones(),
             score=best.score,
