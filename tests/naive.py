@@ -410,6 +410,19 @@ def differing_along(words, first, length, query, heard, head, speed, shift, stri
     return [sum(counted[:window]) for window in windows], steps
 
 
+def bits_differing(codes, newest_first):
+    """Bits that differ if what was heard, a code per position, ends at each one; before the track, half."""
+    track, query = ([int.from_bytes(code.tobytes()) for code in some] for some in (codes, newest_first))
+    half = 8 * codes.shape[1] // 2
+    return [
+        sum(
+            (track[head - back] ^ code).bit_count() if back <= head else half
+            for back, code in enumerate(query)
+        )
+        for head in range(len(track))
+    ]
+
+
 def nearest_places(tracks, queries, asked, most):
     """Per query, (distance, track, position) of what is strictly nearer than the last of those asked for."""
     found = []

@@ -1,18 +1,37 @@
 """An engine that goes on with another snapshot of its catalogue, between any two blocks."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from music import PIECES, RATE_HZ, SETTINGS, catalogue, check_lives, cut, frames_of, noise, piece, silence
+from music import (
+    PIECES,
+    RATE_HZ,
+    SETTINGS,
+    catalogue,
+    check_lives,
+    cut,
+    frames_of,
+    noise,
+    piece,
+    reads,
+    silence,
+)
 
-from stream_match.config import MatchSettings
+from stream_match.config import MatchSettings, OnsetSettings
 from stream_match.engine import Engine
 from stream_match.errors import ParameterError
-from stream_match.index.coding import fit_to_tracks
+from stream_match.events import Track
+from stream_match.index.catalogue import Part, catalogue_of
+from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track, fit_to_tracks
+from stream_match.index.faiss_index import build_faiss
+from stream_match.index.segment import build_segment
+from stream_match.index.tracks import GONE
+from stream_match.match.recogniser import Recogniser
 
 PLANES = fit_to_tracks([frames_of(y) for y in PIECES.values()], SETTINGS)
 NEW = piece(77, 40)
@@ -175,3 +194,139 @@ def test_whatever_is_taken_up_every_start_has_its_end(parts, swaps):
         assert phases == ["started", *["updated"] * (len(phases) - 2), "ended"]
     times = [one.stream_s for one in facts]
     assert times == sorted(times)
+
+
+BOTH_LANES = of(*PIECES, versions=True)
+FEWER = of("p7", "p3", "p5", "p1", versions=True)
+WITHOUT = of("p7", "p5", "p1", versions=True)
+CODED_ANEW = catalogue(
+    PIECES,
+    planes=fit_to_tracks([frames_of(piece(seed, 20)) for seed in range(300, 306)], SETTINGS),
+    versions=True,
+)
+PROGRAMME = np.concatenate([cut(PIECES["p3"], 5, 8), noise(1, 2), cut(PIECES["p5"], 3, 6)])
+
+
+def said(block, swaps):
+    """Lines of JSON of both lanes and the onsets; snapshots come at the same samples for any block."""
+    engine = Engine(BOTH_LANES, MatchSettings(max_false_alarms_per_hour=10), OnsetSettings())
+    facts, at = [], 0
+    for until, newer in [*swaps.items(), (len(PROGRAMME), None)]:
+        while at < until:
+            some = PROGRAMME[at : min(at + block, until)]
+            facts += engine.feed(some)
+            at += len(some)
+        facts += engine.take_up(newer) if newer is not None else []
+    return reads(facts + engine.flush())
+
+
+@pytest.mark.parametrize(
+    "swaps",
+    [
+        {150_003: WITHOUT},
+        {90_001: FEWER, 150_003: CODED_ANEW, 150_004: WITHOUT, 240_000: BOTH_LANES},
+    ],
+    ids=["one", "many"],
+)
+def test_facts_are_the_same_however_the_audio_beside_a_swap_is_cut(swaps):
+    whole = said(10**7, swaps)
+    assert {"p3", "p5"} <= {name for name in PIECES if any(f'"{name}"' in line for line in whole)}
+    assert any("onset_s" in line for line in whole)
+    for block in (700, 8_000, 50_000):
+        assert said(block, swaps) == whole
+
+
+CONTENTS = {
+    "another piece": cut(piece(99, 25), 0, 25),
+    "silence": silence(25),
+    "nearly nothing": cut(PIECES["p3"], 0, 3),
+    "the same, later": np.concatenate([noise(9, 10, 0.05), PIECES["p3"]]),
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_where_an_id_gets_other_content_its_match_ends_or_goes_on_in_it(content):
+    y = CONTENTS[content]
+    later = catalogue(PIECES | {"p3": y}, planes=PLANES)
+    facts = heard(Engine(WHOLE), cut(PIECES["p3"], 3, 26), {10.0: later})
+    check_lives(facts)
+    assert {one.track.id for one in facts} == {"p3"}
+    assert {one.match_id for one in facts} == {"1"}
+    after = [one for one in facts if one.stream_s > 10.5]
+    assert after[-1].phase == "ended"
+    for one in after:
+        assert 0 <= one.reference_s <= len(y) / RATE_HZ
+    if content == "the same, later":
+        assert after[-1].ended_s > 25
+        for one in after:
+            assert one.reference_s == pytest.approx(one.stream_s + 3 + 10, abs=0.1)
+    else:
+        assert after[-1].stream_s < 14
+
+
+@pytest.mark.parametrize("away_s", [0.5, 3])
+@pytest.mark.parametrize("versions", [False, True])
+def test_what_was_removed_and_is_back_begins_no_sooner_than_it_ended(away_s, versions):
+    names = [name for name in PIECES if name != "p3"]
+    whole, without = (of(*some, versions=versions) for some in (PIECES, names))
+    facts = heard(Engine(whole), cut(PIECES["p3"], 3, 24), {10: without, 10 + away_s: whole}, block=2_000)
+    check_lives(facts)
+    first, second = ([one for one in facts if one.match_id == number] for number in "12")
+    assert first[-1].ended_s == pytest.approx(10, abs=0.5)
+    assert second[0].started_s >= first[-1].ended_s
+    assert second[-1].ended_s > 23
+
+
+def test_the_version_lane_hears_that_a_recording_that_was_removed_is_over():
+    recogniser, y = Recogniser(BOTH_LANES, MatchSettings()), cut(PIECES["p3"], 3, 20)
+    told = []
+    feed = recogniser._versions.feed
+    recogniser._versions.feed = lambda chroma, **how: told.append(how["explained"]) or feed(chroma, **how)
+    recogniser.feed(y[: 14 * RATE_HZ])
+    assert not any(told)
+    recogniser.take_up(WITHOUT)
+    recogniser.feed(y[14 * RATE_HZ :])
+    assert told.count(True) == 1
+
+
+def test_the_numbers_of_a_swap_are_found_out_once_for_all_engines(monkeypatch):
+    later = of(*reversed(PIECES), versions=True)
+    looked_up = []
+    monkeypatch.setattr(
+        type(later.tracks), "_looked_for", lambda mine, newer: looked_up.append(newer) or np.arange(len(mine))
+    )
+    for engine in [Engine(BOTH_LANES) for _ in range(3)]:
+        engine.take_up(later)
+    assert len(looked_up) == 1
+
+
+MANY, SHORT = 100_000, 18
+"""Tracks of 5 s have 18 codes."""
+
+
+def test_a_hundred_thousand_short_tracks_are_searched_and_taken_up(monkeypatch):
+    """All codes are compared: to build lists of 1.8 million takes half a minute, and tells nothing more."""
+    monkeypatch.setattr("stream_match.index.faiss_index.build_faiss", partial(build_faiss, flat_up_to=10**9))
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 256, (MANY, SHORT, SETTINGS.n_bits // 8), dtype=np.uint8)
+    chroma = rng.integers(
+        0, 256, (MANY, -(-SHORT // HASHED_STRIDE), SETTINGS.chroma_bits // 8), dtype=np.uint8
+    )
+    audible = np.ones(SHORT, bool)
+    tracks = [TrackCodes(own, hashed, audible) for own, hashed in zip(codes, chroma, strict=True)]
+    tracks.append(code_track(frames_of(PIECES["p3"]), PLANES, SETTINGS))
+    segment = build_segment(tracks, SETTINGS)
+    named = (*(Track(id=f"t{number}") for number in range(MANY)), Track(id="p3"))
+    whole, fewer = (
+        catalogue_of([Part(segment, named, frozenset(removed))], PLANES, SETTINGS)
+        for removed in ((), range(0, MANY, 3))
+    )
+    y = cut(PIECES["p3"], 5, 14)
+    facts = heard(Engine(whole), y, {7.0: fewer})
+    check_lives(facts)
+    assert {(one.match_id, one.track.id) for one in facts} == {("1", "p3")}
+    assert [one.phase for one in facts] == ["started", "updated", "updated", "ended"]
+    assert facts[0].stream_s < 4
+    assert facts[-1].ended_s == pytest.approx(14, abs=0.1)
+    numbers = whole.tracks.renumbered(fewer.tracks)
+    assert numbers[[0, 1, 2, 3, 4, MANY]].tolist() == [GONE, 0, 1, GONE, 2, MANY - MANY // 3 - 1]

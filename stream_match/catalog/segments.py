@@ -40,7 +40,8 @@ from stream_match.index.harmony import HarmonySegment
 from stream_match.index.lsh import LshTables
 from stream_match.index.projection import Projection
 from stream_match.index.segment import Segment
-from stream_match.index.shingles import ListedShingles, Places, Shingles, ShingleSearch
+from stream_match.index.shingle_search import ListedShingles, Shingles, ShingleSearch
+from stream_match.index.shingles import Places
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import importlib
 import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +29,12 @@ NOTHING_TO_RELOAD = (
     "SIGHUP: this listener has no index that could have changed, so it does nothing (SIGTERM ends)"
 )
 """Said once."""
+
+LOOPS = ("harmony_kernels", "keyed_sums", "kernels")
+"""Modules of `stream_match.index` whose loops are compiled when they are imported."""
+
+_SLOW_S = 3.0
+"""To load loops that were compiled before takes half a second; on a slow disk, more."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,11 +69,27 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
             "(--index DIR; stream-match index build makes it)."
         )
     signals = _Signals()
+    if matching:
+        _compile_loops()
     catalogue = _catalogue(settings.index) if matching and settings.index is not None else None
     with one_thread():  # for all engines together: to say it at each block takes a tenth of their time
         report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue), signals))
     failed = report.failed or report.undelivered
     return report, 1 if failed and not signals.came else 0
+
+
+def _compile_loops() -> None:
+    """Compile what has to be compiled before a source is opened: else its audio would have to wait."""
+    began = time.monotonic()
+    for name in LOOPS:
+        importlib.import_module(f"stream_match.index.{name}")
+    took_s = time.monotonic() - began
+    if took_s > _SLOW_S:
+        log.info(
+            "compiling took %.0f s; the next start is quicker, if the user's cache or NUMBA_CACHE_DIR "
+            "can be written",
+            took_s,
+        )
 
 
 def _catalogue(index: Path) -> "CurrentCatalogue[CataloguePort]":

@@ -28,8 +28,7 @@ from stream_match.features.coarse_chroma import CoarseChroma, decoded
 from stream_match.features.rolling import RollingChroma
 from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
 from stream_match.index.port import CataloguePort
-from stream_match.match import calibration
-from stream_match.match.versions import calibration as versions_calibration
+from stream_match.match.calibration import RECORDINGS, VERSIONS
 
 Float32 = npt.NDArray[np.float32]
 
@@ -178,10 +177,8 @@ def _found(identified: Identification, watch: Watch, asked: Track | None) -> Fin
 
 
 def _threshold(kind: Kind, settings: MatchSettings) -> float:
-    alarms = settings.max_false_alarms_per_hour
-    if kind == "version":
-        return versions_calibration.threshold_for(alarms)
-    return calibration.score_for(alarms)
+    calibration = VERSIONS if kind == "version" else RECORDINGS
+    return calibration.score_for(settings.max_false_alarms_per_hour)
 
 
 def _shown(seconds: float, found: Finding | None) -> Stretch:

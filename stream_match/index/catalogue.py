@@ -43,8 +43,9 @@ _NEIGHBOURS_PER_RECORDING = 12
 
 _LARGEST_BUCKET_SHARE = 1 / 1024
 _BUCKET = (32, 128)
-"""Buckets with more than this share of the catalogue say little, like stop words, and are passed over; in a
-small catalogue none up to the first size is, and in any the ones beyond the second are."""
+"""Buckets with more than this share of their segment say little, like stop words, and are passed over; in a
+small segment none up to the first size is, and in any the ones beyond the second are. It is no share of the
+catalogue: keys have as many bits as the segment needs, so that buckets of two segments cannot be compared."""
 
 _TRACK_BITS, _POSITION_BITS = 26, 26
 _DISTANCE_SHIFT = _TRACK_BITS + _POSITION_BITS

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stream_match.errors import CatalogError
 from stream_match.index.neighbours import Codes
-from stream_match.index.shingles import StoredLists
+from stream_match.index.shingle_search import StoredLists
 
 Float32 = npt.NDArray[np.float32]
 

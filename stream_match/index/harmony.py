@@ -14,19 +14,8 @@ from stream_match.errors import ParameterError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import Bytes
 from stream_match.index.faiss_index import build_shingle_lists, shingle_centres
-from stream_match.index.shingles import (
-    LONGEST_QUERY,
-    STEPS,
-    TEMPI,
-    ListedShingles,
-    Places,
-    Proposed,
-    Shingles,
-    ShingleSearch,
-    as_whole,
-    of_query,
-    sampled,
-)
+from stream_match.index.shingle_search import ListedShingles, Proposed, Shingles, ShingleSearch
+from stream_match.index.shingles import LONGEST_QUERY, STEPS, TEMPI, Places, as_whole, of_query, sampled
 from stream_match.index.tracks import GONE
 
 Float32 = npt.NDArray[np.float32]

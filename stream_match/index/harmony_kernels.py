@@ -30,60 +30,6 @@ _BESIDE = 2
 """Columns on each side of a path that say where exactly it runs."""
 
 
-def best_paths(
-    query: Float32,
-    chroma: Bytes,
-    key: Int64,
-    inside: Int64,
-    counted: Int64,
-    lowest: Int64,
-    n_columns: int,
-    bend: float,
-    still: float,
-) -> tuple[Float32, Int64, Float64, Float32, Float32]:
-    """Warp a query onto stretches of reference, each within a band.
-
-    The rows of a stretch are compared as unit vectors from their mean, in the key of the query. A path meets
-    a row for each query step. It moves aside by one column a step at most.
-
-    Parameters
-    ----------
-    query : np.ndarray [shape=(n_query, 12), dtype=float32]
-        Unit vectors, newest first; zero where silent.
-    chroma : np.ndarray [shape=(n, n_rows, 12), dtype=uint8]
-        Coarse chroma of the stretches.
-    key : np.ndarray [shape=(n,), dtype=int64]
-        Semitones that the query is higher, 0 to 11.
-    inside, counted : np.ndarray [shape=(n, 2), dtype=int64]
-        First row and end of what lies inside the track, and of what the mean is taken over. The second lies
-        within the first.
-    lowest : np.ndarray [shape=(n, n_query), dtype=int64]
-        Row of the band's first column at each query step.
-    n_columns : int
-    bend : float
-        What a path pays for each step aside.
-    still : float
-        Distance from the mean that a row is divided by at least.
-
-    Returns
-    -------
-    total : np.ndarray [shape=(n,), dtype=float32]
-        Sum of the products along each path, less what its bends cost.
-    column : np.ndarray [shape=(n, n_query), dtype=int64]
-    beside : np.ndarray [shape=(n, n_query), dtype=float64]
-        Columns, -2 to 2: the centre of gravity of the squared products about the path. What bends cost
-        keeps a path from a slight drift.
-    alike : np.ndarray [shape=(n, n_query), dtype=float32]
-        The products along each path.
-    met : np.ndarray [shape=(n, n_query, 12), dtype=float32]
-        The rows that each path meets.
-    """
-    found: tuple[Float32, Int64, Float64, Float32, Float32] = _best_paths(
-        query, chroma, key, inside, counted, lowest, n_columns, bend, still
-    )
-    return found
-
-
 @compiled(array_of(np.uint8, 2), INT, INT64, INT64, REAL, array_of(np.float32, 2, written=True))
 def _unit_rows(chroma: Bytes, key: int, inside: Int64, counted: Int64, still: float, rows: Float32) -> None:
     """Fill rows [shape=(12, n_rows)] with unit vectors; what is silent or outside becomes zero."""
@@ -162,7 +108,7 @@ def _centre(products: Float32, column: int) -> float:
     REAL,
     REAL,
 )
-def _best_paths(
+def best_paths(
     query: Float32,
     chroma: Bytes,
     key: Int64,
@@ -173,7 +119,43 @@ def _best_paths(
     bend: float,
     still: float,
 ) -> tuple[Float32, Int64, Float64, Float32, Float32]:
-    """Warp as `best_paths` says."""
+    """Warp a query onto stretches of reference, each within a band.
+
+    The rows of a stretch are compared as unit vectors from their mean, in the key of the query. A path meets
+    a row for each query step. It moves aside by one column a step at most.
+
+    Parameters
+    ----------
+    query : np.ndarray [shape=(n_query, 12), dtype=float32]
+        Unit vectors, newest first; zero where silent.
+    chroma : np.ndarray [shape=(n, n_rows, 12), dtype=uint8]
+        Coarse chroma of the stretches.
+    key : np.ndarray [shape=(n,), dtype=int64]
+        Semitones that the query is higher, 0 to 11.
+    inside, counted : np.ndarray [shape=(n, 2), dtype=int64]
+        First row and end of what lies inside the track, and of what the mean is taken over. The second lies
+        within the first.
+    lowest : np.ndarray [shape=(n, n_query), dtype=int64]
+        Row of the band's first column at each query step.
+    n_columns : int
+    bend : float
+        What a path pays for each step aside.
+    still : float
+        Distance from the mean that a row is divided by at least.
+
+    Returns
+    -------
+    total : np.ndarray [shape=(n,), dtype=float32]
+        Sum of the products along each path, less what its bends cost.
+    column : np.ndarray [shape=(n, n_query), dtype=int64]
+    beside : np.ndarray [shape=(n, n_query), dtype=float64]
+        Columns, -2 to 2: the centre of gravity of the squared products about the path. What bends cost
+        keeps a path from a slight drift.
+    alike : np.ndarray [shape=(n, n_query), dtype=float32]
+        The products along each path.
+    met : np.ndarray [shape=(n, n_query, 12), dtype=float32]
+        The rows that each path meets.
+    """
     (n_query, n_classes), (n, n_rows) = query.shape, chroma.shape[:2]
     rows = np.empty((n_classes, n_rows), np.float32)
     products = np.empty((n_query, n_columns), np.float32)

@@ -1,7 +1,9 @@
 """The tracks of a catalogue: who they are, and where their codes stand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,12 @@ Int64 = npt.NDArray[np.int64]
 
 GONE = -1
 """Number of a track that is not in a catalogue (any more)."""
+
+Numbers = Int64
+"""What number each track of a snapshot has in another one, or `GONE` [shape=(n_all,), dtype=int64]; from
+`Tracks.renumbered`."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,34 @@ class Tracks:
         """Return one number for all tracks that hold the same recording."""
         return track if self.groups is None else self.groups[track]
 
-    def renumbered(self, newer: "Tracks") -> Int64:
+    def renumbered(self, newer: "Tracks") -> Numbers:
         """Return the number that each of these tracks has in another table [shape=(n_all,), dtype=int64].
 
         Tracks with a name are found by their ids. Those of a background are the same if both have the same
-        one: rivals that were found among them stay, too. All others are `GONE`.
+        one: rivals that were found among them stay, too. All others are `GONE`. It is found out once for two
+        tables, for all engines that share them, and is not to be written.
         """
+        for table, numbers in self._found:
+            if table is newer:
+                return numbers
+        numbers = self._looked_for(newer)
+        self._found[:] = [(newer, numbers)]
+        return numbers
+
+    @cached_property
+    def _found(self) -> list[tuple["Tracks", Numbers]]:
+        """The table that these tracks were last looked for in, and their numbers there; one at most."""
+        return []
+
+    def _looked_for(self, newer: "Tracks") -> Numbers:
         numbers = np.full(len(self), GONE, np.int64)
         numbers[: len(self.named)] = [newer.numbers.get(track.id, GONE) for track in self.named]
         if np.array_equal(self.length[len(self.named) :], newer.length[len(newer.named) :]):
             numbers[len(self.named) :] = np.arange(len(newer.named), len(newer))
+        numbers.flags.writeable = False
         return numbers
+
+
+def renumbered(by_track: Mapping[int, T], numbers: Numbers) -> dict[int, T]:
+    """Return what is known of tracks under their numbers in another snapshot, without those that are gone."""
+    return {int(numbers[track]): known for track, known in by_track.items() if numbers[track] != GONE}

@@ -1,44 +1,56 @@
 """What a score is worth: how often audio that is not in the catalogue reaches it."""
 
 import math
-
-ALARMS_AT_ZERO_LOG10 = 4.5
-SCORE_PER_DECADE = 1.6
-"""The tail of the score on unknown audio is about exponential: each step of 1.6 makes it ten times rarer.
-
-Set by the highest score of every ten seconds against 13 hours of references. Music of other makers, 9.8 h:
-6.8 an hour over 5, 1.1 over 6, 0.3 over 7, 0.1 over 8. Other tracks of the references' own soundtracks, 3 h,
-which share themes, drum loops and samples with them: 18 an hour over 5, 7 over 6, 5 over 7, 2 over 8, 1 over
-9. The line lies between the two. That was before each stacked frame was a mean; since, the first are 9.8,
-2.4, 0.6, 0.2 and the second 25, 9.4, 5, 2.7, 1."""
-
-_KNOWN_PER_HOUR = 10.0
-_SCORES_OF_KNOWN = 30.0
-"""For the confidence, ten known things are supposed to sound in an hour of which nothing else is known; their
-scores are spread over about thirty, as those of five hours of broadcast are."""
+from dataclasses import dataclass
 
 
-def false_alarms_per_hour(score: float) -> float:
-    """Return how often an hour of unknown audio reaches a score.
+@dataclass(frozen=True)
+class Calibration:
+    """The tail of a lane's scores on unknown audio, which is about exponential.
+
+    Scores are standard deviations above the rivals.
 
     Parameters
     ----------
-    score : float
-        Standard deviations above the rivals; see `stream_match.match.scoring`.
+    alarms_at_zero_log10 : float
+        Logarithm of how often an hour of unknown audio reaches the score 0, if all of it were tail.
+    score_per_decade : float
+        Each step of so much makes it ten times rarer.
+    share : float
+        Part of the false alarms put up with that may come from this lane.
+    known_per_hour : float
+        For the confidence: how many true claims are supposed to stand against the false ones.
     """
-    return float(10 ** (ALARMS_AT_ZERO_LOG10 - score / SCORE_PER_DECADE))
+
+    alarms_at_zero_log10: float
+    score_per_decade: float
+    share: float
+    known_per_hour: float
+
+    def false_alarms_per_hour(self, score: float) -> float:
+        """Return how often an hour of unknown audio reaches a score."""
+        return float(10 ** (self.alarms_at_zero_log10 - score / self.score_per_decade))
+
+    def score_for(self, max_false_alarms_per_hour: float) -> float:
+        """Return the score from which the lane claims, given what is put up with in all."""
+        alarms = self.share * max_false_alarms_per_hour
+        return self.score_per_decade * (self.alarms_at_zero_log10 - math.log10(alarms))
+
+    def confidence(self, score: float) -> float:
+        """Return the probability that a claim is right whose score has come to this, in [0, 1]."""
+        return self.known_per_hour / (self.known_per_hour + self.false_alarms_per_hour(score))
 
 
-def score_for(alarms_per_hour: float) -> float:
-    """Return the score that unknown audio reaches so often per hour."""
-    return SCORE_PER_DECADE * (ALARMS_AT_ZERO_LOG10 - math.log10(alarms_per_hour))
+RECORDINGS = Calibration(4.5, 1.6, share=1.0, known_per_hour=10 / 30 * 1.6 / math.log(10))
+"""Set by the highest score of every ten seconds against 13 hours of references. Music of other makers, 9.8 h:
+6.8 an hour over 5, 1.1 over 6, 0.3 over 7, 0.1 over 8. Other tracks of the references' own soundtracks, 3 h,
+which share themes, drum loops and samples with them: 18 an hour over 5, 7 over 6, 5 over 7, 2 over 8, 1 over
+9. The line lies between the two. That was before each stacked frame was a mean; since, the first are 9.8,
+2.4, 0.6, 0.2 and the second 25, 9.4, 5, 2.7, 1.
 
+Ten known things are supposed to sound in an hour. Their scores are spread over about thirty, as those of five
+hours of broadcast are: so many of them end up about one score as the tail of unknown audio has there."""
 
-def confidence(score: float) -> float:
-    """Return the probability that a claim is right whose score has come to this, in [0, 1].
-
-    Of the claims that end up about here, the share that known audio brings.
-    """
-    known = _KNOWN_PER_HOUR / _SCORES_OF_KNOWN
-    unknown = false_alarms_per_hour(score) * math.log(10) / SCORE_PER_DECADE
-    return known / (known + unknown)
+VERSIONS = Calibration(3.9, 1.3, share=0.1, known_per_hour=0.1)
+"""Most of the false alarms put up with are for recordings. How often a version of something known sounds is
+assumed on the low side."""

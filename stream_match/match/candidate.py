@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.index.lines import Lines
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import GONE, Numbers
 from stream_match.match.rivals import Rivals
 
 
@@ -55,14 +54,8 @@ class Candidate:
         """The line."""
         return Lines.single(self.track, self.head, self.speed, self.shift)
 
-    def renumbered(self, numbers: npt.NDArray[np.int64]) -> "Candidate | None":
-        """Return the same under the numbers of another snapshot; None if it does not have the track.
-
-        Parameters
-        ----------
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def renumbered(self, numbers: Numbers) -> "Candidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track."""
         if numbers[self.track] == GONE:
             return None
         same = tuple((int(numbers[track]), head) for track, head in self.same if numbers[track] != GONE)

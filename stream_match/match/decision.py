@@ -16,12 +16,11 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.events import MatchFacts
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import GONE, Numbers, renumbered
 from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
@@ -35,8 +34,6 @@ from stream_match.match.query import LONGEST_S, Query
 from stream_match.match.rivals import Rivals
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_GAP_S = 2.5
 """A match whose line has not been heard for so long has ended; sooner by as much as longer is looked at."""
@@ -109,9 +106,12 @@ class Decision:
         self._follow_offsets = _FOLLOW_OFFSETS * np.float32(self._spans.scale)
         self._matches: list[Match] = []
         self._ended: list[Match] = []
+        self._away: dict[str, Match] = {}  # the last of each track that was removed, by its id
         self._objections: list[Objection | None] = []
         self._performed: dict[int, float] = {}
         self._count = 0
+        self.performed: int | None = None
+        """Number of the track that the version lane hears, if it hears any; to be set before a decision."""
         self.recordings_over = 0
         """How many matches have ended that had proved to be the recording."""
 
@@ -121,26 +121,32 @@ class Decision:
         self._reader = catalogue.lines
         self._against = Objections(catalogue, self._threshold)
 
-    def take_up(self, catalogue: CataloguePort, numbers: Int64, clock: Clock) -> list[MatchFacts]:
-        """Go on with another snapshot; end the matches of tracks that it does not have.
-
-        Parameters
-        ----------
-        catalogue : CataloguePort
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        clock : Clock
-        """
+    def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: Clock) -> list[MatchFacts]:
+        """Go on with another snapshot; end the matches of tracks that it does not have."""
         gone = [match for match in self._matches if numbers[match.best.track] == GONE]
         facts = [self._teller.tell(match, "ended", clock) for match in gone]
         self.recordings_over += sum(match.trail.proved for match in gone)
-        self._matches = _renumbered(self._matches, numbers)
-        self._ended = _renumbered(self._ended, numbers)
-        self._performed = {
-            int(numbers[track]): now for track, now in self._performed.items() if numbers[track] != GONE
+        self._away |= {
+            self._catalogue.tracks[match.best.track].id: match
+            for match in (*self._ended, *gone)
+            if numbers[match.best.track] == GONE
         }
+        self._matches = _renumbered(self._matches, numbers)
+        self._ended = _renumbered(self._ended, numbers) + self._returned(catalogue)
+        self._performed = renumbered(self._performed, numbers)
+        performed = GONE if self.performed is None else int(numbers[self.performed])
+        self.performed = None if performed == GONE else performed
         self._know(catalogue)
         return facts
+
+    def _returned(self, catalogue: CataloguePort) -> list[Match]:
+        """Return what has ended of tracks that had been removed and are back: it is not to be heard twice."""
+        back = {track_id: catalogue.tracks.numbers.get(track_id) for track_id in self._away}
+        return [
+            replace(match, best=replace(match.best, track=number, same=()), runner_up=None)
+            for track_id, number in back.items()
+            if number is not None and (match := self._away.pop(track_id))
+        ]
 
     @property
     def sounding(self) -> bool:
@@ -168,21 +174,13 @@ class Decision:
         return {track for match in self._matches for track in match.settled_tracks()}
 
     def follow(
-        self,
-        query: Query,
-        candidates: list[Candidate],
-        rivals: Rivals,
-        clock: Clock,
-        performed: int | None = None,
+        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
     ) -> list[MatchFacts]:
-        """Look along the lines of the going matches; tell updates and ends.
-
-        `performed` is the number of the track that the version lane hears, if it hears any.
-        """
+        """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
         going = []
-        if performed is not None:
-            self._performed[performed] = query.now
+        if self.performed is not None:
+            self._performed[self.performed] = query.now
         for match in self._matches:
             seen = self._see(self._reconsidered(match, candidates, query, clock), query, rivals)
             if seen.trail.bent:
@@ -198,23 +196,24 @@ class Decision:
                 seen = self._placed_again(seen, query)
             if self._newsworthy(seen, clock):
                 facts.append(self._teller.tell(seen, "updated", clock))
-                seen = _told(seen, facts[-1])
+                seen = self._told(seen, clock)
             going.append(seen)
         self._matches = going
         self._ended = [match for match in self._ended if query.now - match.now < self._longest]
+        self._away = {
+            track_id: match for track_id, match in self._away.items() if query.now - match.now < self._longest
+        }
         self._performed = {
             track: now for track, now in self._performed.items() if query.now - now < self._longest
         }
         return facts
 
-    def start(
-        self, query: Query, candidates: list[Candidate], clock: Clock, performed: int | None = None
-    ) -> list[MatchFacts]:
+    def start(self, query: Query, candidates: list[Candidate], clock: Clock) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         self._objections = []
         for candidate in candidates:
-            objection = self._against.objection(query, candidate, self._matches, self._ended, performed)
+            objection = self._against.objection(query, candidate, self._matches, self._ended, self.performed)
             if objection is None:
                 head = self._place(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, head=head)
@@ -224,7 +223,7 @@ class Decision:
                 continue
             match = self._new(query, placed, self._runner_up(query, candidates, candidate), clock)
             facts.append(self._teller.tell(match, "started", clock))
-            self._matches.append(_told(match, facts[-1]))
+            self._matches.append(self._told(match, clock))
             self._count += 1
         return facts
 
@@ -234,6 +233,7 @@ class Decision:
         facts = [self._teller.tell(match, "ended", clock) for match in placed]
         self._matches = []
         self._ended = []
+        self._away = {}
         self._performed = {}
         return facts
 
@@ -439,8 +439,14 @@ class Decision:
         corrected = match.kind != match.told_kind or moved - drift > _CORRECTION_S
         return corrected or stream_s - match.told_s >= UPDATE_S
 
+    def _told(self, match: Match, clock: Clock) -> Match:
+        """Return the match after the world was told of it."""
+        stream_s = clock.stream_s(match.now)
+        offset_s = self._teller.reference_s(match, clock) - stream_s
+        return replace(match, told_kind=match.kind, told_s=stream_s, told_offset_s=offset_s)
 
-def _renumbered(matches: list[Match], numbers: Int64) -> list[Match]:
+
+def _renumbered(matches: list[Match], numbers: Numbers) -> list[Match]:
     """Return the matches of tracks that are still there, under their new numbers."""
     kept = []
     for match in matches:
@@ -487,13 +493,3 @@ def _falls_silent(query: Query) -> bool:
 def _long_unheard(match: Match, query: Query, clock: Clock) -> bool:
     """Return whether a match was not heard for longer than a pause: in a silence that its track holds."""
     return (query.now - match.heard) * clock.code_s > MAX_PAUSE_S
-
-
-def _told(match: Match, facts: MatchFacts) -> Match:
-    """Return the match after the world was told of it."""
-    return replace(
-        match,
-        told_kind=facts.kind,
-        told_s=facts.stream_s,
-        told_offset_s=facts.reference_s - facts.stream_s,
-    )

@@ -15,8 +15,8 @@ from stream_match.index.coding import Embeddings, stacked_chroma
 from stream_match.index.lines import Words, as_words
 from stream_match.index.port import CataloguePort
 from stream_match.index.spans import Spans
-from stream_match.index.tracks import GONE
-from stream_match.match import calibration
+from stream_match.index.tracks import Numbers, renumbered
+from stream_match.match.calibration import RECORDINGS
 from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
 from stream_match.match.look import Look, Observer
@@ -24,7 +24,7 @@ from stream_match.match.proposals import Proposals
 from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
 from stream_match.match.rivals import Rivals
 from stream_match.match.scoring import Scorer
-from stream_match.match.telling import Clock, Match
+from stream_match.match.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
 
@@ -54,6 +54,11 @@ class Matcher:
     settings : MatchSettings
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
+
+    Attributes
+    ----------
+    decision : Decision
+        The matches that go on.
     """
 
     def __init__(
@@ -70,32 +75,12 @@ class Matcher:
         self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
-        threshold = calibration.score_for(settings.max_false_alarms_per_hour)
-        self._decision = Decision(catalogue, threshold)
+        threshold = RECORDINGS.score_for(settings.max_false_alarms_per_hour)
+        self.decision = Decision(catalogue, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._decision_frames = decision_frames(self._features)
         self._waiting: Embeddings
-        self._performed: int | None = None
         self._begin(0.0)
-
-    @property
-    def sounding(self) -> bool:
-        """True while a match goes on that may be a recording."""
-        return self._decision.sounding
-
-    @property
-    def explaining(self) -> bool:
-        """True while a match goes on that has proved to be the recording."""
-        return self._decision.explaining
-
-    def hand_over(self, track: int) -> Match | None:
-        """Give up a match that turned out to be a version, if one goes on with a track, and return it."""
-        return self._decision.hand_over(track)
-
-    @property
-    def recordings_over(self) -> int:
-        """How many matches have ended that had proved to be the recording."""
-        return self._decision.recordings_over
 
     def feed(self, frames: Float32, performed: int | None = None) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
@@ -107,7 +92,7 @@ class Matcher:
         performed : int, optional
             Number of the track that the version lane hears.
         """
-        self._performed = performed
+        self.decision.performed = performed
         means = self._means.feed(frames)
         sets = np.split(means[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
         shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
@@ -128,7 +113,7 @@ class Matcher:
             Stream time at which the next stretch begins.
         """
         facts = self._step(self._waiting) if len(self._waiting) else []
-        facts += self._decision.end_all(self._query(), self._clock)
+        facts += self.decision.end_all(self._query(), self._clock)
         self._begin(next_begin_s)
         return facts
 
@@ -137,24 +122,16 @@ class Matcher:
         ranked = sorted(self._unclaimed.values(), key=lambda kept: -kept[0])
         return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
 
-    def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
-        """Go on with another snapshot of the catalogue, made with the same settings.
+    def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> list[MatchFacts]:
+        """Go on with another snapshot of the catalogue, made with the same settings; tell what ends.
 
         With other hyperplanes, what was heard so far cannot be compared any more. Matches go on all the same,
         and are followed by what is heard from now on.
-
-        Returns
-        -------
-        list of MatchFacts
-            The ends of matches whose tracks are not in it.
         """
-        numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
-        facts = self._decision.take_up(catalogue, numbers, self._clock)
-        self._scorer.take_up(catalogue)
+        facts = self.decision.take_up(catalogue, numbers, self._clock)
+        self._scorer = Scorer(catalogue)
         self._proposals.take_up(catalogue, numbers)
-        self._unclaimed = {
-            int(numbers[track]): kept for track, kept in self._unclaimed.items() if numbers[track] != GONE
-        }
+        self._unclaimed = renumbered(self._unclaimed, numbers)
         if not self._catalogue.planes.equal(catalogue.planes):
             self._proposals.reset()
             self._forget_codes()
@@ -198,7 +175,7 @@ class Matcher:
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
         # While a recording is followed, what it is need not be found out again and again.
-        self._asks = not (self._asks and self._decision.followed)
+        self._asks = not (self._asks and self.decision.followed)
         if self._asks:
             self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         return self._decide() if self._asks else self._follow()
@@ -208,7 +185,7 @@ class Matcher:
         query = self._query()
         if query.positions == 0 or self._rivals is None:
             return []
-        return self._decision.follow(query, [], self._rivals, self._clock, self._performed)
+        return self.decision.follow(query, [], self._rivals, self._clock)
 
     def _decide(self) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
@@ -216,13 +193,13 @@ class Matcher:
         if query.positions == 0:
             return []
         forward, backward = self._proposals.cells(self._now)
-        settled = self._decision.settled_tracks()
+        settled = self.decision.settled_tracks()
         candidates, self._rivals = self._scorer.rank(query, forward, backward, settled)
-        facts = self._decision.follow(query, candidates, self._rivals, self._clock, self._performed)
-        facts += self._decision.start(query, candidates, self._clock, self._performed)
+        facts = self.decision.follow(query, candidates, self._rivals, self._clock)
+        facts += self.decision.start(query, candidates, self._clock)
         self._remember(query, candidates)
         if self._observe is not None:
-            standings = self._decision.standings(query, candidates, self._clock)
+            standings = self.decision.standings(query, candidates, self._clock)
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
             self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, named))
         return facts
@@ -234,7 +211,7 @@ class Matcher:
 
     def _remember(self, query: Query, candidates: list[Candidate]) -> None:
         """Keep what was not claimed: the best score of each track, and its most promising line."""
-        settled = self._decision.settled_tracks()
+        settled = self.decision.settled_tracks()
         for track in settled:
             self._unclaimed.pop(track, None)
         for candidate in candidates[:_REMEMBERED_AT_ONCE]:
@@ -242,7 +219,7 @@ class Matcher:
                 continue
             score, promise, facts = self._unclaimed.get(candidate.track, (-math.inf, -math.inf, None))
             if facts is None or candidate.promise > promise:
-                promise, facts = candidate.promise, self._decision.describe(query, candidate, self._clock)
+                promise, facts = candidate.promise, self.decision.describe(query, candidate, self._clock)
             self._unclaimed[candidate.track] = (max(score, candidate.score), promise, facts)
         if len(self._unclaimed) > _REMEMBERED:
             del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track][0])]

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.port import CataloguePort
+from stream_match.index.tracks import Numbers
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.votes import Cells, VoteWindow
 
@@ -43,15 +44,8 @@ class Proposals:
         """Forget all votes, as at a gap."""
         self._votes.reset()
 
-    def take_up(self, catalogue: CataloguePort, numbers: Int64) -> None:
-        """Ask another snapshot from now on; votes for tracks that it has are kept.
-
-        Parameters
-        ----------
-        catalogue : CataloguePort
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> None:
+        """Ask another snapshot from now on; votes for tracks that it has are kept."""
         self._catalogue = catalogue
         self._votes.renumber(numbers)
 

@@ -37,6 +37,7 @@ class Recogniser:
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
         self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
         self._names: dict[str, Match | Version] = {}
+        self._over = 0  # recordings, as far as the version lane knows: some end when a catalogue is taken up
         self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
@@ -75,20 +76,19 @@ class Recogniser:
         while len(frames):
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
-            over = self._recordings.recordings_over
-            sounding = self._versions.sounding if self._versions else None
+            sounding = self._versions.decision.track if self._versions else None
             facts += self._named(self._recordings.feed(portion, sounding), self._versions)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                facts += self._named(
-                    self._versions.feed(
-                        chroma,
-                        muted=self._recordings.sounding,
-                        explaining=self._recordings.explaining,
-                        explained=self._recordings.recordings_over > over,
-                    ),
-                    self._recordings,
+                known = self._recordings.decision
+                told = self._versions.feed(
+                    chroma,
+                    muted=known.sounding,
+                    explaining=known.explaining,
+                    explained=known.recordings_over > self._over,
                 )
+                facts += self._named(told, self._recordings)
+                self._over = known.recordings_over
             self._frames += len(portion)
         return facts
 
@@ -131,7 +131,7 @@ class Recogniser:
                 "the catalogue was made with other settings, or has other lanes, than before"
             )
         numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
-        facts = self._named(self._recordings.take_up(catalogue), None)
+        facts = self._named(self._recordings.take_up(catalogue, numbers), None)
         if self._versions is not None and catalogue.harmony is not None:
             ended = self._versions.take_up(catalogue.harmony, catalogue.tracks.named, numbers)
             facts += self._named(ended, None)
@@ -150,7 +150,7 @@ class Recogniser:
         named = []
         for one in facts:
             if one.phase == "started" and other is not None:
-                given = other.hand_over(self._catalogue.tracks.numbers[one.track.id])
+                given = other.decision.hand_over(self._catalogue.tracks.numbers[one.track.id])
                 if given is not None:
                     self._names[one.match_id] = self._names.pop(given.match_id, given)
             match = self._names.get(one.match_id)

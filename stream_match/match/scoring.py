@@ -132,10 +132,6 @@ class Scorer:
     """
 
     def __init__(self, catalogue: CataloguePort) -> None:
-        self.take_up(catalogue)
-
-    def take_up(self, catalogue: CataloguePort) -> None:
-        """Score against another snapshot from now on."""
         self.reader = catalogue.lines
         self._tracks = catalogue.tracks
         self._spans = self.reader.spans

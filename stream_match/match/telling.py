@@ -9,7 +9,7 @@ import numpy as np
 from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
-from stream_match.match import calibration
+from stream_match.match.calibration import RECORDINGS
 from stream_match.match.candidate import Candidate
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.trail import Trail
@@ -147,7 +147,7 @@ class Teller:
         self._tracks = catalogue.tracks
 
     def reference_s(self, match: Match, clock: Clock) -> float:
-        """Return the place in the track that sounds now.
+        """Return the place on the line of a match that would sound now; it may lie behind the track's end.
 
         Codes of what is heard and of the reference fit where their middles meet: at another speed, their
         ends do not.
@@ -165,8 +165,13 @@ class Teller:
         return max(ended_s, match.started_s)
 
     def tell(self, match: Match, phase: Literal["started", "updated", "ended"], clock: Clock) -> MatchFacts:
-        """Put a match into words."""
+        """Put a match into words; the place that is told is one of its track."""
         best = match.best
+        reference_s = self.reference_s(match, clock)
+        if match.heard < match.now:  # and its line may have left the track
+            reference_s = min(
+                reference_s, clock.reference_s(max(0, int(self._tracks.length[best.track]) - 1))
+            )
         return MatchFacts(
             phase=phase,
             match_id=match.match_id,
@@ -175,12 +180,12 @@ class Teller:
             ended_s=self.ended_s(match, clock) if phase == "ended" else None,
             track=self._tracks[best.track],
             kind=match.kind,
-            reference_s=self.reference_s(match, clock),
+            reference_s=reference_s,
             speed=match.speed,
             semitones=match.semitones(),
             score=best.score,
-            confidence=calibration.confidence(best.score),
-            false_alarms_per_hour=calibration.false_alarms_per_hour(best.score),
+            confidence=RECORDINGS.confidence(best.score),
+            false_alarms_per_hour=RECORDINGS.false_alarms_per_hour(best.score),
             evidence=self._evidence(match, clock),
         )
 

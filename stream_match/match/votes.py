@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import GONE, Numbers
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -63,14 +63,7 @@ class Cells:
 
     def __getitem__(self, rows: Int64) -> "Cells":
         """Return some of the cells."""
-        return Cells(
-            self.track[rows],
-            self.shift[rows],
-            self.head_frames[rows],
-            self.weight[rows],
-            self.faiss_votes[rows],
-            self.lsh_votes[rows],
-        )
+        return Cells(*(column[rows] for column in vars(self).values()))
 
 
 class _Sums(NamedTuple):
@@ -145,14 +138,8 @@ class VoteWindow:
             self._move_on(direction, now, votes)
         self._now = now
 
-    def renumber(self, numbers: Int64) -> None:
-        """Go on with other numbers of tracks.
-
-        Parameters
-        ----------
-        numbers : np.ndarray [shape=(n_tracks,), dtype=int64]
-            The new number of each track; `GONE` for those whose votes are dropped.
-        """
+    def renumber(self, numbers: Numbers) -> None:
+        """Go on with other numbers of tracks; votes for those that are gone are dropped."""
         for direction, there in self._gathered.items():
             shift, track, cell = _parts(there.key)
             key = _key(shift, numbers[track], cell)
@@ -183,7 +170,10 @@ class VoteWindow:
         per_track: int,
         groups: Int64 | None = None,
     ) -> Cells:
-        """Return the heaviest cells.
+        """Return the heaviest cells: those that a slow loop over all of them takes one by one.
+
+        Where two weigh the same but for the order in which votes were added up, the last digit decides. That
+        order is the same for any index and any blocks: by moment, then as the voters answer.
 
         Parameters
         ----------

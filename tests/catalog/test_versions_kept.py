@@ -10,7 +10,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.features.rolling import RollingChroma
-from stream_match.index.shingles import Shingles
+from stream_match.index.shingle_search import Shingles
 
 NAMES = ("coarse_chroma.npy", "coarse_starts.npy", "shingles.npy")
 

@@ -1,10 +1,16 @@
 """`listen` loads one catalogue for all engines, and hands each the newest."""
 
+import logging
 import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stream_match.cli.listen import _catalogue, _engines
+import stream_match
+from stream_match.cli import listen
+from stream_match.cli.listen import LOOPS, _catalogue, _compile_loops, _engines
 from stream_match.config import ListenSettings
 from stream_match.errors import CatalogError
 
@@ -42,3 +48,40 @@ def test_an_index_that_cannot_be_loaded_at_the_start_is_an_error(index, tmp_path
         (tmp_path / "idx" / "manifest.json").write_text("{}")
     with pytest.raises(CatalogError):
         _catalogue(tmp_path / "idx")
+
+
+def test_all_that_is_compiled_is_compiled_before_a_source_is_opened():
+    folder = Path(stream_match.__file__).parent
+    importing = [path for path in folder.rglob("*.py") if "index.compiled import" in path.read_text()]
+    assert {path.stem for path in importing} == set(LOOPS)
+    assert {path.parent for path in importing} == {folder / "index"}
+    _compile_loops()
+    assert all(f"stream_match.index.{name}" in sys.modules for name in LOOPS)
+
+
+@pytest.mark.parametrize(("took_s", "told"), [(0.1, False), (14.2, True)])
+def test_that_compiling_took_long_is_said_in_one_line(monkeypatch, caplog, took_s, told):
+    times = iter([100.0, 100.0 + took_s])
+    monkeypatch.setattr(listen.time, "monotonic", lambda: next(times))
+    with caplog.at_level(logging.INFO, listen.__name__):
+        _compile_loops()
+    assert len(caplog.messages) == told
+    assert all("compiling took 14 s" in message for message in caplog.messages)
+
+
+def test_loops_are_compiled_before_a_source_is_opened_and_the_index_is_loaded(monkeypatch, index):
+    done = []
+    monkeypatch.setattr(listen, "_Signals", lambda: SimpleNamespace(came=False))
+    monkeypatch.setattr(listen, "_compile_loops", lambda: done.append("compiled"))
+    monkeypatch.setattr(listen, "_catalogue", lambda _: done.append("loaded"))
+
+    async def listened(*_):
+        done.append("opened")
+        return listen.Report()
+
+    monkeypatch.setattr(listen, "_listen", listened)
+    for match in (True, False):
+        listen.listen_to_the_end(
+            ListenSettings.from_mapping({"index": str(index), "match": {"enabled": match}}, where="")
+        )
+    assert done == ["compiled", "loaded", "opened", "opened"]

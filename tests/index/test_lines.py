@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from codes import flipped, random_codes, reference_of
+from codes import flipped, random_codes, reference_of, settings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import agreement_along
+from naive import agreement_along, bits_differing
 
-from stream_match.index.lines import Lines, as_words
+from stream_match.index.lines import LineReader, Lines, as_words
+from stream_match.index.tracks import Tracks
 
 LENGTHS = (30, 1, 0, 50)
 
@@ -292,3 +293,35 @@ def test_a_track_of_any_length_can_be_looked_through(length):
     head, peak = reference.lines.place_in_track(query, audible, Lines.single(1, 0.0, 1.0, 0))
     assert -1 < head < length
     assert np.isfinite(peak)
+
+
+AN_HOUR, TEN_HOURS = 19_380, 193_800
+LOOKED_AT = 24
+"""Positions; the last are those of what was heard with which a long track is first looked through."""
+
+
+@pytest.mark.parametrize("n_positions", [AN_HOUR, AN_HOUR + 1, TEN_HOURS])
+def test_a_track_of_ten_hours_is_looked_through_where_a_slow_loop_finds_it_to_agree(n_positions):
+    stride = settings_of().listening().code_stride_frames
+    codes, sound = random_codes(n_positions, 1), random_codes(80, 2)
+    heads = [n_positions - 1, 120, n_positions // 2]  # what is heard is there, ever less like it
+    for number, head in enumerate(heads):
+        codes[head - 79 : head + 1] = flipped(sound, 0.05 + 0.1 * number, number)
+    one = np.ones(1, np.int64)
+    reader = LineReader((as_words(codes),), Tracks((), 0 * one, 0 * one, n_positions * one), settings_of())
+    query, audible = heard(np.repeat(sound[::-1], stride, axis=0)), np.ones(80 * stride, bool)
+    line = Lines.single(0, 3000.0, 1.0, 0)
+
+    if n_positions <= AN_HOUR:
+        expected = np.arange(4 * n_positions) / 4
+    else:
+        differing = bits_differing(codes, sound[::-1][:LOOKED_AT])
+        best = sorted(range(n_positions), key=differing.__getitem__)[:96]
+        around = {head + beside / 4 for head in best for beside in range(-8, 9)}
+        expected = sorted({min(max(head, 0.0), n_positions - 1.0) for head in around})
+    np.testing.assert_array_equal(reader._heads_in_track(query, audible, line), expected)
+
+    # A code is heard for all of its position, so that a place may be up to four of the best twelve.
+    ridges = np.floor(reader.ridges(query, audible, line)).tolist()
+    assert list(dict.fromkeys(ridges))[:3] == heads
+    assert reader.place_in_track(query, audible, line)[0] == pytest.approx(heads[0], abs=1)

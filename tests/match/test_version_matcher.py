@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_samples import PIECES, REFERENCE, catalogue, hear, matcher_of, performance, silent
 
-from stream_match.match.versions import calibration
+from stream_match.match.calibration import VERSIONS
 
 
 def ended(facts):
@@ -77,21 +77,21 @@ def test_cuts_do_not_matter(portions):
 def test_beside_what_is_surely_a_recording_no_version_goes_on():
     matcher = matcher_of(REFERENCE)
     chroma = performance(4, 60, player=1)
-    assert matcher.sounding is None
+    assert matcher.decision.track is None
     facts = matcher.feed(chroma[:600])
     assert facts[0].phase == "started"
-    assert REFERENCE.tracks[matcher.sounding].id == facts[0].track.id
+    assert REFERENCE.tracks[matcher.decision.track].id == facts[0].track.id
     assert "ended" not in [one.phase for one in matcher.feed(chroma[600:700], muted=True)]
-    assert matcher.sounding is not None
+    assert matcher.decision.track is not None
     ending = matcher.feed(chroma[700:900], muted=True, explaining=True)
     assert [one.phase for one in ending] == ["ended"]
-    assert matcher.sounding is None
+    assert matcher.decision.track is None
 
 
 def test_beside_what_may_be_a_recording_no_version_begins():
     matcher = matcher_of(REFERENCE)
     assert matcher.feed(performance(4, 60, player=1), muted=True) == []
-    assert matcher.sounding is None
+    assert matcher.decision.track is None
 
 
 def test_a_version_begins_after_one_of_its_track_has_ended():
@@ -161,9 +161,9 @@ def test_a_loop_of_an_hour_stays_bounded():
 
 def test_the_budget_sets_the_threshold():
     for budget in (10.0, 1.0, 0.1):
-        threshold = calibration.threshold_for(budget)
-        assert calibration.false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
-    assert calibration.confidence(12.0) > 0.99 > 0.1 > calibration.confidence(3.0)
+        threshold = VERSIONS.score_for(budget)
+        assert VERSIONS.false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
+    assert VERSIONS.confidence(12.0) > 0.99 > 0.1 > VERSIONS.confidence(3.0)
 
 
 def swapped(names, heard):

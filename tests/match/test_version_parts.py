@@ -14,13 +14,13 @@ from stream_match.features.coarse_chroma import CoarseChroma, coarse_chroma, dec
 from stream_match.index import harmony_kernels as kernels
 from stream_match.index.faiss_index import build_shingle_lists, load_shingles, shingle_centres
 from stream_match.index.harmony import Harmony, HarmonyLines, HarmonySegment
+from stream_match.index.shingle_search import ListedShingles
 from stream_match.index.shingles import (
     CELL,
     LONGEST_QUERY,
     STEPS,
     STRIDE,
     TEMPI,
-    ListedShingles,
     as_whole,
     best_hypotheses,
     of_query,

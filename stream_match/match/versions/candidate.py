@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import GONE, Numbers
 from stream_match.match.versions.alignment import slope
 
 Float32 = npt.NDArray[np.float32]
@@ -48,14 +48,8 @@ class Candidate:
     alike: Float32
     same: tuple[int, ...]
 
-    def renumbered(self, numbers: npt.NDArray[np.int64]) -> "Candidate | None":
-        """Return the same under the numbers of another snapshot; None if it does not have the track.
-
-        Parameters
-        ----------
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def renumbered(self, numbers: Numbers) -> "Candidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track."""
         if numbers[self.track] == GONE:
             return None
         same = tuple(int(numbers[track]) for track in self.same if numbers[track] != GONE)

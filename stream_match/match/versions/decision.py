@@ -12,17 +12,14 @@ One at a time: two pieces at once are no version of either. Every start has its 
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.events import MatchFacts, Track
 from stream_match.index.harmony import HarmonyLines
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import Numbers
 from stream_match.match.look import Objection, Standing
 from stream_match.match.versions.candidate import Candidate
 from stream_match.match.versions.scoring import RECENT_STEPS
 from stream_match.match.versions.telling import Clock, Match, tell
-
-Int64 = npt.NDArray[np.int64]
 
 MAX_GAP_STEPS = 13
 """A version that has not been heard for so long, 4.8 s, has ended; each hearing looks back 6 s itself."""
@@ -57,22 +54,12 @@ class Decision:
         self._tracks = tracks
         self._threshold = threshold
         self._match: Match | None = None
-        self._ended_s: dict[int, float] = {}
+        self._ended_s: dict[str, float] = {}  # by the tracks' ids: one may be removed, and come back
         self._count = 0
 
-    def take_up(self, tracks: tuple[Track, ...], numbers: Int64) -> None:
-        """Go on with other numbers of tracks; what sounds must be among them.
-
-        Parameters
-        ----------
-        tracks : tuple of Track
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def take_up(self, tracks: tuple[Track, ...], numbers: Numbers) -> None:
+        """Go on with other numbers of tracks; what sounds must be among them."""
         self._tracks = tracks
-        self._ended_s = {
-            int(numbers[track]): ended_s for track, ended_s in self._ended_s.items() if numbers[track] != GONE
-        }
         if self._match is not None:
             best, runner_up = self._match.best.renumbered(numbers), self._match.runner_up
             assert best is not None
@@ -118,7 +105,7 @@ class Decision:
             return []
         match, self._match = self._match, None
         facts = tell(match, "ended", stream_s, self._tracks, clock)
-        self._ended_s[match.track] = facts.ended_s or 0.0
+        self._ended_s[facts.track.id] = facts.ended_s or 0.0
         return [facts]
 
     def describe(self, candidate: Candidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
@@ -186,7 +173,7 @@ class Decision:
             speed=_followed(best),
             now=now,
             heard=now,
-            started_s=max(clock.begin_s, self._ended_s.get(best.track, 0.0), began),
+            started_s=max(clock.begin_s, self._ended_s.get(self._tracks[best.track].id, 0.0), began),
             told_s=0.0,
             told_offset_s=0.0,
             runner_up=runner_up,

@@ -8,15 +8,14 @@ from stream_match.events import MatchFacts, Track
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import CoarseChroma
 from stream_match.index.harmony import Harmony, require_step
-from stream_match.index.tracks import GONE
+from stream_match.index.tracks import GONE, Numbers, renumbered
+from stream_match.match.calibration import VERSIONS
 from stream_match.match.look import Look, Observer
-from stream_match.match.versions import calibration
 from stream_match.match.versions.decision import Decision
 from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
-from stream_match.match.versions.telling import Clock, Match
+from stream_match.match.versions.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 
 LOOK_STEPS = 6
 """Coarse steps from one look to the next: 2.2 s."""
@@ -39,6 +38,11 @@ class VersionMatcher:
     settings : MatchSettings
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
+
+    Attributes
+    ----------
+    decision : Decision
+        The version that sounds, if any does.
     """
 
     def __init__(
@@ -53,8 +57,8 @@ class VersionMatcher:
         self._settings = harmony.settings
         self._harmony = harmony
         self._scorer = Scorer(harmony)
-        threshold = calibration.threshold_for(settings.max_false_alarms_per_hour)
-        self._decision = Decision(tracks, threshold)
+        threshold = VERSIONS.score_for(settings.max_false_alarms_per_hour)
+        self.decision = Decision(tracks, threshold)
         self._unclaimed: dict[int, MatchFacts] = {}
         self._claimed: set[int] = set()
         self._clock: Clock
@@ -63,15 +67,6 @@ class VersionMatcher:
         self._looked: int
         self._n_frames: int
         self._begin(0.0)
-
-    @property
-    def sounding(self) -> int | None:
-        """Number of the track of which a version sounds, if any does."""
-        return self._decision.track
-
-    def hand_over(self, track: int) -> Match | None:
-        """Give up a version that turned out to be the recording, if one of a track sounds, and return it."""
-        return self._decision.hand_over(track)
 
     def feed(
         self, chroma: Float32, *, muted: bool = False, explaining: bool = False, explained: bool = False
@@ -98,8 +93,8 @@ class VersionMatcher:
             self._now += 1
             self._query = np.concatenate([step[np.newaxis], self._query[:-1]])
             if explaining:
-                facts += self._decision.end(self._clock.heard_at(self._now), self._clock)
-            if muted and self._decision.track is None:
+                facts += self.decision.end(self._clock.heard_at(self._now), self._clock)
+            if muted and self.decision.track is None:
                 self._looked = self._now
             elif self._now - self._looked >= LOOK_STEPS:
                 facts += self._look(self._clock.heard_at(self._now), muted=muted)
@@ -115,28 +110,18 @@ class VersionMatcher:
         """
         stream_s = self._clock.heard_s(self._n_frames)
         facts = self._look(stream_s) if self._now > self._looked else []
-        facts += self._decision.end(stream_s, self._clock)
+        facts += self.decision.end(stream_s, self._clock)
         self._begin(next_begin_s)
         return facts
 
-    def take_up(self, harmony: Harmony, tracks: tuple[Track, ...], numbers: Int64) -> list[MatchFacts]:
-        """Go on with another snapshot of the catalogue; end what sounds if its track is gone.
-
-        Parameters
-        ----------
-        harmony : Harmony
-        tracks : tuple of Track
-        numbers : np.ndarray [shape=(n_all,), dtype=int64]
-            From `Tracks.renumbered`.
-        """
+    def take_up(self, harmony: Harmony, tracks: tuple[Track, ...], numbers: Numbers) -> list[MatchFacts]:
+        """Go on with another snapshot of the catalogue; end what sounds if its track is gone."""
         facts: list[MatchFacts] = []
-        sounding = self._decision.track
+        sounding = self.decision.track
         if sounding is not None and numbers[sounding] == GONE:
-            facts = self._decision.end(self._clock.heard_at(self._now), self._clock)
-        self._decision.take_up(tracks, numbers)
-        self._unclaimed = {
-            int(numbers[track]): kept for track, kept in self._unclaimed.items() if numbers[track] != GONE
-        }
+            facts = self.decision.end(self._clock.heard_at(self._now), self._clock)
+        self.decision.take_up(tracks, numbers)
+        self._unclaimed = renumbered(self._unclaimed, numbers)
         self._claimed = {int(numbers[track]) for track in self._claimed if numbers[track] != GONE}
         self._harmony = harmony
         self._scorer = Scorer(harmony)
@@ -159,23 +144,23 @@ class VersionMatcher:
     def _look(self, stream_s: float, *, muted: bool = False) -> list[MatchFacts]:
         """Search for what was heard last, then decide."""
         self._looked = self._now
-        sounding = self._decision.track
-        lines = self._decision.line(self._now)
+        sounding = self.decision.track
+        lines = self.decision.line(self._now)
         if np.count_nonzero(self._query.any(axis=1)) >= SHORTEST_STEPS:
             lines = self._harmony.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
         candidates = self._scorer.rank(self._query, lines, keep)
-        facts = self._decision.decide(candidates, self._now, stream_s, self._clock, muted=muted)
-        if self._decision.track is not None:
-            self._claimed.add(self._decision.track)
+        facts = self.decision.decide(candidates, self._now, stream_s, self._clock, muted=muted)
+        if self.decision.track is not None:
+            self._claimed.add(self.decision.track)
         for candidate in candidates:
             known = self._unclaimed.get(candidate.track)
             if known is None or candidate.score > known.score:
-                described = self._decision.describe(candidate, self._now, stream_s, self._clock)
+                described = self.decision.describe(candidate, self._now, stream_s, self._clock)
                 self._unclaimed[candidate.track] = described
         if len(self._unclaimed) > _REMEMBERED:
             del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track].score)]
         if self._observe is not None:
-            standings = self._decision.standings(candidates, self._now, stream_s, self._clock)
+            standings = self.decision.standings(candidates, self._now, stream_s, self._clock)
             self._observe(Look("version", stream_s, standings))
         return facts

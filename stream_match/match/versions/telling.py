@@ -7,7 +7,7 @@ import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Evidence, MatchFacts, Rival, Track
-from stream_match.match.versions import calibration
+from stream_match.match.calibration import VERSIONS
 from stream_match.match.versions.candidate import Candidate
 
 
@@ -114,8 +114,8 @@ def tell(
         speed=match.speed,
         semitones=float((best.key + 5) % 12 - 5),
         score=best.score,
-        confidence=calibration.confidence(best.score),
-        false_alarms_per_hour=calibration.false_alarms_per_hour(best.score),
+        confidence=VERSIONS.confidence(best.score),
+        false_alarms_per_hour=VERSIONS.false_alarms_per_hour(best.score),
         evidence=Evidence(
             faiss_votes=0,
             lsh_votes=0,
