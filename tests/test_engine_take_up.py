@@ -106,32 +106,6 @@ def test_what_was_removed_ends_at_once_and_does_not_come_back(at_s):
     assert facts[-1] == ended[0]
 
 
-LATER = np.concatenate([noise(9, 10, 0.05), PIECES["p3"]]).astype(np.float32)
-"""The same piece, with ten seconds before it."""
-
-
-@pytest.mark.parametrize("block", [1_000, 8_000, 50_000])
-@pytest.mark.parametrize(
-    "now",
-    [PIECES["p6"][: 20 * RATE_HZ], PIECES["p3"][: 3 * RATE_HZ], silence(30), LATER],
-    ids=["another piece", "its beginning", "silence", "later in it"],
-)
-def test_other_sound_under_the_same_id_ends_the_match_or_moves_it(now, block):
-    """As after an `index update`: the id is known, and what was heard is not in it, or elsewhere."""
-    y = cut(PIECES["p3"], 3, 26)
-    recordings = {name: sound for name, sound in PIECES.items() if name != "p6"} | {"p3": now}
-    facts = heard(Engine(WHOLE), y, {10.0: catalogue(recordings, planes=PLANES)}, block)
-    check_lives(facts)
-    assert {(one.match_id, one.track.id) for one in facts} == {("1", "p3")}
-    assert facts[0].stream_s < 5
-    if now is LATER:
-        assert facts[-1].ended_s > 25
-        assert facts[-1].reference_s == pytest.approx(facts[-1].stream_s + 13, abs=0.1)
-    else:
-        assert 10 < facts[-1].stream_s < 15
-        assert facts[-1].ended_s <= 12
-
-
 def test_with_other_hyperplanes_a_match_goes_on_and_ends_by_itself():
     others = fit_to_tracks([frames_of(piece(seed, 20)) for seed in range(300, 306)], SETTINGS)
     anew = catalogue(PIECES, planes=others)

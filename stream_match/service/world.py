@@ -1,10 +1,12 @@
 """What the service takes from outside: clocks, chance, threads; replaceable, so that tests need not wait."""
 
 import asyncio
+import os
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -49,9 +51,13 @@ class OpenSink(Protocol):
         """Make the sink; entering it opens it."""
 
 
+_cores = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="engine")
+"""A thread for each core: more of them would only take the interpreter's lock from each other."""
+
+
 async def in_thread(work: Callable[[], T]) -> T:
     """Do CPU work off the event loop."""
-    return await asyncio.to_thread(work)
+    return await asyncio.get_running_loop().run_in_executor(_cores, work)
 
 
 async def in_own_thread(work: Callable[[], T]) -> T:

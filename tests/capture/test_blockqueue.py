@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
-from stream_match.capture.queue import BlockQueue
+from stream_match.capture.queue import MOST_AT_ONCE, BlockQueue
 from stream_match.errors import ParameterError
 
 CAPACITY = 50
@@ -89,12 +89,27 @@ def test_oldest_audio_is_dropped_counted_and_marked():
     queue.put_nowait(numbered(0, 30, metadata={"StreamTitle": "old"}))
     queue.put_nowait(numbered(30, 30))
     first = asyncio.run(queue.get())
-    assert first.y[0] == 10
+    np.testing.assert_array_equal(first.y, np.arange(10, 60))
     assert first.discontinuity
     assert first.gap_s == first.overrun_s == 10 / SAMPLE_RATE_HZ
     assert first.metadata == {"StreamTitle": "old"}
-    assert not asyncio.run(queue.get()).discontinuity
     assert queue.dropped_s == 10 / SAMPLE_RATE_HZ
+
+
+def test_what_waits_is_taken_in_one_up_to_where_there_is_something_to_say():
+    queue = BlockQueue(10)
+    sizes = [10, 20, 30, 5, MOST_AT_ONCE - 6, 2, MOST_AT_ONCE + 1, 1]
+    tears = [2, 3]
+    for number, n in enumerate(sizes):
+        queue.put_nowait(numbered(sum(sizes[:number]), n, discontinuity=number in tears))
+    queue.close()
+    taken = []
+    while (block := asyncio.run(queue.get())) is not None:
+        taken.append(block)
+    assert [block.y.size for block in taken] == [30, 30, MOST_AT_ONCE - 1, 2, MOST_AT_ONCE + 1, 1]
+    assert [block.discontinuity for block in taken] == [False, True, True, False, False, False]
+    np.testing.assert_array_equal(np.concatenate([block.y for block in taken]), np.arange(sum(sizes)))
+    assert queue.buffered_s == 0
 
 
 def test_metadata_of_dropped_blocks_goes_on():
