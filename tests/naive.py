@@ -205,6 +205,21 @@ def heaviest(rows, ranges, labels, weight, at_most, per_label, groups, per_group
     return taken
 
 
+def rivals(strength, unit, prior_mean, prior_variance, least_weight, enough):
+    """Mean and deviation of the best place of each unit; the better place stands first."""
+    best = {}
+    for row, one in zip(strength, unit, strict=True):
+        best.setdefault(one, row)
+    supposed = max(least_weight, enough - len(best))
+    means, deviations = [], []
+    for window, (mean, variance) in enumerate(zip(prior_mean, prior_variance, strict=True)):
+        found = [row[window] for row in best.values()]
+        means.append((sum(found) + mean) / (len(found) + 1))
+        squares = sum((one - means[-1]) ** 2 for one in found)
+        deviations.append(math.sqrt((squares + supposed * variance) / (len(found) + supposed)))
+    return means, deviations
+
+
 def agreement_along(codes, first, last, query, audible, stride, head, speed):
     """Bit agreement at each position back along one line; those outside [first, last] count nothing."""
     n_bits = 8 * codes.shape[1]
