@@ -438,6 +438,19 @@ def bits_differing(codes, newest_first):
     ]
 
 
+def nearest(neighbours, limit, recordings, removed, per_recording, at_most):
+    """Of (distance, track, position), nearest first: what counts, and whether there may be more of it."""
+    near = [one for one in neighbours if one[0] < limit]
+    counted = []
+    for one in near:
+        recording = recordings[one[1]]
+        before = [other for other in counted if recordings[other[1]] == recording]
+        if recordings.count(recording) == 1 or len(before) < per_recording:
+            counted.append(one)
+    few = not counted or (len(counted) < at_most and (removed or len(counted) < len(near)))
+    return counted[:at_most], few
+
+
 def nearest_places(tracks, queries, asked, most):
     """Per query, (distance, track, position) of what is strictly nearer than the last of those asked for."""
     found = []

@@ -272,8 +272,9 @@ class Scorer:
         n_frames = min(self._spans.positions(_SAME_SOUND_S), query.positions) * query.stride
         stretches, inside = self.reader.stretch(lines, n_frames)
         each, number = len(lines), np.repeat(np.arange(len(lines)), len(others))
-        tiled = (np.tile(column, each) for column in (others.track, others.head, others.speed))
-        paired = Lines(*tiled, number)
+        paired = Lines(
+            np.tile(others.track, each), np.tile(others.head, each), np.tile(others.speed, each), number
+        )
         agreement = self.reader.mean(stretches, inside, paired).reshape(each, len(others))
         agreement *= n_frames / np.maximum(query.stride, inside.sum(axis=1))[:, np.newaxis]
         same: Bools = agreement > _SAME_SOUND
