@@ -205,6 +205,21 @@ def heaviest(rows, ranges, labels, weight, at_most, per_label, groups, per_group
     return taken
 
 
+def rivals(strength, unit, prior_mean, prior_variance, least_weight, enough):
+    """Mean and deviation of the best place of each unit; the better place stands first."""
+    best = {}
+    for row, one in zip(strength, unit, strict=True):
+        best.setdefault(one, row)
+    supposed = max(least_weight, enough - len(best))
+    means, deviations = [], []
+    for window, (mean, variance) in enumerate(zip(prior_mean, prior_variance, strict=True)):
+        found = [row[window] for row in best.values()]
+        means.append((sum(found) + mean) / (len(found) + 1))
+        squares = sum((one - means[-1]) ** 2 for one in found)
+        deviations.append(math.sqrt((squares + supposed * variance) / (len(found) + supposed)))
+    return means, deviations
+
+
 def agreement_along(codes, first, last, query, audible, stride, head, speed):
     """Bit agreement at each position back along one line; those outside [first, last] count nothing."""
     n_bits = 8 * codes.shape[1]
@@ -421,6 +436,19 @@ def bits_differing(codes, newest_first):
         )
         for head in range(len(track))
     ]
+
+
+def nearest(neighbours, limit, recordings, removed, per_recording, at_most):
+    """Of (distance, track, position), nearest first: what counts, and whether there may be more of it."""
+    near = [one for one in neighbours if one[0] < limit]
+    counted = []
+    for one in near:
+        recording = recordings[one[1]]
+        before = [other for other in counted if recordings[other[1]] == recording]
+        if recordings.count(recording) == 1 or len(before) < per_recording:
+            counted.append(one)
+    few = not counted or (len(counted) < at_most and (removed or len(counted) < len(near)))
+    return counted[:at_most], few
 
 
 def nearest_places(tracks, queries, asked, most):

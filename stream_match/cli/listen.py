@@ -30,7 +30,7 @@ NOTHING_TO_RELOAD = (
 )
 """Said once."""
 
-LOOPS = ("harmony_kernels", "keyed_sums", "kernels")
+LOOPS = ("harmony_kernels", "keyed_sums", "kernels", "search_kernels")
 """Modules of `stream_match.index` whose loops are compiled when they are imported."""
 
 _SLOW_S = 3.0

@@ -15,7 +15,6 @@ from stream_match.index.harmony import Harmony
 from stream_match.index.lines import LineReader
 from stream_match.index.neighbours import Codes
 from stream_match.index.port import Hits
-from stream_match.index.ranks import first_of_each
 from stream_match.index.segment import Segment
 from stream_match.index.tracks import GONE, Tracks
 
@@ -187,18 +186,21 @@ class Catalogue:
         short : np.ndarray [shape=(n_short,), dtype=int64]
             Codes of which too few remain: the rest is equally near, or belongs to copies or removed tracks.
         """
-        keys, crowded = self._ordered_neighbours(codes, asked)
-        rows, columns = np.nonzero(keys < _BEYOND << _DISTANCE_SHIFT)
-        keys = keys[rows, columns]
-        recording = self.tracks.recording_of(_track_of(keys))
-        few = first_of_each(rows * len(self.tracks) + recording, _NEIGHBOURS_PER_RECORDING)
-        few |= self.tracks.copies[recording] == 1
-        kept = np.flatnonzero(few)
-        kept = kept[first_of_each(rows[kept], NEIGHBOURS)]
-        found = np.bincount(rows[kept], minlength=len(codes))
-        crowded |= np.bincount(rows[~few], minlength=len(codes)) > 0
-        short = np.flatnonzero((found == 0) | (crowded & (found < NEIGHBOURS)))
-        return rows[kept], keys[kept], short
+        from stream_match.index.search_kernels import nearest  # when matching begins, not when this is loaded
+
+        keys, limit, crowded = self._ordered_neighbours(codes, asked)
+        return nearest(
+            keys,
+            limit,
+            _DISTANCE_SHIFT,
+            _POSITION_BITS,
+            _TRACK_BITS,
+            self.tracks.recordings,
+            self.tracks.copies,
+            crowded,
+            _NEIGHBOURS_PER_RECORDING,
+            NEIGHBOURS,
+        )
 
     @cached_property
     def _left(self) -> tuple[float, ...]:
@@ -209,19 +211,19 @@ class Catalogue:
             for length, numbers in zip(lengths, self.numbers, strict=True)
         )
 
-    def _ordered_neighbours(self, codes: Codes, k: int) -> tuple[Int64, Bools]:
+    def _ordered_neighbours(self, codes: Codes, k: int) -> tuple[Int64, Int64, Bools]:
         """Return the neighbours of each code in one key each, by distance, track and position.
-
-        Those strictly nearer than the k-th of all are known completely, those as near as it are not.
 
         Returns
         -------
         keys : np.ndarray [shape=(n, n_keys), dtype=int64]
-            Ascending; `_BEYOND` where there is none.
+            Ascending; the distance is `_BEYOND` where there is none.
+        limit : np.ndarray [shape=(n,), dtype=int64]
+            Distance of the k-th of all: those strictly nearer are known completely, those as near are not.
         crowded : np.ndarray [shape=(n,), dtype=bool]
             Where some of what was found belongs to tracks that were removed.
         """
-        found = [np.empty((len(codes), 0), np.int64)]
+        found: list[Int64] = []
         limit = np.full(len(codes), _BEYOND, np.int64)
         crowded = np.zeros(len(codes), np.bool_)
         for segment, numbers, left in zip(self.segments, self.numbers, self._left, strict=True):
@@ -235,32 +237,32 @@ class Catalogue:
             rows = np.clip(rows, 0, len(segment) - 1)  # what a damaged file names leads nowhere else
             within = segment.track_of(rows)
             track = numbers[within]
-            far[track == GONE] = _BEYOND
-            crowded |= (track == GONE).any(axis=1)
+            if left < 1:
+                far[track == GONE] = _BEYOND
+                crowded |= (track == GONE).any(axis=1)
+                track = np.maximum(track, 0)
             position = rows - segment.starts[within]
-            found.append((far << _DISTANCE_SHIFT) | (np.maximum(track, 0) << _POSITION_BITS) | position)
-        keys = np.sort(np.concatenate(found, axis=1), axis=1)
+            found.append((far << _DISTANCE_SHIFT) | (track << _POSITION_BITS) | position)
+        none = np.empty((len(codes), 0), np.int64)
+        keys = np.sort(found[0] if len(found) == 1 else np.concatenate([none, *found], axis=1), axis=1)
         if keys.shape[1] > k:
             limit = np.minimum(limit, keys[:, k - 1] >> _DISTANCE_SHIFT)
-        keys[keys >= limit[:, np.newaxis] << _DISTANCE_SHIFT] = _BEYOND << _DISTANCE_SHIFT
-        return keys, crowded
+        return keys, limit, crowded
 
     def _in_one_bucket(self, codes: Codes) -> Hits:
         """Return what is in one bucket with each code; one hit per table and row."""
-        hits = [Hits.none()]
-        for segment, numbers in zip(self.segments, self.numbers, strict=True):
+        hits: list[Hits] = []
+        for segment, numbers, left in zip(self.segments, self.numbers, self._left, strict=True):
             row, found = segment.lsh.lookup(codes, largest_bucket=self._largest_bucket(segment))
             found = np.minimum(found, len(segment) - 1)
             within = segment.track_of(found)
             track = numbers[within]
-            kept = track != GONE
-            within, position = within[kept], found[kept]
-            hits.append(
-                Hits(
-                    row[kept], track[kept], position - segment.starts[within], np.ones(kept.sum(), np.float32)
-                )
-            )
-        return Hits.joined(hits)
+            position = found - segment.starts[within]
+            if left < 1:
+                kept = track != GONE
+                row, track, position = row[kept], track[kept], position[kept]
+            hits.append(Hits(row, track, position, np.ones(len(row), np.float32)))
+        return hits[0] if len(hits) == 1 else Hits.joined(hits)
 
     @staticmethod
     def _largest_bucket(segment: Segment) -> int:

@@ -58,14 +58,13 @@ def line_counts(
         Half of the bits are counted where nothing can be compared: outside the track, before the query, and
         where it is silent.
     """
-    heard = np.broadcast_to(heard, query.shape[:2])
     # Copies of the query are small; a code is found sooner where no line lies between.
     return _differing_along(
         words,
         first,
         length,
         np.ascontiguousarray(query),
-        np.ascontiguousarray(heard),
+        np.atleast_2d(np.ascontiguousarray(heard)),
         head,
         speed,
         shift,
@@ -136,7 +135,8 @@ def _differing_along(
     n_positions = n_frames // stride
     counts = np.empty((len(head), len(windows)), np.int64)
     for line in range(len(head)):
-        track, n_codes, heard_at = first[line], length[line], shift[line]
+        track, n_codes, asked = first[line], length[line], shift[line]
+        heard_at = asked if len(heard) > 1 else 0
         # Half a frame ahead of the head counts as met. Places are counted from the lowest, which is the
         # oldest of a line that runs forward.
         if speed[line] > 0:
@@ -155,9 +155,7 @@ def _differing_along(
                     if 0 <= frame < n_frames and heard[heard_at, frame]:
                         differing = 0
                         for word in range(n_words):
-                            differing += bits_set(
-                                words[track + position, word] ^ query[heard_at, frame, word]
-                            )
+                            differing += bits_set(words[track + position, word] ^ query[asked, frame, word])
                 total += differing
                 back, position, number = back + 1, position + step, number + step
             counts[line, column] = total

@@ -1,10 +1,12 @@
-"""Compiled loops over sums that are in the order of their keys."""
+"""Compiled loops over sums, and over places, that are in the order of their keys."""
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.compiled import FLOAT, FLOAT64, INT, INT64, array_of, compiled
 
+Bools = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
@@ -216,3 +218,63 @@ def with_neighbours(key: Int64, sums: Float64, rows: Int64) -> Float64:
             if 0 <= other < len(key) and key[other] - key[row] == other - row:
                 totals[number] += sums[other]
     return totals
+
+
+@compiled(array_of(np.float32, 2), INT64, INT64, array_of(np.bool_, 2), FLOAT64, FLOAT64, FLOAT, INT)
+def spreads(
+    strength: Float32,
+    unit: Int64,
+    order: Int64,
+    excluded: Bools,
+    prior_mean: Float64,
+    prior_variance: Float64,
+    least_weight: float,
+    enough: int,
+) -> tuple[Float32, Float32]:
+    """Return mean and deviation of the best place of each unit, for several choices of places.
+
+    Parameters
+    ----------
+    strength : np.ndarray [shape=(n, n_windows), dtype=float32]
+        Of places, by unit, best first.
+    unit : np.ndarray [shape=(n,), dtype=int64]
+        Ascending.
+    order : np.ndarray [shape=(n,), dtype=int64]
+        Number of each place.
+    excluded : np.ndarray [shape=(n_choices, n), dtype=bool]
+        Which places do not count, by number.
+    prior_mean, prior_variance : np.ndarray [shape=(n_windows,), dtype=float64]
+        The mean is supposed as if one more had been seen.
+    least_weight : float
+        The variance is supposed as if so many more had been seen,
+    enough : int
+        or as many as there are fewer than this.
+
+    Returns
+    -------
+    mean, deviation : np.ndarray [shape=(n_choices, n_windows), dtype=float32]
+    """
+    n_windows = strength.shape[1]
+    means = np.empty((len(excluded), n_windows), np.float32)
+    deviations = np.empty((len(excluded), n_windows), np.float32)
+    best = np.empty(len(unit), np.int64)
+    for choice in range(len(excluded)):
+        count = 0
+        for place in range(len(unit)):
+            seen = count > 0 and unit[best[count - 1]] == unit[place]
+            if not (excluded[choice, order[place]] or seen):
+                best[count] = place
+                count += 1
+        supposed = max(least_weight, float(enough - count))
+        for window in range(n_windows):
+            total = np.float32(0)
+            for place in best[:count]:
+                total = np.float32(total + strength[place, window])
+            mean = (total + prior_mean[window]) / (count + 1)
+            squares = 0.0
+            for place in best[:count]:
+                squares += (strength[place, window] - mean) ** 2
+            squares += supposed * prior_variance[window]
+            means[choice, window] = mean
+            deviations[choice, window] = np.sqrt(squares / (count + supposed))
+    return means, deviations

@@ -58,16 +58,11 @@ class LshTables:
         rows, positions : np.ndarray [shape=(n_hits,), dtype=int64]
             Which code hit, and the reference position hit; one entry per table and position.
         """
-        rows, positions = [], []
-        for table, keys in enumerate(subkeys(codes, self.n_tables, self.key_bits)):
-            first = self.starts[table, keys].astype(np.int64)
-            count = self.starts[table, keys + 1].astype(np.int64) - first
-            count[count > largest_bucket] = 0
-            row = np.repeat(np.arange(len(codes)), count)
-            within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-            rows.append(row)
-            positions.append(self.entries[table, np.repeat(first, count) + within].astype(np.int64))
-        return np.concatenate(rows), np.concatenate(positions)
+        from stream_match.index.search_kernels import in_buckets  # when matching begins, not when loaded
+
+        firsts = np.array(_first_bits(codes, self.n_tables, self.key_bits), np.int64)
+        codes = np.ascontiguousarray(codes)
+        return in_buckets(self.starts, self.entries, codes, firsts, self.key_bits, largest_bucket)
 
     def occupancy(self) -> float:
         """Return how evenly the buckets are filled: entropy of the fill over its maximum, in [0, 1]."""
@@ -95,14 +90,19 @@ def subkeys(codes: Codes, n_tables: int, key_bits: int) -> list[Keys]:
         Values in [0, 2**key_bits).
     """
     powers = 1 << np.arange(key_bits, dtype=np.int64)
-    last = 8 * codes.shape[1] - key_bits
-    firsts = [t * last // max(1, n_tables - 1) for t in range(n_tables)]
+    firsts = _first_bits(codes, n_tables, key_bits)
     keys = np.empty((n_tables, len(codes)), np.int64)
     for row in range(0, len(codes), _CODES_AT_ONCE):
         bits = np.unpackbits(codes[row : row + _CODES_AT_ONCE], axis=1).astype(np.int64)
         for table, first in enumerate(firsts):
             keys[table, row : row + len(bits)] = bits[:, first : first + key_bits] @ powers
     return list(keys)
+
+
+def _first_bits(codes: Codes, n_tables: int, key_bits: int) -> list[int]:
+    """Return the first bit of each table's key."""
+    last = 8 * codes.shape[1] - key_bits
+    return [table * last // max(1, n_tables - 1) for table in range(n_tables)]
 
 
 def build_lsh(codes: Codes, positions: npt.NDArray[np.uint32], *, n_tables: int, key_bits: int) -> LshTables:

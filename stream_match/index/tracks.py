@@ -64,7 +64,12 @@ class Tracks:
     @cached_property
     def copies(self) -> Int64:
         """How many tracks hold each recording [shape=(n_all,), dtype=int64], by the first of them."""
-        return np.bincount(self.recording_of(np.arange(len(self))), minlength=len(self))
+        return np.bincount(self.recordings, minlength=len(self))
+
+    @cached_property
+    def recordings(self) -> Int64:
+        """For each track, the first that holds the same recording [shape=(n_all,), dtype=int64]."""
+        return self.recording_of(np.arange(len(self)))
 
     def recording_of(self, track: Int64) -> Int64:
         """Return one number for all tracks that hold the same recording."""

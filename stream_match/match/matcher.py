@@ -69,9 +69,7 @@ class Matcher:
         self._features = catalogue.settings.listening()
         self._spans = Spans.of(catalogue.settings)
         self._means = RunningMean(self._features.smooth_frames)
-        self._shapes = [
-            MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
-        ]
+        self._shapes = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
@@ -94,15 +92,29 @@ class Matcher:
         """
         self.decision.performed = performed
         means = self._means.feed(frames)
-        sets = np.split(means[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
-        shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
-        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(stacked_chroma(means)))
+        rows = Embeddings(self._embedded(means[:, SHAPE]), self._chromas.feed(stacked_chroma(means)))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
             facts += self._step(self._waiting[: self._decision_frames])
             self._waiting = self._waiting[self._decision_frames :]
         return facts
+
+    def _embedded(self, shapes: Float32) -> Float32:
+        """Return the embeddings of the next spectral shapes, for each shift.
+
+        Parameters
+        ----------
+        shapes : np.ndarray [shape=(n, n_shifts * shape_coefficients), dtype=float32]
+
+        Returns
+        -------
+        np.ndarray [shape=(m, n_shifts, shape_coefficients * n_steps), dtype=float32]
+        """
+        stacked, settings, n_shifts = self._shapes.feed(shapes), self._features, len(SHIFTS_SEMITONES)
+        steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
+        each = settings.n_steps * settings.shape_coefficients
+        return steps.swapaxes(1, 2).reshape(-1, n_shifts, each)
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
@@ -147,8 +159,7 @@ class Matcher:
         """Start with an empty history."""
         settings = self._features
         self._means.reset()
-        for stack in self._shapes:
-            stack.reset()
+        self._shapes.reset()
         self._chromas.reset()
         self._proposals.reset()
         self._now = -1

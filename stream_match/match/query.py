@@ -1,6 +1,6 @@
 """What was heard last, as the second look takes it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +48,16 @@ class Query:
     def newest(self, positions: int) -> "Query":
         """Return the newest stretch of this length, or all there is."""
         frames = positions * self.stride
-        return replace(self, words=self.words[:, :frames], audible=self.audible[:frames])
+        return Query(self.words[:, :frames], self.audible[:frames], self.now, self.stride, self.spans)
+
+    def audible_frames(self, positions: int) -> int:
+        """Return how many frames sound of the newest stretch of this length."""
+        return int(np.count_nonzero(self.audible[: positions * self.stride]))
 
     @property
     def silent(self) -> bool:
         """True if too little of it sounds: there, chance looks like evidence."""
-        return int(self.newest(self.positions).audible.sum()) < self._least_frames
+        return self.audible_frames(self.positions) < self._least_frames
 
     def windows(self) -> npt.NDArray[np.int64]:
         """Return the lengths to look at, with all there is as the last where it is less.
@@ -65,7 +69,7 @@ class Query:
         if len(fitting) < len(windows) and self.positions not in fitting:
             fitting.append(self.positions)
         if not self.silent:
-            fitting = [w for w in fitting if self.newest(w).audible.sum() >= self._least_frames]
+            fitting = [w for w in fitting if self.audible_frames(w) >= self._least_frames]
         return np.array(fitting, np.int64)
 
     @property

@@ -137,12 +137,32 @@ class Rivalry:
         shifted : bool
             Whether they are those of a candidate that was found at a shift.
         """
-        best, root = (self._found if shifted else self._levelled).best_of_units(~excluded), self._root
-        mean = (best.sum(axis=0) + _PRIOR_MEAN / root) / (len(best) + 1)
-        supposed = max(_PRIOR_WEIGHT, _ENOUGH_RIVALS - len(best))
-        squares = ((best - mean) ** 2).sum(axis=0) + supposed * (_PRIOR_DEVIATION / root) ** 2
-        deviation = np.sqrt(squares / (len(best) + supposed))
-        return Rivals(self._windows, mean.astype(np.float32), deviation.astype(np.float32))
+        mean, deviation = self.spreads(excluded[np.newaxis], np.array([shifted]))
+        return self.rivals(mean[0], deviation[0])
+
+    def rivals(self, mean: Float32, deviation: Float32) -> Rivals:
+        """Return rivals with a mean and a deviation [shape=(n_windows,), dtype=float32]."""
+        return Rivals(self._windows, mean, deviation)
+
+    def spreads(self, excluded: Bools, shifted: Bools) -> tuple[Float32, Float32]:
+        """Return what `without` does, for several candidates at once.
+
+        Parameters
+        ----------
+        excluded : np.ndarray [shape=(n_candidates, n), dtype=bool]
+        shifted : np.ndarray [shape=(n_candidates,), dtype=bool]
+
+        Returns
+        -------
+        mean, deviation : np.ndarray [shape=(n_candidates, n_windows), dtype=float32]
+        """
+        if self._found is self._levelled:
+            return self._found.spreads(excluded, self._root)
+        mean = np.empty((len(excluded), len(self._windows)), np.float32)
+        deviation = np.empty_like(mean)
+        for ordered, rows in ((self._levelled, ~shifted), (self._found, shifted)):
+            mean[rows], deviation[rows] = ordered.spreads(excluded[rows], self._root)
+        return mean, deviation
 
 
 class _Ordered:
@@ -152,12 +172,20 @@ class _Ordered:
         self._order = np.lexsort((-found.mean(axis=1), unit))
         self._strength, self._unit = found[self._order], unit[self._order]
 
-    def best_of_units(self, counted: Bools) -> Float32:
-        """Return the strengths of the best of each unit, of the places that count."""
-        rows = np.flatnonzero(counted[self._order])
-        unit, first = self._unit[rows], np.ones(len(rows), np.bool_)
-        first[1:] = unit[1:] != unit[:-1]
-        return self._strength[rows[first]]
+    def spreads(self, excluded: Bools, root: Float64) -> tuple[Float32, Float32]:
+        """Return mean and deviation of the best of each unit, of the places that are not excluded."""
+        from stream_match.index.keyed_sums import spreads  # when matching begins, not when this is loaded
+
+        return spreads(
+            self._strength,
+            self._unit,
+            self._order,
+            np.ascontiguousarray(excluded),
+            _PRIOR_MEAN / root,
+            (_PRIOR_DEVIATION / root) ** 2,
+            _PRIOR_WEIGHT,
+            _ENOUGH_RIVALS,
+        )
 
 
 def _better_at_a_shift(found: Float32, shift: Int64, forward: Bools, allowed: Float64) -> Float32:

@@ -6,7 +6,7 @@ lines read *backwards* (decoys), in their standard deviations; `rivals` has how 
 from the same votes, so they have been sought out as hard as the candidate itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,13 +17,14 @@ from stream_match.index.port import CataloguePort
 from stream_match.index.ranks import first_of_each
 from stream_match.match.candidate import Candidate
 from stream_match.match.query import Query
-from stream_match.match.rivals import Rivalry, Rivals, levelled_share
+from stream_match.match.rivals import Rivalry, Rivals, levelled_share, strength
 from stream_match.match.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Heads = tuple[tuple[int, float], ...]
 
 SPEEDS = np.array([1.0, 1 - 1 / 75, 1 + 1 / 75, 1 - 2 / 75, 1 + 2 / 75, 0.96, 1.04], np.float32)
 """Speeds tried, the likeliest first; between two of them a line drifts one position in 14 seconds."""
@@ -118,9 +119,9 @@ class _Places:
         return self.lines.shift[self.line[:, 0]]
 
     @property
-    def head(self) -> npt.NDArray[np.float64]:
-        """The position in the track of each place."""
-        return self.lines.head[self.line[:, 0]]
+    def longest(self) -> Lines:
+        """The best line of each place over the longest window."""
+        return self.lines[self.line[:, -1]]
 
 
 class Scorer:
@@ -168,16 +169,15 @@ class Scorer:
             return [], rivalry.without(known)
         places = self._refine(query, field, windows)
         rows = _first(np.arange(len(places)), places.track, _CANDIDATES, _CANDIDATES_PER_TRACK)
-        twins = self._same_sound(query, places[rows], places)
+        lines = places.longest
+        same = self._same_sound(query, lines[rows], lines.followed_by(field.longest))
+        twins, same = same[:, : len(places)], same[:, len(places) :]
         # What holds the same sound is no rival, and as little what stands near it.
         sources = twins | (rows[:, np.newaxis] == np.arange(len(places)))
         recordings = (self._tracks.recording_of(found.track) for found in (places, field))
-        near = sources @ np.equal.outer(*recordings)
-        no_rivals = known | near | self._same_sound(query, places[rows], field)
-        candidates = []
-        for row, same, excluded in zip(rows, twins, no_rivals, strict=True):
-            rivals = rivalry.without(excluded, shifted=bool(places.shift[row]))
-            candidates.append(self._candidate(places, int(row), same, rivals))
+        no_rivals = known | sources @ np.equal.outer(*recordings) | same
+        same_places = [self._distinct(lines[np.flatnonzero(twin)]) for twin in twins]
+        candidates = self._candidates(places[rows], same_places, rivalry, no_rivals)
         candidates.sort(key=lambda candidate: -candidate.score)
         return candidates, rivalry.without(known)
 
@@ -216,29 +216,45 @@ class Scorer:
         best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
         return _Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
 
-    def _candidate(self, places: _Places, row: int, same: Bools, rivals: Rivals) -> Candidate:
-        """Score one place over the window in which it stands out most."""
-        scores = rivals.scores(places.best[row]) * _evened(rivals.windows / self._spans.scale)
-        lines, longest = places.lines, places.line[:, -1]
-        scores -= self._excess + np.where(lines.shift[places.line[row]] == 0, 0, _STRANGE_SHIFT)
-        column = int(scores.argmax())
-        line = places.line[row, column]
-        return Candidate(
-            track=int(lines.track[line]),
-            head=float(lines.head[line]),
-            speed=float(lines.speed[line]),
-            shift=int(lines.shift[line]),
-            window_positions=int(rivals.windows[column]),
-            similarity=float(places.best[row, column]),
-            score=float(scores[column]),
-            faiss_votes=int(places.votes[row, 0]),
-            lsh_votes=int(places.votes[row, 1]),
-            same=self._distinct(
-                (int(lines.track[longest[other]]), float(lines.head[longest[other]]))
-                for other in np.flatnonzero(same)
-            ),
-            rivals=rivals,
-        )
+    def _candidates(
+        self,
+        places: _Places,
+        same: Sequence[tuple[tuple[int, float], ...]],
+        rivalry: Rivalry,
+        excluded: Bools,
+    ) -> list[Candidate]:
+        """Score each place over the window in which it stands out most.
+
+        Parameters
+        ----------
+        places : _Places
+        same : sequence of tuple of (int, float)
+            Of each place, as in `Candidate`.
+        rivalry : Rivalry
+        excluded : np.ndarray [shape=(n_places, n_field), dtype=bool]
+            What is no rival of each.
+        """
+        lines, windows = places.lines, places.windows
+        mean, deviation = rivalry.spreads(excluded, places.shift != 0)
+        scores = (strength(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
+        scores -= self._excess + np.where(lines.shift[places.line] == 0, 0, _STRANGE_SHIFT)
+        columns = scores.argmax(axis=1)
+        return [
+            Candidate(
+                track=int(lines.track[line := places.line[row, column]]),
+                head=float(lines.head[line]),
+                speed=float(lines.speed[line]),
+                shift=int(lines.shift[line]),
+                window_positions=int(windows[column]),
+                similarity=float(places.best[row, column]),
+                score=float(scores[row, column]),
+                faiss_votes=int(places.votes[row, 0]),
+                lsh_votes=int(places.votes[row, 1]),
+                same=same[row],
+                rivals=rivalry.rivals(mean[row], deviation[row]),
+            )
+            for row, column in enumerate(columns)
+        ]
 
     def _rivalry(self, field: _Places) -> Rivalry:
         """Return the places of the field as rivals: for each recording, one of each direction."""
@@ -246,36 +262,35 @@ class Scorer:
         evidence = field.windows / self._spans.scale
         return Rivalry(field.windows, evidence, field.best, unit, field.shift, field.forward, self._levelled)
 
-    def _same_sound(self, query: Query, places: _Places, others: _Places) -> Bools:
-        """Return which other places hold the same stretch of sound as each place.
+    def _same_sound(self, query: Query, lines: Lines, others: Lines) -> Bools:
+        """Return which other lines hold the same stretch of sound as each line.
 
         Returns
         -------
-        np.ndarray [shape=(n_places, n_others), dtype=bool]
+        np.ndarray [shape=(n_lines, n_others), dtype=bool]
         """
-        lines = places.lines[places.line[:, -1]]
-        candidates = others.lines[others.line[:, -1]]
-        each, number = len(candidates), np.arange(len(lines))
         n_frames = min(self._spans.positions(_SAME_SOUND_S), query.positions) * query.stride
         stretches, inside = self.reader.stretch(lines, n_frames)
-        paired = candidates[np.tile(np.arange(each), len(lines))]
-        paired = replace(paired, shift=np.repeat(number, each))
-        agreement = self.reader.mean(stretches, inside, paired).reshape(len(lines), each)
+        each, number = len(lines), np.repeat(np.arange(len(lines)), len(others))
+        paired = Lines(
+            np.tile(others.track, each), np.tile(others.head, each), np.tile(others.speed, each), number
+        )
+        agreement = self.reader.mean(stretches, inside, paired).reshape(each, len(others))
         agreement *= n_frames / np.maximum(query.stride, inside.sum(axis=1))[:, np.newaxis]
         same: Bools = agreement > _SAME_SOUND
-        elsewhere = lines.track[:, np.newaxis] != candidates.track
+        elsewhere = lines.track[:, np.newaxis] != others.track
         copies = ~same & (agreement > _WORTH_A_LONGER_LOOK) & elsewhere
         for row in np.flatnonzero(copies.any(axis=1)):
-            alike = self.reader.likeness(lines[np.array([row])], candidates[np.flatnonzero(copies[row])])
+            alike = self.reader.likeness(lines[np.array([row])], others[np.flatnonzero(copies[row])])
             same[row, copies[row]] = alike > SAME_RECORDING
-        itself = np.abs(lines.head[:, np.newaxis] - candidates.head) <= self._one_place
-        same &= others.forward & (elsewhere | ~itself)
+        itself = np.abs(lines.head[:, np.newaxis] - others.head) <= self._one_place
+        same &= (others.speed > 0) & (elsewhere | ~itself)
         return same
 
-    def _distinct(self, heads: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-        """Return places without those that were found at several shifts."""
+    def _distinct(self, lines: Lines) -> Heads:
+        """Return track and head of lines, without those that were found at several shifts."""
         kept: list[tuple[int, float]] = []
-        for track, head in heads:
+        for track, head in zip(lines.track.tolist(), lines.head.tolist(), strict=True):
             if all(track != other or abs(head - place) > self._one_place for other, place in kept):
                 kept.append((track, head))
         return tuple(kept)

@@ -149,6 +149,8 @@ class VoteWindow:
 
     def forget(self, now: int) -> None:
         """Drop the cells that are too old or too light at the moment `now`."""
+        if now == self._now:
+            return  # when votes were taken, all cells were looked through
         for direction in self._gathered:
             self._move_on(direction, now, _NOTHING)
         self._now = now
