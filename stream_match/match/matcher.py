@@ -69,9 +69,7 @@ class Matcher:
         self._features = catalogue.settings.listening()
         self._spans = Spans.of(catalogue.settings)
         self._means = RunningMean(self._features.smooth_frames)
-        self._shapes = [
-            MemoryStack(self._features.n_steps, self._features.delay_frames) for _ in SHIFTS_SEMITONES
-        ]
+        self._shapes = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
@@ -94,15 +92,23 @@ class Matcher:
         """
         self.decision.performed = performed
         means = self._means.feed(frames)
-        sets = np.split(means[:, SHAPE], len(SHIFTS_SEMITONES), axis=1)
-        shapes = [stack.feed(shape) for stack, shape in zip(self._shapes, sets, strict=True)]
-        rows = Embeddings(np.stack(shapes, axis=1), self._chromas.feed(stacked_chroma(means)))
+        rows = Embeddings(self._stacked_shapes(means), self._chromas.feed(stacked_chroma(means)))
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
             facts += self._step(self._waiting[: self._decision_frames])
             self._waiting = self._waiting[self._decision_frames :]
         return facts
+
+    def _stacked_shapes(self, means: Float32) -> Float32:
+        """Return the embeddings [shape=(n, n_shifts, d)] that means complete, one for each shift."""
+        n_steps, n_shifts, n = (
+            self._features.n_steps,
+            len(SHIFTS_SEMITONES),
+            self._features.shape_coefficients,
+        )
+        stacked = self._shapes.feed(means[:, SHAPE]).reshape(-1, n_steps, n_shifts, n)
+        return stacked.swapaxes(1, 2).reshape(-1, n_shifts, n_steps * n)
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
@@ -147,8 +153,7 @@ class Matcher:
         """Start with an empty history."""
         settings = self._features
         self._means.reset()
-        for stack in self._shapes:
-            stack.reset()
+        self._shapes.reset()
         self._chromas.reset()
         self._proposals.reset()
         self._now = -1
