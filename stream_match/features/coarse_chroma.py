@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA
+from stream_match.features.framing import framed
 
 Float32 = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -52,8 +53,8 @@ class CoarseChroma:
         self._rest = joined[count * self._hop :].copy()
         if count == 0:
             return np.empty((0, N_CHROMA), np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(joined, len(self._window), axis=0)
-        steps: Float32 = np.einsum("ijk,k->ij", frames[:: self._hop][:count], self._window)
+        frames = framed(joined, len(self._window), self._hop, count)
+        steps: Float32 = np.einsum("ijk,k->ij", frames, self._window)
         return steps
 
 

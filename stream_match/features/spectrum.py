@@ -5,6 +5,8 @@ import numpy.typing as npt
 import scipy.fft
 import scipy.signal
 
+from stream_match.features.framing import framed
+
 Float32 = npt.NDArray[np.float32]
 
 _FRAMES_AT_ONCE = 32
@@ -46,9 +48,7 @@ class FrameBuffer:
         joined = np.concatenate([self._rest, y])
         count = max(0, 1 + (len(joined) - self.n_fft) // self.hop_length)
         self._rest = joined[count * self.hop_length :].copy()
-        if count == 0:
-            return np.empty((0, self.n_fft), np.float32)
-        return np.lib.stride_tricks.sliding_window_view(joined, self.n_fft)[:: self.hop_length][:count]
+        return framed(joined, self.n_fft, self.hop_length, count)
 
 
 def hann(n_fft: int) -> Float32:

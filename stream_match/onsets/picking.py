@@ -1,12 +1,14 @@
 """Which rises are onsets: peaks over a threshold that knows the past only."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 PAST_FRAMES = 50
 """What the threshold is made of: half a second."""
@@ -81,15 +83,7 @@ class Picker:
         if count <= 0:
             self._values = values
             return []
-        own = values[PAST_FRAMES : PAST_FRAMES + count]
-        pasts = values[np.arange(count)[:, np.newaxis] + np.arange(PAST_FRAMES)]
-        median = np.maximum(_medians(pasts), _medians(pasts[:, -LATELY_FRAMES:]))
-        spread = _medians(np.abs(pasts - median[:, np.newaxis]))
-        recent = pasts[:, -BEFORE_FRAMES:].max(axis=1)
-        later = values[PAST_FRAMES + 1 :]
-        found = (own > median + SPREAD * spread + LEAST_DB) & (own >= recent) & (own >= later)
-        strength = (own - median) / (spread + LEAST_DB / SPREAD)
-        peaks = [self._peak(int(i), float(own[i]), float(strength[i])) for i in np.flatnonzero(found)]
+        peaks = [self._peak(*risen) for risen in _risen(values, _highest(values, count))]
         self._next += count
         self._values = values[count:]
         return [peak for peak in peaks if peak is not None]
@@ -101,6 +95,35 @@ class Picker:
             return None
         self._last, self._last_rise = frame, rise
         return Peak(frame, strength)
+
+
+def _highest(values: Float64, count: int) -> Int64:
+    """Return which frames rise more than `LEAST_DB`, and more than those about them: few are left.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(PAST_FRAMES + count + 1,), dtype=float64]
+        The past, then the frames that are asked for, then one more.
+    """
+    own = values[PAST_FRAMES : PAST_FRAMES + count]
+    highest = (own > LEAST_DB) & (own >= values[PAST_FRAMES + 1 :])
+    for ago in range(1, BEFORE_FRAMES + 1):
+        highest &= own >= values[PAST_FRAMES - ago :][:count]
+    return np.flatnonzero(highest)
+
+
+def _risen(values: Float64, frames: Int64) -> Iterator[tuple[int, float, float]]:
+    """Yield those of the frames that stand out of their past, with their rise and their strength."""
+    if not len(frames):
+        return
+    own = values[PAST_FRAMES + frames]
+    pasts = values[frames[:, np.newaxis] + np.arange(PAST_FRAMES)]
+    median = np.maximum(_medians(pasts), _medians(pasts[:, -LATELY_FRAMES:]))
+    spread = _medians(np.abs(pasts - median[:, np.newaxis]))
+    found = own > median + SPREAD * spread + LEAST_DB
+    strength = (own - median) / (spread + LEAST_DB / SPREAD)
+    for i in np.flatnonzero(found):
+        yield int(frames[i]), float(own[i]), float(strength[i])
 
 
 def _medians(rows: Float64) -> Float64:

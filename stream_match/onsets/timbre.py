@@ -70,21 +70,19 @@ class Timbre:
         self._filter = _filter(sample_rate_hz)
         edges = [int(edge_s * sample_rate_hz) for edge_s in PARTS]
         self._parts = [(edges[0], edges[1]), (edges[2], edges[3])]
-        self._windows = [
+        windows = [
             _faded(end - start, *fades) for (start, end), fades in zip(self._parts, FADES, strict=True)
         ]
-        self._window_before = _faded(NOISE_SAMPLES, BEFORE_FADE, BEFORE_FADE)
+        self._windows = [_faded(NOISE_SAMPLES, BEFORE_FADE, BEFORE_FADE), *windows]
+        self._window_powers = np.array([[np.sum(np.square(window))] for window in self._windows])
         self._bands_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 2)[1:-1]
         self._level_db: float | None = None
 
     def describe(self, before: Float32, sound: Float32) -> Description:
         """Describe a sound; see `Describer`."""
-        noise = self._bands(before[-NOISE_SAMPLES:], self._window_before)
-        heard = [
-            self._bands(sound[start:end], window)
-            for (start, end), window in zip(self._parts, self._windows, strict=True)
-        ]
-        new = np.array([np.maximum(part - OVERESTIMATE * noise, 0) for part in heard])
+        parts = [sound[start:end] for start, end in self._parts]
+        noise, *heard = self._bands([before[-NOISE_SAMPLES:], *parts])
+        new = np.maximum(np.array(heard) - OVERESTIMATE * noise, 0)
         behind = len(self._parts) * noise.sum()
         return Description(
             point=_unit(np.sqrt(new).ravel()),
@@ -92,10 +90,13 @@ class Timbre:
             features=dict(zip(NAMES, self._measured(sound, new.mean(axis=0)), strict=True)),
         )
 
-    def _bands(self, y: Float32, window: Float64) -> Float64:
-        """Return the mean power in each band, per sample of the window."""
-        power = np.square(np.abs(scipy.fft.rfft(y * window, N_FFT))) / np.sum(np.square(window))
-        bands: Float64 = np.einsum("ij,j->i", self._filter, power)
+    def _bands(self, stretches: list[Float32]) -> Float64:
+        """Return the mean power of each stretch in each band, per sample of its window."""
+        faded = np.zeros((len(stretches), N_FFT))
+        for row, y, window in zip(faded, stretches, self._windows, strict=True):
+            np.multiply(y, window, out=row[: len(y)])
+        powers = np.square(np.abs(scipy.fft.rfft(faded, axis=1))) / self._window_powers
+        bands: Float64 = np.einsum("ij,kj->ki", self._filter, powers)
         return bands
 
     def _measured(self, sound: Float32, power: Float64) -> tuple[float, ...]:

@@ -111,8 +111,7 @@ class Stamper:
     def event(self, facts: Facts, time: float) -> Event:
         """Make the event of what was heard at `time` [seconds since 1970]."""
         # Not through model_dump: the facts were checked when they were made.
-        fields: dict[str, Any] = {name: getattr(facts, name) for name in type(facts).model_fields}
-        fields |= {"event_id": self._ids(), "time": utc(time), **self._who}
+        fields: dict[str, Any] = {**vars(facts), "event_id": self._ids(), "time": utc(time), **self._who}
         if isinstance(facts, MatchFacts):
             fields["event_type"] = f"match_{facts.phase}"
             return MatchEvent(**fields)

@@ -291,6 +291,9 @@ def pieces(block: Block) -> Iterator[Block]:
     Block
         One at least.
     """
+    if block.y.size <= PIECE_SAMPLES:
+        yield block
+        return
     yield replace(block, y=block.y[:PIECE_SAMPLES])
     for start in range(PIECE_SAMPLES, block.y.size, PIECE_SAMPLES):
         yield Block(block.y[start : start + PIECE_SAMPLES])

@@ -9,6 +9,8 @@ from capture_samples import joined
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.pace import STEP_SAMPLES, in_real_time
 
+STEP_S = STEP_SAMPLES / SAMPLE_RATE_HZ
+
 
 class Clock:
     """Time that passes only when somebody sleeps."""
@@ -61,15 +63,15 @@ def test_each_block_comes_when_it_would_have_been_heard():
 
 
 def test_a_late_reader_catches_up_without_drift():
-    got = play([Block(np.zeros(SAMPLE_RATE_HZ, np.float32))], late_s=0.55)
-    assert got[1][0] == got[4][0] == pytest.approx(0.65)
-    assert got[-1][0] == pytest.approx(1.0)
+    got = play([Block(np.zeros(10 * STEP_SAMPLES, np.float32))], late_s=5.5 * STEP_S)
+    assert got[1][0] == got[4][0] == pytest.approx(6.5 * STEP_S)
+    assert got[-1][0] == pytest.approx(10 * STEP_S)
 
 
 def test_gaps_take_their_time_and_are_said_once():
     block = Block(np.zeros(2 * STEP_SAMPLES, np.float32), gap_s=2.0, discontinuity=True, metadata={"a": "b"})
     got = play([block, Block(np.empty(0, np.float32), metadata={"c": "d"})])
-    assert [round(at_s, 6) for at_s, _ in got] == [2.1, 2.2, 2.2]
+    assert [at_s for at_s, _ in got] == pytest.approx([2 + STEP_S, 2 + 2 * STEP_S, 2 + 2 * STEP_S])
     assert [block.gap_s for _, block in got] == [2.0, 0.0, 0.0]
     assert [block.discontinuity for _, block in got] == [True, False, False]
     assert [dict(block.metadata) for _, block in got] == [{"a": "b"}, {}, {"c": "d"}]
