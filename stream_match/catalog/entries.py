@@ -1,6 +1,7 @@
 """What stands in the manifest of an index: its entries, and what a later version has added to them.
 
-A later version may add keys and optional parts. They are kept as they stand when the index is changed here:
+A later version may add keys beside the known ones, and optional parts whose files lie in the folders of
+segments or planes. They are kept as they stand when the index is changed here:
 in the entry of a segment as long as it stays, and beside what is known of the index as a whole. What must
 fit the tracks belongs into a segment, or has to name the generation that it fits.
 """

@@ -200,7 +200,7 @@ def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
         for segment in manifest.segments
         for name, entry in segment.other_files().items()
     }
-    for name, entry in (manifest.files() | others).items():
+    for name, entry in (others | manifest.files()).items():
         try:
             check_file(folder, name, entry, thorough=True)
         except CatalogError as error:

@@ -8,6 +8,7 @@ spreads what the strong components know over all bits (as in iterative quantisat
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,10 @@ Float32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
 
-_ROWS_AT_ONCE = 40
-"""Rows are always multiplied in blocks of this many: BLAS may add in another order for another number. A
-decision has 80, and BLAS packs the planes anew for each block: blocks of 8 take nearly twice as long."""
+_ROWS_AT_ONCE = 16
+"""Rows are always multiplied in blocks of this many: BLAS may add in another order for another number, or at
+another place in a block. With 16, behind the planes, no place of a block differs with any kernel of OpenBLAS
+for x86; with 40 before them, 22 of 40 do where there is AVX2 and no AVX-512."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,12 @@ class Projection:
         n, d = embeddings.shape
         blocks = np.zeros((-(-n // _ROWS_AT_ONCE), _ROWS_AT_ONCE, d), np.float32)
         np.subtract(embeddings, self.centre, out=blocks.reshape(-1, d)[:n])
-        signed: Float32 = np.matmul(blocks, self.planes).reshape(-1, self.n_bits)[:n]
-        return signed
+        signed = np.matmul(self._planes_by_row, blocks.transpose(0, 2, 1)).transpose(0, 2, 1)
+        return np.ascontiguousarray(signed).reshape(-1, self.n_bits)[:n]
+
+    @cached_property
+    def _planes_by_row(self) -> Float32:
+        return np.ascontiguousarray(self.planes.T)
 
     def codes(self, embeddings: Float32) -> Codes:
         """Return the sides of the hyperplanes as packed bits.

@@ -66,6 +66,8 @@ class Lane:
         Stream time at which this opening began.
     offload : coroutine function
         Does the engine's work elsewhere than on the event loop.
+    store : coroutine function
+        Does what waits for a disk elsewhere than where engines work.
     report : Report
         Takes the costs.
     memory : SoundMemory
@@ -85,6 +87,7 @@ class Lane:
         prefix: str,
         offset_s: float,
         offload: Offload,
+        store: Offload,
         report: Report,
         memory: SoundMemory,
         catalogue: Any = None,
@@ -94,6 +97,7 @@ class Lane:
         self._prefix = prefix
         self._offset_s = offset_s
         self._offload = offload
+        self._store = store
         self._report = report
         self._memory = memory
         self._running: dict[str, MatchFacts] = {}
@@ -105,7 +109,7 @@ class Lane:
 
     async def keep(self, *, goes_on: bool = False) -> None:
         """Write down what the engine has learnt, and whether it goes on."""
-        await self._offload(lambda: self._memory.take(self._engine, goes_on=goes_on))
+        await self._store(lambda: self._memory.take(self._engine, goes_on=goes_on))
 
     async def feed(self, block: Block) -> list[Facts]:
         """Let the engine hear a block.

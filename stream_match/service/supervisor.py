@@ -179,9 +179,16 @@ class Supervisor:
             raise
         except Exception as error:
             raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
-        await self._world.offload(lambda: self._memory.give(engine))
+        await self._world.store(lambda: self._memory.give(engine))
         lane = Lane(
-            engine, shared.ids(), self._begun_s, self._world.offload, shared.report, self._memory, catalogue
+            engine,
+            shared.ids(),
+            self._begun_s,
+            self._world.offload,
+            self._world.store,
+            shared.report,
+            self._memory,
+            catalogue,
         )
         await lane.keep(goes_on=True)  # before the first identity is given
         return lane

@@ -51,13 +51,24 @@ class OpenSink(Protocol):
         """Make the sink; entering it opens it."""
 
 
-_cores = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="engine")
-"""A thread for each core: more of them would only take the interpreter's lock from each other."""
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return os.cpu_count() or 1 if allowed is None else len(allowed(0))
+
+
+_engine_threads = ThreadPoolExecutor(_cores(), thread_name_prefix="engine")
+"""One for each core: more of them would only take the interpreter's lock from each other."""
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Do CPU work off the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(_cores, work)
+    """Do CPU work off the event loop; nothing that waits for a disk, or engines would wait with it."""
+    return await asyncio.get_running_loop().run_in_executor(_engine_threads, work)
+
+
+async def in_spare_thread(work: Callable[[], T]) -> T:
+    """Do what waits for a disk where no engine waits with it."""
+    return await asyncio.to_thread(work)
 
 
 async def in_own_thread(work: Callable[[], T]) -> T:
@@ -95,6 +106,8 @@ class World:
         So many random bits, for ids.
     offload : coroutine function (callable)
         Does CPU work elsewhere than on the event loop.
+    store : coroutine function (callable)
+        Does what reads and writes a local disk elsewhere than where engines work.
     aside : coroutine function (callable)
         Does what may hang elsewhere than where engines work, and than on the event loop.
     open_source, open_sink : callable
@@ -107,6 +120,7 @@ class World:
     chance: Callable[[], float] = random.random
     random_bits: Callable[[int], int] = random.SystemRandom().getrandbits
     offload: Offload = in_thread
+    store: Offload = in_spare_thread
     aside: Offload = in_own_thread
     open_source: Callable[[SourceSettings], Source] = open_source
     open_sink: OpenSink = field(default=open_sink)

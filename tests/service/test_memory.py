@@ -35,6 +35,7 @@ async def listened(world, source, state, make_engine=engine, stop=None):
     world = World(
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
+        store=world.store,
         open_source=lambda _: source,
         open_sink=lambda *_, **__: sink,
     )
