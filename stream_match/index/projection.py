@@ -21,8 +21,8 @@ Codes = npt.NDArray[np.uint8]
 
 _ROWS_AT_ONCE = 16
 """Rows are always multiplied in blocks of this many: BLAS may add in another order for another number, or at
-another place in a block. With 16, behind the planes, no place of a block differs with any kernel of OpenBLAS
-for x86; with 40 before them, 22 of 40 do where there is AVX2 and no AVX-512."""
+another place in a block. With 16, behind the planes, no place of a block differs with OpenBLAS's kernels for
+Nehalem, Sandybridge, Haswell and SkylakeX; with 40 before them, 22 of 40 do with the one for Haswell."""
 
 
 @dataclass(frozen=True)

@@ -37,25 +37,24 @@ def in_buckets(
         As in `LshTables.lookup`.
     """
     n_tables, n = len(starts), len(codes)
-    bucket, total = np.zeros((n_tables, n), np.int64), 0
+    # Read once: what is mapped from a file might be another number the second time.
+    first, count = np.zeros((n_tables, n), np.int64), np.zeros((n_tables, n), np.int64)
     for table in range(n_tables):
         for row in range(n):
+            bucket = 0
             for bit in range(key_bits):
                 at = first_bits[table] + bit
                 byte = np.int64(codes[row, at // _BITS_OF_A_BYTE])
-                bucket[table, row] |= (byte >> (_BITS_OF_A_BYTE - 1 - at % _BITS_OF_A_BYTE) & 1) << bit
-            begin, end = np.int64(starts[table, bucket[table, row]]), starts[table, bucket[table, row] + 1]
+                bucket |= (byte >> (_BITS_OF_A_BYTE - 1 - at % _BITS_OF_A_BYTE) & 1) << bit
+            begin, end = np.int64(starts[table, bucket]), np.int64(starts[table, bucket + 1])
             # A damaged file may name what is not there.
             if begin <= end <= min(begin + largest_bucket, entries.shape[1]):
-                total += end - begin
-            else:
-                bucket[table, row] = -1
+                first[table, row], count[table, row] = begin, end - begin
+    total = count.sum()
     rows, positions, found = np.empty(total, np.int64), np.empty(total, np.int64), 0
     for table in range(n_tables):
         for row in range(n):
-            if bucket[table, row] < 0:
-                continue
-            for entry in range(starts[table, bucket[table, row]], starts[table, bucket[table, row] + 1]):
+            for entry in range(first[table, row], first[table, row] + count[table, row]):
                 rows[found], positions[found] = row, entries[table, entry]
                 found += 1
     return rows, positions

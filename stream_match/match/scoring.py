@@ -219,7 +219,7 @@ class Scorer:
     def _candidates(
         self,
         places: _Places,
-        same: Sequence[tuple[tuple[int, float], ...]],
+        same: Sequence[Heads],
         rivalry: Rivalry,
         excluded: Bools,
     ) -> list[Candidate]:
@@ -228,7 +228,7 @@ class Scorer:
         Parameters
         ----------
         places : _Places
-        same : sequence of tuple of (int, float)
+        same : sequence of Heads
             Of each place, as in `Candidate`.
         rivalry : Rivalry
         excluded : np.ndarray [shape=(n_places, n_field), dtype=bool]
