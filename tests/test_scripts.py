@@ -40,6 +40,7 @@ PYTHON = [
     "count_odd_alarms.py",
     "evaluate.py",
     "evaluate_growth.py",
+    "evaluate_streams.py",
     "make_background.py",
     "make_demo.py",
     "make_performances.py",
