@@ -1,8 +1,8 @@
 """Measure how many streams one listener bears: recordings at real pace, all at once.
 
 Run it as .venv/bin/python scripts/evaluate_streams.py INDEX RECORDING…, with a stream for each recording.
-They should last longer than --seconds. Nothing else should run. It prints the share of a core, the memory, and how
-much later than at best the events come.
+They should last longer than --seconds. Nothing else should run. It prints the share of a core, the memory,
+and how much later than at best the events come.
 """
 
 import argparse
