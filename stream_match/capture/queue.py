@@ -76,6 +76,7 @@ class BlockQueue:
         self._made = clock()
         self._arrived: float | None = None
         self._writer_waits = False
+        self._begun = False
 
     @property
     def dropped_s(self) -> float:
@@ -160,8 +161,10 @@ class BlockQueue:
         Returns
         -------
         Block or None
-            The oldest block, with what waits behind it and only goes on with it, up to `MOST_AT_ONCE`
-            samples; None at the end.
+            The oldest block; None at the end. If there is nothing to say of it, what waits behind it and
+            goes on with it is joined to it, up to `MOST_AT_ONCE` samples. The first audio comes alone, as
+            does a block with a gap or metadata: when a state or a title is told does not depend on how
+            late the reader is.
         """
         while not self._waiting:
             if self.closed:
@@ -170,8 +173,10 @@ class BlockQueue:
                 return None
             self._readable.clear()
             await self._readable.wait()
-        block = self._waiting.popleft().leave()
-        following = self._following(block.y.size)
+        taken = self._waiting.popleft()
+        block = taken.leave()
+        following = self._following(block.y.size) if self._begun and taken.only_goes_on else []
+        self._begun |= block.y.size > 0
         self._buffered -= block.y.size + sum(y.size for y in following)
         self._room.set()
         return replace(block, y=np.concatenate([block.y, *following])) if following else block
