@@ -2,13 +2,15 @@
 
 Run it as .venv/bin/python scripts/count_alarms.py INDEX AUDIO... with files or folders of unknown audio: what
 a budget of false alarms promises stands beside what was counted, and the worst alarms are listed. Those that
-are no chance (another mix of the same piece, samples that two pieces share) stand out there.
+are no chance (another mix of the same piece, samples that two pieces share) stand out there. The line that
+fits the scores of recordings best is what `stream_match/match/calibration.py` would have of this audio alone.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +24,12 @@ from stream_match.engine import Engine
 from stream_match.errors import SourceError, StreamMatchError
 from stream_match.events import MatchFacts
 from stream_match.index.port import CataloguePort
+from stream_match.match.calibration import RECORDINGS, Calibration
 
 BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
 """Alarms per hour; what was claimed at the first tells what would have been at the others."""
+
+FEWEST_FITTED = 20
 
 
 @dataclass(frozen=True)
@@ -89,12 +94,35 @@ def listen(engine: Engine, blocks: Iterable[npt.NDArray[np.float32]]) -> tuple[l
     return list(last.values()), samples / SAMPLE_RATE_HZ
 
 
+def fitted(scores: Sequence[float], hours: float, least: float) -> Calibration | None:
+    """Return the exponential tail that is likeliest to have given the scores, none for fewer than twenty.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Of all false alarms that reached `least`.
+    hours : float
+        In which they were counted.
+    least : float
+    """
+    if len(scores) < FEWEST_FITTED or max(scores) <= least:
+        return None
+    per_decade = math.log(10) * sum(score - least for score in scores) / len(scores)
+    at_zero = math.log10(len(scores) / hours) + least / per_decade
+    return replace(RECORDINGS, alarms_at_zero_log10=at_zero, score_per_decade=per_decade)
+
+
 def _report(alarms: list[Alarm], hours: float, worst: int) -> str:
     """Return two tables."""
     rows = ["| budget, false alarms an hour | counted | an hour |", "|---|---|---|"]
     for budget in BUDGETS:
         count = sum(alarm.facts.false_alarms_per_hour <= budget for alarm in alarms)
         rows.append(f"| {budget:g} | {count} in {hours:.1f} h | {count / max(hours, 1e-9):.2f} |")
+    least = RECORDINGS.score_for(BUDGETS[0])
+    scores = [alarm.facts.score for alarm in alarms if alarm.facts.kind == "recording"]
+    line = fitted([score for score in scores if score >= least], hours, least)
+    if line is not None:
+        rows += ["", f"Recordings: Calibration({line.alarms_at_zero_log10:.2f}, {line.score_per_decade:.2f})"]
     rows += ["", "| unknown | at | taken for | kind | false alarms an hour | similarity |"]
     rows += ["|---|---|---|---|---|---|"]
     for alarm in sorted(alarms, key=lambda one: one.facts.false_alarms_per_hour)[:worst]:

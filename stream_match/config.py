@@ -90,10 +90,10 @@ class FeatureSettings(Settings):
     smooth_frames: int = Field(default=5, ge=1, le=64, description="Frames in each of the means")
     code_stride_frames: int = Field(default=4, ge=1, le=16, description="Hops between two reference codes")
     shape_coefficients: int = Field(
-        default=96, ge=1, le=202, description="Coefficients that describe the shape of a frame's spectrum"
+        default=96, ge=1, le=96, description="Coefficients that describe the shape of a frame's spectrum"
     )
     shape_components: int = Field(
-        default=384, ge=8, le=4096, description="Principal components of a stacked shape that its code keeps"
+        default=512, ge=8, le=4096, description="Components of a stacked shape that its code keeps"
     )
     n_bits: int = Field(
         default=256, ge=64, le=1024, multiple_of=64, description="Bits of a code of the spectral shape"
@@ -146,7 +146,7 @@ class FeatureSettings(Settings):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-FEATURE_CODE_VERSION = 3
+FEATURE_CODE_VERSION = 4
 """Raised whenever the feature code computes something else from the same settings."""
 
 

@@ -78,11 +78,11 @@ def triangle(band, n_bins, bin_hz, lowest_hz, bands_per_octave):
 
 
 def contrast(row, n_neighbours):
-    """How far each band stands out of the mean of itself and its neighbours."""
+    """How far each band stands above the mean of itself and its neighbours, or below."""
     out = []
     for band in range(len(row)):
         around = [row[other] for other in range(len(row)) if abs(other - band) <= n_neighbours]
-        out.append(max(0.0, float(row[band]) - float(sum(map(float, around))) / len(around)))
+        out.append(float(row[band]) - float(sum(map(float, around))) / len(around))
     return out
 
 
@@ -95,24 +95,6 @@ def fold(row, bands_per_semitone, lowest_class):
         classes[(lowest_class + whole) % 12] += float(value) * (1 - upper)
         classes[(lowest_class + whole + 1) % 12] += float(value) * upper
     return classes
-
-
-def cosine(n, number):
-    """A column of the orthonormal DCT-II: `number` half waves over `n` points."""
-    scale = (1 / n if number == 0 else 2 / n) ** 0.5
-    return [scale * float(np.cos(np.pi * number * (2 * point + 1) / (2 * n))) for point in range(n)]
-
-
-def moved_cosine(n, number, bands_up):
-    """The same column for sound that is `bands_up` bands higher: each band reads it so much lower."""
-    column = cosine(n, number)
-    moved = []
-    for band in range(n):
-        lower = int(np.floor(band - bands_up))
-        share = band - bands_up - lower
-        ends = [column[at] if 0 <= at < n else 0.0 for at in (lower, lower + 1)]
-        moved.append((1 - share) * ends[0] + share * ends[1])
-    return moved
 
 
 def embedding(frames, row, n_steps, delay):

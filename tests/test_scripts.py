@@ -1,17 +1,23 @@
 """The scripts: they parse, say what they are for, and say clearly what is missing."""
 
+import math
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from music import piece
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.catalog.build import build_index
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+import count_alarms
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -41,6 +47,7 @@ PYTHON = [
     "evaluate.py",
     "evaluate_growth.py",
     "evaluate_streams.py",
+    "learn_shapes.py",
     "make_background.py",
     "make_demo.py",
     "make_performances.py",
@@ -67,6 +74,16 @@ def test_alarms_are_counted(tmp_path):
     assert "notes.txt" in done.stderr
     counted = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| p")]
     assert [counted[0][0], counted[0][2], counted[0][3]] == ["| p1.wav", "p1", "recording"]
+
+
+def test_the_tail_of_false_alarms_is_found_again():
+    scores = 5.6 + np.random.default_rng(1).exponential(1.6 / math.log(10), 5000)
+    line = count_alarms.fitted(scores.tolist(), 500.0, 5.6)  # ten an hour reach 5.6
+    assert line.score_per_decade == pytest.approx(1.6, rel=0.05)
+    assert line.score_for(10.0) == pytest.approx(5.6, abs=0.05)
+    assert line.score_for(0.1) == pytest.approx(8.8, abs=0.2)
+    assert count_alarms.fitted([7.0] * 19, 500.0, 5.6) is None
+    assert count_alarms.fitted([5.6] * 20, 500.0, 5.6) is None
 
 
 def test_evaluation_without_the_kit_says_so(tmp_path):

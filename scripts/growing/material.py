@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.features.chroma import N_CHROMA
-from stream_match.features.contrast import shape_basis
+from stream_match.features.shape import shape_basis
 
 Float32 = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -136,7 +136,8 @@ class Frames:
 @lru_cache
 def _higher(n_coefficients: int, semitones: int) -> Float32:
     """Return the matrix that moves coefficients of the spectral shape up [shape=(n, n), dtype=float32]."""
-    moved: Float32 = shape_basis(n_coefficients).T @ shape_basis(n_coefficients, -semitones)
+    bands = np.linalg.pinv(shape_basis(n_coefficients)).astype(np.float32)  # of least norm
+    moved: Float32 = bands @ shape_basis(n_coefficients, -semitones)
     return moved
 
 

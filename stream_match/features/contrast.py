@@ -1,17 +1,16 @@
-"""What stands out in the log-frequency spectrum: folded into pitch classes, or as a shape.
+"""What stands out in the log-frequency spectrum: folded into pitch classes, or band by band.
 
 Noise, speech and rooms raise whole neighbourhoods of the spectrum; partials stand out of them. The
 root of the magnitude keeps weak bands from counting like strong ones, as a logarithm would let them.
-Folded, that is the contrast chroma: the harmony, whatever plays it. Unfolded and smoothed, it is the
-spectral shape, which tells instruments and octaves apart, and so one recording from another.
+Folded, that is the contrast chroma: the harmony, whatever plays it. Unfolded, it tells instruments and
+octaves apart, and so one recording from another: `stream_match.features.shape` has what becomes of it.
 """
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 import scipy.sparse
 
-from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.chroma import N_CHROMA
 
 Float32 = npt.NDArray[np.float32]
 
@@ -52,6 +51,25 @@ def log_frequency_filter(sample_rate_hz: float, n_fft: int) -> scipy.sparse.csr_
     return scipy.sparse.csr_matrix(weights.astype(np.float32))
 
 
+def contrast_bands(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) -> Float32:
+    """Return how far the root of each band stands out of its neighbourhood.
+
+    Parameters
+    ----------
+    magnitude : np.ndarray [shape=(n_frames, n_fft // 2 + 1), dtype=float32]
+    bands_filter : scipy.sparse.csr_matrix [shape=(202, n_fft // 2 + 1)]
+        From `log_frequency_filter`.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames, 202), dtype=float32]
+        Negative where it lies below.
+    """
+    bands = np.ascontiguousarray((bands_filter @ magnitude.T).T)
+    floor = np.float32(FLOOR) * bands.max(axis=1, keepdims=True, initial=0)
+    return contrast(np.sqrt(np.maximum(bands - floor, 0)))
+
+
 def contrast(bands: Float32) -> Float32:
     """Return how far each band stands out of the mean of its neighbourhood.
 
@@ -62,7 +80,7 @@ def contrast(bands: Float32) -> Float32:
     Returns
     -------
     np.ndarray [shape=(n_frames, n_bands), dtype=float32]
-        >= 0; the neighbourhood is cut off at the ends of the spectrum.
+        Negative where it lies below. The neighbourhood is cut off at the ends of the spectrum.
     """
     n_bands = bands.shape[1]
     below = np.maximum(np.arange(n_bands) - NEIGHBOUR_BANDS, 0)
@@ -70,8 +88,8 @@ def contrast(bands: Float32) -> Float32:
     sums = np.zeros((len(bands), n_bands + 1))
     np.cumsum(bands, axis=1, dtype=np.float64, out=sums[:, 1:])
     means = (sums[:, above] - sums[:, below]) / (above - below)
-    above_mean: Float32 = np.maximum(bands - means, 0).astype(np.float32)
-    return above_mean
+    apart: Float32 = (bands - means).astype(np.float32)
+    return apart
 
 
 def fold(bands: Float32) -> Float32:
@@ -94,43 +112,3 @@ def fold(bands: Float32) -> Float32:
     shares = np.maximum(0, 1 - distance).astype(np.float32)
     folded: Float32 = np.einsum("ij,jk->ik", bands, shares)
     return folded
-
-
-def contrast_bands(magnitude: Float32, bands_filter: scipy.sparse.csr_matrix) -> Float32:
-    """Return what stands out in spectra, band by band, each frame scaled to unit L2 norm.
-
-    Parameters
-    ----------
-    magnitude : np.ndarray [shape=(n_frames, n_fft // 2 + 1), dtype=float32]
-    bands_filter : scipy.sparse.csr_matrix [shape=(202, n_fft // 2 + 1)]
-        From `log_frequency_filter`.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_frames, 202), dtype=float32]
-        Values in [0, 1]. An all-zero spectrum gives an all-zero row.
-    """
-    bands = np.ascontiguousarray((bands_filter @ magnitude.T).T)
-    floor = np.float32(FLOOR) * bands.max(axis=1, keepdims=True, initial=0)
-    return unit_rows(contrast(np.sqrt(np.maximum(bands - floor, 0))))
-
-
-def shape_basis(n_coefficients: int, semitones: float = 0.0) -> Float32:
-    """Return the slowest cosines along the bands, those of the orthonormal DCT-II, moved up.
-
-    Parameters
-    ----------
-    n_coefficients : int, in [1, 202]
-        96 resolve a semitone and a half. Fewer bear more detuning, more tell better from noise.
-    semitones : float
-        Sound that is so much higher than it was made gives the coefficients of the original; bands are
-        interpolated linearly, and what is moved in from beyond the spectrum is zero.
-
-    Returns
-    -------
-    np.ndarray [shape=(202, n_coefficients), dtype=float32]
-    """
-    cosines = scipy.fft.dct(np.eye(N_BANDS), axis=1, norm="ortho")[:, :n_coefficients]
-    place = np.arange(N_BANDS)[:, np.newaxis] - semitones * BANDS_PER_OCTAVE / N_CHROMA
-    from_band = np.maximum(0, 1 - np.abs(place - np.arange(N_BANDS)))
-    return np.ascontiguousarray(from_band @ cosines, dtype=np.float32)

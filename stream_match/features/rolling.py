@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA, chroma_filter, chroma_stft, unit_rows
-from stream_match.features.contrast import contrast_bands, fold, log_frequency_filter, shape_basis
+from stream_match.features.contrast import contrast_bands, fold, log_frequency_filter
+from stream_match.features.shape import shape_bands, shape_basis
 from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
 
 Float32 = npt.NDArray[np.float32]
@@ -57,10 +58,9 @@ class RollingFeatures:
         """
         frames = self._frames.feed(y)
         magnitude = magnitudes(frames, self._window, self._n_bins)
-        bands = contrast_bands(magnitude, self._bands_filter)
-        features = np.concatenate(
-            [self._chroma(magnitude, bands), np.einsum("ij,jk->ik", bands, self._basis)], axis=1
-        )
+        contrast = contrast_bands(magnitude, self._bands_filter)
+        shapes = np.einsum("ij,jk->ik", shape_bands(contrast), self._basis)
+        features = np.concatenate([self._chroma(magnitude, contrast), shapes], axis=1)
         power = np.einsum("ij,ij->i", frames, frames) / frames.shape[1]
         features[power < self._silent_power] = 0
         return features
@@ -94,9 +94,9 @@ class RollingChroma:
 
 
 def _chroma_of(settings: FeatureSettings) -> Callable[[Float32, Float32], Float32]:
-    """Return the function from magnitudes and contrast bands to chroma that the settings ask for."""
+    """Return the function from magnitudes and contrast to chroma that the settings ask for."""
     if settings.chroma == "contrast":
-        return lambda _, bands: unit_rows(fold(bands))
+        return lambda _, contrast: unit_rows(fold(unit_rows(np.maximum(contrast, 0))))
     weights = chroma_filter(settings.sample_rate_hz, settings.n_fft_samples)
     power = 2.0 if settings.chroma == "power" else 1.0
     return lambda magnitude, _: chroma_stft(magnitude, weights, power=power)

@@ -19,6 +19,7 @@ from stream_match.config import FeatureSettings
 from stream_match.features.chroma import N_CHROMA, unit_rows
 from stream_match.features.embedding import embed
 from stream_match.features.rolling import CHROMA, SHAPE
+from stream_match.features.shape import stacked_noise
 from stream_match.features.smoothing import smooth
 from stream_match.index.neighbours import Codes
 from stream_match.index.projection import Projection, fit_projection
@@ -189,16 +190,25 @@ def fit_to_tracks(
             settings.shape_coefficients * settings.n_steps,
             settings.n_bits,
             settings.shape_components,
+            stacked_noise(
+                settings.shape_coefficients, settings.n_steps, settings.delay_frames * settings.frame_s
+            ),
         ),
         chroma=_fitted(chromas, N_CHROMA * settings.n_steps, settings.chroma_bits),
     )
 
 
-def _fitted(samples: list[Float32], d: int, n_bits: int, n_components: int | None = None) -> Projection:
+def _fitted(
+    samples: list[Float32],
+    d: int,
+    n_bits: int,
+    n_components: int | None = None,
+    noise: npt.NDArray[np.float64] | None = None,
+) -> Projection:
     """Fit hyperplanes to samples; a catalogue of silence is legal, and matches nothing."""
     rows = np.concatenate([np.empty((0, d), np.float32), *samples])
     rows = rows if len(rows) else np.zeros((1, d), np.float32)
-    return fit_projection(rows, n_bits=n_bits, seed=_FIT_SEED, n_components=n_components)
+    return fit_projection(rows, n_bits=n_bits, seed=_FIT_SEED, n_components=n_components, noise=noise)
 
 
 def code_track(frames: Float32, planes: Hyperplanes, settings: FeatureSettings) -> TrackCodes:

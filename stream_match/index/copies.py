@@ -29,11 +29,11 @@ _NEIGHBOURS = 50
 _TRACKS_AT_ONCE = 4096
 """New tracks whose neighbours are in memory together, some 30 MB."""
 
-_ALIKE = 0.35
+_ALIKE = 0.3
 """Agreement from which a neighbour may be the same moment of a copy: those whose frames lie half a position
-apart agree by 0.47 in the mean."""
+apart agree by 0.42 to 0.6 in the mean."""
 
-_SAME_RECORDING = 0.35
+_SAME_RECORDING = 0.3
 _LEAST_SHARE = 0.5
 """Two tracks are copies if they agree so well over half a minute about such a moment, or over half of the
 shorter one. Neither may be shorter than half of the other: a song is no copy of a mix that holds it."""

@@ -1,10 +1,12 @@
 """From embeddings to sign codes: centred, whitened, rotated hyperplanes fitted on the catalogue.
 
 Chroma is non-negative: random hyperplanes through the origin see one small cone of it, and nearly
-everything falls into a few buckets. Centring and whitening first (PCA) makes the signs balanced and
+everything falls into a few buckets. Centring and whitening first makes the signs balanced and
 independent, so that each carries its bit; weak components, which hold noise, are left out; the rotation
 spreads what the strong components know over all bits (as in iterative quantisation, Gong & Lazebnik
-2011, without the iterations).
+2011, without the iterations). Where it is known what noise does, components are strong in which the
+catalogue varies much against it (linear discriminants; Fisher 1936), and whitened with it; else those in
+which it varies much (principal components).
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from stream_match.errors import ParameterError
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 
 
@@ -46,7 +49,9 @@ class Projection:
         return int(self.planes.shape[1])
 
     def distances(self, embeddings: Float32) -> Float32:
-        """Return the signed distances from the hyperplanes, in standard deviations of the catalogue.
+        """Return the signed distances from the hyperplanes.
+
+        In standard deviations of the catalogue, or of it with half of the noise that it was fitted against.
 
         Parameters
         ----------
@@ -79,7 +84,12 @@ class Projection:
 
 
 def fit_projection(
-    embeddings: Float32, *, n_bits: int, seed: int, n_components: int | None = None
+    embeddings: Float32,
+    *,
+    n_bits: int,
+    seed: int,
+    n_components: int | None = None,
+    noise: Float64 | None = None,
 ) -> Projection:
     """Fit a projection to a sample of a catalogue's embeddings.
 
@@ -93,7 +103,10 @@ def fit_projection(
     seed : int
         Of the rotations.
     n_components : int, optional
-        Strongest principal components that are kept; all by default.
+        Strongest components that are kept; all by default.
+    noise : np.ndarray [shape=(n_kinds, d, d), dtype=float64], optional
+        Covariances of what changes an embedding between playing and hearing it. Each kind gets an equal share
+        of the bits: those fitted against one noise go on telling where another drowns the rest.
 
     Raises
     ------
@@ -108,19 +121,48 @@ def fit_projection(
     centre = rows.mean(axis=0)
     rows -= centre
     n, d = rows.shape
-    variances, components = np.linalg.eigh(rows.T @ rows / n)  # weakest first
-    # Shrunk towards their mean, the more the fewer rows there are for a dimension: what a small sample
-    # says of its weak components is noise, and whitening must not raise it.
-    known = n / (n + d)
-    shrunk = known * np.maximum(variances, 0) + (1 - known) * variances.mean()
-    scaled = components / np.sqrt(np.maximum(shrunk, float(np.finfo(np.float32).tiny)))
-    scaled[:, : d - min(n_components or d, d)] = 0
+    covariance = _shrunk(rows.T @ rows / n, n)
+    kinds = [_principal(covariance)] if noise is None else [_discriminant(covariance, kind) for kind in noise]
+    rotations = np.array_split(_rotations(d, n_bits, seed), len(kinds), axis=1)
+    weak = d - min(n_components or d, d)
     # Turned back after scaling: else the signs of eigenvectors, which are any library's choice, would count.
-    planes = scaled @ components.T @ _rotations(d, n_bits, seed)
-    return Projection(centre.astype(np.float32), planes.astype(np.float32))
+    planes = [
+        scaled[:, weak:] @ components[:, weak:].T @ rotation
+        for (scaled, components), rotation in zip(kinds, rotations, strict=True)
+    ]
+    return Projection(centre.astype(np.float32), np.concatenate(planes, axis=1).astype(np.float32))
 
 
-def _rotations(d: int, n_bits: int, seed: int) -> npt.NDArray[np.float64]:
+def _shrunk(covariance: Float64, n: int) -> Float64:
+    """Return a covariance shrunk towards its mean variance, the more the fewer rows a dimension has.
+
+    What a small sample says of its weak components is noise, and whitening must not raise it.
+    """
+    d = len(covariance)
+    known = n / (n + d)
+    mean = max(float(np.trace(covariance)) / d, float(np.finfo(np.float32).tiny))
+    shrunk: Float64 = known * covariance + (1 - known) * mean * np.eye(d)
+    return shrunk
+
+
+def _principal(covariance: Float64) -> tuple[Float64, Float64]:
+    """Return the principal components, weakest first: scaled to unit variance, and orthonormal."""
+    variances, components = np.linalg.eigh(covariance)
+    return components / np.sqrt(np.maximum(variances, float(np.finfo(np.float32).tiny))), components
+
+
+def _discriminant(covariance: Float64, noise: Float64) -> tuple[Float64, Float64]:
+    """Return the directions of most variance against noise, the least first.
+
+    Half of the noise is in each of two things heard. They are scaled to unit variance together with it, and
+    given once more as orthonormal directions where all is white.
+    """
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance + noise / 2))
+    _, directions = np.linalg.eigh(whiten @ covariance @ whiten.T)
+    return whiten.T @ directions, directions
+
+
+def _rotations(d: int, n_bits: int, seed: int) -> Float64:
     """Return `n_bits` directions in `d` dimensions, orthogonal within each group of `d`."""
     rng = np.random.default_rng(seed)
     groups = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(-(-n_bits // d))]

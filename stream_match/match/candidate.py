@@ -8,6 +8,9 @@ from stream_match.index.lines import Lines
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match.rivals import Rivals
 
+TOLD_TWICE = 1.0
+"""Positions up to which a repeat of a place is that place itself, told twice."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -53,6 +56,14 @@ class Candidate:
     def line(self) -> Lines:
         """The line."""
         return Lines.single(self.track, self.head, self.speed, self.shift)
+
+    def moved_to(self, head: float) -> "Candidate":
+        """Return the same at another place of its track; a repeat that is there changes places with it."""
+        same = tuple(
+            (track, self.head if track == self.track and abs(place - head) <= TOLD_TWICE else place)
+            for track, place in self.same
+        )
+        return replace(self, head=head, same=same)
 
     def renumbered(self, numbers: Numbers) -> "Candidate | None":
         """Return the same under the numbers of another snapshot; None if it does not have the track."""

@@ -459,7 +459,7 @@ def _renumbered(matches: list[Match], numbers: Numbers) -> list[Match]:
 
 def _at(match: Match, head: float, line: Lines) -> Match:
     """Return the match at another place in its track than on its line."""
-    best = replace(match.best, head=match.best.head + head - float(line.head[0]))
+    best = match.best.moved_to(match.best.head + head - float(line.head[0]))
     return replace(match, best=best, head=head)
 
 

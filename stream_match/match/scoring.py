@@ -53,7 +53,7 @@ _REFINED_PER_TRACK = 4
 _CANDIDATES_PER_TRACK = 2
 """What has sounded for long is promising at many places and shifts, and must leave room for what begins."""
 
-_SAME_SOUND = 0.5
+_SAME_SOUND = 0.43
 """Two stretches of reference that agree better than this are the same recording, or an exact repeat."""
 
 _SAME_SOUND_S = 4.5
@@ -62,13 +62,20 @@ _SAME_SOUND_S = 4.5
 _WORTH_A_LONGER_LOOK = 0.2
 """What agrees less over this length is not looked at longer."""
 
-SAME_RECORDING = 0.3
+SAME_RECORDING = 0.26
 """Likeness from which two lines are the same recording. Copies whose frames lie half a position apart reach
-0.47 at least, 0.46 coded at 24 kbit/s, 0.39 through a room; what else gets votes at the same moments reaches
-0.18 at most, save where one piece quotes another."""
+0.42 at least. With the cosines that were there before it was 0.48, 0.46 coded at 24 kbit/s, 0.39 through a
+room, and what else got votes at the same moments reached 0.18 at most, save where one piece quoted another.
+This and the other likenesses were set then, and were lowered as that was."""
 
 _ONE_PLACE = 2.0
 """Two heads in a track that are no farther apart than 0.37 s, two positions by default, are one place."""
+
+_SURELY_IT = 0.7
+_DOUBTED_S = 8.9
+_DOUBTED = 0.75
+"""Where tracks are alike, or too few to tell, a score over less than 8.9 s counts three quarters if the line
+agrees by less than this: other pieces on the same instrument have chords that agree by 0.2 to 0.5."""
 
 _EVEN_TAIL_POSITIONS = 24
 _TAIL_EXPONENT = 0.2
@@ -130,14 +137,18 @@ class Scorer:
     Parameters
     ----------
     catalogue : CataloguePort
+    doubting : bool
+        Whether poor agreement is doubted where tracks are alike or few.
     """
 
-    def __init__(self, catalogue: CataloguePort) -> None:
+    def __init__(self, catalogue: CataloguePort, *, doubting: bool = True) -> None:
         self.reader = catalogue.lines
         self._tracks = catalogue.tracks
         self._spans = self.reader.spans
         self._one_place = _ONE_PLACE * self._spans.scale
         self._excess = catalogue.excess
+        beside_background = len(catalogue.tracks.named) < len(catalogue.tracks)
+        self._doubting = doubting and (catalogue.excess > 0 or beside_background)
         hours = float(self._tracks.length.sum()) * catalogue.settings.code_s / 3600
         self._levelled = levelled_share(hours)
 
@@ -238,6 +249,9 @@ class Scorer:
         mean, deviation = rivalry.spreads(excluded, places.shift != 0)
         scores = (strength(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
         scores -= self._excess + np.where(lines.shift[places.line] == 0, 0, _STRANGE_SHIFT)
+        if self._doubting:
+            doubtful = (places.best < _SURELY_IT) & (windows < self._spans.positions(_DOUBTED_S))
+            scores = np.where(doubtful, np.minimum(_DOUBTED * scores, scores), scores)
         columns = scores.argmax(axis=1)
         return [
             Candidate(

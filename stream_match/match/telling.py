@@ -10,7 +10,7 @@ from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.match.calibration import RECORDINGS
-from stream_match.match.candidate import Candidate
+from stream_match.match.candidate import TOLD_TWICE, Candidate
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.trail import Trail
 
@@ -209,5 +209,5 @@ class Teller:
         best = match.best
         length = int(self._tracks.length[best.track])
         heads = [head + match.head - best.head for track, head in best.same if track == best.track]
-        others = (head for head in heads if 0 <= head < length and abs(head - match.head) > 1)
+        others = (head for head in heads if 0 <= head < length and abs(head - match.head) > TOLD_TWICE)
         return tuple(sorted(self._place_s(match, head, clock) for head in others))

@@ -15,7 +15,6 @@ from stream_match.features.contrast import (
     contrast_bands,
     fold,
     log_frequency_filter,
-    shape_basis,
 )
 
 
@@ -65,50 +64,15 @@ def test_fold_shares_out_what_lies_between():
     np.testing.assert_allclose(out.sum(axis=1), bands.sum(axis=1), rtol=1e-4)
 
 
-def test_contrast_bands_are_what_stands_out_of_the_root_of_the_bands():
+def test_contrast_is_of_the_roots_of_bands_above_the_floor():
     magnitude, weights = spectra(4, 2049, 3), log_frequency_filter(RATE_HZ, 4096)
     out = contrast_bands(magnitude, weights)
     assert (out.shape, out.dtype) == ((4, N_BANDS), np.float32)
     assert not out[0].any()
-    assert ((out >= 0) & (out <= 1)).all()
     for row, given in zip(out[1:], magnitude[1:], strict=True):
         bands = [float(weights[band].toarray()[0] @ given) for band in range(N_BANDS)]
         bands = [max(0.0, band - FLOOR * max(bands)) ** 0.5 for band in bands]
-        twin = np.array(naive.contrast(bands, NEIGHBOUR_BANDS))
-        np.testing.assert_allclose(row, twin / np.linalg.norm(twin), atol=1e-4)
-
-
-@pytest.mark.parametrize("n_coefficients", [1, 48, N_BANDS])
-def test_the_basis_is_made_of_the_slowest_cosines(n_coefficients):
-    basis = shape_basis(n_coefficients)
-    assert (basis.shape, basis.dtype) == ((N_BANDS, n_coefficients), np.float32)
-    for column in range(0, n_coefficients, 7):
-        np.testing.assert_allclose(basis[:, column], naive.cosine(N_BANDS, column), atol=1e-6)
-    np.testing.assert_allclose(basis.T @ basis, np.eye(n_coefficients), atol=1e-5)
-
-
-@pytest.mark.parametrize("semitones", [-12.0, -1.0, -0.5, 0.0, 0.1, 0.5, 1.0, 2.5])
-def test_a_moved_basis_reads_each_band_so_much_lower(semitones):
-    basis = shape_basis(20, semitones)
-    assert (basis.shape, basis.dtype) == ((N_BANDS, 20), np.float32)
-    for column in range(0, 20, 3):
-        twin = naive.moved_cosine(N_BANDS, column, semitones * BANDS_PER_OCTAVE / 12)
-        np.testing.assert_allclose(basis[:, column], twin, atol=1e-6)
-
-
-def test_the_basis_is_not_moved_by_default():
-    np.testing.assert_array_equal(shape_basis(30), shape_basis(30, 0.0))
-
-
-@pytest.mark.parametrize("semitones", [-2, -1, 1, 2])
-def test_bands_moved_by_whole_bands_have_the_coefficients_of_the_original(semitones):
-    bands = spectra(4, N_BANDS, 5)
-    up = semitones * BANDS_PER_OCTAVE // 12
-    bands[:, : abs(up)] = bands[:, N_BANDS - abs(up) :] = 0  # or they would be moved out
-    moved = np.roll(bands, up, axis=1)
-    np.testing.assert_allclose(
-        moved @ shape_basis(48, semitones), bands @ shape_basis(48), rtol=1e-4, atol=1e-3
-    )
+        np.testing.assert_allclose(row, naive.contrast(bands, NEIGHBOUR_BANDS), atol=1e-3 * max(bands))
 
 
 def test_a_flat_spectrum_has_no_contrast():

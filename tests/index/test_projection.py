@@ -115,3 +115,23 @@ def test_rows_are_finite_and_some(rows):
 def test_no_rows_have_no_codes():
     projection = Projection(np.zeros(12, np.float32), np.ones((12, 16), np.float32))
     assert projection.codes(np.empty((0, 12), np.float32)).shape == (0, 2)
+
+
+def test_against_noise_the_components_that_it_leaves_are_kept_and_all_is_white_together():
+    rows, noise = correlated(20_000, 12, 9), np.diag(np.geomspace(1e-3, 1e3, 12))
+    planes = fit_projection(rows, n_bits=24, seed=3, n_components=6, noise=noise[np.newaxis]).planes
+    planes = planes.astype(np.float64)
+    assert np.linalg.matrix_rank(planes, tol=1e-6 * np.abs(planes).max()) == 6
+    total = planes.T @ (np.cov(rows.T.astype(np.float64)) + noise / 2) @ planes
+    # Twice as many hyperplanes as dimensions: each kept component has the variance 1 twice.
+    np.testing.assert_allclose(np.linalg.eigvalsh(total), [0] * 18 + [2] * 6, atol=0.1)
+    # What noise drowns is hardly looked at.
+    assert np.abs(planes[-3:]).max() < 0.05 * np.abs(planes[:3]).max()
+
+
+def test_each_kind_of_noise_has_its_share_of_the_bits():
+    rows = correlated(5000, 12, 10)
+    low, high = np.diag(np.r_[np.full(6, 1e4), np.zeros(6)]), np.diag(np.r_[np.zeros(6), np.full(6, 1e4)])
+    both = fit_projection(rows, n_bits=16, seed=3, n_components=6, noise=np.stack([low, high])).planes
+    for planes, drowned in ((both[:, :8], slice(0, 6)), (both[:, 8:], slice(6, 12))):
+        assert np.abs(planes[drowned]).max() < 0.1 * np.abs(planes).max()

@@ -109,8 +109,8 @@ def test_a_large_catalogue_is_asked_about_the_same_number_of_tracks(counted):
     assert 0 < len(counted) <= 10
 
 
-def test_the_median_above_what_is_ordinary_is_the_excess():
-    assert excess_of({"a": (4.4, 5.4), "b": (4.9,)}) == pytest.approx(0.8)
+def test_the_upper_quartile_above_what_is_ordinary_is_the_excess():
+    assert excess_of({"a": (4.4, 5.4), "b": (4.9,)}) == pytest.approx(0.45)
     assert excess_of({"a": (3.0,), "b": (1.0,)}) == 0
     assert excess_of({"a": (7.0,)}) == 1.5
     assert excess_of({}) == 0

@@ -1,5 +1,7 @@
 """The second look, on codes of pure chance in which something was planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from codes import cells_at, counted, flipped, no_cells, query_along, random_codes, reference_of, starts_of
@@ -226,3 +228,43 @@ def test_the_other_copies_are_no_rivals():
     best = candidates[0]
     assert best.track in (0, 1)
     assert len(best.same) == 1
+
+
+@pytest.mark.parametrize(("wrong", "doubted"), [(0.1, False), (0.3, True)])
+def test_where_tracks_are_alike_poor_agreement_is_doubted(reference, wrong, doubted):
+    """Over 4.5 s; with 0.1 of the bits wrong, 0.8 agree more than chance gives, with 0.3 0.4."""
+    alike = replace(reference, excess=1e-6)
+    query = query_along(reference, 1000.0, positions=24, wrong=wrong)
+    ordinary, best = (ranked(catalogue, query, [1000.0])[0][0] for catalogue in (reference, alike))
+    assert ordinary.similarity == best.similarity
+    assert best.score == pytest.approx((0.75 if doubted else 1.0) * ordinary.score, abs=1e-4)
+
+
+def test_over_nine_seconds_nothing_is_doubted(reference):
+    alike = replace(reference, excess=1e-6)
+    query = query_along(reference, 1000.0, positions=60, wrong=0.3)
+    ordinary, best = (ranked(catalogue, query, [1000.0])[0][0] for catalogue in (reference, alike))
+    assert best.window_positions >= 48
+    assert best.score == pytest.approx(ordinary.score, abs=1e-4)
+
+
+def test_doubt_raises_no_score(reference):
+    alike = replace(reference, excess=1e-6)
+    stranger = reference_of([random_codes(LENGTH, 99)])
+    query = query_along(stranger, 200.0, positions=24)
+    scores, doubted = (
+        [candidate.score for candidate in ranked(catalogue, query, [1000.0])[0]]
+        for catalogue in (reference, alike)
+    )
+    assert max(doubted) <= max(scores)
+
+
+def test_the_cohort_is_asked_without_doubt(reference):
+    alike = replace(reference, excess=1e-6)
+    query = query_along(reference, 1000.0, positions=24, wrong=0.3)
+    cells = cells_at(reference, [1000.0]), cells_at(reference, [], seed=1)
+    one, other = (
+        scorer.rank(query, *cells, set())[0][0]
+        for scorer in (Scorer(reference), Scorer(alike, doubting=False))
+    )
+    assert other.score == pytest.approx(one.score, abs=1e-4)
