@@ -88,7 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     music, talkers = files_in(given.music), files_in(given.talk)
     talk = [said for path in talkers if len(said := read(path))]
-    learnt = learn(list(pairs_of(music, talk)))
+    if not talk:
+        parser.error("--talk has no audio that can be read")
+    pairs = list(pairs_of(music, talk))
+    if missing := set(KINDS) - {pair.kind for pair in pairs}:
+        parser.error(f"--music has too little to be damaged in every way: no {', '.join(sorted(missing))}")
+    learnt = learn(pairs)
     given.out.mkdir(parents=True, exist_ok=True)
     for name, values in ((BASIS_FILE, learnt.basis), (NOISE_FILE, learnt.noise)):
         np.save(given.out / name, values.astype(np.float32), allow_pickle=False)
@@ -260,7 +265,8 @@ class Learnt:
 
 def learn(pairs: Sequence[Pair]) -> Learnt:
     """Find the directions, and how noise changes what lies along them."""
-    means = [np.mean([row.mean(axis=0) for row in side], axis=0) for side in _sides(pairs)]
+    sides = [pair.played for pair in pairs], [pair.heard for pair in pairs]
+    means = [np.mean([rows.mean(axis=0) for rows in side], axis=0) for side in sides]
     between = np.zeros((N_BANDS, N_BANDS))
     within = np.zeros((N_BANDS, N_BANDS))
     count = 0
@@ -275,9 +281,8 @@ def learn(pairs: Sequence[Pair]) -> Learnt:
     correlations, directions = scipy.linalg.eigh(between, within)
     order = np.argsort(-correlations)[:DIRECTIONS]
     basis = directions[:, order]
-    basis *= np.sign(
-        basis[np.abs(basis).argmax(axis=0), np.arange(DIRECTIONS)]
-    )  # which, is the library's choice
+    # Which of two opposite directions comes out is the library's choice: the strongest band is made positive.
+    basis *= np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(DIRECTIONS)])
     apart = round(LAG_S / FeatureSettings().frame_s)
     noise = np.zeros((len(GROUPS), LAGS, DIRECTIONS, DIRECTIONS))
     for pair in pairs:
@@ -290,10 +295,6 @@ def learn(pairs: Sequence[Pair]) -> Learnt:
         noise[number] /= sum(pair.kind in group for pair in pairs)
         noise[number, 0] = (noise[number, 0] + noise[number, 0].T) / 2
     return Learnt(basis, noise, correlations[order], len(pairs))
-
-
-def _sides(pairs: Sequence[Pair]) -> tuple[list[Float32], list[Float32]]:
-    return [pair.played for pair in pairs], [pair.heard for pair in pairs]
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Catalogue:
     tracks : Tracks
     excess : float, >= 0
         By how much scores are too high because the tracks resemble each other; see
-        `stream_match.match.cohort`.
+        `stream_match.match.cohort`. Above 0, poor agreement is doubted, too: `stream_match.match.scoring`.
     """
 
     settings: FeatureSettings
