@@ -3,9 +3,10 @@
 Run it as .venv/bin/python scripts/learn_shapes.py --music DIR... --talk DIR... [--out DIR], with music
 that no test and no report uses, and recordings of single talkers. Excerpts are drawn from the music and
 damaged by chance: small loudspeakers in noisy rooms, coloured noise, talkers, echo, a clock a little off.
-Pairs of what was played and what is heard give two arrays: the directions of the spectrum in which the two
-agree best against how they differ, and the covariance of the differences over some time. Seeded: the same
-files give the same arrays, but for the last bits, which are the processor's.
+Pairs of what was played and what is heard give three arrays: the directions of the spectrum in which the two
+agree best against how they differ, the covariance of the differences over some time, and how music goes on
+along the directions. Seeded: the same files give the same arrays, but for the last bits, which are the
+processor's.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from stream_match.capture.file import read_blocks
 from stream_match.config import FeatureSettings
 from stream_match.errors import StreamMatchError
 from stream_match.features.contrast import N_BANDS, contrast_bands, log_frequency_filter
-from stream_match.features.learnt import BASIS_FILE, LAG_S, NOISE_FILE
+from stream_match.features.learnt import BASIS_FILE, LAG_S, MUSIC_FILE, NOISE_FILE
 from stream_match.features.shape import shape_bands
 from stream_match.features.smoothing import smooth
 from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
@@ -52,17 +53,19 @@ SPEAKER_DB = np.array([-60.0, -45, -35, -27, -19, -8, -5, -5, -10])
 
 CARD = """# What rooms change
 
-Two arrays for stream-match: the basis of the spectral shape, and how noise changes its coefficients.
+Three arrays for stream-match: the basis of the spectral shape, how noise changes its coefficients, and how
+music goes on along them.
 
 **What it is.** {pairs} pairs of excerpts of {seconds:.0f} s, as played and as heard, gave directions along
 the 202 bands of the log-frequency spectrum, in the order of their canonical correlation ({first:.2f} for the
-first, {last:.2f} for the last), and covariances of the differences.
+first, {last:.2f} for the last), covariances of the differences, and second moments of what was played.
 `scripts/learn_shapes.py` says how the excerpts are damaged.
 
 | file | what |
 |---|---|
 | `basis.npy` | directions, 202 x {directions}, float32 |
 | `noise.npy` | covariances of the differences, {groups} x {lags} x {directions} x {directions}, float32 |
+| `music.npy` | second moments of 1 and the coefficients, {lags} x {moments} x {moments}, float32 |
 
 **What it was learnt from.** {files} files of music and {talkers} of talkers, in folders named:
 {folders}. It holds no audio.
@@ -95,13 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--music has too little to be damaged in every way: no {', '.join(sorted(missing))}")
     learnt = learn(pairs)
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, values in ((BASIS_FILE, learnt.basis), (NOISE_FILE, learnt.noise)):
+    arrays = ((BASIS_FILE, learnt.basis), (NOISE_FILE, learnt.noise), (MUSIC_FILE, learnt.music))
+    for name, values in arrays:
         np.save(given.out / name, values.astype(np.float32), allow_pickle=False)
     folders = ", ".join(sorted({folder.name for folder in (*given.music, *given.talk)}))
     text = CARD.format(
         pairs=learnt.n_pairs, seconds=EXCERPT_S, first=learnt.correlations[0], last=learnt.correlations[-1],
-        directions=DIRECTIONS, lags=LAGS, groups=len(GROUPS), files=len(music), talkers=len(talkers),
-        folders=folders,
+        directions=DIRECTIONS, moments=1 + DIRECTIONS, lags=LAGS, groups=len(GROUPS), files=len(music),
+        talkers=len(talkers), folders=folders,
     )  # fmt: skip
     (given.out / "MODEL_CARD.md").write_text(text, encoding="utf-8")
     return 0
@@ -259,12 +263,13 @@ class Learnt:
 
     basis: Float64
     noise: Float64
+    music: Float64
     correlations: Float64
     n_pairs: int
 
 
 def learn(pairs: Sequence[Pair]) -> Learnt:
-    """Find the directions, and how noise changes what lies along them."""
+    """Find the directions, how noise changes what lies along them, and how music goes on there."""
     sides = [pair.played for pair in pairs], [pair.heard for pair in pairs]
     means = [np.mean([rows.mean(axis=0) for rows in side], axis=0) for side in sides]
     between = np.zeros((N_BANDS, N_BANDS))
@@ -285,16 +290,23 @@ def learn(pairs: Sequence[Pair]) -> Learnt:
     basis *= np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(DIRECTIONS)])
     apart = round(LAG_S / FeatureSettings().frame_s)
     noise = np.zeros((len(GROUPS), LAGS, DIRECTIONS, DIRECTIONS))
+    music = np.zeros((LAGS, 1 + DIRECTIONS, 1 + DIRECTIONS))
     for pair in pairs:
+        played = np.insert(pair.played @ basis, 0, 1, axis=1)
+        music += _products(played, apart) / len(pairs)
         change = (pair.heard - means[1] - pair.played + means[0]) @ basis
         of = [number for number, group in enumerate(GROUPS) if pair.kind in group]
-        for lag in range(LAGS):
-            later = change[lag * apart :]
-            noise[of, lag] += change[: len(later)].T @ later / len(later)
+        noise[of] += _products(change, apart)
     for number, group in enumerate(GROUPS):
         noise[number] /= sum(pair.kind in group for pair in pairs)
         noise[number, 0] = (noise[number, 0] + noise[number, 0].T) / 2
-    return Learnt(basis, noise, correlations[order], len(pairs))
+    return Learnt(basis, noise, music, correlations[order], len(pairs))
+
+
+def _products(rows: Float64, apart: int) -> Float64:
+    """Return the mean products of rows with those some frames later [shape=(LAGS, d, d)]."""
+    later = [rows[lag * apart :] for lag in range(LAGS)]
+    return np.stack([rows[: len(moved)].T @ moved / len(moved) for moved in later])
 
 
 if __name__ == "__main__":

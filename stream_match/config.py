@@ -123,6 +123,21 @@ class FeatureSettings(Settings):
         """Frames before the newest one that an embedding has heard."""
         return (self.n_steps - 1) * self.delay_frames + self.smooth_frames - 1
 
+    @property
+    def fewest_steps(self) -> int:
+        """Means from which on what is heard has a code: four of nine. With three, chance agrees as well."""
+        return max(1, self.n_steps * 4 // 9)
+
+    @property
+    def least_frames(self) -> int:
+        """Frames before the newest one that the first code of a stream has heard."""
+        return (self.fewest_steps - 1) * self.delay_frames
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of audio that the first code of a stream has heard."""
+        return (self.least_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
+
     def listening(self) -> Self:
         """Return the settings for what is heard: the same features, more often.
 

@@ -78,7 +78,7 @@ def instead(identified: Identification, why: str) -> str:
 def _needed_s(settings: FeatureSettings) -> float:
     """Return how much must be heard before the first decision: a position's worth of codes."""
     listening = settings.listening()
-    return listening.span_s + (listening.code_stride_frames - 1) * listening.frame_s
+    return listening.least_s + (listening.code_stride_frames - 1) * listening.frame_s
 
 
 def _unseen(lane: History, track: Track) -> str:

@@ -156,7 +156,7 @@ def code_agreement(
     middle_s, stride = settings.span_s / 2, settings.code_stride_frames
     first = _phase(found, settings)
     words, audible = watch.words[_shift(found), first::stride], watch.audible[first::stride]
-    begin_s = middle_s + first * settings.frame_s
+    begin_s = settings.least_s - middle_s + first * settings.frame_s
     columns = heard.rows(begin_s, settings.code_s, len(words))
     track_words, track_audible = as_words(catalogue.codes(track)), catalogue.audible(track)
     rows = place.rows(middle_s, settings.code_s, len(track_words))
@@ -225,7 +225,7 @@ def _phase(found: Finding | None, settings: FeatureSettings) -> int:
     if found is None:
         return 0
     frames, middle_s = np.arange(settings.code_stride_frames), settings.span_s / 2
-    heard_s = frames * settings.frame_s + middle_s
+    heard_s = settings.least_s - middle_s + frames * settings.frame_s
     place_s = found.reference_s + (heard_s - found.query_s) * found.speed - middle_s
     return int(np.argmin(np.abs(place_s / settings.code_s - np.rint(place_s / settings.code_s))))
 

@@ -49,15 +49,18 @@ class MemoryStack:
     ----------
     n_steps : int, >= 1
     delay : int, >= 1 [frames]
+    fewest_steps : int, in [1, n_steps]
+        How many of its steps an embedding must have heard; those before the first frame are NaN.
     """
 
-    def __init__(self, n_steps: int, delay: int) -> None:
+    def __init__(self, n_steps: int, delay: int, fewest_steps: int) -> None:
         self.n_steps = n_steps
         self.delay = delay
+        self._fewest_steps = fewest_steps
         self._history = History((n_steps - 1) * delay)
 
     def feed(self, frames: Float32) -> Float32:
-        """Take the frames that follow and return the embeddings that they complete.
+        """Take the frames that follow and return the embeddings that have heard enough.
 
         Parameters
         ----------
@@ -66,8 +69,11 @@ class MemoryStack:
         Returns
         -------
         np.ndarray [shape=(m, d * n_steps), dtype=float32]
-            ``m`` is `n` once the history is full, fewer before.
+            ``m`` is `n` once there is enough history, fewer before.
         """
+        if len(self._history) == 0 and len(frames):
+            unheard = (self.n_steps - self._fewest_steps) * self.delay
+            frames = np.concatenate([np.full((unheard, frames.shape[1]), np.nan, np.float32), frames])
         return embed(self._history.followed_by(frames), n_steps=self.n_steps, delay=self.delay)
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""What was learnt of rooms, loudspeakers, noise and talkers: the arrays of ``models/shapes``.
+"""What was learnt of music, rooms, loudspeakers, noise and talkers: the arrays of ``models/shapes``.
 
 `scripts/learn_shapes.py` makes them, of other music than anybody's catalogue. They are constants of the
 program like any other, too many to stand in its text.
@@ -16,11 +16,12 @@ Float32 = npt.NDArray[np.float32]
 
 BASIS_FILE = "basis.npy"
 NOISE_FILE = "noise.npy"
+MUSIC_FILE = "music.npy"
 
 FOLDER = "shapes"
 
 LAG_S = 4096 / 22_050
-"""Seconds from one lag of the noise to the next."""
+"""Seconds from one lag of noise and music to the next."""
 
 
 @cache
@@ -57,6 +58,24 @@ def noise_covariances() -> Float32:
         If it did not come with the program.
     """
     return _constant(NOISE_FILE)
+
+
+@cache
+def music_moments() -> Float32:
+    """Return how the coefficients of means of frames of music go together with those some time later.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_lags, 97, 97), dtype=float32]
+        Means of the products of 1 and the coefficients at one moment, in rows, with 1 and those at the same
+        moment, `LAG_S` later, twice `LAG_S` later, and so on, in columns.
+
+    Raises
+    ------
+    CatalogError
+        If it did not come with the program.
+    """
+    return _constant(MUSIC_FILE)
 
 
 def _constant(name: str) -> Float32:

@@ -42,7 +42,7 @@ def smooth(frames: Float32, n_frames: int) -> Float32:
 
 
 class RunningMean:
-    """The means of a stream: `smooth` over frames that come in any portions.
+    """The means of a stream: `smooth` over frames that come in any portions, and of the first of all.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class RunningMean:
         self._history = History(n_frames - 1)
 
     def feed(self, frames: Float32) -> Float32:
-        """Take the frames that follow and return the means that they complete.
+        """Take the frames that follow and return a mean for each.
 
         Parameters
         ----------
@@ -62,10 +62,15 @@ class RunningMean:
 
         Returns
         -------
-        np.ndarray [shape=(m, d), dtype=float32]
-            ``m`` is `n` once there are enough frames, fewer before.
+        np.ndarray [shape=(n, d), dtype=float32]
+            While there are fewer than `n_frames`, of all that there are.
         """
-        return smooth(self._history.followed_by(frames), self.n_frames)
+        before = len(self._history)
+        joined = self._history.followed_by(frames)
+        first = joined[: self.n_frames - 1]
+        counts = np.arange(1, len(first) + 1, dtype=np.float32)[:, np.newaxis]
+        beginning = np.cumsum(first, axis=0, dtype=np.float32) / counts
+        return np.concatenate([beginning[before:], smooth(joined, self.n_frames)])
 
     def reset(self) -> None:
         """Forget the frames, as at a gap."""

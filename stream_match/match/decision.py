@@ -265,7 +265,8 @@ class Decision:
         # Where the first code that agrees is the first of all, there was nothing else to hear before.
         from_the_first = began == len(similarity) - 1 and query.now - began < 1
         heard_of_it = 1.0 if from_the_first else HEARD_AT_START
-        started_s = clock.stream_s(query.now - began) - heard_of_it * clock.span_s
+        agreed_s = clock.stream_s(query.now - began)
+        started_s = agreed_s - heard_of_it * min(clock.span_s, agreed_s - clock.begin_s)
         free_s = max([clock.begin_s, *(self._teller.ended_s(match, clock) for match in told)])
         return Match(
             match_id=str(self._count + 1),

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import MatchFacts
+from stream_match.features.backcast import backcast, hold
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
 from stream_match.features.rolling import SHAPE
@@ -69,8 +70,8 @@ class Matcher:
         self._features = catalogue.settings.listening()
         self._spans = Spans.of(catalogue.settings)
         self._means = RunningMean(self._features.smooth_frames)
-        self._shapes = MemoryStack(self._features.n_steps, self._features.delay_frames)
-        self._chromas = MemoryStack(self._features.n_steps, self._features.delay_frames)
+        self._shapes = self._stack()
+        self._chromas = self._stack()
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
         threshold = RECORDINGS.score_for(settings.max_false_alarms_per_hour)
@@ -92,7 +93,8 @@ class Matcher:
         """
         self.decision.performed = performed
         means = self._means.feed(frames)
-        rows = Embeddings(self._embedded(means[:, SHAPE]), self._chromas.feed(stacked_chroma(means)))
+        chroma = hold(self._chromas.feed(stacked_chroma(means)), self._features.n_steps)
+        rows = Embeddings(self._embedded(means[:, SHAPE]), chroma)
         self._waiting = self._waiting.followed_by(rows)
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
@@ -114,7 +116,13 @@ class Matcher:
         stacked, settings, n_shifts = self._shapes.feed(shapes), self._features, len(SHIFTS_SEMITONES)
         steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
         each = settings.n_steps * settings.shape_coefficients
-        return steps.swapaxes(1, 2).reshape(-1, n_shifts, each)
+        rows = steps.swapaxes(1, 2).reshape(-1, each)
+        step_s = settings.delay_frames * settings.frame_s
+        return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
+
+    def _stack(self) -> MemoryStack:
+        settings = self._features
+        return MemoryStack(settings.n_steps, settings.delay_frames, settings.fewest_steps)
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
@@ -171,7 +179,7 @@ class Matcher:
             np.empty((0, N_CHROMA * settings.n_steps), np.float32),
         )
         self._forget_codes()
-        self._clock = Clock(settings.code_s, settings.span_s, begin_s)
+        self._clock = Clock(settings.code_s, settings.span_s, settings.least_s, begin_s)
 
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""

@@ -13,7 +13,7 @@ Int64 = npt.NDArray[np.int64]
 SEARCHED_STRIDE = 2
 """One of the frames that are listened to in this many is looked for; all are compared along lines."""
 
-SHIFTED_STRIDE = 8
+SHIFTED_STRIDE = 16
 """One in this many is looked for at shifts other than 0: these are rare, and then the sound is clear."""
 
 _LSH_VOTE = 0.25
@@ -22,7 +22,7 @@ _LSH_VOTE = 0.25
 _WINDOW_S = 15.0
 _HALF_LIFE_S = 6.0
 _LEAST_WEIGHT = 0.15
-_CELLS = (64, *(8 for _ in SHIFTS_SEMITONES[1:]))
+_CELLS = (64, *(4 for _ in SHIFTS_SEMITONES[1:]))
 _CELLS_PER_TRACK = 3
 
 

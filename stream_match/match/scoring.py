@@ -16,7 +16,7 @@ from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.index.ranks import first_of_each
 from stream_match.match.candidate import Candidate
-from stream_match.match.query import Query
+from stream_match.match.query import SHIFTS_SEMITONES, Query
 from stream_match.match.rivals import Rivalry, Rivals, levelled_share, strength
 from stream_match.match.votes import Cells
 
@@ -33,8 +33,10 @@ _STRANGE_SPEED = 0.5
 """Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
 
 _STRANGE_SHIFT = 1.5
-"""Score that a line loses if it supposes that the recording sounds higher or lower than it was made: one in
-thirty does, and four of the five hypotheses say so."""
+"""Score that a line loses for each semitone, and for the first one at least, by which it supposes that the
+recording sounds higher or lower than it was made: one in thirty does, and eight of the nine hypotheses say so."""
+
+_STRANGENESS = _STRANGE_SHIFT * np.array([max(1.0, abs(up)) if up else 0.0 for up in SHIFTS_SEMITONES])
 
 _COARSE_OFFSETS = np.arange(-1.5, 1.75, 0.25, dtype=np.float32)
 _FINE_OFFSETS = np.arange(-0.375, 0.5, 0.125, dtype=np.float32)
@@ -248,7 +250,7 @@ class Scorer:
         lines, windows = places.lines, places.windows
         mean, deviation = rivalry.spreads(excluded, places.shift != 0)
         scores = (strength(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
-        scores -= self._excess + np.where(lines.shift[places.line] == 0, 0, _STRANGE_SHIFT)
+        scores -= self._excess + _STRANGENESS[lines.shift[places.line]]
         if self._doubting:
             doubtful = (places.best < _SURELY_IT) & (windows < self._spans.positions(_DOUBTED_S))
             scores = np.where(doubtful, np.minimum(_DOUBTED * scores, scores), scores)

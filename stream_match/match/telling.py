@@ -34,21 +34,24 @@ class Clock:
     code_s : float
         Seconds per position.
     span_s : float
-        Seconds of audio that one code has heard.
+        Seconds of audio that the code of a reference has heard.
+    least_s : float
+        Seconds of audio that the code at position 0 of the stream has heard.
     begin_s : float
-        Stream time at which position 0 began.
+        Stream time at which these began.
     """
 
     code_s: float
     span_s: float
+    least_s: float
     begin_s: float
 
     def stream_s(self, position: float) -> float:
         """Return the stream time up to which the code at a position has heard."""
-        return self.begin_s + position * self.code_s + self.span_s
+        return self.begin_s + self.least_s + position * self.code_s
 
     def reference_s(self, position: float) -> float:
-        """Return the same for a position counted from the start of a track."""
+        """Return the time in a track up to which the code at a position has heard."""
         return position * self.code_s + self.span_s
 
 

@@ -29,8 +29,8 @@ CELL_FRAMES = 8
 _TRACK_BITS = 34
 """The key of a cell ends in so many bits for its place in a track: enough for decades of stream."""
 
-_SHIFT_BITS = 59
-"""Below the shift are so many bits: enough for 33 million tracks."""
+_SHIFT_BITS = 58
+"""Below the shift are so many bits: enough for 16 million tracks. Keys stay below 2 ** 62."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class VoteWindow:
         position, track : np.ndarray [shape=(n,), dtype=int64]
             Reference frame voted for, and its track.
         shift : np.ndarray [shape=(n,), dtype=int64]
-            Number of the shift that the vote supposes, in [0, 8).
+            Number of the shift that the vote supposes, in [0, 16).
         weight : np.ndarray [shape=(n,), dtype=float32]
         by_lsh : np.ndarray [shape=(n,), dtype=bool]
             Which voter: the LSH tables or FAISS.

@@ -176,7 +176,7 @@ def test_another_performance_is_explained_by_its_harmony(explain, both_lanes):
     [
         (silence(5), "Silence: "),
         (louder(piece(1, 5), -80), "Silence: "),
-        (piece(3, 1), "Too short: 1.0 s are here, and 2.0 s are needed."),
+        (piece(3, 0.7), "Too short: 0.7 s are here, and 0.9 s are needed."),
         (silence(0.001), "Too short: "),
     ],
 )

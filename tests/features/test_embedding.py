@@ -39,19 +39,27 @@ def test_embeddings_are_the_interior_of_stack_memory(librosa, n_steps, delay):
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
-@given(**shapes, delay=st.integers(1, 6), lengths=cuts(20))
-def test_a_stream_in_any_portions_has_the_same_embeddings(n, d, n_steps, delay, lengths):
-    frames = some_frames(n, d)
-    stack = MemoryStack(n_steps, delay)
+@given(**shapes, delay=st.integers(1, 6), unheard=st.integers(0, 5), lengths=cuts(20))
+def test_a_stream_in_any_portions_has_the_same_embeddings(n, d, n_steps, delay, unheard, lengths):
+    frames, fewest = some_frames(n, d), max(1, n_steps - unheard)
+    stack = MemoryStack(n_steps, delay, fewest)
     parts = [stack.feed(part) for part in portions(frames, lengths)]
     assert all(part.shape[1] == d * n_steps for part in parts)
-    np.testing.assert_array_equal(np.concatenate(parts), embed(frames, n_steps=n_steps, delay=delay))
+    rows = np.concatenate(parts)
+    assert len(rows) == max(0, n - (fewest - 1) * delay)
+    whole = embed(frames, n_steps=n_steps, delay=delay)
+    np.testing.assert_array_equal(rows[len(rows) - len(whole) :], whole)
+    for number, row in enumerate(rows.reshape(-1, n_steps, d)):
+        newest = (fewest - 1) * delay + number
+        for step, values in enumerate(row):
+            at = newest - step * delay
+            np.testing.assert_array_equal(values, frames[at] if at >= 0 else np.full(d, np.nan))
     assert len(stack._history) <= (n_steps - 1) * delay
 
 
 def test_the_stack_keeps_nothing_of_what_was_given():
     frames = some_frames(9, 2)
-    stack = MemoryStack(3, 4)
+    stack = MemoryStack(3, 4, 3)
     stack.feed(frames[:8])
     twin = frames.copy()
     frames[:8] = 0
@@ -59,7 +67,7 @@ def test_the_stack_keeps_nothing_of_what_was_given():
 
 
 def test_reset_forgets_the_history():
-    stack = MemoryStack(3, 2)
+    stack = MemoryStack(3, 2, 3)
     stack.feed(some_frames(20, 12))
     stack.reset()
     assert stack.feed(some_frames(4, 12)).shape == (0, 36)

@@ -50,7 +50,7 @@ def as_tuples(cells):
     latest=st.sampled_from([0, 5, 80, 2000, 40_000_000]),
     later=st.integers(0, 100),
     direction=st.sampled_from([1, -1]),
-    at_most=st.lists(st.integers(1, 12), min_size=1, max_size=4),
+    at_most=st.lists(st.integers(1, 12), min_size=1, max_size=16),
     per_track=st.integers(1, 4),
     portions=st.integers(1, 4),
     groups=st.none() | st.lists(st.integers(0, 2), min_size=5, max_size=5),
