@@ -33,8 +33,8 @@ _STRANGE_SPEED = 0.5
 """Similarity that a line must gain to be believed at another speed than 1, per unit of difference."""
 
 _STRANGE_SHIFT = 1.5
-"""Score that a line loses for each semitone, and for the first one at least, by which it supposes that the
-recording sounds higher or lower than it was made: one in thirty does, and eight of the nine hypotheses say so."""
+"""Score that a line loses for each semitone, one at least, by which it supposes that the
+recording sounds higher or lower than it was made: one in thirty does, and eight of nine hypotheses say so."""
 
 _STRANGENESS = _STRANGE_SHIFT * np.array([max(1.0, abs(up)) if up else 0.0 for up in SHIFTS_SEMITONES])
 
