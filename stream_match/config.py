@@ -40,6 +40,7 @@ are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_
 import difflib
 import hashlib
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -66,6 +67,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
+
+FIRST_PAST_S = 0.55
+"""From the first frame of a stream to the one that makes its first code: four of nine means by default."""
 
 LISTENING_DENSITY = 2
 """Frames that are listened to for each frame of a reference. With 2, one comes as near as 12 ms."""
@@ -115,28 +119,26 @@ class FeatureSettings(Settings):
 
     @property
     def span_s(self) -> float:
-        """Seconds of audio that one embedding has heard."""
-        return (self.past_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
+        """Seconds of audio that one embedding spans."""
+        return self._seconds(self.past_frames)
 
     @property
     def past_frames(self) -> int:
-        """Frames before the newest one that an embedding has heard."""
+        """Frames before the newest one that an embedding spans."""
         return (self.n_steps - 1) * self.delay_frames + self.smooth_frames - 1
 
     @property
-    def fewest_steps(self) -> int:
-        """Means from which on what is heard has a code: four of nine. With three, chance agrees as well."""
-        return max(1, self.n_steps * 4 // 9)
+    def first_span_s(self) -> float:
+        """Seconds of audio that the first code of a stream has heard; what it has not is guessed."""
+        return self._seconds(self.first_past_frames)
 
     @property
-    def least_frames(self) -> int:
+    def first_past_frames(self) -> int:
         """Frames before the newest one that the first code of a stream has heard."""
-        return (self.fewest_steps - 1) * self.delay_frames
+        return min(self.past_frames, math.ceil(FIRST_PAST_S / self.frame_s))
 
-    @property
-    def least_s(self) -> float:
-        """Seconds of audio that the first code of a stream has heard."""
-        return (self.least_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
+    def _seconds(self, past_frames: int) -> float:
+        return (past_frames * self.hop_samples + self.n_fft_samples) / self.sample_rate_hz
 
     def listening(self) -> Self:
         """Return the settings for what is heard: the same features, more often.

@@ -368,20 +368,25 @@ def test_a_loop_is_heard_to_its_end(reference):
 @pytest.mark.parametrize("n_frames", range(6))
 def test_a_stretch_of_any_length_can_end(reference, n_frames):
     """Just before, at and after the first code, then the second and so on."""
-    n = round(SETTINGS.listening().least_s * RATE_HZ) + (n_frames - 1) * SETTINGS.hop_samples
+    n = round(SETTINGS.listening().first_span_s * RATE_HZ) + (n_frames - 1) * SETTINGS.hop_samples
     engine = Engine(reference, MatchSettings())
     assert engine.feed(cut(PIECES["p0"], 5, 5)[:n]) + engine.flush() == []
     assert engine.stream_s == n / RATE_HZ
 
 
-@pytest.mark.parametrize("before_s", [0.0, 0.4])
+@pytest.mark.parametrize("before_s", [0.0, 0.05, 0.1, 0.2, 0.4])
 def test_two_seconds_are_enough(reference, before_s):
-    """Less than one code of a reference spans is heard: the rest of it is guessed."""
-    facts = hear(reference, silence(before_s), cut(PIECES["p0"], 5, 1.8 + before_s))
+    """Less is heard than a code spans: the rest is guessed, the silence before the first sound as well."""
+    facts = hear(reference, silence(before_s), cut(PIECES["p0"], 5, 1.8))
     check_lives(facts)
     assert [one.track.id for one in facts if one.phase == "started"] == ["p0"]
     assert facts[0].reference_s == pytest.approx(5 + facts[0].stream_s - before_s, abs=0.05)
     assert facts[0].started_s == pytest.approx(before_s, abs=0.3)
+
+
+@pytest.mark.parametrize("sounds_s", [0.05, 0.2])
+def test_of_a_blip_nothing_is_told(reference, sounds_s):
+    assert hear(reference, cut(PIECES["p0"], 5, sounds_s), silence(6)) == []
 
 
 @pytest.mark.parametrize("semitones", [-2.0, -1.5, 1.5, 2.0])

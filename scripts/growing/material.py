@@ -8,7 +8,8 @@ Three kinds, from the dearest and likest to the cheapest:
 - `permuted`: codes of the tracks themselves, their bits in another order.
 
 Nothing of a track is heard as itself in them. What is sounded is 2 to 8 semitones higher or lower, and as
-much faster or slower (12 to 60 %), while recordings are looked for from -4 to +4 % and a semitone either way.
+much faster or slower (12 to 60 %), while recordings are looked for from -4 to +4 % only, and up to two
+semitones either way: it is the speed that sets the nearest apart.
 Main parts of two copies of one track lie 1.2 semitones apart, 7 %, or more. What is stretched is in another
 key and runs 8 to 65 % faster or slower; two copies of one track may be near each other.
 """

@@ -54,7 +54,7 @@ def reason(
     if not watch.lanes["recording"].stream_s:
         return f"Too short: {identified.seconds:.1f} s are here, and {_needed_s(settings):.1f} s are needed."
     if not watch.audible.any():
-        span_s, level = settings.span_s, settings.silence_dbfs
+        span_s, level = min(settings.span_s, identified.seconds), settings.silence_dbfs
         return f"Silence: nowhere is more than half of {span_s:.1f} s louder than {level:.0f} dBFS."
     if track is None:
         return "Not claimed: the votes proposed no place in the catalogue that is worth a look."
@@ -78,7 +78,7 @@ def instead(identified: Identification, why: str) -> str:
 def _needed_s(settings: FeatureSettings) -> float:
     """Return how much must be heard before the first decision: a position's worth of codes."""
     listening = settings.listening()
-    return listening.least_s + (listening.code_stride_frames - 1) * listening.frame_s
+    return listening.first_span_s + (listening.code_stride_frames - 1) * listening.frame_s
 
 
 def _unseen(lane: History, track: Track) -> str:

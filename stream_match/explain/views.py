@@ -1,6 +1,6 @@
 """What a picture shows of a file and a track: chromagrams, agreement of codes, scores over time.
 
-Times are those of the audio: a code or a step stands in the middle of what it has heard.
+Times are those of the audio: a code or a step stands in the middle of what it spans.
 """
 
 import math
@@ -156,8 +156,10 @@ def code_agreement(
     middle_s, stride = settings.span_s / 2, settings.code_stride_frames
     first = _phase(found, settings)
     words, audible = watch.words[_shift(found), first::stride], watch.audible[first::stride]
-    begin_s = settings.least_s - middle_s + first * settings.frame_s
-    columns = heard.rows(begin_s, settings.code_s, len(words))
+    begin_s = _first_middle_s(settings) + first * settings.frame_s
+    # The middle of what the first codes span lies before the file.
+    shown = Stretch(begin_s, heard.end_s) if heard.begin_s <= 0 else heard
+    columns = shown.rows(begin_s, settings.code_s, len(words))
     track_words, track_audible = as_words(catalogue.codes(track)), catalogue.audible(track)
     rows = place.rows(middle_s, settings.code_s, len(track_words))
     differing = np.zeros((len(track_words[rows]), len(words[columns])), np.uint16)
@@ -224,10 +226,15 @@ def _phase(found: Finding | None, settings: FeatureSettings) -> int:
     """Return the first frame that meets a position of the reference along the line found."""
     if found is None:
         return 0
-    frames, middle_s = np.arange(settings.code_stride_frames), settings.span_s / 2
-    heard_s = settings.least_s - middle_s + frames * settings.frame_s
-    place_s = found.reference_s + (heard_s - found.query_s) * found.speed - middle_s
+    frames = np.arange(settings.code_stride_frames)
+    heard_s = _first_middle_s(settings) + frames * settings.frame_s
+    place_s = found.reference_s + (heard_s - found.query_s) * found.speed - settings.span_s / 2
     return int(np.argmin(np.abs(place_s / settings.code_s - np.rint(place_s / settings.code_s))))
+
+
+def _first_middle_s(settings: FeatureSettings) -> float:
+    """Return when the middle sounded of what the first code spans: before the file began."""
+    return settings.first_span_s - settings.span_s / 2
 
 
 def _directions(steps: Float32) -> Float32:

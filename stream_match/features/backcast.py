@@ -1,22 +1,25 @@
 """What a stack of means would hold of the time before anything was heard.
 
-A code takes 1.9 s of sound. What begins with the stream, or after a gap, is recognised sooner if the older
+A code spans 1.9 s of sound. What begins with the stream, or after a gap, is recognised sooner if the older
 part of its stack is taken to be what it most likely was: the best linear guess from the newer part, backward
 linear prediction by the moments of music (Makhoul 1975, "Linear prediction: a tutorial review").
 """
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.features.learnt import music_moments
-from stream_match.features.shape import stacked_moments
+from stream_match.features.shape import moments_apart
 
 Float32 = npt.NDArray[np.float32]
 
 _RIDGE = 1e-3
 """Share of their mean square that is added to what is known: no guess leans on small differences then."""
+
+_MOST_KNOWN = 8
+"""Steps from which the older ones are guessed at most: the oldest of those heard."""
 
 
 def backcast(stacked: Float32, n_steps: int, step_s: float) -> Float32:
@@ -25,7 +28,7 @@ def backcast(stacked: Float32, n_steps: int, step_s: float) -> Float32:
     Parameters
     ----------
     stacked : np.ndarray [shape=(n, n_coefficients * n_steps), dtype=float32]
-        Newest step first. Steps that were not heard are NaN; the newest was.
+        Newest step first. The oldest steps are NaN where they were not heard.
     n_steps : int
     step_s : float
         Seconds from one step to the next.
@@ -33,49 +36,79 @@ def backcast(stacked: Float32, n_steps: int, step_s: float) -> Float32:
     Returns
     -------
     np.ndarray [shape=(n, n_coefficients * n_steps), dtype=float32]
-        A new array; what was heard is as it was. A row does not depend on those beside it.
+        The array given, if all was heard. A row does not depend on those beside it.
     """
-    filled = stacked.copy()
-    width = stacked.shape[1] // n_steps
-    heard = n_steps - np.isnan(stacked[:, ::width]).sum(axis=1)
+    heard = _heard(stacked, n_steps)
+    if (heard == n_steps).all():
+        return stacked
+    filled, width = stacked.copy(), stacked.shape[1] // n_steps
     for n_heard in set(heard.tolist()) - {n_steps}:
-        rows = np.flatnonzero(heard == n_heard)
-        known = filled[rows, : n_heard * width]
-        weights = _weights(n_heard, n_steps, width, step_s)
+        rows, first = np.flatnonzero(heard == n_heard), max(0, n_heard - _MOST_KNOWN)
+        weights = _weights(n_heard - first, n_steps - n_heard, width, step_s)
+        known = filled[rows, first * width : n_heard * width]
         filled[rows, n_heard * width :] = np.einsum("ij,jk->ik", known, weights[1:]) + weights[0]
     return filled
 
 
-def hold(stacked: Float32, n_steps: int) -> Float32:
-    """Fill in what was not heard of stacked chroma with the oldest that was: chords last.
+def hold(stacked: Float32, n_steps: int, fewest: int) -> Float32:
+    """Fill in what was not heard of stacked chroma: chords last.
 
     Parameters
     ----------
-    stacked, n_steps
-        As in `backcast`.
+    stacked : np.ndarray [shape=(n, 12 * n_steps), dtype=float32]
+        Newest step first; all zero in silence. The oldest steps are NaN where they were not heard.
+    n_steps : int
+    fewest : int
+        So many steps must have been heard, and more than half of them sound.
 
     Returns
     -------
-    np.ndarray [shape=(n, n_coefficients * n_steps), dtype=float32]
+    np.ndarray [shape=(n, 12 * n_steps), dtype=float32]
+        With the oldest step that sounds in place of those not heard, or all zero there if that is not so. The
+        array given, if all was heard.
     """
+    heard = _heard(stacked, n_steps)
+    if (heard == n_steps).all():
+        return stacked
     steps = stacked.reshape(len(stacked), n_steps, stacked.shape[1] // n_steps).copy()
-    for older in range(1, n_steps):
-        unheard = np.isnan(steps[:, older])
-        steps[:, older][unheard] = steps[:, older - 1][unheard]
+    for row in np.flatnonzero(heard < n_steps):
+        own = steps[row, : heard[row]]
+        sounding = np.flatnonzero(own.any(axis=1))
+        enough = heard[row] >= fewest and 2 * len(sounding) > heard[row]
+        steps[row, heard[row] :] = own[sounding[-1]] if enough else 0
     return steps.reshape(stacked.shape)
 
 
-@cache
-def _weights(n_heard: int, n_steps: int, width: int, step_s: float) -> Float32:
-    """Return the weights of 1 and of what was heard [shape=(1 + n_heard * width, rest), dtype=float32]."""
-    n_coefficients = 1 + width
-    lags = music_moments()[:, :n_coefficients, :n_coefficients].astype(np.float64)
-    moments = stacked_moments(lags, n_steps, step_s)
-    places = np.arange(n_steps * n_coefficients)
-    coefficients = places[places % n_coefficients > 0]
-    known = np.insert(coefficients[: n_heard * width], 0, 0)
-    among = moments[np.ix_(known, known)]
-    ridge = _RIDGE * np.trace(among[1:, 1:]) / (n_heard * width)
-    among[1:, 1:] += ridge * np.eye(n_heard * width)
-    weights: Float32 = np.linalg.solve(among, moments[np.ix_(known, coefficients[n_heard * width :])])
-    return weights.astype(np.float32)
+def _heard(stacked: Float32, n_steps: int) -> npt.NDArray[np.int64]:
+    """Return how many steps of each row were heard."""
+    heard: npt.NDArray[np.int64] = n_steps - np.isnan(stacked[:, :: stacked.shape[1] // n_steps]).sum(axis=1)
+    return heard
+
+
+@lru_cache(maxsize=16)
+def _weights(n_known: int, n_unheard: int, width: int, step_s: float) -> Float32:
+    """Return the weights of 1 and of what is known, newest first.
+
+    Returns
+    -------
+    np.ndarray [shape=(1 + n_known * width, n_unheard * width), dtype=float32]
+    """
+    lags = music_moments()[:, : 1 + width, : 1 + width].astype(np.float64)
+    apart = [moments_apart(lags, later * step_s) for later in range(n_known + n_unheard)]
+    known = [[_between(newer, older, apart) for older in range(n_known)] for newer in range(n_known)]
+    unheard = [[apart[older - newer].T for older in range(n_known, len(apart))] for newer in range(n_known)]
+    if n_known == 0:
+        mean = lags[0, 0, 1:]
+        return np.tile(mean, n_unheard)[np.newaxis].astype(np.float32)
+    # The products with 1 stand in each block; one row and one column of them are enough.
+    once = np.r_[0, np.flatnonzero(np.arange(n_known * (1 + width)) % (1 + width))]
+    among = np.block(known)[np.ix_(once, once)]
+    among[1:, 1:] += _RIDGE * np.trace(among[1:, 1:]) / (n_known * width) * np.eye(n_known * width)
+    wanted = np.flatnonzero(np.arange(n_unheard * (1 + width)) % (1 + width))
+    weights: Float32 = np.linalg.solve(among, np.block(unheard)[np.ix_(once, wanted)]).astype(np.float32)
+    return weights
+
+
+def _between(one: int, other: int, apart: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return the moments of a step with another, of which the higher number is the older."""
+    return apart[other - one].T if other >= one else apart[one - other]

@@ -49,15 +49,15 @@ class MemoryStack:
     ----------
     n_steps : int, >= 1
     delay : int, >= 1 [frames]
-    fewest_steps : int, in [1, n_steps]
-        How many of its steps an embedding must have heard; those before the first frame are NaN.
+    first_past : int, in [0, (n_steps - 1) * delay] [frames]
+        Frames before the newest one that the first embedding has; its steps before the first frame are NaN.
     """
 
-    def __init__(self, n_steps: int, delay: int, fewest_steps: int) -> None:
+    def __init__(self, n_steps: int, delay: int, first_past: int) -> None:
         self.n_steps = n_steps
         self.delay = delay
-        self._fewest_steps = fewest_steps
         self._history = History((n_steps - 1) * delay)
+        self._unheard = self._history.n_frames - first_past
 
     def feed(self, frames: Float32) -> Float32:
         """Take the frames that follow and return the embeddings that have heard enough.
@@ -72,8 +72,8 @@ class MemoryStack:
             ``m`` is `n` once there is enough history, fewer before.
         """
         if len(self._history) == 0 and len(frames):
-            unheard = (self.n_steps - self._fewest_steps) * self.delay
-            frames = np.concatenate([np.full((unheard, frames.shape[1]), np.nan, np.float32), frames])
+            unheard = np.full((self._unheard, frames.shape[1]), np.nan, np.float32)
+            frames = np.concatenate([unheard, frames])
         return embed(self._history.followed_by(frames), n_steps=self.n_steps, delay=self.delay)
 
     def reset(self) -> None:

@@ -76,39 +76,40 @@ def stacked_noise(n_coefficients: int, n_steps: int, step_s: float) -> Float64:
         Covariance of the difference between what is heard and what is played; the newest mean comes first.
     """
     kinds = noise_covariances()[:, :, :n_coefficients, :n_coefficients].astype(np.float64)
-    return np.stack([_possible(stacked_moments(lags, n_steps, step_s)) for lags in kinds])
+    return np.stack([_stacked(lags, n_steps, step_s) for lags in kinds])
 
 
-def stacked_moments(lags: Float64, n_steps: int, step_s: float) -> Float64:
-    """Return the second moments of what is stacked, by those of what lies some time apart.
+def moments_apart(lags: Float64, seconds: float) -> Float64:
+    """Return the moments of what lies some time apart, on a straight line between those of two lags.
 
     Parameters
     ----------
     lags : np.ndarray [shape=(n_lags, d, d), dtype=float64]
         Of one moment, in rows, with those `LAG_S`, twice `LAG_S` later, and so on, in columns.
-    n_steps : int
-    step_s : float
-        Seconds from one to the next; moments between two lags lie on a straight line.
+    seconds : float, >= 0
+        Beyond the last lag, it is that.
 
     Returns
     -------
-    np.ndarray [shape=(d * n_steps, d * n_steps), dtype=float64]
-        The newest comes first.
+    np.ndarray [shape=(d, d), dtype=float64]
+        Of one moment, in rows, with that so much later, in columns.
     """
+    place = min(seconds / LAG_S, len(lags) - 1)
+    before, after = lags[int(place)], lags[min(int(place) + 1, len(lags) - 1)]
+    apart: Float64 = before + (place - int(place)) * (after - before)
+    return apart
+
+
+def _stacked(lags: Float64, n_steps: int, step_s: float) -> Float64:
+    """Return the covariance of what is stacked, for one kind of damage."""
     n_coefficients = lags.shape[1]
     stacked = np.empty((n_steps, n_coefficients, n_steps, n_coefficients))
     for later in range(n_steps):
-        place = min(later * step_s / LAG_S, len(lags) - 1)
-        before, after = lags[int(place)], lags[min(int(place) + 1, len(lags) - 1)]
-        apart = before + (place - int(place)) * (after - before)
+        apart = moments_apart(lags, later * step_s)
         for newer in range(n_steps - later):
             stacked[newer, :, newer + later] = apart.T
             stacked[newer + later, :, newer] = apart
-    return stacked.reshape(n_steps * n_coefficients, -1)
-
-
-def _possible(covariance: Float64) -> Float64:
-    """Return the nearest covariance: between two lags, and beyond the last, what is given may be none."""
-    variances, directions = np.linalg.eigh(covariance)
-    nearest: Float64 = (directions * np.maximum(variances, 0)) @ directions.T
-    return nearest
+    # Between two lags, and beyond the last, it is a guess, which may be no covariance.
+    variances, directions = np.linalg.eigh(stacked.reshape(n_steps * n_coefficients, -1))
+    noise: Float64 = (directions * np.maximum(variances, 0)) @ directions.T
+    return noise

@@ -42,19 +42,22 @@ def smooth(frames: Float32, n_frames: int) -> Float32:
 
 
 class RunningMean:
-    """The means of a stream: `smooth` over frames that come in any portions, and of the first of all.
+    """The means of a stream: `smooth` over frames that come in any portions, from the first frame on.
 
     Parameters
     ----------
     n_frames : int, >= 1
+    fewest : int, in [1, n_frames]
+        Frames of the first mean; one more of the next, until there are `n_frames`.
     """
 
-    def __init__(self, n_frames: int) -> None:
+    def __init__(self, n_frames: int, fewest: int = 1) -> None:
         self.n_frames = n_frames
+        self.fewest = fewest
         self._history = History(n_frames - 1)
 
     def feed(self, frames: Float32) -> Float32:
-        """Take the frames that follow and return a mean for each.
+        """Take the frames that follow and return a mean for each, once there are enough.
 
         Parameters
         ----------
@@ -62,15 +65,15 @@ class RunningMean:
 
         Returns
         -------
-        np.ndarray [shape=(n, d), dtype=float32]
-            While there are fewer than `n_frames`, of all that there are.
+        np.ndarray [shape=(m, d), dtype=float32]
+            ``m`` is `n`, less what is missing of `fewest`.
         """
         before = len(self._history)
         joined = self._history.followed_by(frames)
         first = joined[: self.n_frames - 1]
         counts = np.arange(1, len(first) + 1, dtype=np.float32)[:, np.newaxis]
         beginning = np.cumsum(first, axis=0, dtype=np.float32) / counts
-        return np.concatenate([beginning[before:], smooth(joined, self.n_frames)])
+        return np.concatenate([beginning[max(before, self.fewest - 1) :], smooth(joined, self.n_frames)])
 
     def reset(self) -> None:
         """Forget the frames, as at a gap."""

@@ -47,8 +47,8 @@ UPDATE_S = 5.0
 """A match is told again after so long, or at once when its place or its kind was corrected."""
 
 HEARD_AT_START = 0.75
-"""Share of its span that the first code to agree with a line has heard of the match: the median of an hour
-of broadcast with truth."""
+"""Share of what it has heard that the first code to agree with a line has heard of the match: the median of
+an hour of broadcast with truth."""
 
 _CORRECTION_S = 0.2
 

@@ -10,6 +10,7 @@ from stream_match.events import MatchFacts
 from stream_match.features.backcast import backcast, hold
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.embedding import MemoryStack
+from stream_match.features.learnt import music_moments
 from stream_match.features.rolling import SHAPE
 from stream_match.features.smoothing import RunningMean
 from stream_match.index.coding import Embeddings, stacked_chroma
@@ -69,9 +70,13 @@ class Matcher:
         self._observe = observe
         self._features = catalogue.settings.listening()
         self._spans = Spans.of(catalogue.settings)
-        self._means = RunningMean(self._features.smooth_frames)
-        self._shapes = self._stack()
-        self._chromas = self._stack()
+        listening = self._features
+        stacked = min(listening.first_past_frames, (listening.n_steps - 1) * listening.delay_frames)
+        self._means = RunningMean(listening.smooth_frames, 1 + listening.first_past_frames - stacked)
+        self._shapes = MemoryStack(listening.n_steps, listening.delay_frames, stacked)
+        self._chromas = MemoryStack(listening.n_steps, listening.delay_frames, stacked)
+        self._fewest_steps = 1 + stacked // listening.delay_frames
+        music_moments()  # a file that is missing is told now, not once something is heard
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
         threshold = RECORDINGS.score_for(settings.max_false_alarms_per_hour)
@@ -79,6 +84,7 @@ class Matcher:
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._decision_frames = decision_frames(self._features)
         self._waiting: Embeddings
+        self._sounded = False
         self._begin(0.0)
 
     def feed(self, frames: Float32, performed: int | None = None) -> list[MatchFacts]:
@@ -92,37 +98,43 @@ class Matcher:
             Number of the track that the version lane hears.
         """
         self.decision.performed = performed
-        means = self._means.feed(frames)
-        chroma = hold(self._chromas.feed(stacked_chroma(means)), self._features.n_steps)
-        rows = Embeddings(self._embedded(means[:, SHAPE]), chroma)
-        self._waiting = self._waiting.followed_by(rows)
+        self._waiting = self._waiting.followed_by(self._embedded(self._means.feed(frames)))
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
             facts += self._step(self._waiting[: self._decision_frames])
             self._waiting = self._waiting[self._decision_frames :]
         return facts
 
-    def _embedded(self, shapes: Float32) -> Float32:
-        """Return the embeddings of the next spectral shapes, for each shift.
+    def _embedded(self, means: Float32) -> Embeddings:
+        """Return the embeddings of the next means; what was not heard before the first sound is guessed."""
+        settings = self._features
+        shapes, chroma = means[:, SHAPE], stacked_chroma(means)
+        if not self._sounded:
+            audible = chroma.any(axis=1)
+            self._sounded = bool(audible.any())
+            silent = int(audible.argmax()) if self._sounded else len(means)
+            shapes[:silent] = chroma[:silent] = np.nan
+        held = hold(self._chromas.feed(chroma), settings.n_steps, self._fewest_steps)
+        return Embeddings(self._by_shift(self._shapes.feed(shapes)), held)
+
+    def _by_shift(self, stacked: Float32) -> Float32:
+        """Return the embeddings of stacked shapes, for each shift.
 
         Parameters
         ----------
-        shapes : np.ndarray [shape=(n, n_shifts * shape_coefficients), dtype=float32]
+        stacked : np.ndarray [shape=(n, n_steps * n_shifts * shape_coefficients), dtype=float32]
+            Newest step first.
 
         Returns
         -------
-        np.ndarray [shape=(m, n_shifts, shape_coefficients * n_steps), dtype=float32]
+        np.ndarray [shape=(n, n_shifts, shape_coefficients * n_steps), dtype=float32]
         """
-        stacked, settings, n_shifts = self._shapes.feed(shapes), self._features, len(SHIFTS_SEMITONES)
+        settings, n_shifts = self._features, len(SHIFTS_SEMITONES)
         steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
         each = settings.n_steps * settings.shape_coefficients
         rows = steps.swapaxes(1, 2).reshape(-1, each)
         step_s = settings.delay_frames * settings.frame_s
         return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
-
-    def _stack(self) -> MemoryStack:
-        settings = self._features
-        return MemoryStack(settings.n_steps, settings.delay_frames, settings.fewest_steps)
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
@@ -170,6 +182,7 @@ class Matcher:
         self._shapes.reset()
         self._chromas.reset()
         self._proposals.reset()
+        self._sounded = False
         self._now = -1
         self._asks = False
         self._rivals: Rivals | None = None
@@ -179,7 +192,7 @@ class Matcher:
             np.empty((0, N_CHROMA * settings.n_steps), np.float32),
         )
         self._forget_codes()
-        self._clock = Clock(settings.code_s, settings.span_s, settings.least_s, begin_s)
+        self._clock = Clock(settings.code_s, settings.span_s, settings.first_span_s, begin_s)
 
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""

@@ -13,7 +13,7 @@ from stream_match.index.spans import Spans
 from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection
 from stream_match.match.query import Query
-from stream_match.match.scoring import SAME_RECORDING
+from stream_match.match.scoring import SAME_RECORDING, SHIFT_LOSS
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]
@@ -163,7 +163,8 @@ class Objections:
         if newest.positions == 0:
             return -math.inf
         similarity = float(self._reader.mean(newest.words, newest.audible, candidate.line)[0])
-        return candidate.rivals.score(similarity, newest.positions) - self._excess
+        lost = self._excess + float(SHIFT_LOSS[candidate.shift])
+        return candidate.rivals.score(similarity, newest.positions) - lost
 
     def _leaves_room(self, query: Query, candidate: Candidate, going: Sequence[Match]) -> bool:
         """Return whether what sounds can be a mixture of a candidate and any match that goes on.

@@ -10,8 +10,8 @@ from stream_match.index.spans import STANDARD, Spans
 
 SHIFTS_SEMITONES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
 """How much higher than its reference a recording may sound and be found: by how much spectra are moved down
-before they are looked for. A turntable 3 % fast is half a semitone high; who sings along moves the key by one
-or two."""
+before they are looked for. A turntable 3 % fast is half a semitone high; what is moved to another key
+for a mix or an upload, by one or two."""
 
 WINDOWS_S = (1.1, 2.2, 4.5, 8.9, 14.9)
 """Lengths of line that are looked at: from what a jingle gives to what deep noise needs."""

@@ -60,7 +60,7 @@ class Recogniser:
         """Return how many samples the next frame needs at which a lane decides."""
         settings = self._settings
         every, step = settings.version_hop_frames, decision_frames(settings)
-        wait = min(every - self._frames % every, step - (self._frames - settings.least_frames) % step)
+        wait = min(every - self._frames % every, step - (self._frames - settings.first_past_frames) % step)
         return (self._frames + wait - 1) * settings.hop_samples + settings.n_fft_samples
 
     def _hear(self) -> list[MatchFacts]:

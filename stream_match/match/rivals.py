@@ -29,7 +29,7 @@ against 13 h and 122 h; see docs/figures.md, Growth."""
 _FEWEST_OF_A_KIND = 4
 """Fewer rivals of one shift and direction have no median worth the name, and are left as they are."""
 
-_ORDINARY_H, _LARGE_H = 16.0, 160.0
+ORDINARY_H, _LARGE_H = 16.0, 160.0
 """Hours of catalogue up to which nothing is levelled, and from which all is; between, by their logarithm.
 The calibration was made against 13 h of references, with rivals as they were found."""
 
@@ -45,7 +45,7 @@ def levelled_share(catalogue_h: float) -> float:
     apart, and all together spread wider, while each of them spreads as before. True lines would lose score by
     what says nothing about them.
     """
-    share = math.log(max(catalogue_h, _ORDINARY_H) / _ORDINARY_H) / math.log(_LARGE_H / _ORDINARY_H)
+    share = math.log(max(catalogue_h, ORDINARY_H) / ORDINARY_H) / math.log(_LARGE_H / ORDINARY_H)
     return min(share, 1.0)
 
 

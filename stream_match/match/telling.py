@@ -34,21 +34,21 @@ class Clock:
     code_s : float
         Seconds per position.
     span_s : float
-        Seconds of audio that the code of a reference has heard.
-    least_s : float
+        Seconds of audio that a code spans.
+    first_span_s : float
         Seconds of audio that the code at position 0 of the stream has heard.
     begin_s : float
-        Stream time at which these began.
+        Stream time at which that audio began.
     """
 
     code_s: float
     span_s: float
-    least_s: float
+    first_span_s: float
     begin_s: float
 
     def stream_s(self, position: float) -> float:
         """Return the stream time up to which the code at a position has heard."""
-        return self.begin_s + self.least_s + position * self.code_s
+        return self.begin_s + self.first_span_s + position * self.code_s
 
     def reference_s(self, position: float) -> float:
         """Return the time in a track up to which the code at a position has heard."""

@@ -190,6 +190,12 @@ def test_where_nothing_can_be_found_that_is_said_and_drawn(explain, tmp_path, y,
     assert (tmp_path / "why.png").read_bytes().startswith(PNG)
 
 
+def test_of_one_second_there_is_something_to_see(explain):
+    why = explain(piece(3, 12)[5 * 22_050 : 6 * 22_050], "p3")
+    assert why.agreement.values.shape[1] >= 1
+    assert why.agreement.values.any()
+
+
 @pytest.mark.parametrize("recordings", [{"only": PIECES["p3"]}, {"only": silence(5)}])
 def test_a_catalogue_of_one_track(explain, tmp_path, recordings):
     pytest.importorskip("matplotlib")

@@ -7,7 +7,7 @@ import pytest
 
 from stream_match.config import FEATURE_CODE_VERSION
 from stream_match.features.contrast import BANDS_PER_OCTAVE, N_BANDS
-from stream_match.features.learnt import LAG_S, noise_covariances, shape_directions
+from stream_match.features.learnt import LAG_S, music_moments, noise_covariances, shape_directions
 from stream_match.features.shape import BELOW, shape_bands, shape_basis, stacked_noise
 
 
@@ -64,6 +64,16 @@ def test_what_is_learnt_anew_raises_the_version_of_the_feature_code():
     """An index made with other directions would be searched in vain."""
     learnt = sha256(shape_directions().tobytes() + noise_covariances().tobytes()).hexdigest()
     assert (FEATURE_CODE_VERSION, learnt[:16]) == (4, "2a99bd52cacf58f8")
+
+
+def test_the_moments_of_music_are_what_they_say():
+    music = music_moments()
+    assert (music.shape, music.dtype, music.flags.writeable) == ((9, 97, 97), np.float32, False)
+    np.testing.assert_allclose(music[:, 0, 0], 1, atol=1e-6)
+    np.testing.assert_allclose(music[0], music[0].T, atol=1e-5)
+    assert np.linalg.eigvalsh(music[0].astype(np.float64)).min() > 0
+    kept = [np.trace(lag[1:, 1:]) for lag in music]
+    assert kept == sorted(kept, reverse=True)
 
 
 def test_what_was_learnt_is_what_it_says():

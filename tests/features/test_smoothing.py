@@ -29,16 +29,16 @@ def test_means_are_those_of_a_loop(n, d, n_frames):
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
-@given(**shapes, lengths=cuts(20))
-def test_a_stream_in_any_portions_has_the_same_means(n, d, n_frames, lengths):
-    frames = some_frames(n, d)
-    running = RunningMean(n_frames)
-    parts = [running.feed(part) for part in portions(frames, lengths)]
-    assert [len(part) for part in parts] == [len(part) for part in portions(frames, lengths)]
-    means, beginning = np.concatenate(parts), min(n, n_frames - 1)
-    np.testing.assert_array_equal(means[beginning:], smooth(frames, n_frames))
-    for number in range(beginning):
-        np.testing.assert_array_equal(means[number], smooth(frames[: number + 1], number + 1)[0])
+@given(**shapes, lengths=cuts(20), later=st.integers(0, 12))
+def test_a_stream_in_any_portions_has_the_same_means(n, d, n_frames, lengths, later):
+    frames, fewest = some_frames(n, d), min(1 + later, n_frames)
+    running = RunningMean(n_frames, fewest)
+    means = np.concatenate([running.feed(part) for part in portions(frames, lengths)])
+    assert len(means) == max(0, n - fewest + 1)
+    whole = smooth(frames, n_frames)
+    np.testing.assert_array_equal(means[len(means) - len(whole) :], whole)
+    for count in range(fewest, min(n, n_frames - 1) + 1):
+        np.testing.assert_array_equal(means[count - fewest], smooth(frames[:count], count)[0])
     assert len(running._history) <= n_frames - 1
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stream_match.index.spans import Spans
 from stream_match.match.objections import reads_both_ways
-from stream_match.match.query import LONGEST_S, Query
-from stream_match.match.scoring import Scorer
+from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
+from stream_match.match.scoring import SHIFT_LOSS, Scorer
 
 LENGTH = 300
 
@@ -66,11 +66,11 @@ def test_candidates_come_best_first_and_rivals_have_a_row_per_window(reference):
     assert (rivals.deviation > 0).all()
 
 
-@pytest.mark.parametrize("shift", [0, 1, 4])
+@pytest.mark.parametrize("shift", [0, 1, 4, 8])
 def test_what_was_planted_at_a_shift_is_found_at_it_and_at_no_other(reference, shift):
-    query = query_along(reference, 1000.0, shift=shift, n_shifts=5)
+    query = query_along(reference, 1000.0, shift=shift, n_shifts=len(SHIFTS_SEMITONES))
     backward = cells_at(reference, [], seed=1)
-    for proposed in range(5):
+    for proposed in range(len(SHIFTS_SEMITONES)):
         candidates, _ = Scorer(reference).rank(
             query, cells_at(reference, [1000.0], shift=proposed), backward, set()
         )
@@ -78,6 +78,12 @@ def test_what_was_planted_at_a_shift_is_found_at_it_and_at_no_other(reference, s
         assert {candidate.shift for candidate in candidates} == {proposed}
         assert (best.track == 3 and best.similarity > 0.4) == (proposed == shift)
         assert (best.line.shift.tolist(), best.line.track.tolist()) == ([proposed], [best.track])
+
+
+def test_a_line_loses_more_the_farther_its_shift_is():
+    lost = dict(zip(SHIFTS_SEMITONES, SHIFT_LOSS.tolist(), strict=True))
+    assert (lost[0.0], lost[0.5], lost[1.0], lost[2.0]) == (0.0, 1.5, 1.5, 3.0)
+    assert all(lost[semitones] == lost[-semitones] for semitones in lost)
 
 
 def test_what_is_settled_is_nobodys_rival(reference):
@@ -246,6 +252,18 @@ def test_over_nine_seconds_nothing_is_doubted(reference):
     ordinary, best = (ranked(catalogue, query, [1000.0])[0][0] for catalogue in (reference, alike))
     assert best.window_positions >= 48
     assert best.score == pytest.approx(ordinary.score, abs=1e-4)
+
+
+@pytest.mark.parametrize(("excess", "doubted"), [(0.7, False), (0.9, True)])
+def test_what_the_size_of_a_catalogue_explains_is_no_reason_to_doubt(monkeypatch, reference, excess, doubted):
+    hours = float(reference.tracks.length.sum()) * reference.settings.code_s / 3600
+    monkeypatch.setattr("stream_match.match.scoring.ORDINARY_H", hours / 10)
+    query = query_along(reference, 1000.0, positions=24, wrong=0.3)
+    one, other = (
+        ranked(catalogue, query, [1000.0])[0][0].score
+        for catalogue in (reference, replace(reference, excess=excess))
+    )
+    assert other == pytest.approx((0.75 if doubted else 1.0) * (one - excess), abs=1e-4)
 
 
 def test_doubt_raises_no_score(reference):

@@ -92,16 +92,16 @@ def line_of(n, first, direction=1, at=0):
 
 @pytest.mark.parametrize("direction", [1, -1])
 @pytest.mark.parametrize("at", [0, 10**6, 10**9])
-@pytest.mark.parametrize("shift", [0, 7])
+@pytest.mark.parametrize("shift", [0, 8, 15])
 def test_a_line_is_one_cell_whose_head_sounds_now(direction, at, shift):
     window = VoteWindow(10**12, HALF_LIFE)
     add(window, *line_of(80, 500, direction, at), 3, shift)
-    cells = window.cells(at + 79, direction, at_most=[9] * 8, per_track=9)
+    cells = window.cells(at + 79, direction, at_most=[9] * 16, per_track=9)
     votes = round(sum(0.5 ** (age / HALF_LIFE) for age in range(80)))
     assert (cells.shift, cells.track, cells.faiss_votes, cells.lsh_votes) == ([shift], [3], [votes], [0])
     assert cells.head_frames == pytest.approx([500 + direction * 79], abs=1e-3)
     # The other way round the same votes lie in many cells.
-    other = window.cells(at + 79, -direction, at_most=[99] * 8, per_track=99)
+    other = window.cells(at + 79, -direction, at_most=[99] * 16, per_track=99)
     assert other.weight.max() < cells.weight[0] / 3
 
 
