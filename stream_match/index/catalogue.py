@@ -13,7 +13,7 @@ from stream_match.events import Track
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import LineReader
-from stream_match.index.neighbours import PROBED, Codes
+from stream_match.index.neighbours import Codes
 from stream_match.index.port import Hits
 from stream_match.index.segment import Segment
 from stream_match.index.tracks import GONE, Tracks
@@ -25,10 +25,6 @@ NEIGHBOURS = 50
 """Neighbours of a code that get its vote. In deep noise the right one is seldom the nearest, but it is among
 them again and again on one line: 50 for every 46 ms find what comparing everything finds, 50 for every 93 ms
 do not."""
-
-_PROBED_AT_A_SHIFT = 64
-"""Inverted lists that are searched for a code at a shift: what sounds higher or lower is mostly clear. Of 440
-such excerpts, as many are found first and claimed as with four times the lists."""
 
 _ASKED = 1.5
 """Neighbours asked for, for each one wanted. Those as far away as the last one are left out, for which of
@@ -164,24 +160,15 @@ class Catalogue:
         tuple of Hits
             Of the neighbours and of the buckets.
         """
-        return self._nearest(codes, PROBED), self._in_one_bucket(chroma_codes)
+        return self._nearest(codes), self._in_one_bucket(chroma_codes)
 
-    def propose_shifted(self, codes: Codes) -> Hits:
-        """Ask for the nearest codes of what is taken as if it sounded higher or lower.
-
-        Parameters
-        ----------
-        codes : np.ndarray [shape=(n, n_bits // 8), dtype=uint8]
-        """
-        return self._nearest(codes, _PROBED_AT_A_SHIFT)
-
-    def _nearest(self, codes: Codes, probed: int) -> Hits:
+    def _nearest(self, codes: Codes) -> Hits:
         """Return the nearest neighbours of each code: as many, and in the same order, as any index would."""
         asked = math.ceil(NEIGHBOURS * _ASKED)
-        rows, keys, short = self._neighbours(codes, asked, probed)
+        rows, keys, short = self._neighbours(codes, asked)
         if len(short):
             stays = ~np.isin(rows, short)
-            others, more, _ = self._neighbours(codes[short], asked * _ASKED_AGAIN, probed)
+            others, more, _ = self._neighbours(codes[short], asked * _ASKED_AGAIN)
             rows, keys = np.append(rows[stays], short[others]), np.append(keys[stays], more)
             order = np.argsort(rows, kind="stable")
             rows, keys = rows[order], keys[order]
@@ -189,7 +176,7 @@ class Catalogue:
         position = keys & ((1 << _POSITION_BITS) - 1)
         return Hits(rows, _track_of(keys), position, np.maximum(agreement, 0).astype(np.float32))
 
-    def _neighbours(self, codes: Codes, asked: int, probed: int) -> tuple[Int64, Int64, Int64]:
+    def _neighbours(self, codes: Codes, asked: int) -> tuple[Int64, Int64, Int64]:
         """Return the neighbours of each code, nearest first, and the codes that may have more.
 
         Returns
@@ -201,7 +188,7 @@ class Catalogue:
         """
         from stream_match.index.search_kernels import nearest  # when matching begins, not when this is loaded
 
-        keys, limit, crowded = self._ordered_neighbours(codes, asked, probed)
+        keys, limit, crowded = self._ordered_neighbours(codes, asked)
         return nearest(
             keys,
             limit,
@@ -224,7 +211,7 @@ class Catalogue:
             for length, numbers in zip(lengths, self.numbers, strict=True)
         )
 
-    def _ordered_neighbours(self, codes: Codes, k: int, probed: int) -> tuple[Int64, Int64, Bools]:
+    def _ordered_neighbours(self, codes: Codes, k: int) -> tuple[Int64, Int64, Bools]:
         """Return the neighbours of each code in one key each, by distance, track and position.
 
         Returns
@@ -243,7 +230,7 @@ class Catalogue:
             if left == 0:
                 continue
             asked = min(math.ceil(k / max(left, _LEAST_LEFT)), len(segment))
-            distances, rows = segment.neighbours.search(codes, asked, probed=probed)
+            distances, rows = segment.neighbours.search(codes, asked)
             far = np.where(rows >= 0, distances.astype(np.int64), _BEYOND)
             if asked < len(segment):
                 limit = np.minimum(limit, far[:, -1])

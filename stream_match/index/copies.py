@@ -26,9 +26,6 @@ _FEWEST_PROBES = 2
 
 _NEIGHBOURS = 50
 
-_PROBED = 4
-"""Codes of copies differ little: few inverted lists are searched for them."""
-
 _TRACKS_AT_ONCE = 4096
 """New tracks whose neighbours are in memory together, some 30 MB."""
 
@@ -187,8 +184,7 @@ def _neighbours(catalogue: Catalogue, track: Int64, position: Int64) -> tuple[In
     for segment, numbers in zip(catalogue.segments, catalogue.numbers, strict=True):
         if not len(segment):
             continue
-        k = min(_NEIGHBOURS, len(segment))
-        distances, rows = segment.neighbours.search(codes, k, probed=_PROBED)
+        distances, rows = segment.neighbours.search(codes, min(_NEIGHBOURS, len(segment)), near=True)
         agreement = (1 - 2 * distances / catalogue.settings.n_bits).astype(np.float32)
         asked, column = np.nonzero((rows >= 0) & (agreement > _ALIKE))
         row = np.minimum(rows[asked, column], len(segment) - 1)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.errors import CatalogError
-from stream_match.index.neighbours import PROBED, Codes
+from stream_match.index.neighbours import Codes
 from stream_match.index.shingle_search import StoredLists
 
 Float32 = npt.NDArray[np.float32]
@@ -26,6 +26,13 @@ LISTS_PER_ROOT = 4
 MOST_LISTS = 16_384
 """Lists per square root of the number of codes, and at most: to find the list of each code takes as many
 comparisons as there are lists."""
+
+PROBED = 256
+"""Lists that are searched for a code: as many of its neighbours are found in any catalogue of up to thousands
+of hours. See `docs/recordings.md` for what is lost against comparing everything."""
+
+_PROBED_NEAR = 4
+"""And for codes that differ little, as those of copies do."""
 
 _SEED = 20_261_126
 
@@ -66,28 +73,31 @@ class FaissIndex:
         return faiss.downcast_IndexBinary(self._index.quantizer)
 
     def search(
-        self, codes: Codes, k: int, *, probed: int = PROBED
+        self, codes: Codes, k: int, *, near: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest codes; see `NeighbourIndex.search`."""
         distances = np.empty((len(codes), k), np.int32)
         rows = np.empty((len(codes), k), np.int64)
-        lists = self._lists(probed)
+        probed = self._probed(near=near)
         with _one_thread():
             for first in range(0, len(codes), _SEARCHED_AT_ONCE):
                 at = slice(first, first + _SEARCHED_AT_ONCE)
-                distances[at], rows[at] = self._index.search(np.ascontiguousarray(codes[at]), k, params=lists)
+                distances[at], rows[at] = self._index.search(
+                    np.ascontiguousarray(codes[at]), k, params=probed
+                )
         return distances, rows
 
-    def _lists(self, probed: int) -> Any:
+    def _probed(self, *, near: bool) -> Any:
         """Return how many lists are searched, as a parameter of one search: the index is shared."""
         import faiss
 
         if self.exhaustive:
             return None
-        lists = faiss.SearchParametersIVF()
-        lists.nprobe = min(probed, int(self._index.nlist))
-        lists.max_codes = len(self)  # or FAISS 1.15 stops before the first where it counts distances
-        return lists
+        wanted = _PROBED_NEAR if near else PROBED
+        probed = faiss.SearchParametersIVF()
+        probed.nprobe = min(wanted, int(self._index.nlist))
+        probed.max_codes = len(self)  # or FAISS 1.15 stops before the first where it counts distances
+        return probed
 
     def __len__(self) -> int:
         """Return the number of codes."""

@@ -7,16 +7,12 @@ import numpy.typing as npt
 
 Codes = npt.NDArray[np.uint8]
 
-PROBED = 256
-"""Inverted lists that are searched for a code: as many of its neighbours are found in any catalogue of up to
-thousands of hours. See `docs/recordings.md` for what is lost against comparing everything."""
-
 
 class NeighbourIndex(Protocol):
     """Finds the reference codes that differ least from given ones."""
 
     def search(
-        self, codes: Codes, k: int, *, probed: int = PROBED
+        self, codes: Codes, k: int, *, near: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Return the nearest reference codes.
 
@@ -24,8 +20,8 @@ class NeighbourIndex(Protocol):
         ----------
         codes : np.ndarray [shape=(n, n_bytes), dtype=uint8]
         k : int, >= 1
-        probed : int, >= 1
-            Inverted lists that are searched, where there are any: with fewer, what differs much is missed.
+        near : bool
+            Whether only codes that differ little are wanted, which costs less where there are many.
 
         Returns
         -------

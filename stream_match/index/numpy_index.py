@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.index.neighbours import PROBED, Codes
+from stream_match.index.neighbours import Codes
 
 Int64 = npt.NDArray[np.int64]
 
@@ -20,38 +20,44 @@ class NumpyIndex:
     lists : tuple of (np.ndarray, list of np.ndarray), optional
         Codes that lists lie about [shape=(n_lists, n_bytes), dtype=uint8], and the rows in each
         [dtype=int64]; without, every code is compared.
+    probed, probed_near : int
+        Lists that are searched, and those where only codes that differ little are wanted.
     """
 
     def __init__(
         self,
         codes: Codes,
         lists: tuple[Codes, Sequence[Int64]] | None = None,
+        *,
+        probed: int = 1,
+        probed_near: int = 1,
     ) -> None:
         self._codes = codes
         self._lists = lists
+        self._probed = (probed, probed_near)
 
     def __len__(self) -> int:
         """Return the number of codes."""
         return len(self._codes)
 
-    def search(self, codes: Codes, k: int, *, probed: int = PROBED) -> tuple[npt.NDArray[np.int32], Int64]:
+    def search(self, codes: Codes, k: int, *, near: bool = False) -> tuple[npt.NDArray[np.int32], Int64]:
         """Return the nearest codes; see `stream_match.index.neighbours.NeighbourIndex.search`."""
         distances = np.full((len(codes), k), np.iinfo(np.int32).max, np.int32)
         rows = np.full((len(codes), k), -1, np.int64)
         for number, code in enumerate(codes):
-            among = self._among(code, probed)
+            among = self._among(code, near=near)
             differing = _distances(code, self._codes[among])
             nearest = np.argsort(differing, kind="stable")[:k]
             distances[number, : len(nearest)] = differing[nearest]
             rows[number, : len(nearest)] = among[nearest]
         return distances, rows
 
-    def _among(self, code: Codes, probed: int) -> Int64:
+    def _among(self, code: Codes, *, near: bool) -> Int64:
         """Return the rows that a code is compared with."""
         if self._lists is None:
             return np.arange(len(self._codes))
         centres, rows = self._lists
-        nearest = np.argsort(_distances(code, centres), kind="stable")[:probed]
+        nearest = np.argsort(_distances(code, centres), kind="stable")[: self._probed[near]]
         return np.concatenate([np.empty(0, np.int64), *(rows[number] for number in nearest)])
 
 

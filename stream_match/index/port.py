@@ -130,9 +130,6 @@ class CataloguePort(Protocol):
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
         """Ask both voters, the one of the spectral shape and that of the chroma."""
 
-    def propose_shifted(self, codes: Codes) -> Hits:
-        """Ask for the nearest codes of what is taken as if it sounded higher or lower: less thoroughly."""
-
     def codes(self, track: int) -> Codes:
         """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.index.port import CataloguePort, Hits
+from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import Numbers
 from stream_match.match.query import SHIFTS_SEMITONES
 from stream_match.match.votes import Cells, VoteWindow
@@ -69,19 +69,20 @@ class Proposals:
         if len(codes) == 0:
             return
         often, seldom = times % SEARCHED_STRIDE == 0, times % SHIFTED_STRIDE == 0
-        n_shifted = max(1, codes.shape[1] - 1)
-        near, hashed = self._catalogue.propose(codes[often, 0], chroma_codes[often])
-        moved = self._catalogue.propose_shifted(codes[seldom, 1:].reshape(-1, codes.shape[2]))
-        hits = Hits.joined([near, moved, hashed])
-        by_lsh = np.arange(len(hits)) >= len(near) + len(moved)
-        own, others = times[often], times[seldom]
+        n_shifted = codes.shape[1] - 1
+        shifts = np.concatenate(
+            [np.zeros(often.sum(), np.int64), np.tile(np.arange(1, n_shifted + 1), seldom.sum())]
+        )
+        asked = np.concatenate([codes[often, 0], codes[seldom, 1:].reshape(-1, codes.shape[2])])
+        when = np.concatenate([times[often], np.repeat(times[seldom], n_shifted)])
+        near, hashed = self._catalogue.propose(asked, chroma_codes[often])
         self._votes.add(
-            np.concatenate([own[near.row], others[moved.row // n_shifted], own[hashed.row]]),
-            hits.position * self._stride,
-            hits.track,
-            np.concatenate([np.zeros_like(near.row), 1 + moved.row % n_shifted, np.zeros_like(hashed.row)]),
-            np.where(by_lsh, np.float32(_LSH_VOTE), hits.agreement),
-            by_lsh,
+            np.concatenate([when[near.row], times[often][hashed.row]]),
+            np.concatenate([near.position, hashed.position]) * self._stride,
+            np.concatenate([near.track, hashed.track]),
+            np.concatenate([shifts[near.row], np.zeros_like(hashed.row)]),
+            np.concatenate([near.agreement, np.full(len(hashed), _LSH_VOTE, np.float32)]),
+            np.arange(len(near) + len(hashed)) >= len(near),
         )
 
     def cells(self, now: int) -> tuple[Cells, Cells]:

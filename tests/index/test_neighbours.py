@@ -6,8 +6,7 @@ import pytest
 from naive import hamming_neighbours
 
 from stream_match.errors import CatalogError
-from stream_match.index.faiss_index import build_faiss, load_lists
-from stream_match.index.neighbours import PROBED
+from stream_match.index.faiss_index import PROBED, build_faiss, load_lists
 from stream_match.index.numpy_index import NumpyIndex
 
 # Makers of an index, and whether it finds the nearest code for certain.
@@ -111,15 +110,15 @@ def test_a_file_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
         lists_of(clustered(1500, 16, 10)).save(str(tmp_path / "no folder" / "neighbours.faiss"))
 
 
-@pytest.mark.parametrize("probed", [4, 64, PROBED])
-def test_numpy_that_probes_the_same_lists_finds_the_same(probed):
+@pytest.mark.parametrize("near", [False, True])
+def test_numpy_that_probes_the_same_lists_finds_the_same(near):
     codes = clustered(6000, 16, 13)
     index = lists_of(codes)
     centres, rows = index.lists()
     assert sorted(np.concatenate(rows).tolist()) == list(range(6000))
-    twin = NumpyIndex(codes, (centres, rows))
+    twin = NumpyIndex(codes, (centres, rows), probed=PROBED, probed_near=4)
     queries = flipped(codes[::300], 9, 2)
-    ours, theirs = (one.search(queries, 40, probed=probed) for one in (index, twin))
+    ours, theirs = index.search(queries, 40, near=near), twin.search(queries, 40, near=near)
     np.testing.assert_array_equal(ours[0], theirs[0])
     for one, other, distances in zip(ours[1], theirs[1], ours[0], strict=True):
         sure = distances < distances[-1]  # of those at the last distance, any may be returned
