@@ -94,12 +94,11 @@ def _weights(n_known: int, n_unheard: int, width: int, step_s: float) -> Float32
     np.ndarray [shape=(1 + n_known * width, n_unheard * width), dtype=float32]
     """
     lags = music_moments()[:, : 1 + width, : 1 + width].astype(np.float64)
+    if n_known == 0:
+        return np.tile(lags[0, 0, 1:], (1, n_unheard)).astype(np.float32)
     apart = [moments_apart(lags, later * step_s) for later in range(n_known + n_unheard)]
     known = [[_between(newer, older, apart) for older in range(n_known)] for newer in range(n_known)]
     unheard = [[apart[older - newer].T for older in range(n_known, len(apart))] for newer in range(n_known)]
-    if n_known == 0:
-        mean = lags[0, 0, 1:]
-        return np.tile(mean, n_unheard)[np.newaxis].astype(np.float32)
     # The products with 1 stand in each block; one row and one column of them are enough.
     once = np.r_[0, np.flatnonzero(np.arange(n_known * (1 + width)) % (1 + width))]
     among = np.block(known)[np.ix_(once, once)]
