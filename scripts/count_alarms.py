@@ -3,7 +3,7 @@
 Run it as .venv/bin/python scripts/count_alarms.py INDEX AUDIO... with files or folders of unknown audio: what
 a budget of false alarms promises stands beside what was counted, and the worst alarms are listed. Those that
 are no chance (another mix of the same piece, samples that two pieces share) stand out there. The line that
-fits the scores of recordings best is what `stream_match/match/calibration.py` would have of this audio alone.
+fits the scores of recordings best is what `match/tracking/calibration.py` would have of this audio alone.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from stream_match.engine import Engine
 from stream_match.errors import SourceError, StreamMatchError
 from stream_match.events import MatchFacts
 from stream_match.index.port import CataloguePort
-from stream_match.match.calibration import RECORDINGS, Calibration
+from stream_match.match.tracking.calibration import RECORDINGS, Calibration
 
 BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
 """Alarms per hour; what was claimed at the first tells what would have been at the others."""

@@ -28,7 +28,7 @@ from growing.measuring import (
 from stream_match.catalog import build_index, load_index
 from stream_match.errors import StreamMatchError
 from stream_match.index.catalogue import Catalogue
-from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import SHIFTS_SEMITONES
 from stream_match.threads import one_thread
 
 COLUMNS = (

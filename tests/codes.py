@@ -12,8 +12,8 @@ from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
 from stream_match.index.lines import as_words
 from stream_match.index.projection import Projection
 from stream_match.index.segment import build_segment
-from stream_match.match.query import Query
-from stream_match.match.votes import Cells
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.votes import Cells
 
 
 def random_codes(n, seed, n_bits=128):

@@ -22,7 +22,7 @@ from stream_match.index.catalogue import Catalogue, Part, catalogue_of
 from stream_match.index.coding import Hyperplanes, TrackCodes, code_track
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.cohort import excess
+from stream_match.match.recording.self_similarity import excess
 
 Float32 = npt.NDArray[np.float32]
 

@@ -22,9 +22,9 @@ from stream_match.identify import identify_files
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines
 from stream_match.match.look import Look
-from stream_match.match.query import SHIFTS_SEMITONES, Query
-from stream_match.match.rivals import strength
-from stream_match.match.votes import Cells
+from stream_match.match.recording.background_scores import strength
+from stream_match.match.recording.query import SHIFTS_SEMITONES, Query
+from stream_match.match.recording.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from stream_match.index.catalogue import Catalogue
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.segment import Segment
 from stream_match.index.spans import Spans
-from stream_match.match.query import LONGEST_S
+from stream_match.match.recording.query import LONGEST_S
 from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"

@@ -24,7 +24,7 @@ from stream_match.index.background import ENOUGH_TRACKS
 from stream_match.index.coding import Hyperplanes, fit_to_tracks
 from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
-from stream_match.match.query import LONGEST_S
+from stream_match.match.recording.query import LONGEST_S
 from stream_match.threads import one_thread
 
 Float32 = npt.NDArray[np.float32]

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from stream_match.catalog.parts import NAMES
 from stream_match.catalog.rows import Count, Digest, Written
 from stream_match.config import FeatureSettings
-from stream_match.match.cohort import MOST_EXCESS
+from stream_match.match.recording.self_similarity import MOST_EXCESS
 
 FORMAT_VERSION = 3
 """Raised with every change of the folder's layout that is more than another part."""

@@ -20,7 +20,7 @@ from stream_match.index.coding import Hyperplanes
 from stream_match.index.copies import copies_of
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.cohort import Scores, asked, excess_of
+from stream_match.match.recording.self_similarity import Scores, asked, excess_of
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from stream_match.features.coarse_chroma import CoarseChroma, decoded
 from stream_match.features.rolling import RollingChroma
 from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
 from stream_match.index.port import CataloguePort
-from stream_match.match.calibration import RECORDINGS, VERSIONS
+from stream_match.match.tracking.calibration import RECORDINGS, VERSIONS
 
 Float32 = npt.NDArray[np.float32]
 

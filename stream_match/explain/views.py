@@ -16,8 +16,8 @@ from stream_match.identify import Finding
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import as_words
 from stream_match.index.port import CataloguePort
-from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.versions.telling import Clock
+from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.version.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

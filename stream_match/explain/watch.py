@@ -9,8 +9,8 @@ import numpy.typing as npt
 from stream_match.index.lines import Words
 from stream_match.index.port import CataloguePort
 from stream_match.match.look import Look, Standing
-from stream_match.match.query import Query
-from stream_match.match.votes import Cells
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.votes import Cells
 
 Kind = Literal["recording", "version"]
 Votes = tuple[int, int]

@@ -86,8 +86,8 @@ class Catalogue:
         For each segment, the numbers of its tracks in `tracks`; `GONE` for those that were removed.
     tracks : Tracks
     excess : float, >= 0
-        By how much scores are too high because the tracks resemble each other; see
-        `stream_match.match.cohort`. Above 0, poor agreement is doubted, too: `stream_match.match.scoring`.
+        How much scores are too high since the tracks resemble each other: `match/recording/self_similarity`.
+        Above 0, poor agreement is doubted, too: `match/recording/scoring`.
     """
 
     settings: FeatureSettings

@@ -21,7 +21,6 @@ from stream_match.events import MatchFacts
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import GONE, Numbers, renumbered
-from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
     NEWEST_S,
@@ -30,8 +29,9 @@ from stream_match.match.objections import (
     goes_on,
     is_no_performance,
 )
-from stream_match.match.query import LONGEST_S, Query
-from stream_match.match.rivals import Rivals
+from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.query import LONGEST_S, Query
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream_match.events import MatchFacts
-from stream_match.match.query import Query
-from stream_match.match.votes import Cells
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.votes import Cells
 
 Objection = Literal[
     "score", "both ways", "known", "version", "explained", "past", "elsewhere", "faint", "behind", "sounding"

@@ -18,15 +18,15 @@ from stream_match.index.lines import Words, as_words
 from stream_match.index.port import CataloguePort
 from stream_match.index.spans import Spans
 from stream_match.index.tracks import Numbers, renumbered
-from stream_match.match.calibration import RECORDINGS
-from stream_match.match.candidate import Candidate
 from stream_match.match.decision import Decision
 from stream_match.match.look import Look, Observer
-from stream_match.match.proposals import Proposals
-from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
-from stream_match.match.rivals import Rivals
-from stream_match.match.scoring import Scorer
+from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.proposals import Proposals
+from stream_match.match.recording.query import LONGEST_S, SHIFTS_SEMITONES, Query
+from stream_match.match.recording.scoring import Scorer
 from stream_match.match.telling import Clock
+from stream_match.match.tracking.calibration import RECORDINGS
 
 Float32 = npt.NDArray[np.float32]
 

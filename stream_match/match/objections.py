@@ -10,10 +10,10 @@ import numpy.typing as npt
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort, ReaderPort
 from stream_match.index.spans import Spans
-from stream_match.match.candidate import Candidate
 from stream_match.match.look import Objection
-from stream_match.match.query import Query
-from stream_match.match.scoring import SAME_RECORDING, SHIFT_LOSS
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.scoring import SAME_RECORDING, SHIFT_LOSS
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]

@@ -10,10 +10,10 @@ from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher, decision_frames
-from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import SHIFTS_SEMITONES
 from stream_match.match.telling import Match
-from stream_match.match.versions.matcher import VersionMatcher
-from stream_match.match.versions.telling import Match as Version
+from stream_match.match.version.matcher import VersionMatcher
+from stream_match.match.version.telling import Match as Version
 
 
 class Recogniser:

@@ -9,9 +9,9 @@ import numpy as np
 from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
-from stream_match.match.calibration import RECORDINGS
-from stream_match.match.candidate import TOLD_TWICE, Candidate
-from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.match.recording.candidate import TOLD_TWICE, Candidate
+from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.tracking.calibration import RECORDINGS
 from stream_match.match.trail import Trail
 
 Kind = Literal["recording", "version"]

@@ -26,7 +26,7 @@ from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import NAMES
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
-from stream_match.match.cohort import excess
+from stream_match.match.recording.self_similarity import excess
 
 FILES = [name for names in NAMES.values() for name in names]
 

@@ -6,7 +6,7 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
 from stream_match.index.spans import STANDARD, Spans
 from stream_match.match.matcher import decision_frames
-from stream_match.match.query import WINDOWS_S
+from stream_match.match.recording.query import WINDOWS_S
 
 
 def test_lengths_are_as_they_were_measured_with_the_default_settings():

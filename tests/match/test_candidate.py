@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stream_match.match.candidate import Candidate
-from stream_match.match.rivals import Rivals
+from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.candidate import Candidate
 
 
 def candidate(head, same):

@@ -5,7 +5,7 @@ import pytest
 from codes import cells_at, flipped, query_along, random_codes, reference_of
 
 from stream_match.match.objections import Objections, reads_both_ways
-from stream_match.match.scoring import Scorer
+from stream_match.match.recording.scoring import Scorer
 
 LOOP, TIMES = 40, 6
 HEAD = LOOP * (TIMES // 2) + 20.0

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stream_match.index.spans import Spans
 from stream_match.match.objections import reads_both_ways
-from stream_match.match.query import LONGEST_S, SHIFTS_SEMITONES, Query
-from stream_match.match.scoring import SHIFT_LOSS, Scorer
+from stream_match.match.recording.query import LONGEST_S, SHIFTS_SEMITONES, Query
+from stream_match.match.recording.scoring import SHIFT_LOSS, Scorer
 
 LENGTH = 300
 
@@ -257,7 +257,7 @@ def test_over_nine_seconds_nothing_is_doubted(reference):
 @pytest.mark.parametrize(("excess", "doubted"), [(0.7, False), (0.9, True)])
 def test_what_the_size_of_a_catalogue_explains_is_no_reason_to_doubt(monkeypatch, reference, excess, doubted):
     hours = float(reference.tracks.length.sum()) * reference.settings.code_s / 3600
-    monkeypatch.setattr("stream_match.match.scoring.ORDINARY_H", hours / 10)
+    monkeypatch.setattr("stream_match.match.recording.scoring.ORDINARY_H", hours / 10)
     query = query_along(reference, 1000.0, positions=24, wrong=0.3)
     one, other = (
         ranked(catalogue, query, [1000.0])[0][0].score

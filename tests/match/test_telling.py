@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stream_match.match.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import SHIFTS_SEMITONES
 from stream_match.match.telling import Match
 from stream_match.match.trail import Trail
 

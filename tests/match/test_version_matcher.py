@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_samples import PIECES, REFERENCE, catalogue, hear, matcher_of, performance, silent
 
-from stream_match.match.calibration import VERSIONS
+from stream_match.match.tracking.calibration import VERSIONS
 
 
 def ended(facts):

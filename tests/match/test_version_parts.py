@@ -26,7 +26,7 @@ from stream_match.index.shingles import (
     of_query,
     sampled,
 )
-from stream_match.match.versions.alignment import BAND, Aligner, slope
+from stream_match.match.version.dtw import BAND, Aligner, slope
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 

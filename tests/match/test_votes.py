@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from naive import vote_cells
 
 from stream_match.index.tracks import GONE
-from stream_match.match.votes import CELL_FRAMES, VoteWindow
+from stream_match.match.recording.votes import CELL_FRAMES, VoteWindow
 
 HALF_LIFE = 120.0
 

@@ -6,7 +6,7 @@ from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import Track
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.index.harmony import Harmony, harmony_segment
-from stream_match.match.versions.matcher import VersionMatcher
+from stream_match.match.version.matcher import VersionMatcher
 
 SETTINGS = FeatureSettings()
 FRAMES_PER_S = 1 / SETTINGS.frame_s

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_match.match.rivals import Rivalry, levelled_share, strength
+from stream_match.match.recording.background_scores import Rivalry, levelled_share, strength
 
 WINDOWS = np.array([6, 24])
 EVIDENCE = WINDOWS / 1.0

@@ -16,10 +16,16 @@ import numpy.typing as npt
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.index.ranks import first_of_each
-from stream_match.match.candidate import Candidate
-from stream_match.match.query import SHIFTS_SEMITONES, Query
-from stream_match.match.rivals import ORDINARY_H, Rivalry, Rivals, levelled_share, strength
-from stream_match.match.votes import Cells
+from stream_match.match.recording.background_scores import (
+    ORDINARY_H,
+    Rivalry,
+    Rivals,
+    levelled_share,
+    strength,
+)
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.query import SHIFTS_SEMITONES, Query
+from stream_match.match.recording.votes import Cells
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import Numbers
-from stream_match.match.query import SHIFTS_SEMITONES
-from stream_match.match.votes import Cells, VoteWindow
+from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.recording.votes import Cells, VoteWindow
 
 Int64 = npt.NDArray[np.int64]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.tracks import GONE, Numbers
-from stream_match.match.versions.alignment import slope
+from stream_match.match.version.dtw import slope
 
 Float32 = npt.NDArray[np.float32]
 

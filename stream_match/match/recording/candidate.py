@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_match.index.lines import Lines
 from stream_match.index.tracks import GONE, Numbers
-from stream_match.match.rivals import Rivals
+from stream_match.match.recording.background_scores import Rivals
 
 TOLD_TWICE = 1.0
 """Positions up to which a repeat of a place is that place itself, told twice."""

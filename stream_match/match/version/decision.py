@@ -17,9 +17,9 @@ from stream_match.events import MatchFacts, Track
 from stream_match.index.harmony import HarmonyLines
 from stream_match.index.tracks import Numbers
 from stream_match.match.look import Objection, Standing
-from stream_match.match.versions.candidate import Candidate
-from stream_match.match.versions.scoring import RECENT_STEPS
-from stream_match.match.versions.telling import Clock, Match, tell
+from stream_match.match.version.path import Candidate
+from stream_match.match.version.ranking import RECENT_STEPS
+from stream_match.match.version.telling import Clock, Match, tell
 
 MAX_GAP_STEPS = 13
 """A version that has not been heard for so long, 4.8 s, has ended; each hearing looks back 6 s itself."""

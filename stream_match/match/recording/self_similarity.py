@@ -17,11 +17,11 @@ import numpy.typing as npt
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.spans import Spans
-from stream_match.match.candidate import Candidate
 from stream_match.match.objections import reads_both_ways
-from stream_match.match.proposals import Proposals
-from stream_match.match.query import LONGEST_S, Query
-from stream_match.match.scoring import SAME_RECORDING, Scorer
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.proposals import Proposals
+from stream_match.match.recording.query import LONGEST_S, Query
+from stream_match.match.recording.scoring import SAME_RECORDING, Scorer
 
 Int64 = npt.NDArray[np.int64]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.harmony import Harmony, HarmonyLines
-from stream_match.match.versions.alignment import Aligner, Paths
-from stream_match.match.versions.candidate import Candidate
+from stream_match.match.version.dtw import Aligner, Paths
+from stream_match.match.version.path import Candidate
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]

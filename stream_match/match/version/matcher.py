@@ -9,11 +9,11 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import CoarseChroma
 from stream_match.index.harmony import Harmony, require_step
 from stream_match.index.tracks import GONE, Numbers, renumbered
-from stream_match.match.calibration import VERSIONS
 from stream_match.match.look import Look, Observer
-from stream_match.match.versions.decision import Decision
-from stream_match.match.versions.scoring import LONGEST_STEPS, SHORTEST_STEPS, Scorer
-from stream_match.match.versions.telling import Clock
+from stream_match.match.tracking.calibration import VERSIONS
+from stream_match.match.version.decision import Decision
+from stream_match.match.version.ranking import LONGEST_STEPS, SHORTEST_STEPS, Scorer
+from stream_match.match.version.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
 

@@ -7,11 +7,11 @@ import pytest
 from codes import flipped, random_codes, reference_of
 
 from stream_match.index.lines import as_words
-from stream_match.match import cohort
-from stream_match.match.cohort import asked, excess, excess_of
-from stream_match.match.query import Query
-from stream_match.match.scoring import Scorer
-from stream_match.match.votes import Cells
+from stream_match.match.recording import self_similarity
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.scoring import Scorer
+from stream_match.match.recording.self_similarity import asked, excess, excess_of
+from stream_match.match.recording.votes import Cells
 
 STRANGERS = [random_codes(300, number) for number in range(16)]
 
@@ -47,7 +47,7 @@ def counted(monkeypatch):
         stretches.append((track, first))
         return 3 + 2 * np.random.default_rng([track, first]).random()
 
-    monkeypatch.setattr(cohort._Cohort, "highest_score", highest_score)
+    monkeypatch.setattr(self_similarity._Cohort, "highest_score", highest_score)
     return stretches
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Evidence, MatchFacts, Rival, Track
-from stream_match.match.calibration import VERSIONS
-from stream_match.match.versions.candidate import Candidate
+from stream_match.match.tracking.calibration import VERSIONS
+from stream_match.match.version.path import Candidate
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Pure: what matches have in common over time, whichever lane found them."""
