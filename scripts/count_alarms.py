@@ -24,7 +24,7 @@ from stream_match.engine import Engine
 from stream_match.errors import SourceError, StreamMatchError
 from stream_match.events import MatchFacts
 from stream_match.index.port import CataloguePort
-from stream_match.match.tracking.calibration import RECORDINGS, Calibration
+from stream_match.match.tracking.calibration import Calibration
 
 BUDGETS = (10.0, 3.0, 1.0, 0.3, 0.1)
 """Alarms per hour; what was claimed at the first tells what would have been at the others."""
@@ -109,7 +109,7 @@ def fitted(scores: Sequence[float], hours: float, least: float) -> Calibration |
         return None
     per_decade = math.log(10) * sum(score - least for score in scores) / len(scores)
     at_zero = math.log10(len(scores) / hours) + least / per_decade
-    return replace(RECORDINGS, alarms_at_zero_log10=at_zero, score_per_decade=per_decade)
+    return replace(Calibration.recordings(), alarms_at_zero_log10=at_zero, score_per_decade=per_decade)
 
 
 def _report(alarms: list[Alarm], hours: float, worst: int) -> str:
@@ -118,7 +118,7 @@ def _report(alarms: list[Alarm], hours: float, worst: int) -> str:
     for budget in BUDGETS:
         count = sum(alarm.facts.false_alarms_per_hour <= budget for alarm in alarms)
         rows.append(f"| {budget:g} | {count} in {hours:.1f} h | {count / max(hours, 1e-9):.2f} |")
-    least = RECORDINGS.score_for(BUDGETS[0])
+    least = Calibration.recordings().score_for(BUDGETS[0])
     scores = [alarm.facts.score for alarm in alarms if alarm.facts.kind == "recording"]
     line = fitted([score for score in scores if score >= least], hours, least)
     if line is not None:

@@ -16,23 +16,23 @@ from growing.catalogues import Folder, catalogue_of_tracks
 from growing.material import MOST_SOUNDED
 from growing.measuring import (
     BUDGETS,
+    background_by_shift,
     cost,
     excerpts,
     false_claims,
     memory_mb,
     recalled,
-    rivals_by_shift,
     stream_mb,
 )
 
 from stream_match.catalog import build_index, load_index
 from stream_match.errors import StreamMatchError
 from stream_match.index.catalogue import Catalogue
-from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import shifts_semitones
 from stream_match.threads import one_thread
 
 COLUMNS = (
-    "hours", "tracks", "excess", "load s", "MB", "MB a stream", "known %", "ms", "95 % ms", "unknown %",
+    "hours", "tracks", "score bias", "load s", "MB", "MB a stream", "known %", "ms", "95 % ms", "unknown %",
     "ms", "95 % ms", "claims at 10", "at 1", "unknown h", "recall at 10", "at 1",
 )  # fmt: skip
 
@@ -72,11 +72,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=160, help="of audio by which costs are measured")
     parser.add_argument("--only-cost", action="store_true", help="leave claims and recall out")
     parser.add_argument(
-        "--rivals", action="store_true", help="only tell how rivals of QUERIES agree, by shift"
+        "--background", action="store_true", help="only tell the background scores of QUERIES, by shift"
     )
     args = parser.parse_args(argv)
-    if args.rivals and not args.queries:
-        parser.error("--rivals needs --queries: it tells what is proposed beside the right track of each")
+    if args.background and not args.queries:
+        parser.error("--background needs --queries: it tells what is proposed beside the right track of each")
     if not set(args.copies or ()) <= set(range(MOST_SOUNDED)):
         parser.error(f"--copies: {args.copies} given; a track is sounded as 0 to {MOST_SOUNDED - 1}")
     return args
@@ -90,8 +90,8 @@ def _measure(args: argparse.Namespace) -> None:
     own = load_index(index)
     copies = range(MOST_SOUNDED) if args.copies is None else args.copies
     folder = Folder(args.audio, args.work, own.planes, own.settings, copies, args.of)
-    if args.rivals:
-        _tell_rivals(args, own, folder)
+    if args.background:
+        _tell_background(args, own, folder)
         return
     known = excerpts([args.audio], seconds=args.seconds)
     unknown = excerpts(args.unknown, seconds=args.seconds)
@@ -99,7 +99,7 @@ def _measure(args: argparse.Namespace) -> None:
     for hours in args.hours:
         before, began = memory_mb(), time.process_time()
         catalogue = _catalogue(args, own, folder, hours)
-        row = [f"{catalogue.seconds / 3600:.1f}", str(len(catalogue.tracks)), f"{catalogue.excess:.2f}"]
+        row = [f"{catalogue.seconds / 3600:.1f}", str(len(catalogue.tracks)), f"{catalogue.score_bias:.2f}"]
         row.append("-" if hours else f"{time.process_time() - began:.2f}")
         row += [f"{memory_mb() - before:.0f}", f"{stream_mb(catalogue, unknown):.1f}"]
         for y in (known, unknown):
@@ -120,13 +120,13 @@ def _catalogue(args: argparse.Namespace, own: Catalogue, folder: Folder, hours: 
     return catalogue_of_tracks(folder.tracks(hours, args.then), own.planes, own.settings)
 
 
-def _tell_rivals(args: argparse.Namespace, own: Catalogue, folder: Folder) -> None:
-    """Print for each size how well rivals agree that were found at each shift."""
-    print("| hours | " + " | ".join(f"{shift:+g}" for shift in SHIFTS_SEMITONES) + " |")
-    print("|---" * (len(SHIFTS_SEMITONES) + 1) + "|", flush=True)
+def _tell_background(args: argparse.Namespace, own: Catalogue, folder: Folder) -> None:
+    """Print for each size how high background scores are at each shift."""
+    print("| hours | " + " | ".join(f"{shift:+g}" for shift in shifts_semitones()) + " |")
+    print("|---" * (len(shifts_semitones()) + 1) + "|", flush=True)
     for hours in args.hours:
         catalogue = _catalogue(args, own, folder, hours)
-        found = rivals_by_shift(catalogue, args.queries)
+        found = background_by_shift(catalogue, args.queries)
         row = [f"{catalogue.seconds / 3600:.1f}", *(f"{one:.3f}" for one in found)]
         print("| " + " | ".join(row) + " |", flush=True)
 

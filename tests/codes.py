@@ -13,7 +13,7 @@ from stream_match.index.lines import as_words
 from stream_match.index.projection import Projection
 from stream_match.index.segment import build_segment
 from stream_match.match.recording.query import Query
-from stream_match.match.recording.votes import Cells
+from stream_match.match.recording.votes import OffsetBins
 
 
 def random_codes(n, seed, n_bits=128):
@@ -95,16 +95,16 @@ def query_along(
     return Query(np.stack([as_words(one) for one in sets]), np.ones(len(read), bool), now, stride)
 
 
-def cells_at(reference, heads, *, seed=0, n_random=15, shift=0):
-    """Cells at places, up to half a position beside them, among random ones."""
+def bins_at(reference, heads, *, seed=0, n_random=15, shift=0):
+    """OffsetBins at places, up to half a position beside them, among random ones."""
     rng, stride = np.random.default_rng(seed), reference.settings.listening().code_stride_frames
     heads = np.concatenate([heads, rng.uniform(0, starts_of(reference)[-1], n_random)])
     track, position = placed(reference, heads)
     frames = position * stride + rng.uniform(-stride / 2, stride / 2, len(heads))
     ones = np.ones(len(heads), np.int64)
-    return Cells(track, shift * ones, frames, ones.astype(np.float32), ones, ones)
+    return OffsetBins(track, shift * ones, frames, ones.astype(np.float32), ones, ones)
 
 
-def no_cells():
+def no_bins():
     none = np.empty(0, np.int64)
-    return Cells(none, none, none.astype(np.float64), none.astype(np.float32), none, none)
+    return OffsetBins(none, none, none.astype(np.float64), none.astype(np.float32), none, none)

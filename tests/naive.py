@@ -112,8 +112,8 @@ def running_mean(frames, n_frames):
     ]
 
 
-def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track, groups=None):
-    """The heaviest cells of votes, which are tuples (time, position, track, shift, weight, by_lsh).
+def vote_bins(votes, now, direction, half_life, bin_frames, at_most, per_track, groups=None):
+    """The heaviest bins of votes, which are tuples (time, position, track, shift, weight, by_lsh).
 
     Returns tuples (shift, track, head, weight, faiss_votes, lsh_votes): up to ``at_most[0]`` of shift 0, best
     first, then up to ``at_most[1]`` of shift 1, and so on.
@@ -121,21 +121,21 @@ def vote_cells(votes, now, direction, half_life, cell_frames, at_most, per_track
     found = []
     for shift, most in enumerate(at_most):
         own = [(*vote[:3], *vote[4:]) for vote in votes if vote[3] == shift]
-        cells = vote_cells_of_a_shift(own, now, direction, half_life, cell_frames, most, per_track, groups)
-        found += [(shift, *cell) for cell in cells]
+        bins = vote_bins_of_a_shift(own, now, direction, half_life, bin_frames, most, per_track, groups)
+        found += [(shift, *offset_bin) for offset_bin in bins]
     return found
 
 
-def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most, per_track, groups):
+def vote_bins_of_a_shift(votes, now, direction, half_life, bin_frames, at_most, per_track, groups):
     """The same of votes (time, position, track, weight, by_lsh) as tuples (track, head, weight, ...)."""
     own = {}
     for time, position, track, weight, by_lsh in votes:
         offset = position - direction * time
         left = 2.0 ** ((time - now) / half_life)
-        cell = own.setdefault((track, offset // cell_frames), [0.0, 0.0, 0.0, 0.0])
-        cell[0] += left * weight
-        cell[2 if by_lsh else 1] += left
-        cell[3] += left * weight * offset
+        offset_bin = own.setdefault((track, offset // bin_frames), [0.0, 0.0, 0.0, 0.0])
+        offset_bin[0] += left * weight
+        offset_bin[2 if by_lsh else 1] += left
+        offset_bin[3] += left * weight * offset
     total = {}
     for track, place in own:
         near = [own[near] for step in (0, 1, -1) if (near := (track, place + step)) in own]
@@ -157,17 +157,21 @@ def vote_cells_of_a_shift(votes, now, direction, half_life, cell_frames, at_most
 
 def gathered(key, sums, latest, left, new_key, summands, time, least, oldest):
     """Sums after fading and adding, as a dict from the key to a list of columns and the latest moment."""
-    cells = {k: ([left * s for s in row], moment) for k, row, moment in zip(key, sums, latest, strict=True)}
+    bins = {k: ([left * s for s in row], moment) for k, row, moment in zip(key, sums, latest, strict=True)}
     for k, row, moment in zip(new_key, summands, time, strict=True):
-        there, last = cells.get(k, ([0.0] * len(row), moment))
-        cells[k] = [a + b for a, b in zip(there, row, strict=True)], max(last, moment)
-    return {k: cell for k, cell in cells.items() if cell[0][0] >= least and cell[1] >= oldest}
+        there, last = bins.get(k, ([0.0] * len(row), moment))
+        bins[k] = [a + b for a, b in zip(there, row, strict=True)], max(last, moment)
+    return {
+        k: offset_bin
+        for k, offset_bin in bins.items()
+        if offset_bin[0][0] >= least and offset_bin[1] >= oldest
+    }
 
 
 def peak_rows(key, weight):
     """Rows that no neighbour outweighs, and what each weighs with its neighbours."""
-    cells = dict(zip(key, weight, strict=True))
-    total = {k: cells[k] + cells.get(k - 1, 0.0) + cells.get(k + 1, 0.0) for k in cells}
+    bins = dict(zip(key, weight, strict=True))
+    total = {k: bins[k] + bins.get(k - 1, 0.0) + bins.get(k + 1, 0.0) for k in bins}
     rows = [
         row for row, k in enumerate(key) if total.get(k - 1, -1.0) < total[k] >= total.get(k + 1, -1.0)
     ]  # fmt: skip
@@ -187,10 +191,10 @@ def heaviest(rows, ranges, labels, weight, at_most, per_label, groups, per_group
     return taken
 
 
-def rivals(strength, unit, prior_mean, prior_variance, least_weight, enough):
-    """Mean and deviation of the best place of each unit; the better place stands first."""
+def background_scores(z, group, prior_mean, prior_variance, least_weight, enough):
+    """Mean and deviation of the best place of each independent group; the better place stands first."""
     best = {}
-    for row, one in zip(strength, unit, strict=True):
+    for row, one in zip(z, group, strict=True):
         best.setdefault(one, row)
     supposed = max(least_weight, enough - len(best))
     means, deviations = [], []

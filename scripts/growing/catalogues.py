@@ -22,7 +22,7 @@ from stream_match.index.catalogue import Catalogue, Part, catalogue_of
 from stream_match.index.coding import Hyperplanes, TrackCodes, code_track
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.recording.self_similarity import excess
+from stream_match.match.recording.self_similarity import score_bias
 
 Float32 = npt.NDArray[np.float32]
 
@@ -181,4 +181,4 @@ def catalogue_of_tracks(coded: list[Coded], planes: Hyperplanes, settings: Featu
     )
     tracks = tuple(Track(id=track.id) for track in coded)
     catalogue = catalogue_of([Part(segment, tracks)], planes, settings)
-    return replace(catalogue, excess=excess(catalogue))
+    return replace(catalogue, score_bias=score_bias(catalogue))

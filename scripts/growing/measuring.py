@@ -22,9 +22,9 @@ from stream_match.identify import identify_files
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines
 from stream_match.match.look import Look
-from stream_match.match.recording.background_scores import strength
-from stream_match.match.recording.query import SHIFTS_SEMITONES, Query
-from stream_match.match.recording.votes import Cells
+from stream_match.match.recording.background_scores import fisher_z
+from stream_match.match.recording.query import Query, shifts_semitones
+from stream_match.match.recording.votes import OffsetBins
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -184,7 +184,7 @@ def asked_for(catalogue: Catalogue, queries: Path) -> dict[Path, str]:
     return {path: track for path, track in asked.items() if track in catalogue.tracks.numbers}
 
 
-def rivals_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
+def background_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
     """Return how well the places agree that are proposed beside the right track, by the shift of the query.
 
     Parameters
@@ -196,7 +196,7 @@ def rivals_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
     Returns
     -------
     np.ndarray [shape=(n_shifts,), dtype=float64]
-        At each of `SHIFTS_SEMITONES`: `strength` times the root of the positions, over the longest window of
+        At each of `shifts_semitones`: `fisher_z` times the root of the positions, over the longest window of
         an excerpt; the mean over the excerpts of the medians over the places.
     """
     medians = []
@@ -212,15 +212,15 @@ def rivals_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
     return by_shift
 
 
-def _by_shift(catalogue: Catalogue, query: Query, proposed: Cells, right: int) -> list[float]:
+def _by_shift(catalogue: Catalogue, query: Query, proposed: OffsetBins, right: int) -> list[float]:
     """Return the median over the places that one decision looked at, at each shift."""
-    cells = proposed[np.flatnonzero(proposed.track != right)]
+    bins = proposed[np.flatnonzero(proposed.track != right)]
     one = np.ones(1, np.float32)
-    speeds = np.ones(len(cells), np.float32)
-    lines = Lines(cells.track, cells.head_frames / query.stride, speeds, cells.shift).fan(_OFFSETS, one)
+    speeds = np.ones(len(bins), np.float32)
+    lines = Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift).fan(_OFFSETS, one)
     windows = query.windows()[-1:]
     means = catalogue.lines.means(query.words, query.audible, lines, windows)
-    best = means.reshape(len(cells), len(_OFFSETS)).max(axis=1)
-    found = strength(best) * np.sqrt(windows[0] / query.spans.scale)
-    at = [found[cells.shift == shift] for shift in range(len(SHIFTS_SEMITONES))]
+    best = means.reshape(len(bins), len(_OFFSETS)).max(axis=1)
+    found = fisher_z(best) * np.sqrt(windows[0] / query.spans.scale)
+    at = [found[bins.shift == shift] for shift in range(len(shifts_semitones()))]
     return [float(np.median(one)) if len(one) else np.nan for one in at]

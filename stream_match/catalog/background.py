@@ -17,7 +17,7 @@ from stream_match.index.catalogue import Catalogue
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.segment import Segment
 from stream_match.index.spans import Spans
-from stream_match.match.recording.query import LONGEST_S
+from stream_match.match import tuning
 from stream_match.shipped import shipped
 
 CARD_FILE = "MODEL_CARD.md"
@@ -94,7 +94,7 @@ def _background_for(planes: Hyperplanes, settings: FeatureSettings) -> Segment:
 def _stands_alone(catalogue: Catalogue) -> bool:
     """Return whether a catalogue has enough different tracks that are long enough."""
     settings, tracks = catalogue.settings, catalogue.tracks
-    shortest = Spans.of(settings).positions(LONGEST_S - settings.span_s)
+    shortest = Spans.of(settings).positions(tuning.LONGEST_WINDOW_S - settings.span_s)
     long_enough = np.flatnonzero(tracks.length[: len(tracks.named)] >= shortest)
     return len(np.unique(tracks.recording_of(long_enough))) >= ENOUGH_TRACKS
 

@@ -24,7 +24,7 @@ from stream_match.index.background import ENOUGH_TRACKS
 from stream_match.index.coding import Hyperplanes, fit_to_tracks
 from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
-from stream_match.match.recording.query import LONGEST_S
+from stream_match.match import tuning
 from stream_match.threads import one_thread
 
 Float32 = npt.NDArray[np.float32]
@@ -119,7 +119,7 @@ def fit(read: Sequence[tuple[FoundTrack, ReadTrack]], settings: FeatureSettings)
     settings : FeatureSettings
     """
     frames = [track.frames for _, track in read]
-    different = len({track.sha256 for _, track in read if track.seconds >= LONGEST_S})
+    different = len({track.sha256 for _, track in read if track.seconds >= tuning.LONGEST_WINDOW_S})
     return fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from stream_match.catalog.parts import NAMES
 from stream_match.catalog.rows import Count, Digest, Written
 from stream_match.config import FeatureSettings
-from stream_match.match.recording.self_similarity import MOST_EXCESS
+from stream_match.match import tuning
 
 FORMAT_VERSION = 3
 """Raised with every change of the folder's layout that is more than another part."""
@@ -141,7 +141,10 @@ class Manifest(Written):
     settings: FeatureSettings
     counts: Counts
     excess: float = Field(
-        default=0.0, ge=0, le=MOST_EXCESS, description="Of scores, for the tracks resemble each other"
+        default=0.0,
+        ge=0,
+        le=tuning.MOST_SCORE_BIAS,
+        description="Of scores, for the tracks resemble each other",
     )
     cohort: dict[str, tuple[HighestScore, ...]] = Field(
         default={}, description="What was asked about for that: highest false scores, by track"

@@ -20,7 +20,7 @@ from stream_match.index.coding import Hyperplanes
 from stream_match.index.copies import copies_of
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.recording.self_similarity import Scores, asked, excess_of
+from stream_match.match.recording.self_similarity import Scores, bias_of, self_scores
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def write_generation(
         segments.append(replace(made, entry=written))
     catalogue = _catalogue(segments, basis, entry)
     known = {name: scores for name, scores in basis.cohort.items() if name not in new}
-    manifest = _manifest(segments, basis, entry, asked(ready(catalogue), known))
+    manifest = _manifest(segments, basis, entry, self_scores(ready(catalogue), known))
     (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest, basis.added))
     (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
     return manifest
@@ -101,7 +101,7 @@ def _manifest(
             seconds=round(sum(row.seconds for row in rows), 3),
             codes=sum(row.codes for row in rows),
         ),
-        excess=excess_of(cohort or {}),
+        excess=bias_of(cohort or {}),
         cohort=dict(cohort or {}),
         parts=CatalogueParts(hyperplanes=entry),
         segments=tuple(segment.entry for segment in segments),

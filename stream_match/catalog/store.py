@@ -62,13 +62,13 @@ def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Manif
     segments : sequence of OpenSegment
     planes : Hyperplanes
     manifest : Manifest
-        For the settings and the excess; its segments are not looked at.
+        For the settings and the score bias; its segments are not looked at.
     """
     parts = [
         Part(segment.segment, tuple(row.track for row in segment.rows), frozenset(segment.entry.removed))
         for segment in segments
     ]
-    catalogue = catalogue_of(parts, planes, manifest.settings, excess=manifest.excess)
+    catalogue = catalogue_of(parts, planes, manifest.settings, score_bias=manifest.excess)
     return grouped(catalogue, groups_by_label(labels_of(segments)))
 
 

@@ -28,7 +28,7 @@ from stream_match.features.coarse_chroma import CoarseChroma, decoded
 from stream_match.features.rolling import RollingChroma
 from stream_match.identify import Finding, Identification, finding, identify_blocks, settings_for
 from stream_match.index.port import CataloguePort
-from stream_match.match.tracking.calibration import RECORDINGS, VERSIONS
+from stream_match.match.tracking.calibration import Calibration
 
 Float32 = npt.NDArray[np.float32]
 
@@ -177,7 +177,7 @@ def _found(identified: Identification, watch: Watch, asked: Track | None) -> Fin
 
 
 def _threshold(kind: Kind, settings: MatchSettings) -> float:
-    calibration = VERSIONS if kind == "version" else RECORDINGS
+    calibration = Calibration.versions() if kind == "version" else Calibration.recordings()
     return calibration.score_for(settings.max_false_alarms_per_hour)
 
 

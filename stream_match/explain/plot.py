@@ -155,7 +155,7 @@ def _scores(axes: Any, explanation: Explanation) -> None:
     if shown.end_s - shown.begin_s < explanation.identified.seconds:
         axes.axvspan(shown.begin_s, shown.end_s, color="0.92", zorder=0, label="shown above")
     _entitle(axes, "Score at each decision")
-    axes.set(ylabel="score [deviations\nof the rivals]")
+    axes.set(ylabel="score [deviations\nof the background scores]")
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
     _legend(axes)
 

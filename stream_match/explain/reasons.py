@@ -14,7 +14,7 @@ _OBJECTIONS: dict[Objection, str] = {
     "explained": "{other}, which is claimed, resembles it enough to explain the agreement",
     "past": "it agrees with what was heard, but not with the newest of it: it does not sound now",
     "elsewhere": "other places of it, which sound different, agree nearly as well: a loop, perhaps",
-    "faint": "it stands out of poor rivals, but agrees poorly itself",
+    "faint": "it stands out of low background scores, but agrees poorly itself",
     "behind": "another piece agrees better",
     "sounding": "{other} sounds already, and versions are told one at a time",
 }

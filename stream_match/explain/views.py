@@ -16,7 +16,7 @@ from stream_match.identify import Finding
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import as_words
 from stream_match.index.port import CataloguePort
-from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.version.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
@@ -139,7 +139,7 @@ def course_of(lane: History, track: str | None, same: frozenset[str]) -> Course:
 def code_agreement(
     catalogue: CataloguePort, watch: Watch, track: int, found: Finding | None, heard: Stretch, place: Stretch
 ) -> Agreement:
-    """Compare the codes heard with those of a track, bit by bit, as the second look does.
+    """Compare the codes heard with those of a track, bit by bit, as verification does.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _thinned(values: Float32) -> Float32:
 def _shift(found: Finding | None) -> int:
     """Return the number of the shift at which a match was found: turntables are told more exactly."""
     semitones = 0.0 if found is None else found.semitones
-    return int(np.argmin(np.abs(np.array(SHIFTS_SEMITONES) - semitones)))
+    return int(np.argmin(np.abs(np.array(shifts_semitones()) - semitones)))
 
 
 def _phase(found: Finding | None, settings: FeatureSettings) -> int:

@@ -10,7 +10,7 @@ from stream_match.index.lines import Words
 from stream_match.index.port import CataloguePort
 from stream_match.match.look import Look, Standing
 from stream_match.match.recording.query import Query
-from stream_match.match.recording.votes import Cells
+from stream_match.match.recording.votes import OffsetBins
 
 Kind = Literal["recording", "version"]
 Votes = tuple[int, int]
@@ -89,7 +89,7 @@ class Watch:
         self._audible.append(query.audible[:new][::-1].copy())
         self._frames = frames
 
-    def _heaviest(self, proposed: Cells) -> dict[str, Votes]:
+    def _heaviest(self, proposed: OffsetBins) -> dict[str, Votes]:
         """Return the votes for the heaviest place of each proposed track."""
         votes: dict[str, Votes] = {}
         for row in np.argsort(proposed.weight, kind="stable"):

@@ -1,4 +1,4 @@
-"""The background: material of no catalogue that stands beside a small one, so that claims have rivals enough.
+"""The background: material of no catalogue beside a small one, for background scores enough.
 
 A claim is measured against the best lines of other tracks. A catalogue of a few tracks, or of many copies of
 a few, has too few of these. The tracks of the background are searched and voted for as the catalogue's own

@@ -85,7 +85,7 @@ class Catalogue:
     numbers : tuple of np.ndarray [shape=(n_tracks of the segment,), dtype=int64]
         For each segment, the numbers of its tracks in `tracks`; `GONE` for those that were removed.
     tracks : Tracks
-    excess : float, >= 0
+    score_bias : float, >= 0
         How much scores are too high since the tracks resemble each other: `match/recording/self_similarity`.
         Above 0, poor agreement is doubted, too: `match/recording/scoring`.
     """
@@ -95,7 +95,7 @@ class Catalogue:
     segments: tuple[Segment, ...]
     numbers: tuple[Int64, ...]
     tracks: Tracks
-    excess: float = 0.0
+    score_bias: float = 0.0
 
     @cached_property
     def lines(self) -> LineReader:
@@ -271,7 +271,7 @@ class Catalogue:
 
 
 def catalogue_of(
-    parts: Sequence[Part], planes: Hyperplanes, settings: FeatureSettings, *, excess: float = 0.0
+    parts: Sequence[Part], planes: Hyperplanes, settings: FeatureSettings, *, score_bias: float = 0.0
 ) -> Catalogue:
     """Make a catalogue of segments.
 
@@ -281,7 +281,7 @@ def catalogue_of(
         Those that have names first, then those of a background.
     planes : Hyperplanes
     settings : FeatureSettings
-    excess : float
+    score_bias : float
     """
     named: list[Track] = []
     numbers, segments, firsts, lengths = [], [], [], []
@@ -302,7 +302,9 @@ def catalogue_of(
         np.concatenate([none, *firsts]),
         np.concatenate([none, *lengths]),
     )
-    return Catalogue(settings, planes, tuple(part.segment for part in parts), tuple(numbers), tracks, excess)
+    return Catalogue(
+        settings, planes, tuple(part.segment for part in parts), tuple(numbers), tracks, score_bias
+    )
 
 
 def grouped(catalogue: Catalogue, groups: Int64 | None) -> Catalogue:

@@ -1,6 +1,6 @@
 """Which tracks of a catalogue hold the same recording: copies, encodings, the same song cut elsewhere.
 
-Copies agree with everything alike. As rivals of a claim they are one and not many: their deviation says
+Copies agree with everything alike. For background scores they are one group, not many: their deviation says
 nothing of what chance gives. They are looked for once, when a track is added; then it bears labels, and
 tracks that have a label in common hold the same recording.
 """

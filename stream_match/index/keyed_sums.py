@@ -222,8 +222,8 @@ def with_neighbours(key: Int64, sums: Float64, rows: Int64) -> Float64:
 
 @compiled(array_of(np.float32, 2), INT64, INT64, array_of(np.bool_, 2), FLOAT64, FLOAT64, FLOAT, INT)
 def spreads(
-    strength: Float32,
-    unit: Int64,
+    z: Float32,
+    group: Int64,
     order: Int64,
     excluded: Bools,
     prior_mean: Float64,
@@ -231,13 +231,13 @@ def spreads(
     least_weight: float,
     enough: int,
 ) -> tuple[Float32, Float32]:
-    """Return mean and deviation of the best place of each unit, for several choices of places.
+    """Return mean and deviation of the best place of each independent group, for several choices.
 
     Parameters
     ----------
-    strength : np.ndarray [shape=(n, n_windows), dtype=float32]
-        Of places, by unit, best first.
-    unit : np.ndarray [shape=(n,), dtype=int64]
+    z : np.ndarray [shape=(n, n_windows), dtype=float32]
+        Of places, by group, best first.
+    group : np.ndarray [shape=(n,), dtype=int64]
         Ascending.
     order : np.ndarray [shape=(n,), dtype=int64]
         Number of each place.
@@ -254,14 +254,14 @@ def spreads(
     -------
     mean, deviation : np.ndarray [shape=(n_choices, n_windows), dtype=float32]
     """
-    n_windows = strength.shape[1]
+    n_windows = z.shape[1]
     means = np.empty((len(excluded), n_windows), np.float32)
     deviations = np.empty((len(excluded), n_windows), np.float32)
-    best = np.empty(len(unit), np.int64)
+    best = np.empty(len(group), np.int64)
     for choice in range(len(excluded)):
         count = 0
-        for place in range(len(unit)):
-            seen = count > 0 and unit[best[count - 1]] == unit[place]
+        for place in range(len(group)):
+            seen = count > 0 and group[best[count - 1]] == group[place]
             if not (excluded[choice, order[place]] or seen):
                 best[count] = place
                 count += 1
@@ -269,11 +269,11 @@ def spreads(
         for window in range(n_windows):
             total = np.float32(0)
             for place in best[:count]:
-                total = np.float32(total + strength[place, window])
+                total = np.float32(total + z[place, window])
             mean = (total + prior_mean[window]) / (count + 1)
             squares = 0.0
             for place in best[:count]:
-                squares += (strength[place, window] - mean) ** 2
+                squares += (z[place, window] - mean) ** 2
             squares += supposed * prior_variance[window]
             means[choice, window] = mean
             deviations[choice, window] = np.sqrt(squares / (count + supposed))

@@ -1,4 +1,4 @@
-"""The second look: bit agreement along a line through query and reference."""
+"""Verification: bit agreement along a line through query and reference."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

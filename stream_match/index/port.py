@@ -116,7 +116,7 @@ class CataloguePort(Protocol):
         """Its tracks, by number and by id."""
 
     @property
-    def excess(self) -> float:
+    def score_bias(self) -> float:
         """By how much scores are too high because its tracks resemble each other."""
 
     @property

@@ -66,3 +66,11 @@ class Spans:
 
 STANDARD = Spans()
 """Those of the default settings."""
+
+
+def doublings(shortest_s: float, longest_s: float) -> tuple[float, ...]:
+    """Return lengths that double from the shortest, and the longest."""
+    lengths = [shortest_s]
+    while 2 * lengths[-1] < longest_s:
+        lengths.append(2 * lengths[-1])
+    return (*lengths, longest_s)

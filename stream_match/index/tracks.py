@@ -79,7 +79,7 @@ class Tracks:
         """Return the number that each of these tracks has in another table [shape=(n_all,), dtype=int64].
 
         Tracks with a name are found by their ids. Those of a background are the same if both have the same
-        one: rivals that were found among them stay, too. All others are `GONE`. It is found out once for two
+        one, so that candidates found among them stay. All others are `GONE`. It is found out once for two
         tables, for all engines that share them, and is not to be written.
         """
         for table, numbers in self._found:

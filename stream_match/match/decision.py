@@ -21,6 +21,7 @@ from stream_match.events import MatchFacts
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import GONE, Numbers, renumbered
+from stream_match.match import tuning
 from stream_match.match.look import Objection, Standing
 from stream_match.match.objections import (
     NEWEST_S,
@@ -29,9 +30,9 @@ from stream_match.match.objections import (
     goes_on,
     is_no_performance,
 )
-from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.background_scores import BackgroundScores
 from stream_match.match.recording.candidate import Candidate
-from stream_match.match.recording.query import LONGEST_S, Query
+from stream_match.match.recording.query import Query
 from stream_match.match.telling import Clock, Match, Teller
 from stream_match.match.trail import MOST_OFF_SPEED, Trail
 
@@ -102,7 +103,7 @@ class Decision:
         self._know(catalogue)
         self._spans = self._reader.spans
         self._newest = self._spans.positions(NEWEST_S)
-        self._longest = self._spans.positions(LONGEST_S)
+        self._longest = self._spans.positions(tuning.LONGEST_WINDOW_S)
         self._follow_offsets = _FOLLOW_OFFSETS * np.float32(self._spans.scale)
         self._matches: list[Match] = []
         self._ended: list[Match] = []
@@ -174,7 +175,7 @@ class Decision:
         return {track for match in self._matches for track in match.settled_tracks()}
 
     def follow(
-        self, query: Query, candidates: list[Candidate], rivals: Rivals, clock: Clock
+        self, query: Query, candidates: list[Candidate], rivals: BackgroundScores, clock: Clock
     ) -> list[MatchFacts]:
         """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
@@ -216,7 +217,7 @@ class Decision:
             objection = self._against.objection(query, candidate, self._matches, self._ended, self.performed)
             if objection is None:
                 head = self._place(query.newest(candidate.window_positions), candidate.line)
-                placed = replace(candidate, head=head)
+                placed = replace(candidate, position=head)
                 objection = self._against.objection_here(query, placed, self._ended)
             self._objections.append(objection)
             if objection is not None:
@@ -257,7 +258,7 @@ class Decision:
     def _new(self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock) -> Match:
         """Make a match of a candidate; find out when it began."""
         similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
-        support = np.cumsum(similarity - 0.5 * candidate.similarity)
+        support = np.cumsum(similarity - 0.5 * candidate.correlation)
         # What an earlier match of the track was told to have heard is not heard twice.
         told = [match for match in self._ended if match.best.track == candidate.track]
         unheard = math.ceil(min((query.now - match.heard for match in told), default=len(support)))
@@ -271,7 +272,7 @@ class Decision:
         return Match(
             match_id=str(self._count + 1),
             best=candidate,
-            head=candidate.head,
+            head=candidate.position,
             speed=candidate.speed,
             shift=candidate.shift,
             now=query.now,
@@ -286,8 +287,8 @@ class Decision:
             trail=Trail(
                 bent=candidate.track in self._performed and not is_no_performance(candidate, self._spans)
             ),
-            similarity=candidate.similarity,
-            coverage=float((similarity[: began + 1] > 0.5 * candidate.similarity).mean()),
+            similarity=candidate.correlation,
+            coverage=float((similarity[: began + 1] > 0.5 * candidate.correlation).mean()),
             runner_up=runner_up,
         )
 
@@ -338,9 +339,9 @@ class Decision:
         here = [c for c in candidates if c.track == match.best.track]
         if not here:
             return match
-        rival = max(here, key=lambda candidate: candidate.promise)
+        rival = max(here, key=lambda candidate: candidate.rank_score)
         line = match.line_at(query.now)
-        if abs(rival.head - line.head[0]) <= self._follow_offsets[-1]:
+        if abs(rival.position - line.head[0]) <= self._follow_offsets[-1]:
             surer = rival.score > match.best.score
             return replace(match, best=rival, shift=rival.shift) if surer else match
         if _long_unheard(match, query, clock):
@@ -366,11 +367,11 @@ class Decision:
                     moved,
                     best=candidate if candidate.score > match.best.score else moved.best,
                     heard=query.now,
-                    similarity=candidate.similarity,
+                    similarity=candidate.correlation,
                 )
         return match
 
-    def _see(self, match: Match, query: Query, rivals: Rivals) -> Match:
+    def _see(self, match: Match, query: Query, rivals: BackgroundScores) -> Match:
         """Return the match as it stands now."""
         since = math.ceil(query.now - match.began)
         shortest, longest = self._spans.positions(_KEEP_FAINT_S), self._spans.positions(_FOLLOW_S)
@@ -460,7 +461,7 @@ def _renumbered(matches: list[Match], numbers: Numbers) -> list[Match]:
 
 def _at(match: Match, head: float, line: Lines) -> Match:
     """Return the match at another place in its track than on its line."""
-    best = match.best.moved_to(match.best.head + head - float(line.head[0]))
+    best = match.best.moved_to(match.best.position + head - float(line.head[0]))
     return replace(match, best=best, head=head)
 
 
@@ -470,8 +471,8 @@ def _moved(match: Match, candidate: Candidate, query: Query) -> Match:
     repeats = tuple((track, head) for track, head in candidate.same if track == candidate.track)
     return replace(
         match,
-        best=replace(match.best, head=candidate.head, same=copies + repeats),
-        head=candidate.head,
+        best=replace(match.best, position=candidate.position, same=copies + repeats),
+        head=candidate.position,
         speed=candidate.speed,
         shift=candidate.shift,
         now=query.now,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from stream_match.events import MatchFacts
 from stream_match.match.recording.query import Query
-from stream_match.match.recording.votes import Cells
+from stream_match.match.recording.votes import OffsetBins
 
 Objection = Literal[
     "score", "both ways", "known", "version", "explained", "past", "elsewhere", "faint", "behind", "sounding"
@@ -56,7 +56,7 @@ class Look:
         Of the candidates, best first.
     query : Query or None
         What was heard last; None in the version lane.
-    proposed : Cells or None
+    proposed : OffsetBins or None
         What the votes proposed of the catalogue's own tracks; None in the version lane.
     """
 
@@ -64,7 +64,7 @@ class Look:
     stream_s: float
     standings: tuple[Standing, ...]
     query: Query | None = None
-    proposed: Cells | None = None
+    proposed: OffsetBins | None = None
 
 
 Observer = Callable[[Look], None]

@@ -1,4 +1,4 @@
-"""From feature frames to matches: embeddings, codes, votes, second look, decision."""
+"""From feature frames to matches: embeddings, codes, votes, verification, decision."""
 
 import math
 
@@ -18,15 +18,16 @@ from stream_match.index.lines import Words, as_words
 from stream_match.index.port import CataloguePort
 from stream_match.index.spans import Spans
 from stream_match.index.tracks import Numbers, renumbered
+from stream_match.match import tuning
 from stream_match.match.decision import Decision
 from stream_match.match.look import Look, Observer
-from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.background_scores import BackgroundScores
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import LONGEST_S, SHIFTS_SEMITONES, Query
+from stream_match.match.recording.query import Query, shifts_semitones
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.telling import Clock
-from stream_match.match.tracking.calibration import RECORDINGS
+from stream_match.match.tracking.calibration import Calibration
 
 Float32 = npt.NDArray[np.float32]
 
@@ -79,7 +80,7 @@ class Matcher:
         music_moments()  # a file that is missing is told now, not once something is heard
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
-        threshold = RECORDINGS.score_for(settings.max_false_alarms_per_hour)
+        threshold = Calibration.recordings().score_for(settings.max_false_alarms_per_hour)
         self.decision = Decision(catalogue, threshold)
         self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
         self._decision_frames = decision_frames(self._features)
@@ -93,7 +94,7 @@ class Matcher:
         Parameters
         ----------
         frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
-            The frames of `RollingFeatures` at ``SHIFTS_SEMITONES`` that follow those of the last call.
+            The frames of `RollingFeatures` at ``shifts_semitones()`` that follow those of the last call.
         performed : int, optional
             Number of the track that the version lane hears.
         """
@@ -129,7 +130,7 @@ class Matcher:
         -------
         np.ndarray [shape=(n, n_shifts, shape_coefficients * n_steps), dtype=float32]
         """
-        settings, n_shifts = self._features, len(SHIFTS_SEMITONES)
+        settings, n_shifts = self._features, len(shifts_semitones())
         steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
         each = settings.n_steps * settings.shape_coefficients
         rows = steps.swapaxes(1, 2).reshape(-1, each)
@@ -171,7 +172,7 @@ class Matcher:
         return facts
 
     def _forget_codes(self) -> None:
-        settings, n_shifts = self._features, len(SHIFTS_SEMITONES)
+        settings, n_shifts = self._features, len(shifts_semitones())
         self._words: Words = np.empty((n_shifts, 0, -(-settings.n_bits // 64)), np.uint64)
         self._audible = np.empty(0, np.bool_)
 
@@ -185,8 +186,8 @@ class Matcher:
         self._sounded = False
         self._now = -1
         self._asks = False
-        self._rivals: Rivals | None = None
-        n_shifts = len(SHIFTS_SEMITONES)
+        self._rivals: BackgroundScores | None = None
+        n_shifts = len(shifts_semitones())
         self._waiting = Embeddings(
             np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
             np.empty((0, N_CHROMA * settings.n_steps), np.float32),
@@ -198,12 +199,12 @@ class Matcher:
         """Hear some embeddings, then decide."""
         planes, audible = self._catalogue.planes, rows.audible()
         codes = planes.shape.codes(rows.shape.reshape(-1, rows.shape.shape[2]))
-        words = as_words(codes).reshape(len(rows), len(SHIFTS_SEMITONES), -1).swapaxes(0, 1)
-        codes = codes.reshape(len(rows), len(SHIFTS_SEMITONES), -1)
+        words = as_words(codes).reshape(len(rows), len(shifts_semitones()), -1).swapaxes(0, 1)
+        codes = codes.reshape(len(rows), len(shifts_semitones()), -1)
         chroma_codes = planes.chroma.codes(rows.chroma)
         times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
         self._now += len(rows)
-        longest = self._spans.positions(LONGEST_S) * self._features.code_stride_frames
+        longest = self._spans.positions(tuning.LONGEST_WINDOW_S) * self._features.code_stride_frames
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
         # While a recording is followed, what it is need not be found out again and again.
@@ -224,7 +225,7 @@ class Matcher:
         query = self._query()
         if query.positions == 0:
             return []
-        forward, backward = self._proposals.cells(self._now)
+        forward, backward = self._proposals.bins(self._now)
         settled = self.decision.settled_tracks()
         candidates, self._rivals = self._scorer.rank(query, forward, backward, settled)
         facts = self.decision.follow(query, candidates, self._rivals, self._clock)
@@ -250,8 +251,8 @@ class Matcher:
             if candidate.track in settled:
                 continue
             score, promise, facts = self._unclaimed.get(candidate.track, (-math.inf, -math.inf, None))
-            if facts is None or candidate.promise > promise:
-                promise, facts = candidate.promise, self.decision.describe(query, candidate, self._clock)
+            if facts is None or candidate.rank_score > promise:
+                promise, facts = candidate.rank_score, self.decision.describe(query, candidate, self._clock)
             self._unclaimed[candidate.track] = (max(score, candidate.score), promise, facts)
         if len(self._unclaimed) > _REMEMBERED:
             del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track][0])]

@@ -10,10 +10,11 @@ import numpy.typing as npt
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort, ReaderPort
 from stream_match.index.spans import Spans
+from stream_match.match import tuning
 from stream_match.match.look import Objection
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Query
-from stream_match.match.recording.scoring import SAME_RECORDING, SHIFT_LOSS
+from stream_match.match.recording.scoring import shift_loss
 from stream_match.match.telling import Match
 
 Float32 = npt.NDArray[np.float32]
@@ -78,7 +79,7 @@ class Objections:
         self._reader = catalogue.lines
         self._spans = self._reader.spans
         self._threshold = threshold
-        self._excess = catalogue.excess
+        self._excess = catalogue.score_bias
 
     def objection(
         self,
@@ -134,7 +135,9 @@ class Objections:
         """
         newest = query.newest(candidate.window_positions)
         heads = self._reader.ridges(newest.words, newest.audible, candidate.line)
-        elsewhere = candidate.line.at(heads[np.abs(heads - candidate.head) > _SAME_LINE * self._spans.scale])
+        elsewhere = candidate.line.at(
+            heads[np.abs(heads - candidate.position) > _SAME_LINE * self._spans.scale]
+        )
         if len(elsewhere) == 0:
             return False
         stretch, inside = self._reader.stretch(candidate.line, newest.positions * newest.stride)
@@ -142,8 +145,8 @@ class Objections:
         here = self._reader.peak(newest.words, newest.audible, candidate.line)
         there = self._reader.peak(newest.words, newest.audible, elsewhere)
         explained = _agreement(_correlation(here) * _correlation(alike))
-        surplus = candidate.rivals.difference(there, explained, newest.positions)
-        nearly = there > candidate.rivals.level(_NEARLY * candidate.score, newest.positions)
+        surplus = candidate.background.difference(there, explained, newest.positions)
+        nearly = there > candidate.background.level(_NEARLY * candidate.score, newest.positions)
         return bool((nearly & (alike < _REPEAT) & (surplus > _ELSEWHERE * candidate.score)).any())
 
     def told_before(self, query: Query, candidate: Candidate, ended: Sequence[Match]) -> bool:
@@ -163,8 +166,8 @@ class Objections:
         if newest.positions == 0:
             return -math.inf
         similarity = float(self._reader.mean(newest.words, newest.audible, candidate.line)[0])
-        lost = self._excess + float(SHIFT_LOSS[candidate.shift])
-        return candidate.rivals.score(similarity, newest.positions) - lost
+        lost = self._excess + float(shift_loss()[candidate.shift])
+        return candidate.background.score(similarity, newest.positions) - lost
 
     def _leaves_room(self, query: Query, candidate: Candidate, going: Sequence[Match]) -> bool:
         """Return whether what sounds can be a mixture of a candidate and any match that goes on.
@@ -193,17 +196,17 @@ class Objections:
         explained = 0.0
         for match in going:
             line = match.line_at(match.now).unshifted()
-            if self._reader.likeness(candidate.line, line)[0] > SAME_RECORDING:
+            if self._reader.likeness(candidate.line, line)[0] > tuning.SAME_RECORDING:
                 return 0.0
             alike = float(self._reader.mean(stretch, inside, line)[0])
             explained = max(explained, alike * match.similarity)
-        return candidate.score * (1 - explained / candidate.similarity)
+        return candidate.score * (1 - explained / candidate.correlation)
 
     def sounds(self, query: Query, candidate: Candidate) -> bool:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(self._spans.positions(NEWEST_S))
         similarity = self._reader.mean(newest.words, newest.audible, candidate.line)
-        chance = candidate.rivals.level(SOUNDING_SCORE, newest.positions)
+        chance = candidate.background.level(SOUNDING_SCORE, newest.positions)
         if query.newest(self._spans.positions(_AFTER_SILENCE_S)).audible.mean() < 0.5:
             chance = max(chance, _AFTER_SILENCE / math.sqrt(self._spans.evidence(newest.positions)))
         return float(similarity[0]) > chance
@@ -238,18 +241,18 @@ def reads_both_ways(reader: ReaderPort, query: Query, candidate: Candidate) -> b
     backward = float(reader.mean(newest.words, newest.audible, lines).max())
     soon = newest.positions < reader.spans.positions(_HELD_S)
     left = 1 - (_LEAST_LOST if soon else _LEAST_LOST_OF_HELD)
-    if (soon or candidate.similarity > _AGREES_AS_HELD) and backward > left * candidate.similarity:
+    if (soon or candidate.correlation > _AGREES_AS_HELD) and backward > left * candidate.correlation:
         return True
-    directed = candidate.rivals.difference(candidate.similarity, backward, newest.positions)
+    directed = candidate.background.difference(candidate.correlation, backward, newest.positions)
     return bool(directed < _LEAST_DIRECTED)
 
 
 def is_no_performance(candidate: Candidate, spans: Spans) -> bool:
     """Return whether a candidate agrees as only the recording itself does."""
     long_enough = candidate.window_positions >= spans.positions(_NO_PERFORMANCE_S)
-    return long_enough and candidate.similarity > _NO_PERFORMANCE
+    return long_enough and candidate.correlation > _NO_PERFORMANCE
 
 
 def goes_on(match: Match, candidate: Candidate, query: Query) -> bool:
     """Return whether a candidate lies on the line of a match of its track."""
-    return bool(abs(candidate.head - match.line_at(query.now).head[0]) <= _SAME_LINE * query.spans.scale)
+    return bool(abs(candidate.position - match.line_at(query.now).head[0]) <= _SAME_LINE * query.spans.scale)

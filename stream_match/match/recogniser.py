@@ -10,7 +10,7 @@ from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.index.port import CataloguePort
 from stream_match.match.look import Observer
 from stream_match.match.matcher import Matcher, decision_frames
-from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.telling import Match
 from stream_match.match.version.matcher import VersionMatcher
 from stream_match.match.version.telling import Match as Version
@@ -164,7 +164,7 @@ class Recogniser:
         return named
 
     def _begin(self) -> None:
-        self._features = RollingFeatures(self._settings, SHIFTS_SEMITONES)
+        self._features = RollingFeatures(self._settings, shifts_semitones())
         self._frames = 0
         self._samples = 0
         self._unheard = [np.empty(0, np.float32)]

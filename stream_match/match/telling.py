@@ -10,8 +10,8 @@ from stream_match.events import Evidence, MatchFacts, Rival
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort
 from stream_match.match.recording.candidate import TOLD_TWICE, Candidate
-from stream_match.match.recording.query import SHIFTS_SEMITONES
-from stream_match.match.tracking.calibration import RECORDINGS
+from stream_match.match.recording.query import shifts_semitones
+from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.trail import Trail
 
 Kind = Literal["recording", "version"]
@@ -129,7 +129,7 @@ class Match:
         Shifts are tried in steps; where speed and shift are those of a turntable, the speed is the finer
         measure.
         """
-        shift, by_speed = SHIFTS_SEMITONES[self.shift], 12 * math.log2(self.speed)
+        shift, by_speed = shifts_semitones()[self.shift], 12 * math.log2(self.speed)
         turned = shift != 0 and abs(by_speed - shift) <= _AS_TURNED_SEMITONES
         return by_speed if turned else shift
 
@@ -187,8 +187,8 @@ class Teller:
             speed=match.speed,
             semitones=match.semitones(),
             score=best.score,
-            confidence=RECORDINGS.confidence(best.score),
-            false_alarms_per_hour=RECORDINGS.false_alarms_per_hour(best.score),
+            confidence=Calibration.recordings().confidence(best.score),
+            false_alarms_per_hour=Calibration.recordings().false_alarms_per_hour(best.score),
             evidence=self._evidence(match, clock),
         )
 
@@ -211,6 +211,6 @@ class Teller:
         """Return the repeats of the place that sounds now: they have gone on as it has."""
         best = match.best
         length = int(self._tracks.length[best.track])
-        heads = [head + match.head - best.head for track, head in best.same if track == best.track]
+        heads = [head + match.head - best.position for track, head in best.same if track == best.track]
         others = (head for head in heads if 0 <= head < length and abs(head - match.head) > TOLD_TWICE)
         return tuple(sorted(self._place_s(match, head, clock) for head in others))

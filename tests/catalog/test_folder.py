@@ -26,7 +26,7 @@ from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import NAMES
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
-from stream_match.match.recording.self_similarity import excess
+from stream_match.match.recording.self_similarity import score_bias
 
 FILES = [name for names in NAMES.values() for name in names]
 
@@ -70,9 +70,9 @@ def refused(index, message):
 
 
 def test_what_scores_are_to_lose_is_kept(built, index):
-    assert load_index(built).excess == excess(load_index(built))
+    assert load_index(built).score_bias == score_bias(load_index(built))
     resign(index, lambda manifest: manifest.update(excess=0.75))
-    assert load_index(index).excess == 0.75
+    assert load_index(index).score_bias == 0.75
 
 
 def test_what_is_large_is_mapped_not_read(built):

@@ -121,7 +121,7 @@ def test_it_is_made_ready_once(built):
     once = ready(catalogue)
     assert once.tracks.named == catalogue.tracks.named
     assert ready(once) is once
-    assert once.excess == catalogue.excess
+    assert once.score_bias == catalogue.score_bias
 
 
 def test_it_is_coded_once_for_all_generations(index, music):

@@ -115,16 +115,18 @@ def test_the_heaviest_are_those_for_which_there_is_room(
     share=st.sampled_from([0.0, 0.5, 1.0]),
     seed=st.integers(0, 10_000),
 )
-def test_rivals_are_the_best_of_each_unit_that_is_not_excluded(n, n_windows, n_choices, share, seed):
+def test_background_scores_are_the_best_of_each_group_that_is_not_excluded(
+    n, n_windows, n_choices, share, seed
+):
     rng = np.random.default_rng(seed)
-    strength = rng.normal(size=(n, n_windows)).astype(np.float32)
-    unit, order = np.sort(rng.integers(0, 12, n)), rng.permutation(n)
+    z = rng.normal(size=(n, n_windows)).astype(np.float32)
+    group, order = np.sort(rng.integers(0, 12, n)), rng.permutation(n)
     excluded = rng.random((n_choices, n)) < share
     prior = rng.random(n_windows), rng.random(n_windows)
-    mean, deviation = keyed_sums.spreads(strength, unit, order, excluded, *prior, 4.0, 8)
+    mean, deviation = keyed_sums.spreads(z, group, order, excluded, *prior, 4.0, 8)
     assert mean.shape == deviation.shape == (n_choices, n_windows)
     for choice in range(n_choices):
         rows = np.flatnonzero(~excluded[choice, order])
-        twin = naive.rivals(strength[rows].tolist(), unit[rows].tolist(), *prior, 4.0, 8)
+        twin = naive.background_scores(z[rows].tolist(), group[rows].tolist(), *prior, 4.0, 8)
         # Sums of up to 12 are of single precision.
         np.testing.assert_allclose([mean[choice], deviation[choice]], twin, rtol=1e-5, atol=1e-6)

@@ -6,11 +6,11 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
 from stream_match.index.spans import STANDARD, Spans
 from stream_match.match.matcher import decision_frames
-from stream_match.match.recording.query import WINDOWS_S
+from stream_match.match.recording.query import windows_s
 
 
 def test_lengths_are_as_they_were_measured_with_the_default_settings():
-    assert [STANDARD.positions(seconds) for seconds in WINDOWS_S] == [6, 12, 24, 48, 80]
+    assert [STANDARD.positions(seconds) for seconds in windows_s()] == [6, 12, 24, 48, 80]
     assert (STANDARD.scale, STANDARD.evidence(24)) == (1.0, 24.0)
     assert Spans.of(FeatureSettings()) == STANDARD
 
@@ -18,9 +18,9 @@ def test_lengths_are_as_they_were_measured_with_the_default_settings():
 @pytest.mark.parametrize("stride", range(1, 17))
 def test_every_stride_has_lines_of_five_lengths(stride):
     spans = Spans.of(FeatureSettings(code_stride_frames=stride))
-    windows = [spans.positions(seconds) for seconds in WINDOWS_S]
+    windows = [spans.positions(seconds) for seconds in windows_s()]
     assert windows == sorted(set(windows))
-    assert windows[-1] * spans.code_s == pytest.approx(WINDOWS_S[-1], abs=0.4)
+    assert windows[-1] * spans.code_s == pytest.approx(windows_s()[-1], abs=0.4)
     assert spans.evidence(windows[-1]) == pytest.approx(80, abs=2)
 
 

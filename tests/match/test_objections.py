@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from codes import cells_at, flipped, query_along, random_codes, reference_of
+from codes import bins_at, flipped, query_along, random_codes, reference_of
 
 from stream_match.match.objections import Objections, reads_both_ways
 from stream_match.match.recording.scoring import Scorer
@@ -24,10 +24,10 @@ def reference(loop):
 
 
 def fits_elsewhere(reference, query, head=HEAD):
-    best = Scorer(reference).rank(query, cells_at(reference, [head]), cells_at(reference, [], seed=1), set())
+    best = Scorer(reference).rank(query, bins_at(reference, [head]), bins_at(reference, [], seed=1), set())
     candidate = best[0][0]
     assert candidate.track == 0
-    assert abs((candidate.head - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
+    assert abs((candidate.position - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
     return Objections(reference, 8.0).fits_elsewhere(query, candidate)
 
 
@@ -59,7 +59,7 @@ def test_what_changes_slowly_must_be_heard_for_longer(positions, both_ways):
         slow.append(flipped(slow[-1], 0.04, number))
     tracks = reference_of([np.concatenate(slow), *(random_codes(300, number) for number in range(30))])
     query = query_along(tracks, 200.0, positions=positions, wrong=0.1)
-    best = Scorer(tracks).rank(query, cells_at(tracks, [200.0]), cells_at(tracks, [], seed=1), set())
+    best = Scorer(tracks).rank(query, bins_at(tracks, [200.0]), bins_at(tracks, [], seed=1), set())
     candidate = best[0][0]
     assert (candidate.track, candidate.score > 9) == (0, True)
     assert reads_both_ways(tracks.lines, query, candidate) == both_ways

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stream_match.match.recording.query import SHIFTS_SEMITONES
+from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.telling import Match
 from stream_match.match.trail import Trail
 
@@ -15,7 +15,7 @@ def match_at(shift_semitones, speed, head=500.0, now=1000.0):
     """A match of which nothing is known but its line."""
     nothing = dict.fromkeys(("best", "runner_up"))
     numbers = dict.fromkeys(("started_s", "told_s", "told_offset_s", "similarity", "coverage"), 0.0)
-    shift = SHIFTS_SEMITONES.index(shift_semitones)
+    shift = shifts_semitones().index(shift_semitones)
     line = {"head": head, "speed": speed, "shift": shift, "trail": Trail(), "told_kind": "recording"}
     return Match(
         match_id="1",
@@ -30,7 +30,7 @@ def match_at(shift_semitones, speed, head=500.0, now=1000.0):
     )
 
 
-@pytest.mark.parametrize("shift", SHIFTS_SEMITONES)
+@pytest.mark.parametrize("shift", shifts_semitones())
 def test_at_its_own_speed_it_sounds_as_high_as_the_shift(shift):
     assert match_at(shift, 1.0).semitones() == shift
 
@@ -58,5 +58,5 @@ def test_its_line_goes_on():
 
 
 def test_no_shift_stands_twice():
-    assert SHIFTS_SEMITONES[0] == 0  # what is looked for at every second frame
-    assert len(set(SHIFTS_SEMITONES)) == len(SHIFTS_SEMITONES)
+    assert shifts_semitones()[0] == 0  # what is looked for at every second frame
+    assert len(set(shifts_semitones())) == len(shifts_semitones())

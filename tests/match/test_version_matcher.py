@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_samples import PIECES, REFERENCE, catalogue, hear, matcher_of, performance, silent
 
-from stream_match.match.tracking.calibration import VERSIONS
+from stream_match.match.tracking.calibration import Calibration
 
 
 def ended(facts):
@@ -161,9 +161,9 @@ def test_a_loop_of_an_hour_stays_bounded():
 
 def test_the_budget_sets_the_threshold():
     for budget in (10.0, 1.0, 0.1):
-        threshold = VERSIONS.score_for(budget)
-        assert VERSIONS.false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
-    assert VERSIONS.confidence(12.0) > 0.99 > 0.1 > VERSIONS.confidence(3.0)
+        threshold = Calibration.versions().score_for(budget)
+        assert Calibration.versions().false_alarms_per_hour(threshold) == pytest.approx(0.1 * budget)
+    assert Calibration.versions().confidence(12.0) > 0.99 > 0.1 > Calibration.versions().confidence(3.0)
 
 
 def swapped(names, heard):

@@ -26,7 +26,8 @@ from stream_match.index.shingles import (
     of_query,
     sampled,
 )
-from stream_match.match.version.dtw import BAND, Aligner, slope
+from stream_match.match import tuning
+from stream_match.match.version.dtw import Aligner, slope, steps_in
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 
@@ -244,7 +245,7 @@ def test_alignment_follows_a_performer_who_hurries():
     heard = int(query.any(axis=1).sum())
     assert abs(paths.steps[0, 0] - head) < 2
     assert abs(paths.steps[0, heard - 1] - begin) < 3
-    assert paths.agreement[0] > 0.8
+    assert paths.correlation[0] > 0.8
 
 
 def test_a_path_stays_in_its_band_and_silence_counts_nothing():
@@ -253,7 +254,7 @@ def test_a_path_stays_in_its_band_and_silence_counts_nothing():
     paths = Aligner(REFERENCE.harmony).align(query, line)
     ago = np.arange(len(query))
     straight = line.head[:, None] - line.tempo[:, None] * ago
-    assert np.abs(paths.steps - straight).max() <= BAND + 3
+    assert np.abs(paths.steps - straight).max() <= steps_in(tuning.BAND_S) + 3
     assert not paths.alike[:, ~query.any(axis=1)].any()
     beyond = paths.steps < -1
     assert not paths.alike[beyond].any()
@@ -266,8 +267,8 @@ def test_slow_harmony_is_worth_less_than_it_agrees():
     n_steps = reference.segments[0].starts[1]
     line = HarmonyLines(np.array([0]), np.array([n_steps - 1.0]), np.array([1.0]), np.array([0]))
     slow = Aligner(reference.harmony).align(newest_first(drift), line)
-    assert slow.agreement[0] > 0.9
-    assert slow.evidence[0] < 0.6 * slow.agreement[0]
+    assert slow.correlation[0] > 0.9
+    assert slow.evidence[0] < 0.6 * slow.correlation[0]
 
 
 def test_the_slope_of_a_straight_path():

@@ -1,13 +1,13 @@
-"""Votes against a dict of cells."""
+"""Votes against a dict of bins."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import vote_cells
+from naive import vote_bins
 
 from stream_match.index.tracks import GONE
-from stream_match.match.recording.votes import CELL_FRAMES, VoteWindow
+from stream_match.match.recording.votes import BIN_FRAMES, VoteWindow
 
 HALF_LIFE = 120.0
 
@@ -37,8 +37,8 @@ def window_of(votes, window_frames=10**12, portions=1):
     return window
 
 
-def as_tuples(cells):
-    columns = (cells.shift, cells.track, cells.head_frames, cells.weight, cells.faiss_votes, cells.lsh_votes)
+def as_tuples(bins):
+    columns = (bins.shift, bins.track, bins.head_frames, bins.weight, bins.faiss_votes, bins.lsh_votes)
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -62,17 +62,17 @@ def test_cells_are_those_of_a_dict(
     now = latest + later
     recent = [vote for vote in votes if vote[0] > now - 3000]
     window, of_groups = window_of(recent, portions=portions), groups and np.array(groups)
-    cells = window.cells(now, direction, at_most=at_most, per_track=per_track, groups=of_groups)
-    twin = vote_cells(recent, now, direction, HALF_LIFE, CELL_FRAMES, at_most, per_track, groups)
-    assert [c[:2] for c in as_tuples(cells)] == [c[:2] for c in twin]
+    bins = window.bins(now, direction, at_most=at_most, per_track=per_track, groups=of_groups)
+    twin = vote_bins(recent, now, direction, HALF_LIFE, BIN_FRAMES, at_most, per_track, groups)
+    assert [c[:2] for c in as_tuples(bins)] == [c[:2] for c in twin]
     # float32, of sums in double precision.
-    np.testing.assert_allclose(cells.weight, [c[3] for c in twin], rtol=1e-6)
-    np.testing.assert_allclose(cells.head_frames, [c[2] for c in twin], atol=1e-3)
+    np.testing.assert_allclose(bins.weight, [c[3] for c in twin], rtol=1e-6)
+    np.testing.assert_allclose(bins.head_frames, [c[2] for c in twin], atol=1e-3)
     # Whole numbers of what fades.
-    np.testing.assert_allclose(cells.faiss_votes, [c[4] for c in twin], atol=0.5001)
-    np.testing.assert_allclose(cells.lsh_votes, [c[5] for c in twin], atol=0.5001)
+    np.testing.assert_allclose(bins.faiss_votes, [c[4] for c in twin], atol=0.5001)
+    np.testing.assert_allclose(bins.lsh_votes, [c[5] for c in twin], atol=0.5001)
     for shift, most in enumerate(at_most):
-        tracks = cells.track[cells.shift == shift]
+        tracks = bins.track[bins.shift == shift]
         assert len(tracks) <= most
         assert all(np.count_nonzero(tracks == track) <= per_track for track in range(n_tracks))
 
@@ -96,29 +96,29 @@ def line_of(n, first, direction=1, at=0):
 def test_a_line_is_one_cell_whose_head_sounds_now(direction, at, shift):
     window = VoteWindow(10**12, HALF_LIFE)
     add(window, *line_of(80, 500, direction, at), 3, shift)
-    cells = window.cells(at + 79, direction, at_most=[9] * 16, per_track=9)
+    bins = window.bins(at + 79, direction, at_most=[9] * 16, per_track=9)
     votes = round(sum(0.5 ** (age / HALF_LIFE) for age in range(80)))
-    assert (cells.shift, cells.track, cells.faiss_votes, cells.lsh_votes) == ([shift], [3], [votes], [0])
-    assert cells.head_frames == pytest.approx([500 + direction * 79], abs=1e-3)
-    # The other way round the same votes lie in many cells.
-    other = window.cells(at + 79, -direction, at_most=[99] * 16, per_track=99)
-    assert other.weight.max() < cells.weight[0] / 3
+    assert (bins.shift, bins.track, bins.faiss_votes, bins.lsh_votes) == ([shift], [3], [votes], [0])
+    assert bins.head_frames == pytest.approx([500 + direction * 79], abs=1e-3)
+    # The other way round the same votes lie in many bins.
+    other = window.bins(at + 79, -direction, at_most=[99] * 16, per_track=99)
+    assert other.weight.max() < bins.weight[0] / 3
 
 
 def test_a_vote_fades_to_half():
     window = VoteWindow(10**12, HALF_LIFE)
     add(window, [0] * 8, [8] * 8, 0, by_lsh=True)
     for halves in range(4):
-        cells = window.cells(round(halves * HALF_LIFE), 1, at_most=[1], per_track=1)
-        assert cells.weight[0] == pytest.approx(8 * 0.5**halves)
-        assert (cells.faiss_votes[0], cells.lsh_votes[0]) == (0, 8 // 2**halves)
+        bins = window.bins(round(halves * HALF_LIFE), 1, at_most=[1], per_track=1)
+        assert bins.weight[0] == pytest.approx(8 * 0.5**halves)
+        assert (bins.faiss_votes[0], bins.lsh_votes[0]) == (0, 8 // 2**halves)
 
 
 def test_of_equal_neighbours_one_speaks():
     window = VoteWindow(10**12, HALF_LIFE)
-    add(window, [0, 0], [CELL_FRAMES - 1, CELL_FRAMES], 0)
-    cells = window.cells(0, 1, at_most=[9], per_track=9)
-    assert as_tuples(cells) == [(0, 0, CELL_FRAMES - 0.5, 2.0, 2, 0)]
+    add(window, [0, 0], [BIN_FRAMES - 1, BIN_FRAMES], 0)
+    bins = window.bins(0, 1, at_most=[9], per_track=9)
+    assert as_tuples(bins) == [(0, 0, BIN_FRAMES - 0.5, 2.0, 2, 0)]
 
 
 def test_neighbours_are_not_sought_across_tracks_nor_shifts():
@@ -126,14 +126,14 @@ def test_neighbours_are_not_sought_across_tracks_nor_shifts():
     add(
         window,
         [0] * 3,
-        CELL_FRAMES - np.array([1, 0, 0]),
+        BIN_FRAMES - np.array([1, 0, 0]),
         np.array([0, 1, 0]),
         np.array([0, 0, 1]),
         by_lsh=True,
     )
-    cells = window.cells(0, 1, at_most=[9, 9], per_track=9)
-    last = float(CELL_FRAMES - 1)
-    assert as_tuples(cells) == [
+    bins = window.bins(0, 1, at_most=[9, 9], per_track=9)
+    last = float(BIN_FRAMES - 1)
+    assert as_tuples(bins) == [
         (0, 0, last, 1.0, 0, 1),
         (0, 1, last + 1, 1.0, 0, 1),
         (1, 0, last + 1, 1.0, 0, 1),
@@ -148,11 +148,11 @@ def test_every_shift_has_its_own_places_however_light():
     for shift in (1, 2):
         for track in range(20):
             add(window, [0], 1000 * track, track, shift, 0.01 * (1 + track))
-    cells = window.cells(0, 1, at_most=[4, 3, 0, 2], per_track=1)
-    assert cells.shift.tolist() == [0] * 4 + [1] * 3
-    assert cells.track[4:].tolist() == [19, 18, 17]
+    bins = window.bins(0, 1, at_most=[4, 3, 0, 2], per_track=1)
+    assert bins.shift.tolist() == [0] * 4 + [1] * 3
+    assert bins.track[4:].tolist() == [19, 18, 17]
     # What no place was asked for is not told.
-    assert set(window.cells(0, 1, at_most=[40], per_track=9).shift.tolist()) == {0}
+    assert set(window.bins(0, 1, at_most=[40], per_track=9).shift.tolist()) == {0}
 
 
 def test_a_track_has_its_quota_at_each_shift():
@@ -161,8 +161,8 @@ def test_a_track_has_its_quota_at_each_shift():
         for place in range(5):
             add(window, [0] * (9 - place), 100 * place, 0, shift)
         add(window, [0], 7000, 1, shift)
-    cells = window.cells(0, 1, at_most=[9, 9], per_track=2)
-    assert list(zip(cells.shift, cells.track, cells.faiss_votes, strict=True)) == [
+    bins = window.bins(0, 1, at_most=[9, 9], per_track=2)
+    assert list(zip(bins.shift, bins.track, bins.faiss_votes, strict=True)) == [
         (0, 0, 9), (0, 0, 8), (0, 1, 1), (1, 0, 9), (1, 0, 8), (1, 1, 1)
     ]  # fmt: skip
 
@@ -174,8 +174,8 @@ def test_of_very_many_places_the_heaviest_are_found():
     weight = rng.permutation(np.arange(1, 5001)).astype(np.float32)
     zero = np.zeros(5000, np.int64)
     window.add(zero, place, track, zero, weight, np.zeros(5000, np.bool_))
-    cells = window.cells(0, 1, at_most=[10], per_track=10)
-    assert cells.weight.tolist() == [5000.0 - number for number in range(10)]
+    bins = window.bins(0, 1, at_most=[10], per_track=10)
+    assert bins.weight.tolist() == [5000.0 - number for number in range(10)]
 
 
 def test_the_head_of_a_large_catalogue_is_right_to_a_frame():
@@ -183,15 +183,15 @@ def test_the_head_of_a_large_catalogue_is_right_to_a_frame():
     window = VoteWindow(10**12, HALF_LIFE)
     time, position = line_of(20, 100_000_001)
     add(window, time, position, 7)
-    head = window.cells(19, 1, at_most=[1], per_track=1).head_frames[0]
+    head = window.bins(19, 1, at_most=[1], per_track=1).head_frames[0]
     assert abs(int(head) - position[-1]) <= 1
 
 
 def test_nothing_has_no_cells():
-    cells = VoteWindow(10, HALF_LIFE).cells(5, 1, at_most=[9, 3], per_track=9)
-    assert len(cells) == 0
-    assert [a.dtype for a in (cells.track, cells.shift, cells.faiss_votes, cells.lsh_votes)] == [np.int64] * 4
-    assert (cells.head_frames.dtype, cells.weight.dtype) == (np.float64, np.float32)
+    bins = VoteWindow(10, HALF_LIFE).bins(5, 1, at_most=[9, 3], per_track=9)
+    assert len(bins) == 0
+    assert [a.dtype for a in (bins.track, bins.shift, bins.faiss_votes, bins.lsh_votes)] == [np.int64] * 4
+    assert (bins.head_frames.dtype, bins.weight.dtype) == (np.float64, np.float32)
 
 
 def test_cells_that_got_no_vote_for_long_are_forgotten_and_the_memory_is_bounded():
@@ -208,7 +208,7 @@ def test_cells_that_got_no_vote_for_long_are_forgotten_and_the_memory_is_bounded
             most = max(most, len(gathered.key))
     assert 0 < most <= 50
     window.reset()
-    assert len(window.cells(2000, 1, at_most=[9], per_track=9)) == 0
+    assert len(window.bins(2000, 1, at_most=[9], per_track=9)) == 0
     assert not any(len(gathered.key) for gathered in window._gathered.values())
 
 
@@ -219,14 +219,14 @@ def test_cells_that_have_faded_are_forgotten():
     heads = []
     for now in (0, 80, 100, 180, 200):
         window.forget(now)
-        heads.append(sorted(window.cells(now, 1, at_most=[9], per_track=9).head_frames - now))
+        heads.append(sorted(window.bins(now, 1, at_most=[9], per_track=9).head_frames - now))
     assert heads == [[0, 800], [0, 800], [0], [0], []]
 
 
 def test_nothing_adds_nothing():
     window = VoteWindow(50, HALF_LIFE)
     add(window, [], [], 0)
-    assert len(window.cells(0, 1, at_most=[9], per_track=9)) == 0
+    assert len(window.bins(0, 1, at_most=[9], per_track=9)) == 0
 
 
 def test_votes_go_on_under_other_numbers_of_tracks():
@@ -235,10 +235,10 @@ def test_votes_go_on_under_other_numbers_of_tracks():
         for shift in (0, 1):
             add(window, [0] * (9 - track), 100 * track - 500, track, shift)
     window.renumber(np.array([2, GONE, 0]))
-    cells = window.cells(0, 1, at_most=[9, 9], per_track=9)
-    assert list(zip(cells.shift, cells.track, cells.head_frames, cells.faiss_votes, strict=True)) == [
+    bins = window.bins(0, 1, at_most=[9, 9], per_track=9)
+    assert list(zip(bins.shift, bins.track, bins.head_frames, bins.faiss_votes, strict=True)) == [
         (0, 2, -500, 9), (0, 0, -300, 7), (1, 2, -500, 9), (1, 0, -300, 7)
     ]  # fmt: skip
     # And they go on being gathered.
     add(window, [0] * 5, -300, 0)
-    assert window.cells(0, 1, at_most=[1], per_track=9).faiss_votes.tolist() == [12]
+    assert window.bins(0, 1, at_most=[1], per_track=9).faiss_votes.tolist() == [12]

@@ -6,73 +6,73 @@ import numpy as np
 
 from stream_match.index.lines import Lines
 from stream_match.index.tracks import GONE, Numbers
-from stream_match.match.recording.background_scores import Rivals
+from stream_match.match.recording.background_scores import BackgroundScores
 
 TOLD_TWICE = 1.0
-"""Positions up to which a repeat of a place is that place itself, told twice."""
+"""Positions up to which a repeat of a place is that place itself: closer ones share a code."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A line through a track, and how it stands against its rivals.
+    """A line through a track, and its score.
 
     Parameters
     ----------
     track : int
         Number of the track.
-    head : float
-        Position in the track at the newest query frame.
+    position : float
+        Reference position: the place in the track at the newest query frame.
     speed : float
         Reference positions per query position.
     shift : int
-        Number of the shift of the query, in ``SHIFTS_SEMITONES``.
+        Number of the shift of the query, in `shifts_semitones`.
     window_positions : int
-        Length over which the line stands out most.
-    similarity : float
-        Mean agreement over it.
+        Window over which the line stands out most.
+    correlation : float
+        Mean over it of the correlation of the codes.
     score : float
-        Distance to the mean of the rivals, in their standard deviations.
+        Distance to the mean of the background scores, in their standard deviations.
     faiss_votes, lsh_votes : int
     same : tuple of (int, float)
-        Track and head of other places that hold the same sound: exact repeats, or the recording under
+        Track and position of other places that hold the same sound: exact repeats, or the recording under
         another name.
-    rivals : Rivals
+    background : BackgroundScores
         What it was scored against.
     """
 
     track: int
-    head: float
+    position: float
     speed: float
     shift: int
     window_positions: int
-    similarity: float
+    correlation: float
     score: float
     faiss_votes: int
     lsh_votes: int
     same: tuple[tuple[int, float], ...]
-    rivals: Rivals
+    background: BackgroundScores
 
     @property
     def line(self) -> Lines:
         """The line."""
-        return Lines.single(self.track, self.head, self.speed, self.shift)
+        return Lines.single(self.track, self.position, self.speed, self.shift)
 
-    def moved_to(self, head: float) -> "Candidate":
+    def moved_to(self, position: float) -> "Candidate":
         """Return the same at another place of its track; a repeat that is there changes places with it."""
         same = tuple(
-            (track, self.head if track == self.track and abs(place - head) <= TOLD_TWICE else place)
+            (track, self.position if track == self.track and abs(place - position) <= TOLD_TWICE else place)
             for track, place in self.same
         )
-        return replace(self, head=head, same=same)
+        return replace(self, position=position, same=same)
 
     def renumbered(self, numbers: Numbers) -> "Candidate | None":
         """Return the same under the numbers of another snapshot; None if it does not have the track."""
         if numbers[self.track] == GONE:
             return None
-        same = tuple((int(numbers[track]), head) for track, head in self.same if numbers[track] != GONE)
+        same = tuple((int(numbers[track]), place) for track, place in self.same if numbers[track] != GONE)
         return replace(self, track=int(numbers[self.track]), same=same)
 
     @property
-    def promise(self) -> float:
-        """Similarity weighed by the length that it holds for: chance gives less to longer lines."""
-        return self.similarity * float(np.sqrt(self.window_positions))
+    def rank_score(self) -> float:
+        """Correlation weighed by its window: chance correlates less over longer ones."""
+        return self.correlation * float(np.sqrt(self.window_positions))

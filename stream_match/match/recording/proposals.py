@@ -1,29 +1,15 @@
-"""Both voters at work: what FAISS and the LSH tables propose for the codes just heard."""
+"""Votes for the codes just heard, by FAISS and the LSH tables, and the offset bins that they propose."""
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.port import CataloguePort
 from stream_match.index.tracks import Numbers
-from stream_match.match.recording.query import SHIFTS_SEMITONES
-from stream_match.match.recording.votes import Cells, VoteWindow
+from stream_match.match import tuning
+from stream_match.match.recording.query import shifts_semitones
+from stream_match.match.recording.votes import OffsetBins, VoteWindow
 
 Int64 = npt.NDArray[np.int64]
-
-SEARCHED_STRIDE = 2
-"""One of the frames that are listened to in this many is looked for; all are compared along lines."""
-
-SHIFTED_STRIDE = 16
-"""One in this many is looked for at shifts other than 0: these are rare, and then the sound is clear."""
-
-_LSH_VOTE = 0.25
-"""Weight of a bucket hit beside that of a neighbour that agrees in all bits."""
-
-_WINDOW_S = 15.0
-_HALF_LIFE_S = 6.0
-_LEAST_WEIGHT = 0.15
-_CELLS = (64, *(6 for _ in SHIFTS_SEMITONES[1:]))
-_CELLS_PER_TRACK = 3
 
 
 class Proposals:
@@ -38,7 +24,9 @@ class Proposals:
         self._catalogue = catalogue
         listening = catalogue.settings.listening()
         self._stride, frame_s = listening.code_stride_frames, listening.frame_s
-        self._votes = VoteWindow(int(_WINDOW_S / frame_s), _HALF_LIFE_S / frame_s, _LEAST_WEIGHT)
+        self._votes = VoteWindow(
+            int(tuning.LONGEST_WINDOW_S / frame_s), tuning.VOTE_HALF_LIFE_S / frame_s, tuning.LEAST_VOTES
+        )
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
@@ -68,7 +56,8 @@ class Proposals:
         """
         if len(codes) == 0:
             return
-        often, seldom = times % SEARCHED_STRIDE == 0, times % SHIFTED_STRIDE == 0
+        shares = tuning.SEARCHED_SHARE, tuning.SHIFTED_SHARE
+        often, seldom = (times % round(1 / share) == 0 for share in shares)
         n_shifted = codes.shape[1] - 1
         shifts = np.concatenate(
             [np.zeros(often.sum(), np.int64), np.tile(np.arange(1, n_shifted + 1), seldom.sum())]
@@ -81,15 +70,16 @@ class Proposals:
             np.concatenate([near.position, hashed.position]) * self._stride,
             np.concatenate([near.track, hashed.track]),
             np.concatenate([shifts[near.row], np.zeros_like(hashed.row)]),
-            np.concatenate([near.agreement, np.full(len(hashed), _LSH_VOTE, np.float32)]),
+            np.concatenate([near.agreement, np.full(len(hashed), tuning.LSH_VOTE, np.float32)]),
             np.arange(len(near) + len(hashed)) >= len(near),
         )
 
-    def cells(self, now: int) -> tuple[Cells, Cells]:
-        """Return the places proposed at the moment `now`, and the decoys."""
+    def bins(self, now: int) -> tuple[OffsetBins, OffsetBins]:
+        """Return the offset bins proposed at the moment `now`, and the decoys."""
         self._votes.forget(now)
-        groups, each = self._catalogue.tracks.groups, _CELLS_PER_TRACK
+        groups, each = self._catalogue.tracks.groups, tuning.BINS_PER_TRACK
+        most = (tuning.BINS, *(tuning.SHIFTED_BINS for _ in shifts_semitones()[1:]))
         return (
-            self._votes.cells(now, 1, at_most=_CELLS, per_track=each, groups=groups),
-            self._votes.cells(now, -1, at_most=_CELLS, per_track=each, groups=groups),
+            self._votes.bins(now, 1, at_most=most, per_track=each, groups=groups),
+            self._votes.bins(now, -1, at_most=most, per_track=each, groups=groups),
         )

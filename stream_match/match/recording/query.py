@@ -1,4 +1,4 @@
-"""What was heard last, as the second look takes it."""
+"""The newest audio as codes, and the windows that are compared."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.lines import Words
-from stream_match.index.spans import STANDARD, Spans
+from stream_match.index.spans import STANDARD, Spans, doublings
+from stream_match.match import tuning
 
-SHIFTS_SEMITONES = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, 1.5, -2.0, 2.0)
-"""How much higher than its reference a recording may sound and be found: by how much spectra are moved down
-before they are looked for. A turntable 3 % fast is half a semitone high; what is moved to another key
-for a mix or an upload, by one or two."""
 
-WINDOWS_S = (1.1, 2.2, 4.5, 8.9, 14.9)
-"""Lengths of line that are looked at: from what a jingle gives to what deep noise needs."""
+def shifts_semitones() -> tuple[float, ...]:
+    """Return how much higher than its reference a recording may sound: 0, then down and up, ever farther."""
+    step = tuning.SHIFT_STEP_SEMITONES
+    count = round(tuning.MOST_SHIFT_SEMITONES / step)
+    return (0.0, *(way * number * step for number in range(1, count + 1) for way in (-1, 1)))
 
-LONGEST_S = WINDOWS_S[-1]
+
+def windows_s() -> tuple[float, ...]:
+    """Return the lengths that are compared, shortest first."""
+    return doublings(tuning.SHORTEST_WINDOW_S, tuning.LONGEST_WINDOW_S)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Query:
     Parameters
     ----------
     words : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
-        Codes at each of `SHIFTS_SEMITONES`, newest first, one frame apart.
+        Codes at each of `shifts_semitones`, newest first, one frame apart.
     audible : np.ndarray [shape=(n_frames,), dtype=bool]
     now : float
         Moment of the newest code, in positions.
@@ -52,20 +55,20 @@ class Query:
         return Query(self.words[:, :frames], self.audible[:frames], self.now, self.stride, self.spans)
 
     def audible_frames(self, positions: int) -> int:
-        """Return how many frames sound of the newest stretch of this length."""
+        """Return how many frames of the newest stretch of this length sound."""
         return int(np.count_nonzero(self.audible[: positions * self.stride]))
 
     @property
     def silent(self) -> bool:
-        """True if too little of it sounds: there, chance looks like evidence."""
+        """True if too little of it sounds: chance looks like evidence there."""
         return self.audible_frames(self.positions) < self._least_frames
 
     def windows(self) -> npt.NDArray[np.int64]:
-        """Return the lengths to look at, with all there is as the last where it is less.
+        """Return the windows in positions; the last is the whole query where that is shorter.
 
-        Those in which too little sounds are left out, unless it is `silent` as a whole.
+        Windows in which too little sounds are left out, unless the query is `silent`.
         """
-        windows = [self.spans.positions(seconds) for seconds in WINDOWS_S]
+        windows = [self.spans.positions(seconds) for seconds in windows_s()]
         fitting = [w for w in windows if w <= self.positions]
         if len(fitting) < len(windows) and self.positions not in fitting:
             fitting.append(self.positions)
@@ -75,4 +78,4 @@ class Query:
 
     @property
     def _least_frames(self) -> int:
-        return min(self.spans.positions(WINDOWS_S[0]), self.positions) * self.stride
+        return min(self.spans.positions(tuning.SHORTEST_WINDOW_S), self.positions) * self.stride

@@ -1,9 +1,8 @@
-"""Votes of the last seconds, gathered in (track, offset) cells that fade with time.
+"""Votes of the last seconds, gathered in offset bins that fade with time.
 
-Both voters, FAISS and the LSH tables, say "what sounds now stands at that reference position". If it is
-the same recording, the votes of successive moments lie on one line: position less time is constant.
-Grouped by position *plus* time they lie on lines read backwards, on which nothing true can stand:
-what is found there shows what chance gives (decoys).
+A vote pairs a moment with a reference position. Votes for the same recording share their offset: position
+less time. Position *plus* time gives the offsets of lines read backwards. No recording lies on these, so
+they show what chance gives (decoys).
 """
 
 import math
@@ -23,25 +22,25 @@ Bools = npt.NDArray[np.bool_]
 
 Direction = Literal[1, -1]
 
-CELL_FRAMES = 8
-"""Frames to a cell. Each cell counts with its two neighbours, so a line may drift over three."""
+BIN_FRAMES = 8
+"""Frames to an offset bin. A bin counts with its two neighbours, so that a line may drift over three."""
 
 _TRACK_BITS = 34
-"""The key of a cell ends in so many bits for its place in a track: enough for decades of stream."""
+"""Lowest bits of a key, for the bin in its track: enough for decades of stream."""
 
 _SHIFT_BITS = 58
-"""Below the shift are so many bits: enough for 16 million tracks. Keys stay below 2 ** 62."""
+"""Bits below the shift: enough for 16 million tracks. Keys stay below 2 ** 62."""
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Places in the catalogue that the votes point to, best first.
+class OffsetBins:
+    """Offset bins that the votes point to, heaviest first.
 
     Parameters
     ----------
     track : np.ndarray [shape=(n,), dtype=int64]
     shift : np.ndarray [shape=(n,), dtype=int64]
-        Number of the shift at which it was found.
+        Number of the shift of the query.
     head_frames : np.ndarray [shape=(n,), dtype=float64]
         Reference frame that sounds at the moment asked for.
     weight : np.ndarray [shape=(n,), dtype=float32]
@@ -58,18 +57,18 @@ class Cells:
     lsh_votes: Int64
 
     def __len__(self) -> int:
-        """Return the number of cells."""
+        """Return the number of bins."""
         return len(self.track)
 
-    def __getitem__(self, rows: Int64) -> "Cells":
-        """Return some of the cells."""
-        return Cells(*(column[rows] for column in vars(self).values()))
+    def __getitem__(self, rows: Int64) -> "OffsetBins":
+        """Return some of the bins."""
+        return OffsetBins(*(column[rows] for column in vars(self).values()))
 
 
 class _Sums(NamedTuple):
-    """What stands in cells.
+    """Sums over offset bins.
 
-    `key` tells the cell. `sums` has a row for each: weight, weight times offset, votes of FAISS, votes of the
+    `key` tells the bin. `sums` has a row for each: weight, weight times offset, votes of FAISS, votes of the
     LSH tables; all fade. `latest` is the moment of its newest vote.
     """
 
@@ -111,7 +110,7 @@ class VoteWindow:
     def add(
         self, time: Int64, position: Int64, track: Int64, shift: Int64, weight: Float32, by_lsh: Bools
     ) -> None:
-        """Take votes, and drop the cells that are too old or too light by then.
+        """Take votes, and drop the bins that are too old or too light by then.
 
         Parameters
         ----------
@@ -132,38 +131,38 @@ class VoteWindow:
         for direction in self._gathered:
             offset = position - direction * time
             # Offsets turn negative once the stream is longer than the references before the track.
-            cell = (1 << _TRACK_BITS - 1) + offset // CELL_FRAMES
+            offset_bin = (1 << _TRACK_BITS - 1) + offset // BIN_FRAMES
             summands = [left * weight, left * (weight * offset), left * ~by_lsh, left * by_lsh]
-            votes = _Sums(_key(shift, track, cell), np.stack(summands, axis=1), time)
+            votes = _Sums(_key(shift, track, offset_bin), np.stack(summands, axis=1), time)
             self._move_on(direction, now, votes)
         self._now = now
 
     def renumber(self, numbers: Numbers) -> None:
         """Go on with other numbers of tracks; votes for those that are gone are dropped."""
         for direction, there in self._gathered.items():
-            shift, track, cell = _parts(there.key)
-            key = _key(shift, numbers[track], cell)
+            shift, track, offset_bin = _parts(there.key)
+            key = _key(shift, numbers[track], offset_bin)
             order = np.argsort(key, kind="stable")
             order = order[numbers[track[order]] != GONE]
             self._gathered[direction] = _Sums(key[order], there.sums[order], there.latest[order])
 
     def forget(self, now: int) -> None:
-        """Drop the cells that are too old or too light at the moment `now`."""
+        """Drop the bins that are too old or too light at the moment `now`."""
         if now == self._now:
-            return  # when votes were taken, all cells were looked through
+            return  # when votes were taken, all bins were looked through
         for direction in self._gathered:
             self._move_on(direction, now, _NOTHING)
         self._now = now
 
     def _move_on(self, direction: Direction, now: int, votes: _Sums) -> None:
-        """Let all weights fade until the moment `now`, add votes, in any order, and drop cells."""
+        """Let all weights fade until the moment `now`, add votes, in any order, and drop bins."""
         there, order = self._gathered[direction], np.argsort(votes.key, kind="stable")
         left, oldest = math.exp2((self._now - now) / self._half_life), now - self._window + 1
         self._gathered[direction] = _Sums(
             *self._keyed.gathered(*there, left, order, *votes, self._least_weight, oldest)
         )
 
-    def cells(
+    def bins(
         self,
         now: int,
         direction: Direction,
@@ -171,26 +170,24 @@ class VoteWindow:
         at_most: Sequence[int],
         per_track: int,
         groups: Int64 | None = None,
-    ) -> Cells:
-        """Return the heaviest cells: those that a slow loop over all of them takes one by one.
+    ) -> OffsetBins:
+        """Return the heaviest bins.
 
-        Where two weigh the same but for the order in which votes were added up, the last digit decides. That
-        order is the same for any index and any blocks: by moment, then as the voters answer.
+        The order in which votes are added up may decide between two. It is the same for any index and any
+        blocks: by moment, then as the voters answer.
 
         Parameters
         ----------
         now : int
-            The moment that `Cells.head_frames` refers to, in frames.
+            The moment that `OffsetBins.head_frames` refers to, in frames.
         direction : {1, -1}
             1 for lines along which the reference runs forward, -1 for decoys.
         at_most : sequence of int
-            How many cells of each shift: votes for different shifts are not equally dense, so that their
-            weights cannot be compared.
+            How many bins of each shift. Weights at different shifts cannot be compared.
         per_track : int
-            How many cells of one track, at one shift.
+            How many bins of one track, at one shift.
         groups : np.ndarray [shape=(n_tracks,), dtype=int64], optional
-            Tracks of one group have no more cells than two of them would have alone: many copies of a
-            recording must leave room for others.
+            Tracks of one group have as many bins as two tracks: copies must leave room for others.
         """
         there, most = self._gathered[direction], np.array(at_most, np.int64)
         groups = np.empty(0, np.int64) if groups is None else groups
@@ -201,7 +198,7 @@ class VoteWindow:
         shift, track, _ = _parts(there.key[rows])
         sums = self._keyed.with_neighbours(there.key, there.sums, rows)
         weight, moment, faiss, lsh = (sums * math.exp2((self._now - now) / self._half_life)).T
-        return Cells(
+        return OffsetBins(
             track=track,
             shift=shift,
             head_frames=moment / np.maximum(weight, 1e-9) + direction * now,
@@ -211,12 +208,12 @@ class VoteWindow:
         )
 
 
-def _key(shift: Int64, track: Int64, cell: Int64) -> Int64:
-    """Return numbers by which cells are put in order."""
-    return (shift << _SHIFT_BITS) + (track << _TRACK_BITS) + cell
+def _key(shift: Int64, track: Int64, offset_bin: Int64) -> Int64:
+    """Return numbers by which bins are put in order."""
+    return (shift << _SHIFT_BITS) + (track << _TRACK_BITS) + offset_bin
 
 
 def _parts(key: Int64) -> tuple[Int64, Int64, Int64]:
-    """Return shift, track and cell."""
+    """Return shift, track and bin."""
     track = key >> _TRACK_BITS
     return key >> _SHIFT_BITS, track & ((1 << _SHIFT_BITS - _TRACK_BITS) - 1), key & ((1 << _TRACK_BITS) - 1)

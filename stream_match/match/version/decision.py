@@ -16,9 +16,10 @@ import numpy as np
 from stream_match.events import MatchFacts, Track
 from stream_match.index.harmony import HarmonyLines
 from stream_match.index.tracks import Numbers
+from stream_match.match import tuning
 from stream_match.match.look import Objection, Standing
-from stream_match.match.version.path import Candidate
-from stream_match.match.version.ranking import RECENT_STEPS
+from stream_match.match.version.dtw import steps_in
+from stream_match.match.version.path import VersionCandidate
 from stream_match.match.version.telling import Clock, Match, tell
 
 MAX_GAP_STEPS = 13
@@ -82,7 +83,13 @@ class Decision:
         )
 
     def decide(
-        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock, *, muted: bool = False
+        self,
+        candidates: list[VersionCandidate],
+        now: int,
+        stream_s: float,
+        clock: Clock,
+        *,
+        muted: bool = False,
     ) -> list[MatchFacts]:
         """Follow what sounds; if nothing does, claim the best candidate that is good enough, unless muted."""
         facts = []
@@ -108,12 +115,12 @@ class Decision:
         self._ended_s[facts.track.id] = facts.ended_s or 0.0
         return [facts]
 
-    def describe(self, candidate: Candidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
+    def describe(self, candidate: VersionCandidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
         return tell(self._new(candidate, None, now, clock), "started", stream_s, self._tracks, clock)
 
     def standings(
-        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+        self, candidates: list[VersionCandidate], now: int, stream_s: float, clock: Clock
     ) -> tuple[Standing, ...]:
         """Return how the candidates stand that `decide` was last given."""
         return tuple(
@@ -124,22 +131,28 @@ class Decision:
             for candidate in candidates
         )
 
-    def _objection(self, candidate: Candidate) -> Objection | None:
+    def _objection(self, candidate: VersionCandidate) -> Objection | None:
         """Return why a candidate is not to be claimed even if it is the best."""
         if candidate.score < self._threshold:
             return "score"
         if candidate.recent < _SOUNDS:
             return "past"
-        return "faint" if candidate.agreement < _AGREES else None
+        return "faint" if candidate.correlation < _AGREES else None
 
     def _follow(
-        self, match: Match, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+        self, match: Match, candidates: list[VersionCandidate], now: int, stream_s: float, clock: Clock
     ) -> list[MatchFacts]:
         here = next((c for c in candidates if c.track == match.track and c.key == match.best.key), None)
         seen = replace(match, head=match.head + match.speed * (now - match.now), now=now)
         if here is not None and here.recent > _SOUNDS:
             best = replace(here, score=max(here.score, match.best.score))
-            seen = replace(seen, best=best, head=here.head(RECENT_STEPS), speed=_followed(here), heard=now)
+            seen = replace(
+                seen,
+                best=best,
+                head=here.head(steps_in(tuning.VERSION_RECENT_S)),
+                speed=_followed(here),
+                heard=now,
+            )
         self._match = seen
         if now - seen.heard > MAX_GAP_STEPS:
             return self.end(stream_s, clock)
@@ -152,7 +165,7 @@ class Decision:
         return [facts]
 
     def _start(
-        self, candidates: list[Candidate], now: int, stream_s: float, clock: Clock
+        self, candidates: list[VersionCandidate], now: int, stream_s: float, clock: Clock
     ) -> list[MatchFacts]:
         if not candidates or self._objection(candidates[0]) is not None:
             return []
@@ -164,12 +177,14 @@ class Decision:
         self._count += 1
         return [facts]
 
-    def _new(self, best: Candidate, runner_up: Candidate | None, now: int, clock: Clock) -> Match:
+    def _new(
+        self, best: VersionCandidate, runner_up: VersionCandidate | None, now: int, clock: Clock
+    ) -> Match:
         began = clock.begin_s + clock.centre_s(now - best.heard_steps)
         return Match(
             match_id=f"v{self._count + 1}",
             best=best,
-            head=best.head(RECENT_STEPS),
+            head=best.head(steps_in(tuning.VERSION_RECENT_S)),
             speed=_followed(best),
             now=now,
             heard=now,
@@ -180,7 +195,7 @@ class Decision:
         )
 
 
-def _followed(candidate: Candidate) -> float:
+def _followed(candidate: VersionCandidate) -> float:
     """Return the speed of a candidate, within reason."""
     return float(np.clip(candidate.speed, _SLOWEST, _FASTEST))
 

@@ -1,4 +1,4 @@
-"""From chroma frames to versions: coarse steps, proposals, second look, decision."""
+"""From chroma frames to versions: coarse steps, proposals, verification, decision."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,12 @@ from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import CoarseChroma
 from stream_match.index.harmony import Harmony, require_step
 from stream_match.index.tracks import GONE, Numbers, renumbered
+from stream_match.match import tuning
 from stream_match.match.look import Look, Observer
-from stream_match.match.tracking.calibration import VERSIONS
+from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.version.decision import Decision
-from stream_match.match.version.ranking import LONGEST_STEPS, SHORTEST_STEPS, Scorer
+from stream_match.match.version.dtw import steps_in
+from stream_match.match.version.ranking import VersionScorer
 from stream_match.match.version.telling import Clock
 
 Float32 = npt.NDArray[np.float32]
@@ -56,8 +58,8 @@ class VersionMatcher:
         self._observe = observe
         self._settings = harmony.settings
         self._harmony = harmony
-        self._scorer = Scorer(harmony)
-        threshold = VERSIONS.score_for(settings.max_false_alarms_per_hour)
+        self._scorer = VersionScorer(harmony)
+        threshold = Calibration.versions().score_for(settings.max_false_alarms_per_hour)
         self.decision = Decision(tracks, threshold)
         self._unclaimed: dict[int, MatchFacts] = {}
         self._claimed: set[int] = set()
@@ -124,7 +126,7 @@ class VersionMatcher:
         self._unclaimed = renumbered(self._unclaimed, numbers)
         self._claimed = {int(numbers[track]) for track in self._claimed if numbers[track] != GONE}
         self._harmony = harmony
-        self._scorer = Scorer(harmony)
+        self._scorer = VersionScorer(harmony)
         return facts
 
     def candidates(self) -> list[MatchFacts]:
@@ -135,7 +137,7 @@ class VersionMatcher:
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
         self._coarse = CoarseChroma(self._settings)
-        self._query = np.zeros((LONGEST_STEPS, N_CHROMA), np.float32)
+        self._query = np.zeros((steps_in(tuning.VERSION_LONGEST_S), N_CHROMA), np.float32)
         self._now = -1
         self._looked = -1
         self._n_frames = 0
@@ -146,7 +148,7 @@ class VersionMatcher:
         self._looked = self._now
         sounding = self.decision.track
         lines = self.decision.line(self._now)
-        if np.count_nonzero(self._query.any(axis=1)) >= SHORTEST_STEPS:
+        if np.count_nonzero(self._query.any(axis=1)) >= steps_in(tuning.VERSION_HEARD_S):
             lines = self._harmony.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
         candidates = self._scorer.rank(self._query, lines, keep)

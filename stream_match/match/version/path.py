@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.tracks import GONE, Numbers
+from stream_match.match import tuning
 from stream_match.match.version.dtw import slope
 
 Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A path through a track, and how it stands against its rivals.
+class VersionCandidate:
+    """A path through a track, and its score.
 
     Parameters
     ----------
@@ -23,17 +24,17 @@ class Candidate:
         Semitones that the query is higher, 0 to 11.
     tempo : float
         Of the line that was proposed.
-    agreement : float
-        Mean over the window of how alike query and reference are along the path.
+    correlation : float
+        Mean over the window of the correlation of query and reference along the path.
     score : float
-        Distance of its evidence to the mean of the rivals', in their standard deviations, over the window in
-        which it stands out most.
+        Distance of its evidence to the mean of the background scores, in their standard deviations, over the
+        window in which it stands out most.
     recent : float
-        The same for the agreement of the newest few seconds: whether it sounds now.
+        The same for the correlation of the newest few seconds: whether it sounds now.
     steps : np.ndarray [shape=(n_query,), dtype=float64]
         Step of the track that each query step meets, newest first.
     alike : np.ndarray [shape=(n_query,), dtype=float32]
-        Agreement step by step.
+        Correlation step by step.
     same : tuple of int
         Tracks that hold the same music along the path.
     """
@@ -41,14 +42,14 @@ class Candidate:
     track: int
     key: int
     tempo: float
-    agreement: float
+    correlation: float
     score: float
     recent: float
     steps: npt.NDArray[np.float64]
     alike: Float32
     same: tuple[int, ...]
 
-    def renumbered(self, numbers: Numbers) -> "Candidate | None":
+    def renumbered(self, numbers: Numbers) -> "VersionCandidate | None":
         """Return the same under the numbers of another snapshot; None if it does not have the track."""
         if numbers[self.track] == GONE:
             return None
@@ -57,14 +58,14 @@ class Candidate:
 
     @property
     def heard_steps(self) -> int:
-        """Number of query steps back to where the agreement began."""
-        support = np.cumsum(self.alike - 0.5 * self.agreement)
+        """Number of query steps back to where the correlation began."""
+        support = np.cumsum(self.alike - tuning.AGREES * self.correlation)
         return int(support.argmax()) + 1
 
     @property
     def coverage(self) -> float:
         """Share of those steps that agree."""
-        return float((self.alike[: self.heard_steps] > 0.5 * self.agreement).mean())
+        return float((self.alike[: self.heard_steps] > tuning.AGREES * self.correlation).mean())
 
     @property
     def speed(self) -> float:
@@ -75,7 +76,7 @@ class Candidate:
         return slope(self.steps[: self.heard_steps], weights)
 
     def head(self, newest: int) -> float:
-        """Return the step that sounds now, by what a number of newest steps say."""
+        """Return the step that sounds now, as a number of newest steps have it."""
         ago = np.arange(len(self.steps))[:newest]
         weights = np.maximum(self.alike[:newest], 1e-3)
         return float(np.average(self.steps[:newest] + self.speed * ago, weights=weights))

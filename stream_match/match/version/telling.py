@@ -7,8 +7,8 @@ import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Evidence, MatchFacts, Rival, Track
-from stream_match.match.tracking.calibration import VERSIONS
-from stream_match.match.version.path import Candidate
+from stream_match.match.tracking.calibration import Calibration
+from stream_match.match.version.path import VersionCandidate
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Match:
     Parameters
     ----------
     match_id : str
-    best : Candidate
+    best : VersionCandidate
         As it was last heard, with its best score.
     head, speed : float
         Its line at `now`: step of the track, and steps of it per step of the stream.
@@ -60,12 +60,12 @@ class Match:
         Step of the last look, and of the last one at which it was heard.
     started_s, told_s, told_offset_s : float
         Stream time of its beginning and of the last event; reference time less stream time, as last told.
-    runner_up : Candidate or None
+    runner_up : VersionCandidate or None
         The best other music when it started.
     """
 
     match_id: str
-    best: Candidate
+    best: VersionCandidate
     head: float
     speed: float
     now: int
@@ -73,7 +73,7 @@ class Match:
     started_s: float
     told_s: float
     told_offset_s: float
-    runner_up: Candidate | None
+    runner_up: VersionCandidate | None
 
     @property
     def track(self) -> int:
@@ -114,12 +114,12 @@ def tell(
         speed=match.speed,
         semitones=float((best.key + 5) % 12 - 5),
         score=best.score,
-        confidence=VERSIONS.confidence(best.score),
-        false_alarms_per_hour=VERSIONS.false_alarms_per_hour(best.score),
+        confidence=Calibration.versions().confidence(best.score),
+        false_alarms_per_hour=Calibration.versions().false_alarms_per_hour(best.score),
         evidence=Evidence(
             faiss_votes=0,
             lsh_votes=0,
-            similarity=np.clip(best.agreement, -1, 1),
+            similarity=np.clip(best.correlation, -1, 1),
             coverage=best.coverage,
             runner_up=Rival(track=tracks[rival.track], score=rival.score) if rival else None,
             same_work=tuple(tracks[track] for track in best.same),
