@@ -117,11 +117,7 @@ class BackgroundPlaces:
             Whether the candidate was found at a shift.
         """
         mean, deviation = self.spreads(excluded[np.newaxis], np.array([shifted]))
-        return self.scores(mean[0], deviation[0])
-
-    def scores(self, mean: Float32, deviation: Float32) -> BackgroundScores:
-        """Return the scores with a mean and a deviation [shape=(n_windows,), dtype=float32]."""
-        return BackgroundScores(self._windows, mean, deviation)
+        return BackgroundScores(self._windows, mean[0], deviation[0])
 
     def spreads(self, excluded: Bools, shifted: Bools) -> tuple[Float32, Float32]:
         """Return what `without` does, for several candidates at once.

@@ -135,7 +135,7 @@ class Scorer:
                 faiss_votes=int(places.votes[row, 0]),
                 lsh_votes=int(places.votes[row, 1]),
                 same=same[row],
-                background=background.scores(mean[row], deviation[row]),
+                background=BackgroundScores(windows, mean[row], deviation[row]),
             )
             for row, column in enumerate(columns)
         ]

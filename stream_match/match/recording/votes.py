@@ -86,11 +86,11 @@ class VoteWindow:
     Parameters
     ----------
     window_frames : int
-        Cells that got no vote for so long are forgotten, which bounds the memory.
+        Bins that got no vote for so long are dropped.
     half_life_frames : float
         Time in which a vote fades to half.
     least_weight : float
-        Cells that have faded to less are forgotten, too: most hold the one vote that chance gave them.
+        Bins that have faded to less are dropped, too.
     """
 
     def __init__(self, window_frames: int, half_life_frames: float, least_weight: float = 0.0) -> None:
