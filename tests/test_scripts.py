@@ -1,5 +1,6 @@
 """The scripts: they parse, say what they are for, and say clearly what is missing."""
 
+import csv
 import math
 import os
 import shutil
@@ -14,10 +15,12 @@ from music import piece
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.catalog.build import build_index
+from stream_match.events import Evidence, MatchFacts, Track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import count_alarms
+from evaluate_overlaps import Case, Part, overlap_told, scored
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -46,6 +49,7 @@ PYTHON = [
     "count_odd_alarms.py",
     "evaluate.py",
     "evaluate_growth.py",
+    "evaluate_overlaps.py",
     "evaluate_streams.py",
     "learn_shapes.py",
     "make_background.py",
@@ -84,6 +88,60 @@ def test_the_tail_of_false_alarms_is_found_again():
     assert line.score_for(0.1) == pytest.approx(8.8, abs=0.2)
     assert count_alarms.fitted([7.0] * 19, 500.0, 5.6) is None
     assert count_alarms.fitted([5.6] * 20, 500.0, 5.6) is None
+
+
+def test_overlaps_are_made_and_heard(tmp_path):
+    known = tmp_path / "known"
+    known.mkdir()
+    for seed in (1, 2, 3):
+        soundfile.write(known / f"p{seed}.wav", piece(seed, 45), SAMPLE_RATE_HZ)
+    build_index([known], tmp_path / "index", jobs=1)
+    kinds = ["fade-2", "mix+0", "copies", "loops"]
+    done = run(
+        sys.executable, SCRIPTS / "evaluate_overlaps.py", tmp_path / "index", known, "--excerpts", 1,
+        *(word for kind in kinds for word in ("--only", kind)), "--out", tmp_path / "rows.csv",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = [line.split(" | ") for line in done.stdout.splitlines()]
+    assert [line[0] for line in told if line[1:2] == ["1"]] == [f"| {kind}" for kind in kinds]
+    with (tmp_path / "rows.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["kind"] for row in rows] == [kind for kind in kinds for _ in "AB"]
+    assert float(rows[0]["told_s"]) < 10
+    assert float(rows[1]["starts_s"]) == pytest.approx(15)
+    assert float(rows[1]["started_s"]) == pytest.approx(15, abs=3)
+
+
+def test_overlaps_of_other_audio_say_so(tmp_path):
+    soundfile.write(tmp_path / "p1.wav", piece(1, 5), SAMPLE_RATE_HZ)
+    build_index([tmp_path], tmp_path / "index")
+    done = run(sys.executable, SCRIPTS / "evaluate_overlaps.py", tmp_path / "index", tmp_path)
+    assert done.returncode == 1
+    assert "has 1 of the files of" in done.stderr
+
+
+def matched(number, track, started_s, ended_s, *, same=()):
+    same_recording = tuple(Track(id=name) for name in same)
+    return MatchFacts(
+        phase="ended", match_id=str(number), stream_s=50, started_s=started_s, ended_s=ended_s, reference_s=1,
+        track=Track(id=track), score=9, confidence=1, false_alarms_per_hour=0.01,
+        evidence=Evidence(
+            faiss_votes=1, lsh_votes=1, similarity=0.5, coverage=1, same_recording=same_recording
+        ),
+    )  # fmt: skip
+
+
+def test_overlaps_are_scored():
+    parts = (Part("a", 0, 0, 25), Part("b", 0, 10, 35))
+    case = Case("mix+0", 0, parts)
+    matches = [matched(1, "a", 0.5, 12), matched(2, "a2", 20, 26, same=["a"]), matched(3, "b", 14, 31)]
+    others = [matched(4, "c", 14, 31), matched(5, "b", 40, 45)]
+    a, b = scored(case, matches + others, {"1": 2, "2": 22, "3": 16, "4": 16, "5": 42})
+    assert (a.told_s, a.start_error_s, a.end_error_s, a.ends_close, len(a.matches)) == (2, 0.5, 1, True, 2)
+    assert (b.told_s, b.start_error_s, len(b.matches), b.others) == (16, 4, 2, ("c",))
+    assert overlap_told(a, b) == pytest.approx(5 / 15)  # from 20 to 25 s, of 10 to 25 s
+    late = scored(case, matches, {"1": 2, "2": 22, "3": 36})[1]
+    assert (late.told_s, late.start_error_s, late.end_error_s, late.ends_close) == (None, None, None, False)
 
 
 def test_evaluation_without_the_kit_says_so(tmp_path):
