@@ -9,8 +9,8 @@ from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
 from stream_match.errors import ParameterError
 from stream_match.events import Facts, MatchFacts
 from stream_match.index.port import CataloguePort
-from stream_match.match.look import Observer
 from stream_match.match.recogniser import Recogniser
+from stream_match.match.tracking.trace import Observer
 from stream_match.onsets.lane import OnsetLane
 from stream_match.threads import one_thread
 

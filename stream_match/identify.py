@@ -28,7 +28,7 @@ from stream_match.events import (
     Track,
 )
 from stream_match.index.port import CataloguePort
-from stream_match.match.look import Observer
+from stream_match.match.tracking.trace import Observer
 
 FALSE_FILES = 0.0025
 """Share of files of unknown audio that get a name, unless told otherwise."""
@@ -173,7 +173,7 @@ def identify_blocks(
             told.setdefault(facts.match_id, []).append(facts)
     found = [
         finding(last, claimed=True, since_s=_in_place_since_s(told[last.match_id]))
-        for last in _ranked(_lasting([life[-1] for life in told.values()]))
+        for last in _ranked(life[-1] for life in told.values())
     ]
     if unclaimed:
         others = [finding(candidate, claimed=False) for candidate in _ranked(engine.candidates())]
@@ -190,24 +190,6 @@ def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
         if jumped and after.stream_s - after.started_s > SETTLED_S:
             since_s = after.stream_s
     return since_s if until_s is None else min(since_s, until_s)
-
-
-def _lasting(ended: list[MatchFacts]) -> list[MatchFacts]:
-    """Leave out what was taken for a recording for a while, within a version of its track."""
-    return [one for one in ended if not any(_within(one, other) for other in ended)]
-
-
-def _within(one: MatchFacts, other: MatchFacts) -> bool:
-    """Say whether a match lies mostly within a version of the same track that lasted longer."""
-    seconds, other_seconds = _seconds(one), _seconds(other)
-    into_s = one.started_s + seconds / 2 - other.started_s
-    longer = one.track.id == other.track.id and other.kind == "version" and seconds < other_seconds
-    return longer and 0 <= into_s <= other_seconds
-
-
-def _seconds(ended: MatchFacts) -> float:
-    assert ended.ended_s is not None  # every match ends, with the file at the latest
-    return ended.ended_s - ended.started_s
 
 
 def _ranked(facts: Iterable[MatchFacts]) -> list[MatchFacts]:

@@ -340,7 +340,7 @@ def test_what_comes_back_after_its_end_is_told_as_soon_as_anything(reference):
 
 @pytest.mark.parametrize("seconds", [8, 20])
 def test_old_evidence_starts_nothing_when_something_else_begins(seconds):
-    """Just after a silence, what sounded before it stands out of rivals that agree with nothing."""
+    """Just after a silence, what sounded before it is above background scores that are about nothing."""
     loop = np.tile(cut(PIECES["p4"], 10, 6), 7)
     known = ready(catalogue({**PIECES, "loop": loop}))
     facts = hear(known, cut(loop, 0, seconds), silence(10), piece(101, 10))

@@ -74,7 +74,7 @@ def test_what_was_taken_for_the_recording_is_told_as_the_version_it_is(reference
     assert (kinds[0], kinds[-1]) == ("recording", "version")
     changed = facts[kinds.index("version")]
     assert changed.stream_s < 15
-    assert changed.speed == pytest.approx(speed, abs=0.02)
+    assert changed.speed == pytest.approx(speed, abs=0.03)
     assert facts[-1].speed == pytest.approx(speed, abs=0.01)  # the version lane has taken over
     assert facts[-1].reference_s == pytest.approx(40 * speed, abs=0.5)
 
@@ -114,6 +114,40 @@ def test_of_a_file_both_the_recording_and_a_version_are_told(reference):
     assert {(one.track.id, one.kind) for one in found} >= {("s3", "recording"), ("s3", "version")}
 
 
+PART = st.one_of(
+    st.tuples(st.integers(0, 2), st.sampled_from([1.0, 1.0, 0.92, 1.05, 1.1]), st.sampled_from([0, 0, 3])),
+    st.sampled_from(["noise", "silence"]),
+)
+PARTS = st.lists(st.tuples(PART, st.sampled_from([2.0, 6.0, 14.0, 25.0])), min_size=1, max_size=4)
+
+
+def part(what, seconds):
+    if what == "silence":
+        return silence(seconds)
+    if what == "noise":
+        return noise(3, seconds)
+    score, speed, semitones = what
+    return played(score, seconds, speed=speed, semitones=semitones)
+
+
+FOUND = ("track", "kind", "score", "confidence", "speed", "semitones")
+
+
+def found(one):
+    return tuple(getattr(one, name) for name in FOUND)
+
+
+@hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(parts=PARTS)
+def test_of_a_file_the_matches_are_told_that_are_told_while_listening(reference, parts):
+    y = np.concatenate([part(what, seconds) for what, seconds in parts])
+    told = hear(reference, y, max_false_alarms_per_hour=0.1)
+    settings = MatchSettings(max_false_alarms_per_hour=0.1)
+    identified = identify_blocks(reference, "some.wav", [y], settings)
+    ended = [one for one in told if one.phase == "ended"]
+    assert sorted(map(found, identified.matches), key=str) == sorted(map(found, ended), key=str)
+
+
 @pytest.mark.parametrize("speed", [0.85, 1.15])
 def test_a_version_that_sounds_is_not_taken_for_the_recording(reference, speed):
     facts = hear(reference, played(3, 40, speed=speed), max_false_alarms_per_hour=0.1)
@@ -127,23 +161,8 @@ def test_a_recording_at_another_speed_stays_one(reference, speed):
     assert facts[-1].speed == pytest.approx(speed, abs=0.005)
 
 
-PART = st.one_of(
-    st.tuples(st.integers(0, 2), st.sampled_from([1.0, 1.0, 0.92, 1.05, 1.1]), st.sampled_from([0, 0, 3])),
-    st.sampled_from(["noise", "silence"]),
-)
-
-
-def part(what, seconds):
-    if what == "silence":
-        return silence(seconds)
-    if what == "noise":
-        return noise(3, seconds)
-    score, speed, semitones = what
-    return played(score, seconds, speed=speed, semitones=semitones)
-
-
 @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(parts=st.lists(st.tuples(PART, st.sampled_from([2.0, 6.0, 14.0, 25.0])), min_size=1, max_size=4))
+@given(parts=PARTS)
 def test_whatever_is_played_every_start_has_its_end(reference, parts):
     heard = np.concatenate([part(what, seconds) for what, seconds in parts])
     settings = MatchSettings(max_false_alarms_per_hour=0.1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from music import catalogue, cut, piece
+from music import catalogue, cut, noise, piece
 
 from stream_match.config import MatchSettings
 from stream_match.identify import identify_blocks, settings_for
@@ -50,3 +50,18 @@ def test_repeats_are_told_at_the_time_of_the_place():
     (found,) = identify_blocks(reference, "verse.wav", [cut(verse, 2, 9)], MatchSettings()).matches
     places = sorted([found.reference_s, *found.evidence.repeats_s])
     assert places == pytest.approx([found.query_s + 2, found.query_s + 26], abs=PLACE_S)
+
+
+@pytest.mark.parametrize("after", ["noise", "another", "unknown"])
+def test_what_is_over_is_told_where_it_began(after):
+    """Whatever follows: what is over does not go on elsewhere in its track at the last moment."""
+    song = piece(7, 60)
+    reference = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
+    follows = {"noise": noise(3, 8, 0.01), "another": cut(piece(2, 40), 5, 10), "unknown": piece(99, 8)}[
+        after
+    ]
+    y = np.concatenate([cut(song, 2, 15), follows])
+    matches = identify_blocks(reference, "over.wav", [y], MatchSettings()).matches
+    (found,) = [one for one in matches if one.track.id == "song"]
+    assert found.query_s == pytest.approx(0, abs=0.5)
+    assert found.reference_s == pytest.approx(2 + found.query_s, abs=PLACE_S)

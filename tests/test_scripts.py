@@ -20,6 +20,7 @@ from stream_match.events import Evidence, MatchFacts, Track
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import count_alarms
+import draw_lifecycle
 from evaluate_overlaps import Case, Part, overlap_told, scored
 
 ROOT = Path(__file__).parents[1]
@@ -308,3 +309,9 @@ def test_an_environment_that_was_moved_is_made_anew(project):
     done = run(BASH, moved / "scripts" / "demo", PATH=str(tools), FAKE=FAKE, HERE=str(moved))
     assert done.returncode == 0
     assert left.isdisjoint((moved / ".venv" / "bin").glob("leftover-*"))
+
+
+def test_the_docs_show_the_life_cycle_as_the_code_has_it():
+    shown = (ROOT / "docs" / "recordings.md").read_text(encoding="utf-8")
+    for table in draw_lifecycle.tables():
+        assert "\n".join(table) in shown

@@ -21,10 +21,10 @@ from stream_match.events import MatchFacts
 from stream_match.identify import identify_files
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines
-from stream_match.match.look import Look
 from stream_match.match.recording.background_scores import fisher_z
 from stream_match.match.recording.query import Query, shifts_semitones
 from stream_match.match.recording.votes import OffsetBins
+from stream_match.match.tracking.trace import Trace
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -201,13 +201,13 @@ def background_by_shift(catalogue: Catalogue, queries: Path) -> Float64:
     """
     medians = []
     for path, track in asked_for(catalogue, queries).items():
-        looks: list[Look] = []
-        engine = Engine(catalogue, MatchSettings(), observe=looks.append)
+        traces: list[Trace] = []
+        engine = Engine(catalogue, MatchSettings(), observe=traces.append)
         for y in read_blocks(path):
             engine.feed(y)
-        look = next((look for look in reversed(looks) if look.kind == "recording"), None)
-        if look is not None and look.query is not None and look.proposed is not None:
-            medians.append(_by_shift(catalogue, look.query, look.proposed, catalogue.tracks.numbers[track]))
+        trace = next((one for one in reversed(traces) if one.lane == "recording"), None)
+        if trace is not None and trace.query is not None and trace.proposed is not None:
+            medians.append(_by_shift(catalogue, trace.query, trace.proposed, catalogue.tracks.numbers[track]))
     by_shift: Float64 = np.nanmean(np.array(medians), axis=0)
     return by_shift
 

@@ -4,9 +4,9 @@ from stream_match.config import FeatureSettings
 from stream_match.events import Track
 from stream_match.explain.watch import History, Watch
 from stream_match.identify import Finding, Identification
-from stream_match.match.look import Objection
+from stream_match.match.tracking.rejection import Rejection
 
-_OBJECTIONS: dict[Objection, str] = {
+_SENTENCES: dict[Rejection, str] = {
     "score": "its score reached {score:.1f} at best, and a claim needs {threshold:.1f}",
     "both ways": "what was heard agrees with it read backwards as well, as a steady tone does",
     "known": "{other}, which is claimed, is the same recording",
@@ -59,11 +59,11 @@ def reason(
     if track is None:
         return "Not claimed: the votes proposed no place in the catalogue that is worth a look."
     lane = watch.lanes["recording" if found is None else found.kind]
-    standing = lane.best.get(track.id)
-    if standing is None or standing.objection is None:
+    traced = lane.best.get(track.id)
+    if traced is None or traced.rejection is None:
         return f"Not claimed: {_unseen(lane, track)}."
-    told = _OBJECTIONS[standing.objection]
-    score = standing.facts.score
+    told = _SENTENCES[traced.rejection]
+    score = traced.facts.score
     return f"Not claimed: {told.format(score=score, threshold=threshold, other=_other(identified, track))}."
 
 

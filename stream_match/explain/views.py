@@ -17,7 +17,7 @@ from stream_match.index.harmony import Harmony
 from stream_match.index.lines import as_words
 from stream_match.index.port import CataloguePort
 from stream_match.match.recording.query import shifts_semitones
-from stream_match.match.version.telling import Clock
+from stream_match.match.version.version_match import Clock
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

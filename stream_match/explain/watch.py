@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from stream_match.index.lines import Words
 from stream_match.index.port import CataloguePort
-from stream_match.match.look import Look, Standing
 from stream_match.match.recording.query import Query
 from stream_match.match.recording.votes import OffsetBins
+from stream_match.match.tracking.trace import Trace, TracedCandidate
 
 Kind = Literal["recording", "version"]
 Votes = tuple[int, int]
@@ -28,24 +28,24 @@ class History:
         Score of each candidate, by the id of its track.
     votes : list of dict of str to (int, int)
         Votes of FAISS and of the LSH tables for each proposed track.
-    best : dict of str to Standing
+    best : dict of str to TracedCandidate
         How each track stood when its score was highest.
     """
 
     stream_s: list[float] = field(default_factory=list)
     scores: list[dict[str, float]] = field(default_factory=list)
     votes: list[dict[str, Votes]] = field(default_factory=list)
-    best: dict[str, Standing] = field(default_factory=dict)
+    best: dict[str, TracedCandidate] = field(default_factory=dict)
 
-    def note(self, look: Look, votes: dict[str, Votes]) -> None:
+    def note(self, trace: Trace, votes: dict[str, Votes]) -> None:
         """Take note of a decision."""
         scores: dict[str, float] = {}
-        for standing in look.standings:
-            track, score = standing.facts.track.id, standing.facts.score
+        for traced in trace.candidates:
+            track, score = traced.facts.track.id, traced.facts.score
             scores[track] = max(score, scores.get(track, score))
             if track not in self.best or score > self.best[track].facts.score:
-                self.best[track] = standing
-        self.stream_s.append(look.stream_s)
+                self.best[track] = traced
+        self.stream_s.append(trace.stream_s)
         self.scores.append(scores)
         self.votes.append(votes)
 
@@ -65,11 +65,11 @@ class Watch:
         self._frames = 0
         self.lanes: dict[Kind, History] = {"recording": History(), "version": History()}
 
-    def __call__(self, look: Look) -> None:
+    def __call__(self, trace: Trace) -> None:
         """Take note of a decision."""
-        if look.query is not None:
-            self._hear(look.query)
-        self.lanes[look.kind].note(look, {} if look.proposed is None else self._heaviest(look.proposed))
+        if trace.query is not None:
+            self._hear(trace.query)
+        self.lanes[trace.lane].note(trace, {} if trace.proposed is None else self._heaviest(trace.proposed))
 
     @property
     def words(self) -> Words:

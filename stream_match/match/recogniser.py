@@ -1,4 +1,4 @@
-"""Both match lanes on one feature pass: recordings, and versions where no recording explains what sounds."""
+"""Both match lanes on one feature pass, and the arbiter between them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,12 +8,11 @@ from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
 from stream_match.index.port import CataloguePort
-from stream_match.match.look import Observer
-from stream_match.match.matcher import Matcher, decision_frames
 from stream_match.match.recording.query import shifts_semitones
-from stream_match.match.telling import Match
-from stream_match.match.version.matcher import VersionMatcher
-from stream_match.match.version.telling import Match as Version
+from stream_match.match.recording_lane import RecordingLane, decision_frames
+from stream_match.match.tracking.arbiter import Arbiter
+from stream_match.match.tracking.trace import Observer
+from stream_match.match.version_lane import VersionLane
 
 
 class Recogniser:
@@ -33,11 +32,10 @@ class Recogniser:
     ) -> None:
         self._settings = catalogue.settings.listening()
         self._catalogue = catalogue
-        self._recordings = Matcher(catalogue, settings, observe)
+        arbiter = Arbiter()
+        self._recordings = RecordingLane(catalogue, settings, arbiter, observe)
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
-        self._versions = VersionMatcher(harmony, tracks, settings, observe) if harmony else None
-        self._names: dict[str, Match | Version] = {}
-        self._over = 0  # recordings, as far as the version lane knows: some end when a catalogue is taken up
+        self._versions = VersionLane(harmony, tracks, settings, arbiter, observe) if harmony else None
         self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
@@ -66,8 +64,8 @@ class Recogniser:
     def _hear(self) -> list[MatchFacts]:
         """Let the lanes hear what has come in.
 
-        They are fed in portions on a fixed grid, so that the version lane, which keeps silent while a
-        recording sounds, hears of it at the same frame however the audio is cut.
+        They are fed in portions on a fixed grid, so that each hears of what the other one decides at the same
+        frame however the audio is cut.
         """
         frames = self._features.feed(np.concatenate(self._unheard))
         self._unheard = [np.empty(0, np.float32)]
@@ -76,19 +74,10 @@ class Recogniser:
         while len(frames):
             portion = frames[: every - self._frames % every]
             frames = frames[len(portion) :]
-            sounding = self._versions.decision.track if self._versions else None
-            facts += self._named(self._recordings.feed(portion, sounding), self._versions)
+            facts += self._recordings.feed(portion)
             if self._versions is not None:
                 chroma = portion[-self._frames % LISTENING_DENSITY :: LISTENING_DENSITY, CHROMA]
-                known = self._recordings.decision
-                told = self._versions.feed(
-                    chroma,
-                    muted=known.sounding,
-                    explaining=known.explaining,
-                    explained=known.recordings_over > self._over,
-                )
-                facts += self._named(told, self._recordings)
-                self._over = known.recordings_over
+                facts += self._versions.feed(chroma)
             self._frames += len(portion)
         return facts
 
@@ -102,10 +91,10 @@ class Recogniser:
         """
         facts = self._hear()
         self._begin()
-        facts += self._named(self._recordings.finish(next_begin_s), self._versions)
-        if self._versions is not None:
-            facts += self._named(self._versions.finish(next_begin_s), self._recordings)
-        return facts
+        # Nothing ends before both lanes have decided: at the last moment, too, each must know of the other.
+        facts += self._recordings.flush() + (self._versions.flush() if self._versions else [])
+        facts += self._recordings.finish(next_begin_s)
+        return facts + (self._versions.finish(next_begin_s) if self._versions else [])
 
     def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue.
@@ -131,37 +120,15 @@ class Recogniser:
                 "the catalogue was made with other settings, or has other lanes, than before"
             )
         numbers = self._catalogue.tracks.renumbered(catalogue.tracks)
-        facts = self._named(self._recordings.take_up(catalogue, numbers), None)
+        facts = self._recordings.take_up(catalogue, numbers)
         if self._versions is not None and catalogue.harmony is not None:
-            ended = self._versions.take_up(catalogue.harmony, catalogue.tracks.named, numbers)
-            facts += self._named(ended, None)
+            facts += self._versions.take_up(catalogue.harmony, catalogue.tracks.named, numbers)
         self._catalogue = catalogue
         return facts
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
-
-    def _named(self, facts: list[MatchFacts], other: Matcher | VersionMatcher | None) -> list[MatchFacts]:
-        """Return facts of a lane; what it takes over from the other one goes on under its name.
-
-        The id and the beginning stay; place, score and evidence are those of the lane that tells it now.
-        """
-        named = []
-        for one in facts:
-            if one.phase == "started" and other is not None:
-                given = other.decision.hand_over(self._catalogue.tracks.numbers[one.track.id])
-                if given is not None:
-                    self._names[one.match_id] = self._names.pop(given.match_id, given)
-            match = self._names.get(one.match_id)
-            if one.phase == "ended":
-                self._names.pop(one.match_id, None)
-            if match is not None:
-                phase = "updated" if one.phase == "started" else one.phase
-                name = {"match_id": match.match_id, "started_s": round(match.started_s, 3), "phase": phase}
-                one = one.model_copy(update=name)
-            named.append(one)
-        return named
 
     def _begin(self) -> None:
         self._features = RollingFeatures(self._settings, shifts_semitones())

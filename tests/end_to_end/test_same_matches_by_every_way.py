@@ -1,5 +1,7 @@
 """However a recording comes in, and however it is cut: the same matches."""
 
+import json
+
 import pytest
 import soundfile
 from broadcasts import PCM, SAMPLE_BYTES
@@ -82,3 +84,16 @@ def test_how_the_audio_is_cut_changes_no_event(index, broadcast, tmp_path):
         assert states(events) == ["starting", "running", "stopped"]
         assert {event.phase for event in matches(events)} == {"started", "updated", "ended"}
     assert told[0] == told[1] == told[2]
+
+
+def test_a_file_is_identified_as_it_is_heard(index, broadcast):
+    asked = "--max-false-alarms-per-hour", "0.1"
+    done = run("identify", "--index", index, *asked, "--json", broadcast.path)
+    assert done.returncode == 0, done.stderr
+    told = {event.match_id: event for event in matches(heard(index, {"file": broadcast.path}))}
+    found = json.loads(done.stdout)["matches"]
+    assert len(found) == len(told) > 1
+    for event in told.values():
+        (same,) = [one for one in found if one["track"]["id"] == event.track.id]
+        assert (same["kind"], same["score"]) == (event.kind, event.score)
+        assert same["query_s"] == pytest.approx(event.started_s, abs=1e-3)

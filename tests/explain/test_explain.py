@@ -105,19 +105,19 @@ def test_matches_and_scores_are_those_of_identify(explain, both_lanes, tmp_path,
 def test_whoever_looks_on_changes_nothing(both_lanes):
     heard = np.concatenate([EXCERPT, noise(1, 3), piece(99, 20), silence(3), played_faster(EXCERPT, 0.97)])
     settings = MatchSettings(max_false_alarms_per_hour=0.01)
-    looks = []
-    plain, watched = Engine(both_lanes, settings), Engine(both_lanes, settings, observe=looks.append)
+    traces = []
+    plain, watched = Engine(both_lanes, settings), Engine(both_lanes, settings, observe=traces.append)
     facts = plain.feed(heard) + plain.flush()
     assert reads(facts) == reads(watched.feed(heard) + watched.flush())
     assert reads(plain.candidates()) == reads(watched.candidates())
-    assert {look.kind for look in looks} == {"recording", "version"}
+    assert {trace.lane for trace in traces} == {"recording", "version"}
     started = {(one.kind, one.stream_s, one.track) for one in facts if one.phase == "started"}
-    recordings = [look for look in looks if look.kind == "recording"]
+    recordings = [trace for trace in traces if trace.lane == "recording"]
     assert started == {
-        (look.kind, round(look.stream_s, 3), standing.facts.track)
-        for look in recordings
-        for standing in look.standings
-        if standing.objection is None
+        (trace.lane, round(trace.stream_s, 3), traced.facts.track)
+        for trace in recordings
+        for traced in trace.candidates
+        if traced.rejection is None
     }
 
 

@@ -5,8 +5,8 @@ import pytest
 from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
 from stream_match.index.spans import STANDARD, Spans
-from stream_match.match.matcher import decision_frames
 from stream_match.match.recording.query import windows_s
+from stream_match.match.recording_lane import decision_frames
 
 
 def test_lengths_are_as_they_were_measured_with_the_default_settings():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
-from stream_match.match.objections import reads_both_ways
+from stream_match.match.recording.claim_check import reads_both_ways
 from stream_match.match.recording.query import Query, shifts_semitones
 from stream_match.match.recording.scoring import Scorer, shift_loss
 

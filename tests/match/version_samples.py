@@ -6,7 +6,8 @@ from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import Track
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.index.harmony import Harmony, harmony_segment
-from stream_match.match.version.matcher import VersionMatcher
+from stream_match.match.tracking.arbiter import Arbiter
+from stream_match.match.version_lane import VersionLane
 
 SETTINGS = FeatureSettings()
 FRAMES_PER_S = 1 / SETTINGS.frame_s
@@ -53,10 +54,9 @@ PIECES = {f"p{seed}": performance(seed, 90) for seed in range(30)}
 REFERENCE = catalogue(PIECES)
 
 
-def matcher_of(reference, budget=10.0):
-    return VersionMatcher(
-        reference.harmony, reference.tracks, MatchSettings(max_false_alarms_per_hour=budget)
-    )
+def matcher_of(reference, budget=10.0, arbiter=None):
+    settings = MatchSettings(max_false_alarms_per_hour=budget)
+    return VersionLane(reference.harmony, reference.tracks, settings, arbiter or Arbiter())
 
 
 def hear(reference, *parts, budget=10.0, portion=8):

@@ -22,6 +22,11 @@ def windows_s() -> tuple[float, ...]:
     return doublings(tuning.SHORTEST_WINDOW_S, tuning.LONGEST_WINDOW_S)
 
 
+def medium_window_s() -> float:
+    """Return the third of these lengths: enough to tell a recording from others on its instruments."""
+    return 4 * tuning.SHORTEST_WINDOW_S
+
+
 @dataclass(frozen=True)
 class Query:
     """What was heard last.

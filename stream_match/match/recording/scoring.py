@@ -21,12 +21,11 @@ from stream_match.match.recording.background_scores import (
     levelled_share,
 )
 from stream_match.match.recording.candidate import Candidate
-from stream_match.match.recording.query import Query, shifts_semitones
+from stream_match.match.recording.query import Query, medium_window_s, shifts_semitones
 from stream_match.match.recording.verification import Places, Verifier, first
 from stream_match.match.recording.votes import OffsetBins
 
 Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Repeats = tuple[tuple[int, float], ...]
 
@@ -119,7 +118,7 @@ class Scorer:
         scores = (fisher_z(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
         scores -= self._score_bias + shift_loss()[lines.shift[places.line]]
         if self._doubting:
-            short = windows < self._spans.positions(2 * tuning.MEDIUM_WINDOW_S)
+            short = windows < self._spans.positions(2 * medium_window_s())
             doubtful = (places.best < tuning.SURE) & short
             scores = np.where(doubtful, np.minimum(tuning.DOUBTED * scores, scores), scores)
         columns = scores.argmax(axis=1)
@@ -155,7 +154,7 @@ class Scorer:
         -------
         np.ndarray [shape=(n_lines, n_others), dtype=bool]
         """
-        n_frames = min(self._spans.positions(tuning.MEDIUM_WINDOW_S), query.positions) * query.stride
+        n_frames = min(self._spans.positions(medium_window_s()), query.positions) * query.stride
         stretches, inside = self.reader.stretch(lines, n_frames)
         each, number = len(lines), np.repeat(np.arange(len(lines)), len(others))
         paired = Lines(
@@ -165,7 +164,7 @@ class Scorer:
         correlation *= n_frames / np.maximum(query.stride, inside.sum(axis=1))[:, np.newaxis]
         same: Bools = correlation > tuning.SAME_SOUND
         elsewhere = lines.track[:, np.newaxis] != others.track
-        copies = ~same & (correlation > tuning.SAME_SOUND_LIKELY) & elsewhere
+        copies = ~same & (correlation > tuning.SAME_SOUND / 2) & elsewhere
         for row in np.flatnonzero(copies.any(axis=1)):
             alike = self.reader.likeness(lines[np.array([row])], others[np.flatnonzero(copies[row])])
             same[row, copies[row]] = alike > tuning.SAME_RECORDING
@@ -184,6 +183,6 @@ class Scorer:
 
 def _evened(windows: Float64) -> Float64:
     """Return the factors that make a score mean the same over any window."""
-    medium = STANDARD.positions(tuning.MEDIUM_WINDOW_S)
+    medium = STANDARD.positions(medium_window_s())
     evened: Float64 = np.minimum(1, medium / windows) ** tuning.TAIL_EXPONENT
     return evened

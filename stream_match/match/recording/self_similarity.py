@@ -17,10 +17,10 @@ from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
-from stream_match.match.objections import reads_both_ways
 from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.claim_check import reads_both_ways
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import Query
+from stream_match.match.recording.query import Query, medium_window_s
 from stream_match.match.recording.scoring import Scorer
 
 Int64 = npt.NDArray[np.int64]
@@ -149,7 +149,7 @@ def _stretches(catalogue: Catalogue) -> Iterator[tuple[int, list[int]]]:
     """Choose tracks, and first positions in each, by chance; a track's are the same in every catalogue."""
     lengths = catalogue.tracks.length[: len(catalogue.tracks.named)]
     spans = Spans.of(catalogue.settings)
-    longest, shortest = spans.positions(tuning.LONGEST_WINDOW_S), spans.positions(tuning.MEDIUM_WINDOW_S)
+    longest, shortest = spans.positions(tuning.LONGEST_WINDOW_S), spans.positions(medium_window_s())
     count = min(tuning.STRETCHES, int(lengths.sum()) // longest)
     if count < tuning.ENOUGH:
         return

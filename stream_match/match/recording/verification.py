@@ -11,7 +11,7 @@ from stream_match.index.port import ReaderPort
 from stream_match.index.ranks import first_of_each
 from stream_match.index.spans import STANDARD_CODE_S
 from stream_match.match import tuning
-from stream_match.match.recording.query import Query
+from stream_match.match.recording.query import Query, medium_window_s
 from stream_match.match.recording.votes import OffsetBins
 
 Float32 = npt.NDArray[np.float32]
@@ -88,17 +88,17 @@ class Verifier:
         lines = _lines_of(forward, 1.0, query).followed_by(_lines_of(backward, -1.0, query))
         self._reader.prefetch(lines)
         votes = [np.stack([bins.faiss_votes, bins.lsh_votes], axis=1) for bins in (forward, backward)]
-        fan = _offsets(tuning.OFFSET_REACH_S, tuning.OFFSET_STEP_S), np.ones(1, np.float32)
+        fan = offsets(tuning.OFFSET_REACH_S, tuning.OFFSET_STEP_S), np.ones(1, np.float32)
         return self._best(query, lines, np.concatenate(votes), windows, *fan)
 
     def refine(self, query: Query, field: Places, claimable: Bools) -> Places:
         """Compare the best claimable places again, at all speeds; best first."""
-        early = field.windows <= self._spans.positions(tuning.MEDIUM_WINDOW_S)
+        early = field.windows <= self._spans.positions(medium_window_s())
         coarse = np.where(early, field.rank_scores, 0)
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
         rows = first(rows[claimable[rows]], field.track, tuning.REFINED, 2 * tuning.CANDIDATES_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
-        fan = _offsets(1.5 * tuning.OFFSET_STEP_S, tuning.OFFSET_STEP_S / 2), _speeds()
+        fan = offsets(1.5 * tuning.OFFSET_STEP_S, tuning.OFFSET_STEP_S / 2), _speeds()
         places = self._best(query, field.lines[picked], field.votes[rows], field.windows, *fan)
         return places[np.argsort(-places.rank_scores.max(axis=1, initial=0), kind="stable")]
 
@@ -126,7 +126,7 @@ def _lines_of(bins: OffsetBins, direction: float, query: Query) -> Lines:
     return Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift)
 
 
-def _offsets(reach_s: float, step_s: float) -> Float32:
+def offsets(reach_s: float, step_s: float) -> Float32:
     """Return offsets up to a reach on both sides, in positions of the default settings."""
     reach, step = round(reach_s / _FRAME_S), round(step_s / _FRAME_S)
     frames = np.arange(-reach, reach + 1, step, dtype=np.float32)

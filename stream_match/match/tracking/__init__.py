@@ -1,1 +1,1 @@
-"""Pure: what matches have in common over time, whichever lane found them."""
+"""Pure: the life of a match, in either lane, from its claim to its end."""

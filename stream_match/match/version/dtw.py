@@ -111,7 +111,7 @@ class Aligner:
             As in `harmony_kernels.best_paths`. The mean is taken over what lies on the line.
         """
         band = steps_in(tuning.BAND_S)
-        n_rows = int(np.ceil(n_query * tuning.STEEPEST)) + 2 * band + 2
+        n_rows = int(np.ceil(n_query / tuning.VERSION_SLOWEST)) + 2 * band + 2
         length = self._harmony.lengths[lines.track]
         inside = np.clip(np.stack([-lowest, length - lowest], axis=1), 0, n_rows)
         end = band + 1 + np.floor(np.abs(lines.tempo) * n_query).astype(np.int64)
@@ -140,7 +140,7 @@ def _trust(query: Float32, met: Float32, heard: int) -> Float32:
     )
     shifted = scipy.fft.irfft(spectrum, n=n_query, axis=1)[:, nearby + 1 : n_query - nearby] / heard
     seen = np.einsum("ns,ns->n", shifted, shifted) / shifted.shape[1]
-    before, weight = tuning.CHANCE_VARIANCE / heard, steps_in(tuning.CHANCE_S)
+    before, weight = tuning.CHANCE_VARIANCE / heard, steps_in(tuning.LONGEST_WINDOW_S)
     variance = (seen * heard + before * weight) / (heard + weight)
     trust: Float32 = ((before / variance) ** tuning.DISTRUST).astype(np.float32)
     return trust

@@ -20,6 +20,11 @@ Int64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
+def longest_s() -> float:
+    """Return the longest length of audio that is compared."""
+    return 4 * tuning.VERSION_SHORTEST_S
+
+
 class VersionScorer:
     """Scores proposed lines.
 
@@ -50,7 +55,7 @@ class VersionScorer:
             One per track at most, best first.
         """
         heard = int(query.any(axis=1).sum())
-        lengths_s = doublings(tuning.VERSION_SHORTEST_S, tuning.VERSION_LONGEST_S)
+        lengths_s = doublings(tuning.VERSION_SHORTEST_S, longest_s())
         windows = [w for w in map(steps_in, lengths_s) if heard > w // 2]
         if heard < steps_in(tuning.VERSION_HEARD_S) or not len(lines):
             return []

@@ -1,6 +1,6 @@
-"""From feature frames to matches: embeddings, codes, votes, verification, decision."""
+"""From feature frames to matches: embeddings, codes, votes, verification, tracking."""
 
-import math
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,35 +17,29 @@ from stream_match.index.coding import Embeddings, stacked_chroma
 from stream_match.index.lines import Words, as_words
 from stream_match.index.port import CataloguePort
 from stream_match.index.spans import Spans
-from stream_match.index.tracks import Numbers, renumbered
+from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
-from stream_match.match.decision import Decision
-from stream_match.match.look import Look, Observer
-from stream_match.match.recording.background_scores import BackgroundScores
-from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.proposals import Proposals
 from stream_match.match.recording.query import Query, shifts_semitones
+from stream_match.match.recording.recording_match import Clock
 from stream_match.match.recording.scoring import Scorer
-from stream_match.match.telling import Clock
+from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
+from stream_match.match.tracking.trace import Observer, Trace
+from stream_match.match.tracking.unclaimed import Unclaimed
 
 Float32 = npt.NDArray[np.float32]
-
-DECISION_S = 0.37
-"""From one decision to the next. The lengths of a `Trail` are counted in decisions."""
-
-_REMEMBERED = 64
-"""Tracks kept for `candidates`."""
 
 _REMEMBERED_AT_ONCE = 3
 
 
 def decision_frames(listening: FeatureSettings) -> int:
     """Return how many frames, however far apart, come from one decision to the next: 1 at least."""
-    return max(1, round(DECISION_S / listening.frame_s))
+    return max(1, round(tuning.DECISION_S / listening.frame_s))
 
 
-class Matcher:
+class RecordingLane:
     """Recognises what a stream of feature frames holds.
 
     Works on a fixed grid of decisions, counted from the last gap, so that its answers do not depend on
@@ -55,17 +49,17 @@ class Matcher:
     ----------
     catalogue : CataloguePort
     settings : MatchSettings
+    arbiter : Arbiter
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
-
-    Attributes
-    ----------
-    decision : Decision
-        The matches that go on.
     """
 
     def __init__(
-        self, catalogue: CataloguePort, settings: MatchSettings, observe: Observer | None = None
+        self,
+        catalogue: CataloguePort,
+        settings: MatchSettings,
+        arbiter: Arbiter,
+        observe: Observer | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._observe = observe
@@ -81,24 +75,21 @@ class Matcher:
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
         threshold = Calibration.recordings().score_for(settings.max_false_alarms_per_hour)
-        self.decision = Decision(catalogue, threshold)
-        self._unclaimed: dict[int, tuple[float, float, MatchFacts]] = {}
+        self._tracker = AlignmentTracker(catalogue, threshold, arbiter)
+        self._unclaimed = Unclaimed()
         self._decision_frames = decision_frames(self._features)
         self._waiting: Embeddings
         self._sounded = False
         self._begin(0.0)
 
-    def feed(self, frames: Float32, performed: int | None = None) -> list[MatchFacts]:
+    def feed(self, frames: Float32) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
 
         Parameters
         ----------
         frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
-            The frames of `RollingFeatures` at ``shifts_semitones()`` that follow those of the last call.
-        performed : int, optional
-            Number of the track that the version lane hears.
+            The frames of `RollingFeatures` at ``shifts_semitones`` that follow those of the last call.
         """
-        self.decision.performed = performed
         self._waiting = self._waiting.followed_by(self._embedded(self._means.feed(frames)))
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
@@ -137,6 +128,11 @@ class Matcher:
         step_s = settings.delay_frames * settings.frame_s
         return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
 
+    def flush(self) -> list[MatchFacts]:
+        """Decide on what is left of a stretch of unbroken audio."""
+        waiting, self._waiting = self._waiting, self._waiting[:0]
+        return self._step(waiting) if len(waiting) else []
+
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
 
@@ -145,15 +141,14 @@ class Matcher:
         next_begin_s : float
             Stream time at which the next stretch begins.
         """
-        facts = self._step(self._waiting) if len(self._waiting) else []
-        facts += self.decision.end_all(self._query(), self._clock)
+        facts = self.flush()
+        facts += self._tracker.end_all(self._query(), self._clock)
         self._begin(next_begin_s)
         return facts
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, best first."""
-        ranked = sorted(self._unclaimed.values(), key=lambda kept: -kept[0])
-        return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
+        return self._unclaimed.best_first()
 
     def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue, made with the same settings; tell what ends.
@@ -161,10 +156,10 @@ class Matcher:
         With other hyperplanes, what was heard so far cannot be compared any more. Matches go on all the same,
         and are followed by what is heard from now on.
         """
-        facts = self.decision.take_up(catalogue, numbers, self._clock)
+        facts = self._tracker.take_up(catalogue, numbers, self._clock)
         self._scorer = Scorer(catalogue)
         self._proposals.take_up(catalogue, numbers)
-        self._unclaimed = renumbered(self._unclaimed, numbers)
+        self._unclaimed.renumber(numbers)
         if not self._catalogue.planes.equal(catalogue.planes):
             self._proposals.reset()
             self._forget_codes()
@@ -186,7 +181,6 @@ class Matcher:
         self._sounded = False
         self._now = -1
         self._asks = False
-        self._rivals: BackgroundScores | None = None
         n_shifts = len(shifts_semitones())
         self._waiting = Embeddings(
             np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
@@ -208,7 +202,7 @@ class Matcher:
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
         # While a recording is followed, what it is need not be found out again and again.
-        self._asks = not (self._asks and self.decision.followed)
+        self._asks = not (self._asks and self._tracker.followed)
         if self._asks:
             self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         return self._decide() if self._asks else self._follow()
@@ -216,9 +210,9 @@ class Matcher:
     def _follow(self) -> list[MatchFacts]:
         """Follow what sounds, without looking for anything else."""
         query = self._query()
-        if query.positions == 0 or self._rivals is None:
+        if query.positions == 0:
             return []
-        return self.decision.follow(query, [], self._rivals, self._clock)
+        return self._tracker.follow(query, [], self._clock)
 
     def _decide(self) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
@@ -226,33 +220,21 @@ class Matcher:
         if query.positions == 0:
             return []
         forward, backward = self._proposals.bins(self._now)
-        settled = self.decision.settled_tracks()
-        candidates, self._rivals = self._scorer.rank(query, forward, backward, settled)
-        facts = self.decision.follow(query, candidates, self._rivals, self._clock)
-        facts += self.decision.start(query, candidates, self._clock)
-        self._remember(query, candidates)
+        settled = self._tracker.settled_tracks()
+        candidates, _ = self._scorer.rank(query, forward, backward, settled)
+        facts = self._tracker.follow(query, candidates, self._clock)
+        facts += self._tracker.start(query, candidates, self._clock)
+        self._unclaimed.claim(self._tracker.settled_tracks())
+        for one in candidates[:_REMEMBERED_AT_ONCE]:
+            describe = partial(self._tracker.describe, query, one, self._clock)
+            self._unclaimed.offer(one.track, one.score, one.rank_score, describe)
         if self._observe is not None:
-            standings = self.decision.standings(query, candidates, self._clock)
+            traced = self._tracker.traced(query, candidates, self._clock)
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
-            self._observe(Look("recording", self._clock.stream_s(query.now), standings, query, named))
+            self._observe(Trace("recording", self._clock.stream_s(query.now), traced, query, named))
         return facts
 
     def _query(self) -> Query:
         """Return what was heard last."""
         stride = self._features.code_stride_frames
         return Query(self._words, self._audible, self._now / stride, stride, self._spans)
-
-    def _remember(self, query: Query, candidates: list[Candidate]) -> None:
-        """Keep what was not claimed: the best score of each track, and its most promising line."""
-        settled = self.decision.settled_tracks()
-        for track in settled:
-            self._unclaimed.pop(track, None)
-        for candidate in candidates[:_REMEMBERED_AT_ONCE]:
-            if candidate.track in settled:
-                continue
-            score, promise, facts = self._unclaimed.get(candidate.track, (-math.inf, -math.inf, None))
-            if facts is None or candidate.rank_score > promise:
-                promise, facts = candidate.rank_score, self.decision.describe(query, candidate, self._clock)
-            self._unclaimed[candidate.track] = (max(score, candidate.score), promise, facts)
-        if len(self._unclaimed) > _REMEMBERED:
-            del self._unclaimed[min(self._unclaimed, key=lambda track: self._unclaimed[track][0])]

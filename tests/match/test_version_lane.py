@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from version_samples import PIECES, REFERENCE, catalogue, hear, matcher_of, performance, silent
 
+from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
+from stream_match.match.tracking.lifecycle import Cue, State
 
 
 def ended(facts):
@@ -74,43 +76,57 @@ def test_cuts_do_not_matter(portions):
     assert facts + matcher.finish(0.0) == whole
 
 
+def beside(*cues):
+    """A version lane, the arbiter, and the id of a recording of something else that has got some cues."""
+    arbiter = Arbiter()
+    life, _ = arbiter.begin(Cue.CLAIMED, "another", 0.0)
+    for cue in cues:
+        arbiter.advance(life.match_id, cue, 0.0, 0.0)
+    return matcher_of(REFERENCE, arbiter=arbiter), arbiter, life.match_id
+
+
 def test_beside_what_is_surely_a_recording_no_version_goes_on():
-    matcher = matcher_of(REFERENCE)
-    chroma = performance(4, 60, player=1)
-    assert matcher.decision.track is None
+    arbiter = Arbiter()
+    matcher, chroma = matcher_of(REFERENCE, arbiter=arbiter), performance(4, 60, player=1)
     facts = matcher.feed(chroma[:600])
     assert facts[0].phase == "started"
-    assert REFERENCE.tracks[matcher.decision.track].id == facts[0].track.id
-    assert "ended" not in [one.phase for one in matcher.feed(chroma[600:700], muted=True)]
-    assert matcher.decision.track is not None
-    ending = matcher.feed(chroma[700:900], muted=True, explaining=True)
-    assert [one.phase for one in ending] == ["ended"]
-    assert matcher.decision.track is None
+    assert arbiter.is_version(facts[0].track.id)
+    recording, _ = arbiter.begin(Cue.CLAIMED, "another", 0.0)
+    assert "ended" not in [one.phase for one in matcher.feed(chroma[600:700])]
+    assert arbiter.sounds(State.VERSION)
+    arbiter.advance(recording.match_id, Cue.ON_PACE, 0.0, 0.0)
+    assert [one.phase for one in matcher.feed(chroma[700:900])] == ["ended"]
+    assert not arbiter.sounds(State.VERSION)
 
 
 def test_beside_what_may_be_a_recording_no_version_begins():
-    matcher = matcher_of(REFERENCE)
-    assert matcher.feed(performance(4, 60, player=1), muted=True) == []
-    assert matcher.decision.track is None
+    matcher, arbiter, _ = beside()
+    assert matcher.feed(performance(4, 60, player=1)) == []
+    assert not arbiter.sounds(State.VERSION)
 
 
 def test_a_version_begins_after_one_of_its_track_has_ended():
-    matcher = matcher_of(REFERENCE)
-    chroma = performance(4, 60, player=1)
-    facts = matcher.feed(chroma[:600]) + matcher.feed(chroma[600:610], muted=True, explaining=True)
+    arbiter = Arbiter()
+    matcher, chroma = matcher_of(REFERENCE, arbiter=arbiter), performance(4, 60, player=1)
+    facts = matcher.feed(chroma[:600])
+    recording, _ = arbiter.begin(Cue.CLAIMED, "another", 0.0)
+    arbiter.advance(recording.match_id, Cue.ON_PACE, 0.0, 0.0)
+    facts += matcher.feed(chroma[600:610])
+    arbiter.advance(recording.match_id, Cue.OFF_PACE, 0.0, 0.0)
     facts += matcher.feed(chroma[610:])
     ended, started = ([one for one in facts if one.phase == phase] for phase in ("ended", "started"))
     assert len(started) == 2
     assert started[1].started_s >= ended[0].ended_s
 
 
-@pytest.mark.parametrize("explained", [True, False])
-def test_what_a_recording_explained_is_forgotten(explained):
-    matcher = matcher_of(REFERENCE)
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_what_a_confirmed_recording_explained_is_forgotten(confirmed):
+    matcher, arbiter, recording = beside(*([Cue.ON_PACE] if confirmed else []))
     chroma = performance(4, 60, player=1)
-    assert matcher.feed(chroma[:600], muted=True) == []
-    after = matcher.feed(chroma[600:700], explained=explained) + matcher.finish(0.0)
-    assert [one.phase for one in after] == ([] if explained else ["started", "ended"])
+    assert matcher.feed(chroma[:600]) == []
+    arbiter.advance(recording, Cue.LOST, 25.0, 25.0)
+    after = matcher.feed(chroma[600:700]) + matcher.finish(0.0)
+    assert [one.phase for one in after] == ([] if confirmed else ["started", "ended"])
 
 
 def test_a_gap_ends_a_version_and_time_goes_on():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from codes import bins_at, flipped, query_along, random_codes, reference_of
 
-from stream_match.match.objections import Objections, reads_both_ways
+from stream_match.match.recording.claim_check import ClaimCheck, reads_both_ways
 from stream_match.match.recording.scoring import Scorer
+from stream_match.match.tracking.arbiter import Arbiter
 
 LOOP, TIMES = 40, 6
 HEAD = LOOP * (TIMES // 2) + 20.0
@@ -28,7 +29,7 @@ def fits_elsewhere(reference, query, head=HEAD):
     candidate = best[0][0]
     assert candidate.track == 0
     assert abs((candidate.position - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
-    return Objections(reference, 8.0).fits_elsewhere(query, candidate)
+    return ClaimCheck(reference, 8.0, Arbiter()).fits_elsewhere(query, candidate)
 
 
 def test_a_loop_under_something_else_fits_elsewhere(reference, loop):

@@ -1,0 +1,298 @@
+"""Claims recordings, and follows each along its line through its track until it is lost."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stream_match.events import MatchFacts
+from stream_match.index.port import CataloguePort
+from stream_match.index.tracks import GONE, Numbers
+from stream_match.match import tuning
+from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
+from stream_match.match.recording.following import Follower
+from stream_match.match.recording.place_search import PlaceSearch
+from stream_match.match.recording.query import Query
+from stream_match.match.recording.recording_match import Clock, EndedMatch, Readings, RecordingMatch
+from stream_match.match.tracking.alive import Presence
+from stream_match.match.tracking.arbiter import Arbiter
+from stream_match.match.tracking.calibration import Calibration
+from stream_match.match.tracking.lifecycle import Cue, State
+from stream_match.match.tracking.rejection import Rejection
+from stream_match.match.tracking.report import Teller, Told
+from stream_match.match.tracking.tempo import TempoTrack
+from stream_match.match.tracking.trace import TracedCandidate
+
+_NEVER = Told(0.0, 0.0)
+
+
+class AlignmentTracker:
+    """Starts, follows and ends the matches of the recording lane.
+
+    Parameters
+    ----------
+    catalogue : CataloguePort
+    threshold : float
+        Score from which a match is claimed.
+    arbiter : Arbiter
+    """
+
+    def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:
+        self._threshold = threshold
+        self._arbiter = arbiter
+        self._teller = Teller(arbiter, Calibration.recordings())
+        self._know(catalogue)
+        self._spans = self._reader.spans
+        self._matches: list[RecordingMatch] = []
+        self._ended: list[EndedMatch] = []
+        self._rejections: list[Rejection | None] = []
+
+    def _know(self, catalogue: CataloguePort) -> None:
+        self._catalogue = catalogue
+        self._reader = catalogue.lines
+        self._readings = Readings(catalogue)
+        self._check = ClaimCheck(catalogue, self._threshold, self._arbiter)
+        self._places = PlaceSearch(catalogue)
+        self._follower = Follower(catalogue, self._places)
+
+    def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: Clock) -> list[MatchFacts]:
+        """Go on with another snapshot; end the matches of tracks that it does not have."""
+        gone = [match for match in self._going() if numbers[match.best.track] == GONE]
+        facts = [self._end(match, Cue.REMOVED, clock) for match in gone]
+        going = (match.renumbered(numbers) for match in self._going())
+        self._matches = [match for match in going if match is not None]
+        self._know(catalogue)
+        return facts
+
+    @property
+    def followed(self) -> bool:
+        """True while a match goes on that is surely the recording, and agrees now as it has before."""
+        return any(
+            match.steady and self._arbiter.life(match.match_id).state is State.CONFIRMED
+            for match in self._going()
+        )
+
+    def settled_tracks(self) -> set[int]:
+        """Return the tracks that going matches explain."""
+        return {track for match in self._going() for track in match.tracks}
+
+    def _going(self) -> list[RecordingMatch]:
+        """Return the matches that go on here: those that the version lane took over do not."""
+        return [match for match in self._matches if self._arbiter.follows("recording", match.match_id)]
+
+    def _others(self, match: RecordingMatch) -> list[RecordingMatch]:
+        return [other for other in self._going() if other.match_id != match.match_id]
+
+    def follow(self, query: Query, candidates: Sequence[Candidate], clock: Clock) -> list[MatchFacts]:
+        """Look along the lines of the going matches; tell updates and ends."""
+        now_s, facts = clock.stream_s(query.now), []
+        self._arbiter.hear(now_s)
+        self._matches = self._going()
+        for number, match in enumerate(self._matches):
+            others = self._others(match)
+            seen = match if match.presence.missing else self._reconsidered(match, candidates, query)
+            seen = self._follower.seen(seen, others, query, clock)
+            if seen.presence.missing:
+                seen = self._found_again(seen, others, candidates, query, now_s)
+            if seen.presence.lost:
+                facts.append(self._end(seen, Cue.LOST, clock))
+            else:
+                seen = self._placed_again(seen, query)
+                seen, told = self._told_again(seen, clock)
+                facts += told
+            self._matches[number] = seen
+        self._matches = self._going()
+        since_s = now_s - tuning.LONGEST_WINDOW_S
+        self._ended = [match for match in self._ended if clock.stream_s(match.now) > since_s]
+        return facts
+
+    def start(self, query: Query, candidates: Sequence[Candidate], clock: Clock) -> list[MatchFacts]:
+        """Claim the candidates that reach the threshold and sound now, best first."""
+        facts: list[MatchFacts] = []
+        self._rejections = []
+        for candidate in candidates:
+            going, placed = self._going(), candidate
+            rejection = self._check.rejection(query, candidate, going, self._ended)
+            if rejection is None:
+                head = self._places.best(query.newest(candidate.window_positions), candidate.line)
+                placed = replace(candidate, position=head)
+                rejection = self._check.rejection_here(query, placed, self._ended)
+            self._rejections.append(rejection)
+            if rejection is None:
+                runner_up = self._runner_up(query, candidates, candidate)
+                facts.append(self._claim(query, placed, runner_up, clock))
+                self._matches = [self._beside_others(match, query, clock) for match in self._going()]
+        return facts
+
+    def _beside_others(self, match: RecordingMatch, query: Query, clock: Clock) -> RecordingMatch:
+        """Return a match; if it lacks correlation, it is judged anew beside all that is known by now."""
+        if not match.presence.missing:
+            return match
+        return self._follower.heard_beside(match, self._others(match), query, clock)
+
+    def end_all(self, query: Query, clock: Clock) -> list[MatchFacts]:
+        """End every match, as at the end of the stream or at a gap; place it by all that was heard of it."""
+        placed = (m if m.presence.missing else self._placed_at_last(m, query) for m in self._going())
+        facts = [self._end(match, Cue.FINISHED, clock) for match in placed]
+        self._matches, self._ended = [], []
+        self._arbiter.forget()
+        return facts
+
+    def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
+        """Return a candidate in the form of a match that would start now."""
+        match, started_s = self._new(query, candidate, None, clock)
+        return self._teller.describe(State.PLAYING, started_s, self._readings.of(match, clock))
+
+    def traced(
+        self, query: Query, candidates: Sequence[Candidate], clock: Clock
+    ) -> tuple[TracedCandidate, ...]:
+        """Return how the candidates stood that `start` was last given."""
+        return tuple(
+            TracedCandidate(self.describe(query, candidate, clock), rejection)
+            for candidate, rejection in zip(candidates, self._rejections, strict=True)
+        )
+
+    def _claim(
+        self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock
+    ) -> MatchFacts:
+        track_id = self._catalogue.tracks[candidate.track].id
+        performed = self._arbiter.was_performed(track_id) and not is_no_performance(candidate, self._spans)
+        match, started_s = self._new(query, candidate, runner_up, clock)
+        cue = Cue.CLAIMED_OFF_PACE if performed else Cue.CLAIMED
+        reading = self._readings.of(match, clock)
+        facts = self._teller.begin(cue, started_s, reading)
+        tempo, told = TempoTrack(off_pace=performed), Told.by(reading)
+        self._matches.append(replace(match, match_id=facts.match_id, tempo=tempo, told=told))
+        return facts
+
+    def _end(self, match: RecordingMatch, cue: Cue, clock: Clock) -> MatchFacts:
+        self._ended.append(self._readings.ended(match))
+        return self._teller.tell(match.match_id, cue, self._readings.of(match, clock))
+
+    def _runner_up(
+        self, query: Query, candidates: Sequence[Candidate], winner: Candidate
+    ) -> Candidate | None:
+        """Return the best candidate of another sound that sounds now; what has just ended does not."""
+        explained = {winner.track, *(track for track, _ in winner.same)} | self.settled_tracks()
+        others = (c for c in candidates if c.track not in explained and self._check.sounds(query, c))
+        return next(others, None)
+
+    def _new(
+        self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock
+    ) -> tuple[RecordingMatch, float]:
+        """Make a match of a candidate; find out when it began."""
+        similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
+        support = np.cumsum(similarity - tuning.AGREES * candidate.correlation)
+        # What an earlier match of the track was told to have heard is not heard twice.
+        track_id, now_s = self._catalogue.tracks[candidate.track].id, clock.stream_s(query.now)
+        earlier = [match for match in self._ended if match.track_id == track_id]
+        unheard_s = min((now_s - match.heard_s for match in earlier), default=math.inf)
+        unheard = math.ceil(min(unheard_s / clock.code_s, len(support)))
+        began = int(support[: max(1, unheard)].argmax())
+        # Where the first code that agrees is the first of all, there was nothing else to hear before.
+        from_the_first = began == len(similarity) - 1 and query.now - began < 1
+        agreed_s = clock.stream_s(query.now - began)
+        heard_of_it = 1.0 if from_the_first else tuning.HEARD_AT_START
+        started_s = agreed_s - heard_of_it * min(clock.span_s, agreed_s - clock.begin_s)
+        match = RecordingMatch(
+            match_id="",
+            best=candidate,
+            position=candidate.position,
+            speed=candidate.speed,
+            shift=candidate.shift,
+            now=query.now,
+            began=query.now - began,
+            here_since=query.now - began,
+            place_again=query.now,
+            presence=Presence(now_s),
+            tempo=TempoTrack(),
+            level=candidate.correlation,
+            correlation=candidate.correlation,
+            coverage=float((similarity[: began + 1] > tuning.AGREES * candidate.correlation).mean()),
+            runner_up=runner_up,
+            told=_NEVER,
+        )
+        return match, max(clock.begin_s, started_s)
+
+    def _placed_again(self, match: RecordingMatch, query: Query) -> RecordingMatch:
+        """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
+        if query.now < match.place_again:
+            return match
+        age = query.now - match.here_since
+        wait = max(age, float(self._spans.positions(tuning.NEWEST_S)))
+        match, line = replace(match, place_again=query.now + wait), match.line_at(query.now)
+        head = self._places.best(query.newest(max(1, int(age))), line)
+        if head == line.head[0]:
+            return match
+        return replace(match.at(head, line), now=query.now, tempo=match.tempo.from_here())
+
+    def _placed_at_last(self, match: RecordingMatch, query: Query) -> RecordingMatch:
+        """Look for a match by all that was heard of it, or as long ago as is still at hand."""
+        heard = query.now - (match.began if query.now - match.began <= query.positions else match.here_since)
+        line = match.line_at(query.now)
+        return match.at(self._places.best(query.newest(max(1, int(heard))), line), line)
+
+    def _reconsidered(
+        self, match: RecordingMatch, candidates: Sequence[Candidate], query: Query
+    ) -> RecordingMatch:
+        """Take in what the votes say of the match's track by now.
+
+        On its line, more evidence makes it surer. At another place that explains clearly better what was
+        heard, the match moves there: a passage that recurs is told from its repeats by what comes before
+        and after it.
+        """
+        here = [c for c in candidates if c.track == match.best.track]
+        if not here:
+            return match
+        rival, line = max(here, key=lambda candidate: candidate.rank_score), match.line_at(query.now)
+        if self._places.is_same(rival.position, line):
+            surer = rival.score > match.best.score
+            return replace(match, best=rival, shift=rival.shift) if surer else match
+        if self._follower.pauses(match, float(line.head[0])):
+            return match
+        if self._places.is_better(query.newest(rival.window_positions), rival.line, line):
+            return match.moved(rival, query.now, self._spans)
+        return match
+
+    def _found_again(
+        self,
+        match: RecordingMatch,
+        others: Sequence[RecordingMatch],
+        candidates: Sequence[Candidate],
+        query: Query,
+        now_s: float,
+    ) -> RecordingMatch:
+        """Return a match that lacks correlation on the line of a candidate that could be claimed, if any.
+
+        Its track may have jumped, if the candidate could be claimed on what was heard since. On its own line,
+        it is believed once it is lost: its speed was misjudged then. But what begins anew in a silence of its
+        track is another playing of it.
+        """
+        line = match.line_at(query.now)
+        pauses = self._follower.pauses(match, float(line.head[0]))
+        lacking_since = query.now - (now_s - match.presence.heard_s) / self._spans.code_s
+        for candidate in candidates:
+            if candidate.track != match.best.track:
+                continue
+            if self._check.goes_on(float(line.head[0]), candidate):
+                believed = match.presence.lost
+            else:
+                since = self._check.score_since(lacking_since, query, candidate)
+                believed = not pauses and since >= self._threshold
+            if believed and self._check.is_claimable(query, candidate, others):
+                moved = match.moved(candidate, query.now, self._spans)
+                best = candidate if candidate.score > match.best.score else moved.best
+                return replace(moved, best=best, presence=Presence(now_s), level=candidate.correlation)
+        return match
+
+    def _told_again(self, match: RecordingMatch, clock: Clock) -> tuple[RecordingMatch, list[MatchFacts]]:
+        """Let the tempo of a match decide what it is; tell it again if that or its place has changed."""
+        reading, facts = self._readings.of(match, clock), None
+        if match.tempo.off_pace or match.tempo.on_pace:
+            cue = Cue.OFF_PACE if match.tempo.off_pace else Cue.ON_PACE
+            facts = self._teller.advance(match.match_id, cue, reading)
+        if facts is None and match.told.is_due_again(reading, tuning.UPDATE_S, tuning.CORRECTION_S):
+            facts = self._teller.advance(match.match_id, Cue.CORRECTED, reading)
+        return (match, []) if facts is None else (replace(match, told=Told.by(reading)), [facts])

@@ -1,0 +1,116 @@
+"""What is told of a match, and when it is told again."""
+
+from dataclasses import dataclass, replace
+
+from stream_match.events import Evidence, MatchFacts, Track
+from stream_match.match.tracking.arbiter import Arbiter, Life
+from stream_match.match.tracking.calibration import Calibration
+from stream_match.match.tracking.lifecycle import Cue, Phase, State
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a lane knows of a match at a moment.
+
+    Parameters
+    ----------
+    stream_s : float
+        The moment, in stream time.
+    reference_s : float
+        The place in the reference that sounds then.
+    ended_s : float
+        Stream time at which the match ended, should it be over.
+    speed, semitones, score : float
+    track : Track
+    evidence : Evidence
+    """
+
+    stream_s: float
+    reference_s: float
+    ended_s: float
+    speed: float
+    semitones: float
+    score: float
+    track: Track
+    evidence: Evidence
+
+
+class Teller:
+    """Tells what happens to the matches of a lane.
+
+    Parameters
+    ----------
+    arbiter : Arbiter
+    calibration : Calibration
+        Of the lane's scores.
+    """
+
+    def __init__(self, arbiter: Arbiter, calibration: Calibration) -> None:
+        self._arbiter = arbiter
+        self._calibration = calibration
+
+    def begin(self, cue: Cue, started_s: float, reading: Reading) -> MatchFacts:
+        """Tell that the lane claims a match: that it starts, or goes on from the other lane."""
+        life, phase = self._arbiter.begin(cue, reading.track.id, started_s)
+        return self._facts(life, phase, reading)
+
+    def advance(self, match_id: str, cue: Cue, reading: Reading) -> MatchFacts | None:
+        """Give a cue to a match; tell what follows, if anything does."""
+        before = self._arbiter.life(match_id)
+        ended_s = max(reading.ended_s, before.started_s)
+        after, phase = self._arbiter.advance(match_id, cue, reading.stream_s, ended_s)
+        return None if phase is None else self._facts(after, phase, replace(reading, ended_s=ended_s))
+
+    def tell(self, match_id: str, cue: Cue, reading: Reading) -> MatchFacts:
+        """Tell what follows from a cue of which something always follows."""
+        facts = self.advance(match_id, cue, reading)
+        assert facts is not None
+        return facts
+
+    def describe(self, state: State, started_s: float, reading: Reading) -> MatchFacts:
+        """Return a candidate in the form of a match that would start now."""
+        return self._facts(Life("0", reading.track.id, state, started_s), "started", reading)
+
+    def _facts(self, life: Life, phase: Phase, reading: Reading) -> MatchFacts:
+        return MatchFacts(
+            phase=phase,
+            match_id=life.match_id,
+            stream_s=reading.stream_s,
+            started_s=life.started_s,
+            ended_s=reading.ended_s if phase == "ended" else None,
+            track=reading.track,
+            kind=life.state.kind,
+            reference_s=reading.reference_s,
+            speed=reading.speed,
+            semitones=reading.semitones,
+            score=reading.score,
+            confidence=self._calibration.confidence(reading.score),
+            false_alarms_per_hour=self._calibration.false_alarms_per_hour(reading.score),
+            evidence=reading.evidence,
+        )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was told of a match last.
+
+    Parameters
+    ----------
+    stream_s : float
+    offset_s : float
+        Reference time less stream time.
+    """
+
+    stream_s: float
+    offset_s: float
+
+    @classmethod
+    def by(cls, reading: Reading) -> "Told":
+        """Return what is known once a reading was told."""
+        return cls(reading.stream_s, reading.reference_s - reading.stream_s)
+
+    def is_due_again(self, reading: Reading, after_s: float, correction_s: float) -> bool:
+        """Return whether a match is to be told again: it was not for so long, or its place was corrected."""
+        since_s = reading.stream_s - self.stream_s
+        moved_s = abs(reading.reference_s - reading.stream_s - self.offset_s)
+        return since_s >= after_s or moved_s - abs(reading.speed - 1) * since_s > correction_s

@@ -1,0 +1,44 @@
+"""The best candidates that were never claimed: what a stream held perhaps."""
+
+from collections.abc import Callable, Iterable
+
+from stream_match.events import MatchFacts
+from stream_match.index.tracks import GONE, Numbers, renumbered
+
+_REMEMBERED = 64
+"""Tracks that are kept."""
+
+
+class Unclaimed:
+    """Keeps the best candidate of each track, until the track is claimed."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[float, float, MatchFacts]] = {}
+        self._claimed: set[int] = set()
+
+    def claim(self, tracks: Iterable[int]) -> None:
+        """Forget tracks for good."""
+        self._claimed.update(tracks)
+        for track in self._claimed & self._kept.keys():
+            del self._kept[track]
+
+    def offer(self, track: int, score: float, rank_score: float, describe: Callable[[], MatchFacts]) -> None:
+        """Keep the best score of a track, and how the candidate of the best rank score is described."""
+        if track in self._claimed:
+            return
+        best, rank, facts = self._kept.get(track, (score, rank_score, None))
+        if facts is None or rank_score > rank:
+            rank, facts = rank_score, describe()
+        self._kept[track] = max(best, score), rank, facts
+        if len(self._kept) > _REMEMBERED:
+            del self._kept[min(self._kept, key=lambda one: self._kept[one][0])]
+
+    def renumber(self, numbers: Numbers) -> None:
+        """Go on with other numbers of tracks."""
+        self._kept = renumbered(self._kept, numbers)
+        self._claimed = {int(numbers[track]) for track in self._claimed if numbers[track] != GONE}
+
+    def best_first(self) -> list[MatchFacts]:
+        """Return what is kept, best first."""
+        ranked = sorted(self._kept.values(), key=lambda kept: -kept[0])
+        return [facts.model_copy(update={"score": round(score, 3)}) for score, _, facts in ranked]
