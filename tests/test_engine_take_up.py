@@ -255,7 +255,7 @@ def test_what_was_removed_and_is_back_begins_no_sooner_than_it_ended(away_s, ver
 def test_the_version_lane_hears_that_a_recording_that_was_removed_is_over():
     recogniser, y = Recogniser(BOTH_LANES, MatchSettings()), cut(PIECES["p3"], 3, 20)
     recogniser.feed(y[: 14 * RATE_HZ])
-    arbiter = recogniser._recordings._tracker._arbiter
+    arbiter = recogniser._arbiter
     assert arbiter.sounds(State.CONFIRMED)
     assert arbiter.explained_s == 0
     recogniser.take_up(WITHOUT)

@@ -32,10 +32,10 @@ class Recogniser:
     ) -> None:
         self._settings = catalogue.settings.listening()
         self._catalogue = catalogue
-        arbiter = Arbiter()
-        self._recordings = RecordingLane(catalogue, settings, arbiter, observe)
+        self._arbiter = Arbiter()
+        self._recordings = RecordingLane(catalogue, settings, self._arbiter, observe)
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
-        self._versions = VersionLane(harmony, tracks, settings, arbiter, observe) if harmony else None
+        self._versions = VersionLane(harmony, tracks, settings, self._arbiter, observe) if harmony else None
         self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
@@ -94,7 +94,9 @@ class Recogniser:
         # Nothing ends before both lanes have decided: at the last moment, too, each must know of the other.
         facts += self._recordings.flush() + (self._versions.flush() if self._versions else [])
         facts += self._recordings.finish(next_begin_s)
-        return facts + (self._versions.finish(next_begin_s) if self._versions else [])
+        facts += self._versions.finish(next_begin_s) if self._versions else []
+        self._arbiter.forget()
+        return facts
 
     def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue.

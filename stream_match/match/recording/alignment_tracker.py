@@ -21,11 +21,9 @@ from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
 from stream_match.match.tracking.rejection import Rejection
-from stream_match.match.tracking.report import Teller, Told
+from stream_match.match.tracking.report import NEVER, Teller, Told
 from stream_match.match.tracking.tempo import TempoTrack
 from stream_match.match.tracking.trace import TracedCandidate
-
-_NEVER = Told(0.0, 0.0)
 
 
 class AlignmentTracker:
@@ -137,7 +135,6 @@ class AlignmentTracker:
         placed = (m if m.presence.missing else self._placed_at_last(m, query) for m in self._going())
         facts = [self._end(match, Cue.FINISHED, clock) for match in placed]
         self._matches, self._ended = [], []
-        self._arbiter.forget()
         return facts
 
     def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
@@ -212,7 +209,7 @@ class AlignmentTracker:
             correlation=candidate.correlation,
             coverage=float((similarity[: began + 1] > tuning.AGREES * candidate.correlation).mean()),
             runner_up=runner_up,
-            told=_NEVER,
+            told=NEVER,
         )
         return match, max(clock.begin_s, started_s)
 

@@ -6,7 +6,7 @@ from stream_match.match import tuning
 
 
 def least_correlation(level: float) -> float:
-    """Return the correlation midway between a match that sounds and one that is over.
+    """Return the correlation below which a match lacks some: between one that sounds and one that is over.
 
     Parameters
     ----------

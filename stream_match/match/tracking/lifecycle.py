@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Literal, NamedTuple
 
 Lane = Literal["recording", "version"]
+Kind = Literal["recording", "version"]
 Phase = Literal["started", "updated", "ended"]
 
 
@@ -22,7 +23,7 @@ class State(Enum):
         return "version" if self is State.VERSION else "recording"
 
     @property
-    def kind(self) -> Lane:
+    def kind(self) -> Kind:
         """What it is told as."""
         return "version" if self in (State.PERFORMED, State.VERSION) else "recording"
 

@@ -114,3 +114,7 @@ class Told:
         since_s = reading.stream_s - self.stream_s
         moved_s = abs(reading.reference_s - reading.stream_s - self.offset_s)
         return since_s >= after_s or moved_s - abs(reading.speed - 1) * since_s > correction_s
+
+
+NEVER = Told(0.0, 0.0)
+"""Of a match of which nothing was told yet."""

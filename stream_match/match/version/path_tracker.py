@@ -14,7 +14,7 @@ from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
 from stream_match.match.tracking.rejection import Rejection
-from stream_match.match.tracking.report import Teller, Told
+from stream_match.match.tracking.report import NEVER, Teller, Told
 from stream_match.match.tracking.trace import TracedCandidate
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path import VersionCandidate
@@ -184,7 +184,7 @@ class PathTracker:
             speed=_followed(best),
             now=now,
             presence=Presence(stream_s),
-            told=Told(0.0, 0.0),
+            told=NEVER,
             runner_up=runner_up,
         )
         return match, max(clock.begin_s, began_s)
