@@ -4,7 +4,7 @@ from stream_match.config import FeatureSettings
 from stream_match.events import Track
 from stream_match.explain.watch import History, Watch
 from stream_match.identify import Finding, Identification
-from stream_match.match.tracking.rejection import Rejection
+from stream_match.match.tracking.trace import Rejection
 
 _SENTENCES: dict[Rejection, str] = {
     "score": "its score reached {score:.1f} at best, and a claim needs {threshold:.1f}",

@@ -1,13 +1,12 @@
 """Both match lanes on one feature pass, and the arbiter between them."""
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.config import LISTENING_DENSITY, MatchSettings
 from stream_match.errors import ParameterError
 from stream_match.events import MatchFacts
 from stream_match.features.rolling import CHROMA, RollingFeatures
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import CataloguePort, Float32
 from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.recording_lane import RecordingLane, decision_frames
 from stream_match.match.tracking.arbiter import Arbiter
@@ -36,14 +35,17 @@ class Recogniser:
         self._recordings = RecordingLane(catalogue, settings, self._arbiter, observe)
         harmony, tracks = catalogue.harmony, catalogue.tracks.named
         self._versions = VersionLane(harmony, tracks, settings, self._arbiter, observe) if harmony else None
-        self._unheard: list[npt.NDArray[np.float32]]
         self._begin()
 
-    def feed(self, y: npt.NDArray[np.float32]) -> list[MatchFacts]:
+    def _begin(self) -> None:
+        self._features = RollingFeatures(self._settings, shifts_semitones())
+        self._frames = self._samples = 0
+        self._unheard: list[Float32] = [np.empty(0, np.float32)]
+
+    def feed(self, y: Float32) -> list[MatchFacts]:
         """Take samples and return what they decide.
 
-        Nothing is computed before a lane has something to decide: of a few samples, features cost many times
-        as much.
+        Nothing is computed before a lane has something to decide: features of few samples are dear.
 
         Parameters
         ----------
@@ -62,10 +64,9 @@ class Recogniser:
         return (self._frames + wait - 1) * settings.hop_samples + settings.n_fft_samples
 
     def _hear(self) -> list[MatchFacts]:
-        """Let the lanes hear what has come in.
+        """Let the lanes hear what has come in, in portions on a fixed grid.
 
-        They are fed in portions on a fixed grid, so that each hears of what the other one decides at the same
-        frame however the audio is cut.
+        So each hears of what the other one decides at the same frame however the audio is cut.
         """
         frames = self._features.feed(np.concatenate(self._unheard))
         self._unheard = [np.empty(0, np.float32)]
@@ -99,17 +100,7 @@ class Recogniser:
         return facts
 
     def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
-        """Go on with another snapshot of the catalogue.
-
-        Parameters
-        ----------
-        catalogue : CataloguePort
-            With the same settings.
-
-        Returns
-        -------
-        list of MatchFacts
-            The ends of matches whose tracks are not in it.
+        """Go on with another snapshot of the catalogue; end matches whose tracks are not in it.
 
         Raises
         ------
@@ -131,9 +122,3 @@ class Recogniser:
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
-
-    def _begin(self) -> None:
-        self._features = RollingFeatures(self._settings, shifts_semitones())
-        self._frames = 0
-        self._samples = 0
-        self._unheard = [np.empty(0, np.float32)]

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import MatchFacts
@@ -14,24 +13,18 @@ from stream_match.features.learnt import music_moments
 from stream_match.features.rolling import SHAPE
 from stream_match.features.smoothing import RunningMean
 from stream_match.index.coding import Embeddings, stacked_chroma
-from stream_match.index.lines import Words, as_words
-from stream_match.index.port import CataloguePort
+from stream_match.index.lines import as_words
+from stream_match.index.port import CataloguePort, Float32, Words
 from stream_match.index.spans import Spans
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import Query, shifts_semitones
-from stream_match.match.recording.recording_match import Clock
+from stream_match.match.recording.query import Clock, Query, shifts_semitones
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
-from stream_match.match.tracking.trace import Observer, Trace
-from stream_match.match.tracking.unclaimed import Unclaimed
-
-Float32 = npt.NDArray[np.float32]
-
-_REMEMBERED_AT_ONCE = 3
+from stream_match.match.tracking.trace import Observer, Trace, Unclaimed
 
 
 def decision_frames(listening: FeatureSettings) -> int:
@@ -63,9 +56,8 @@ class RecordingLane:
     ) -> None:
         self._catalogue = catalogue
         self._observe = observe
-        self._features = catalogue.settings.listening()
-        self._spans = Spans.of(catalogue.settings)
-        listening = self._features
+        self._features = listening = catalogue.settings.listening()
+        self._longest = Spans.of(listening).positions(tuning.LONGEST_WINDOW_S) * listening.code_stride_frames
         stacked = min(listening.first_past_frames, (listening.n_steps - 1) * listening.delay_frames)
         self._means = RunningMean(listening.smooth_frames, 1 + listening.first_past_frames - stacked)
         self._shapes = MemoryStack(listening.n_steps, listening.delay_frames, stacked)
@@ -77,10 +69,27 @@ class RecordingLane:
         threshold = Calibration.recordings().score_for(settings.max_false_alarms_per_hour)
         self._tracker = AlignmentTracker(catalogue, threshold, arbiter)
         self._unclaimed = Unclaimed()
-        self._decision_frames = decision_frames(self._features)
-        self._waiting: Embeddings
-        self._sounded = False
+        self._decision_frames = decision_frames(listening)
         self._begin(0.0)
+
+    def _begin(self, begin_s: float) -> None:
+        """Start with an empty history."""
+        settings, n_shifts = self._features, len(shifts_semitones())
+        for history in (self._means, self._shapes, self._chromas, self._proposals):
+            history.reset()
+        self._sounded = self._asks = False
+        self._now = -1
+        self._waiting = Embeddings(
+            np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
+            np.empty((0, N_CHROMA * settings.n_steps), np.float32),
+        )
+        self._forget_codes()
+        self._clock = Clock.of(settings, begin_s)
+
+    def _forget_codes(self) -> None:
+        n_words = -(-self._features.n_bits // 64)
+        self._words: Words = np.empty((len(shifts_semitones()), 0, n_words), np.uint64)
+        self._audible = np.empty(0, np.bool_)
 
     def feed(self, frames: Float32) -> list[MatchFacts]:
         """Take feature frames and return what they decide.
@@ -97,37 +106,6 @@ class RecordingLane:
             self._waiting = self._waiting[self._decision_frames :]
         return facts
 
-    def _embedded(self, means: Float32) -> Embeddings:
-        """Return the embeddings of the next means; what was not heard before the first sound is guessed."""
-        settings = self._features
-        shapes, chroma = means[:, SHAPE], stacked_chroma(means)
-        if not self._sounded:
-            audible = chroma.any(axis=1)
-            self._sounded = bool(audible.any())
-            silent = int(audible.argmax()) if self._sounded else len(means)
-            shapes[:silent] = chroma[:silent] = np.nan
-        held = hold(self._chromas.feed(chroma), settings.n_steps, self._fewest_steps)
-        return Embeddings(self._by_shift(self._shapes.feed(shapes)), held)
-
-    def _by_shift(self, stacked: Float32) -> Float32:
-        """Return the embeddings of stacked shapes, for each shift.
-
-        Parameters
-        ----------
-        stacked : np.ndarray [shape=(n, n_steps * n_shifts * shape_coefficients), dtype=float32]
-            Newest step first.
-
-        Returns
-        -------
-        np.ndarray [shape=(n, n_shifts, shape_coefficients * n_steps), dtype=float32]
-        """
-        settings, n_shifts = self._features, len(shifts_semitones())
-        steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
-        each = settings.n_steps * settings.shape_coefficients
-        rows = steps.swapaxes(1, 2).reshape(-1, each)
-        step_s = settings.delay_frames * settings.frame_s
-        return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
-
     def flush(self) -> list[MatchFacts]:
         """Decide on what is left of a stretch of unbroken audio."""
         waiting, self._waiting = self._waiting, self._waiting[:0]
@@ -141,8 +119,7 @@ class RecordingLane:
         next_begin_s : float
             Stream time at which the next stretch begins.
         """
-        facts = self.flush()
-        facts += self._tracker.end_all(self._query(), self._clock)
+        facts = self.flush() + self._tracker.end_all(self._query())
         self._begin(next_begin_s)
         return facts
 
@@ -166,75 +143,67 @@ class RecordingLane:
         self._catalogue = catalogue
         return facts
 
-    def _forget_codes(self) -> None:
-        settings, n_shifts = self._features, len(shifts_semitones())
-        self._words: Words = np.empty((n_shifts, 0, -(-settings.n_bits // 64)), np.uint64)
-        self._audible = np.empty(0, np.bool_)
-
-    def _begin(self, begin_s: float) -> None:
-        """Start with an empty history."""
+    def _embedded(self, means: Float32) -> Embeddings:
+        """Return the embeddings of the next means; what was not heard before the first sound is guessed."""
         settings = self._features
-        self._means.reset()
-        self._shapes.reset()
-        self._chromas.reset()
-        self._proposals.reset()
-        self._sounded = False
-        self._now = -1
-        self._asks = False
-        n_shifts = len(shifts_semitones())
-        self._waiting = Embeddings(
-            np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
-            np.empty((0, N_CHROMA * settings.n_steps), np.float32),
-        )
-        self._forget_codes()
-        self._clock = Clock(settings.code_s, settings.span_s, settings.first_span_s, begin_s)
+        shapes, chroma = means[:, SHAPE], stacked_chroma(means)
+        if not self._sounded:
+            audible = chroma.any(axis=1)
+            self._sounded = bool(audible.any())
+            silent = int(audible.argmax()) if self._sounded else len(means)
+            shapes[:silent] = chroma[:silent] = np.nan
+        held = hold(self._chromas.feed(chroma), settings.n_steps, self._fewest_steps)
+        return Embeddings(self._by_shift(self._shapes.feed(shapes)), held)
+
+    def _by_shift(self, stacked: Float32) -> Float32:
+        """Return the embeddings of stacked shapes, newest step first, for each shift.
+
+        From [shape=(n, n_steps * n_shifts * shape_coefficients)] to
+        [shape=(n, n_shifts, shape_coefficients * n_steps)].
+        """
+        settings, n_shifts = self._features, len(shifts_semitones())
+        steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
+        each = settings.n_steps * settings.shape_coefficients
+        rows = steps.swapaxes(1, 2).reshape(-1, each)
+        step_s = settings.delay_frames * settings.frame_s
+        return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
 
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""
-        planes, audible = self._catalogue.planes, rows.audible()
+        planes, audible, n_shifts = self._catalogue.planes, rows.audible(), len(shifts_semitones())
         codes = planes.shape.codes(rows.shape.reshape(-1, rows.shape.shape[2]))
-        words = as_words(codes).reshape(len(rows), len(shifts_semitones()), -1).swapaxes(0, 1)
-        codes = codes.reshape(len(rows), len(shifts_semitones()), -1)
+        words = as_words(codes).reshape(len(rows), n_shifts, -1).swapaxes(0, 1)
+        codes = codes.reshape(len(rows), n_shifts, -1)
         chroma_codes = planes.chroma.codes(rows.chroma)
         times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
         self._now += len(rows)
-        longest = self._spans.positions(tuning.LONGEST_WINDOW_S) * self._features.code_stride_frames
-        self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, :longest]
-        self._audible = np.concatenate([audible[::-1], self._audible])[:longest]
+        self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, : self._longest]
+        self._audible = np.concatenate([audible[::-1], self._audible])[: self._longest]
         # While a recording is followed, what it is need not be found out again and again.
         self._asks = not (self._asks and self._tracker.followed)
         if self._asks:
             self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
-        return self._decide() if self._asks else self._follow()
-
-    def _follow(self) -> list[MatchFacts]:
-        """Follow what sounds, without looking for anything else."""
         query = self._query()
         if query.positions == 0:
             return []
-        return self._tracker.follow(query, [], self._clock)
+        return self._decide(query) if self._asks else self._tracker.follow(query, [])
 
-    def _decide(self) -> list[MatchFacts]:
+    def _decide(self, query: Query) -> list[MatchFacts]:
         """Follow what sounds, and claim what is new."""
-        query = self._query()
-        if query.positions == 0:
-            return []
         forward, backward = self._proposals.bins(self._now)
-        settled = self._tracker.settled_tracks()
-        candidates, _ = self._scorer.rank(query, forward, backward, settled)
-        facts = self._tracker.follow(query, candidates, self._clock)
-        facts += self._tracker.start(query, candidates, self._clock)
+        candidates = self._scorer.rank(query, forward, backward, self._tracker.settled_tracks())
+        facts = self._tracker.follow(query, candidates) + self._tracker.start(query, candidates)
         self._unclaimed.claim(self._tracker.settled_tracks())
-        for one in candidates[:_REMEMBERED_AT_ONCE]:
-            describe = partial(self._tracker.describe, query, one, self._clock)
+        for one in candidates[: tuning.CANDIDATES // 2]:
+            describe = partial(self._tracker.describe, query, one)
             self._unclaimed.offer(one.track, one.score, one.rank_score, describe)
         if self._observe is not None:
-            traced = self._tracker.traced(query, candidates, self._clock)
+            traced = self._tracker.traced(query, candidates)
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
-            self._observe(Trace("recording", self._clock.stream_s(query.now), traced, query, named))
+            self._observe(Trace("recording", query.now_s, traced, query, named))
         return facts
 
     def _query(self) -> Query:
         """Return what was heard last."""
         stride = self._features.code_stride_frames
-        return Query(self._words, self._audible, self._now / stride, stride, self._spans)
+        return Query(self._words, self._audible, self._now / stride, stride, self._clock)

@@ -3,26 +3,23 @@
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts, Track
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import CoarseChroma
 from stream_match.index.harmony import Harmony, require_step
+from stream_match.index.port import Float32
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
-from stream_match.match.tracking.trace import Observer, Trace
-from stream_match.match.tracking.unclaimed import Unclaimed
+from stream_match.match.tracking.trace import Observer, Trace, Unclaimed
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import VersionScorer, longest_s
-from stream_match.match.version.version_match import Clock
-
-Float32 = npt.NDArray[np.float32]
+from stream_match.match.version.version_match import Clock, Moment
 
 
 class VersionLane:
@@ -60,12 +57,15 @@ class VersionLane:
         self._tracker = PathTracker(tracks, threshold, arbiter)
         self._forgot_s = 0.0
         self._unclaimed = Unclaimed()
-        self._clock: Clock
-        self._query: Float32
-        self._now: int
-        self._looked: int
-        self._n_frames: int
         self._begin(0.0)
+
+    def _begin(self, begin_s: float) -> None:
+        """Start with an empty history."""
+        self._coarse = CoarseChroma(self._settings)
+        self._query = np.zeros((steps_in(longest_s()), N_CHROMA), np.float32)
+        self._now = self._looked = -1
+        self._n_frames = 0
+        self._clock = Clock(self._settings, begin_s)
 
     def feed(self, chroma: Float32) -> list[MatchFacts]:
         """Take chroma frames and return what they decide.
@@ -86,21 +86,17 @@ class VersionLane:
         for step in self._coarse.feed(chroma):
             self._now += 1
             self._query = np.concatenate([step[np.newaxis], self._query[:-1]])
-            stream_s = self._clock.heard_at(self._now)
             if self._arbiter.sounds(State.CONFIRMED):
-                facts += self._tracker.end(Cue.EXPLAINED, stream_s, self._clock)
-            muted = self._arbiter.sounds(State.PLAYING, State.CONFIRMED)
-            if muted and self._tracker.track is None:
+                facts += self._tracker.end(Cue.EXPLAINED, self._moment())
+            if self._muted and self._tracker.track is None:
                 self._looked = self._now
             elif self._now - self._looked >= steps_in(tuning.VERSION_DECISION_S):
-                facts += self._look(stream_s, muted=muted)
+                facts += self._look(self._moment())
         return facts
 
     def flush(self) -> list[MatchFacts]:
         """Decide on what is left of a stretch of unbroken audio."""
-        muted = self._arbiter.sounds(State.PLAYING, State.CONFIRMED)
-        left = self._now > self._looked
-        return self._look(self._clock.heard_s(self._n_frames), muted=muted) if left else []
+        return self._look(self._last_moment()) if self._now > self._looked else []
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
         """End the stretch of unbroken audio: decide on what is left, end what sounds, forget.
@@ -110,15 +106,13 @@ class VersionLane:
         next_begin_s : float
             Stream time at which the next stretch begins.
         """
-        facts = self.flush()
-        facts += self._tracker.end(Cue.FINISHED, self._clock.heard_s(self._n_frames), self._clock)
+        facts = self.flush() + self._tracker.end(Cue.FINISHED, self._last_moment())
         self._begin(next_begin_s)
         return facts
 
     def take_up(self, harmony: Harmony, tracks: tuple[Track, ...], numbers: Numbers) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue; end what sounds if its track is gone."""
-        stream_s = self._clock.heard_at(self._now)
-        facts = self._tracker.take_up(tracks, numbers, stream_s, self._clock)
+        facts = self._tracker.take_up(tracks, numbers, self._moment())
         self._unclaimed.renumber(numbers)
         self._harmony = harmony
         self._scorer = VersionScorer(harmony)
@@ -128,31 +122,33 @@ class VersionLane:
         """Return the best candidates that were never claimed, best first."""
         return self._unclaimed.best_first()
 
-    def _begin(self, begin_s: float) -> None:
-        """Start with an empty history."""
-        self._coarse = CoarseChroma(self._settings)
-        self._query = np.zeros((steps_in(longest_s()), N_CHROMA), np.float32)
-        self._now = -1
-        self._looked = -1
-        self._n_frames = 0
-        self._clock = Clock(self._settings, begin_s)
+    @property
+    def _muted(self) -> bool:
+        """Whether what may be a recording sounds."""
+        return self._arbiter.sounds(State.PLAYING, State.CONFIRMED)
 
-    def _look(self, stream_s: float, *, muted: bool = False) -> list[MatchFacts]:
+    def _moment(self) -> Moment:
+        return Moment(self._now, self._clock.heard_at(self._now), self._clock)
+
+    def _last_moment(self) -> Moment:
+        """Return the moment up to which all frames have heard, those that make no step yet included."""
+        return Moment(self._now, self._clock.heard_s(self._n_frames), self._clock)
+
+    def _look(self, moment: Moment) -> list[MatchFacts]:
         """Search for what was heard last, then decide."""
         self._looked = self._now
-        sounding = self._tracker.track
-        lines = self._tracker.line(self._now)
+        sounding, lines = self._tracker.track, self._tracker.line(self._now)
         if np.count_nonzero(self._query.any(axis=1)) >= steps_in(tuning.VERSION_HEARD_S):
             lines = self._harmony.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
         candidates = self._scorer.rank(self._query, lines, keep)
-        facts = self._tracker.decide(candidates, self._now, stream_s, self._clock, muted=muted)
+        facts = self._tracker.decide(candidates, moment, muted=self._muted)
         if self._tracker.track is not None:
             self._unclaimed.claim([self._tracker.track])
         for one in candidates:
-            describe = partial(self._tracker.describe, one, self._now, stream_s, self._clock)
+            describe = partial(self._tracker.describe, one, moment)
             self._unclaimed.offer(one.track, one.score, one.score, describe)
         if self._observe is not None:
-            traced = self._tracker.traced(candidates, self._now, stream_s, self._clock)
-            self._observe(Trace("version", stream_s, traced))
+            traced = self._tracker.traced(candidates, moment)
+            self._observe(Trace("version", moment.stream_s, traced))
         return facts

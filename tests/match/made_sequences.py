@@ -16,20 +16,18 @@ from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.projection import Projection
 from stream_match.index.segment import build_segment
-from stream_match.index.spans import STANDARD
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.background_scores import BackgroundScores
 from stream_match.match.recording.candidate import Candidate
-from stream_match.match.recording.query import Query
-from stream_match.match.recording.recording_match import Clock
+from stream_match.match.recording.query import Clock, Query
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.lifecycle import State
 from stream_match.match.version.dtw import steps_in
-from stream_match.match.version.path import VersionCandidate
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import longest_s
 from stream_match.match.version.version_match import Clock as VersionClock
+from stream_match.match.version.version_match import Moment, VersionCandidate
 
 SETTINGS = FeatureSettings(chroma_bits=256)
 LISTENING = SETTINGS.listening()
@@ -183,7 +181,7 @@ class RecordingWorld:
         self.catalogue = catalogue_of_tracks(tracks)
         self.arbiter = WatchedArbiter()
         self.tracker = AlignmentTracker(self.catalogue, threshold, self.arbiter)
-        self.clock = Clock(CODE_S, SPAN_S, FIRST_SPAN_S, 0.0)
+        self.clock = Clock.of(SETTINGS)
         self.rejections = []
 
     def hear(self, stretches, also=(), between=None):
@@ -206,19 +204,19 @@ class RecordingWorld:
         for end in range(2 * STRIDE, len(words) + 1, 2 * STRIDE):
             newest = slice(max(0, end - longest), end)
             now = (end - 1) / STRIDE
-            query = Query(words[None, newest][:, ::-1], audible[newest][::-1], now, STRIDE, STANDARD)
-            now_s = self.clock.stream_s(now)
+            query = Query(words[None, newest][:, ::-1], audible[newest][::-1], now, STRIDE, self.clock)
+            now_s = query.now_s
             if between is not None:
                 between(now_s)
             found = sorted({*played(stretches, now_s), *((track, shift, 1.0) for track, shift in also)})
             candidates = [self.candidate(query, now_s, *one) for one in found]
             candidates.sort(key=lambda one: -one.score)
-            facts += self.tracker.follow(query, candidates, self.clock)
-            facts += self.tracker.start(query, candidates, self.clock)
-            traced = self.tracker.traced(query, candidates, self.clock)
+            facts += self.tracker.follow(query, candidates)
+            facts += self.tracker.start(query, candidates)
+            traced = self.tracker.traced(query, candidates)
             self.rejections += [(one.facts.track.id, one.rejection) for one in traced]
             REJECTED.update(("recording", one.rejection) for one in traced)
-        return facts + self.tracker.end_all(query, self.clock)
+        return facts + self.tracker.end_all(query)
 
     def candidate(self, query, now_s, track, offset_s, speed):
         """A line through a track, scored over the window in which it stands out most."""
@@ -279,14 +277,18 @@ class VersionWorld:
     def now_s(self):
         return self.clock.heard_at(self.now)
 
+    @property
+    def moment(self):
+        return Moment(self.now, self.now_s, self.clock)
+
     def hear(self, seconds, *candidates, muted=False):
         """Decide for some seconds on the same candidates, which go on; tell what is said."""
         facts = []
         for _ in range(round(seconds / self.clock.step_s / steps_in(tuning.VERSION_DECISION_S))):
             self.now += steps_in(tuning.VERSION_DECISION_S)
             ranked = sorted((self.at_now(one) for one in candidates), key=lambda one: -one.score)
-            facts += self.tracker.decide(ranked, self.now, self.now_s, self.clock, muted=muted)
-            traced = self.tracker.traced(ranked, self.now, self.now_s, self.clock)
+            facts += self.tracker.decide(ranked, self.moment, muted=muted)
+            traced = self.tracker.traced(ranked, self.moment)
             self.rejections += [(one.facts.track.id, one.rejection) for one in traced]
             REJECTED.update(("version", one.rejection) for one in traced)
         return facts
@@ -295,7 +297,7 @@ class VersionWorld:
         return replace(candidate, steps=candidate.steps + self.now)
 
     def end(self, cue):
-        return self.tracker.end(cue, self.now_s, self.clock)
+        return self.tracker.end(cue, self.moment)
 
 
 def path(name, score=12.0, *, correlation=0.6, newest=None, recent=4.0, ahead_s=0.0, key=0, speed=1.0):

@@ -5,8 +5,7 @@ import pytest
 
 from stream_match.match.recording.background_scores import BackgroundPlaces, fisher_z, levelled_share
 
-WINDOWS = np.array([6, 24])
-EVIDENCE = WINDOWS / 1.0
+EVIDENCE = np.array([6.0, 24.0])
 
 
 def places_of(at_a_shift, levelled, *, n_of_a_kind=20):
@@ -16,11 +15,17 @@ def places_of(at_a_shift, levelled, *, n_of_a_kind=20):
     found = 0.3 + 0.1 * rng.standard_normal((len(shift), 2)) + np.array([0, at_a_shift, 0])[shift][:, None]
     correlation = np.tanh(found / np.sqrt(EVIDENCE)).astype(np.float32)
     forward = np.arange(len(shift)) % 2 == 0
-    return BackgroundPlaces(WINDOWS, EVIDENCE, correlation, np.arange(len(shift)), shift, forward, levelled)
+    return BackgroundPlaces(EVIDENCE, correlation, np.arange(len(shift)), shift, forward, levelled)
 
 
-def spread(places_of, **kinds):
-    return places_of.without(np.zeros(60, np.bool_), **kinds).deviation * np.sqrt(EVIDENCE)
+def mean_and_deviation(places, n, shifted=False):
+    """Those of all of n places."""
+    mean, deviation = places.spreads(np.zeros((1, n), np.bool_), np.array([shifted]))
+    return mean[0], deviation[0]
+
+
+def spread(places, **kinds):
+    return mean_and_deviation(places, 60, **kinds)[1] * np.sqrt(EVIDENCE)
 
 
 def test_kinds_that_lie_apart_do_not_widen_the_spread_of_a_large_catalogue():
@@ -49,8 +54,7 @@ def test_what_is_no_better_at_a_shift_stays(at_a_shift):
 def test_of_too_few_nothing_is_known():
     places = places_of(0.4, 1.0, n_of_a_kind=6)
     as_found = places_of(0.4, 0.0, n_of_a_kind=6)
-    nothing = np.zeros(18, np.bool_)
-    assert np.array_equal(places.without(nothing).deviation, as_found.without(nothing).deviation)
+    assert np.array_equal(mean_and_deviation(places, 18), mean_and_deviation(as_found, 18))
 
 
 def test_lines_are_levelled_by_lines_and_decoys_by_decoys():
@@ -58,8 +62,8 @@ def test_lines_are_levelled_by_lines_and_decoys_by_decoys():
     forward = np.arange(40) % 2 == 0
     # Lines are better than decoys, at a shift as at none: nothing is to be taken off.
     correlation = np.tile(np.where(forward, 0.2, 0.1)[:, np.newaxis], 2).astype(np.float32)
-    places = BackgroundPlaces(WINDOWS, EVIDENCE, correlation, np.arange(40), shift, forward, 1.0)
-    mean = places.without(np.zeros(40, np.bool_)).mean
+    places = BackgroundPlaces(EVIDENCE, correlation, np.arange(40), shift, forward, 1.0)
+    mean, _ = mean_and_deviation(places, 40)
     assert mean == pytest.approx(
         (20 * fisher_z([0.1, 0.1]) + 20 * fisher_z([0.2, 0.2]) + 0.5 / np.sqrt(EVIDENCE)) / 41
     )

@@ -26,7 +26,7 @@ def reference(loop):
 
 def fits_elsewhere(reference, query, head=HEAD):
     best = Scorer(reference).rank(query, bins_at(reference, [head]), bins_at(reference, [], seed=1), set())
-    candidate = best[0][0]
+    candidate = best[0]
     assert candidate.track == 0
     assert abs((candidate.position - head + LOOP / 2) % LOOP - LOOP / 2) <= 1
     return ClaimCheck(reference, 8.0, Arbiter()).fits_elsewhere(query, candidate)
@@ -61,6 +61,6 @@ def test_what_changes_slowly_must_be_heard_for_longer(positions, both_ways):
     tracks = reference_of([np.concatenate(slow), *(random_codes(300, number) for number in range(30))])
     query = query_along(tracks, 200.0, positions=positions, wrong=0.1)
     best = Scorer(tracks).rank(query, bins_at(tracks, [200.0]), bins_at(tracks, [], seed=1), set())
-    candidate = best[0][0]
+    candidate = best[0]
     assert (candidate.track, candidate.score > 9) == (0, True)
     assert reads_both_ways(tracks.lines, query, candidate) == both_ways

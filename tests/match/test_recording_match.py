@@ -9,7 +9,6 @@ import pytest
 from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.recording.recording_match import RecordingMatch
 from stream_match.match.tracking.alive import Presence
-from stream_match.match.tracking.report import Told
 from stream_match.match.tracking.tempo import TempoTrack
 
 
@@ -26,7 +25,6 @@ def match_at(shift_semitones, speed, position=500.0, now=1000.0):
         shift=shifts_semitones().index(shift_semitones),
         presence=Presence(0.0),
         tempo=TempoTrack(),
-        told=Told(0.0, 0.0),
         **moments,
         **numbers,
     )

@@ -158,7 +158,7 @@ def test_scores_are_less_by_the_bias():
     bins = OffsetBins(np.arange(16), 0 * ones, heads * stride, ones.astype(np.float32), ones, ones)
     none = bins[np.empty(0, np.int64)]
     plain, strict = (
-        Scorer(replace(catalogue, score_bias=by)).rank(query, bins, none, set())[0] for by in (0.0, 1.25)
+        Scorer(replace(catalogue, score_bias=by)).rank(query, bins, none, set()) for by in (0.0, 1.25)
     )
     assert (strict[0].track, strict[0].position) == (plain[0].track, plain[0].position)
     assert plain[0].track == 3

@@ -7,7 +7,7 @@ from made_sequences import REJECTED, WatchedArbiter
 from tracking_scenarios import SCENARIOS
 
 from stream_match.match.tracking.lifecycle import TRANSITIONS, Cue, State, transition
-from stream_match.match.tracking.rejection import REASONS, Rejection
+from stream_match.match.tracking.trace import REASONS, Rejection
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from stream_match.match.recording.place_search import PlaceSearch
 from stream_match.match.recording.query import Query
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import share_left
-from stream_match.match.tracking.report import Reading, Told
+from stream_match.match.tracking.report import Reading
 from stream_match.match.tracking.tempo import TempoTrack
 from stream_match.match.version.dtw import steps_in
 
@@ -25,7 +25,7 @@ WINDOWS = np.array([6, 12, 24, 48])
 
 def query(positions=48):
     frames = positions * 8
-    return Query(np.zeros((1, frames, 4), np.uint64), np.ones(frames, bool), 1000.0, 8, STANDARD)
+    return Query(np.zeros((1, frames, 4), np.uint64), np.ones(frames, bool), 1000.0, 8)
 
 
 def candidate(correlation, window=24, score=20.0, position=500.0):
@@ -60,9 +60,10 @@ def elsewhere(there, alike, score=20.0):
 
 
 def better(gain, positions):
-    catalogue = SimpleNamespace(lines=reader(peak=[0.5 + gain, 0.5], mean=[0.5, 0.5]))
     lines = Lines.single(0, 500.0, 1.0, 0)
-    return PlaceSearch(catalogue).is_better(query(positions), lines, lines)
+    return PlaceSearch(reader(peak=[0.5 + gain, 0.5], mean=[0.5, 0.5])).is_better(
+        query(positions), lines, lines
+    )
 
 
 def walked(seconds, speed, stray_s=0.0, off_pace=False):
@@ -79,8 +80,11 @@ def after(missing_s):
 
 
 def told_again(since_s, moved_s):
-    reading = Reading(since_s, since_s + moved_s, 0.0, 1.0, 0.0, 9.0, None, None)
-    return Told(0.0, 0.0).is_due_again(reading, tuning.UPDATE_S, tuning.CORRECTION_S)
+    told, now = (
+        Reading(at_s, at_s + away_s, 0.0, 1.0, 0.0, 9.0, None, None)
+        for at_s, away_s in ((0.0, 0.0), (since_s, moved_s))
+    )
+    return now.is_due_after(told, tuning.UPDATE_S, tuning.CORRECTION_S)
 
 
 def scenario(name):

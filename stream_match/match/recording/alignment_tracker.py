@@ -7,23 +7,22 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import CataloguePort, Float64
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match import tuning
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
 from stream_match.match.recording.following import Follower
 from stream_match.match.recording.place_search import PlaceSearch
-from stream_match.match.recording.query import Query
-from stream_match.match.recording.recording_match import Clock, EndedMatch, Readings, RecordingMatch
+from stream_match.match.recording.query import Clock, Query
+from stream_match.match.recording.recording_match import RecordingMatch
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
-from stream_match.match.tracking.rejection import Rejection
-from stream_match.match.tracking.report import NEVER, Teller, Told
+from stream_match.match.tracking.report import Teller
 from stream_match.match.tracking.tempo import TempoTrack
-from stream_match.match.tracking.trace import TracedCandidate
+from stream_match.match.tracking.trace import Rejection, TracedCandidate
 
 
 class AlignmentTracker:
@@ -44,23 +43,25 @@ class AlignmentTracker:
         self._know(catalogue)
         self._spans = self._reader.spans
         self._matches: list[RecordingMatch] = []
-        self._ended: list[EndedMatch] = []
+        self._ended: list[RecordingMatch] = []
         self._rejections: list[Rejection | None] = []
 
     def _know(self, catalogue: CataloguePort) -> None:
-        self._catalogue = catalogue
+        self._tracks = catalogue.tracks
         self._reader = catalogue.lines
-        self._readings = Readings(catalogue)
         self._check = ClaimCheck(catalogue, self._threshold, self._arbiter)
-        self._places = PlaceSearch(catalogue)
+        self._places = PlaceSearch(self._reader)
         self._follower = Follower(catalogue, self._places)
 
     def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: Clock) -> list[MatchFacts]:
         """Go on with another snapshot; end the matches of tracks that it does not have."""
         gone = [match for match in self._going() if numbers[match.best.track] == GONE]
-        facts = [self._end(match, Cue.REMOVED, clock) for match in gone]
-        going = (match.renumbered(numbers) for match in self._going())
-        self._matches = [match for match in going if match is not None]
+        facts = [one for match in gone for one in self._end(match, Cue.REMOVED, clock)]
+        going, ended = (
+            [new for match in matches if (new := match.renumbered(numbers)) is not None]
+            for matches in (self._going(), self._ended)
+        )
+        self._matches, self._ended = going, ended
         self._know(catalogue)
         return facts
 
@@ -74,39 +75,31 @@ class AlignmentTracker:
 
     def settled_tracks(self) -> set[int]:
         """Return the tracks that going matches explain."""
-        return {track for match in self._going() for track in match.tracks}
+        return {track for match in self._going() for track in match.best.tracks}
 
-    def _going(self) -> list[RecordingMatch]:
-        """Return the matches that go on here: those that the version lane took over do not."""
-        return [match for match in self._matches if self._arbiter.follows("recording", match.match_id)]
-
-    def _others(self, match: RecordingMatch) -> list[RecordingMatch]:
-        return [other for other in self._going() if other.match_id != match.match_id]
-
-    def follow(self, query: Query, candidates: Sequence[Candidate], clock: Clock) -> list[MatchFacts]:
+    def follow(self, query: Query, candidates: Sequence[Candidate]) -> list[MatchFacts]:
         """Look along the lines of the going matches; tell updates and ends."""
-        now_s, facts = clock.stream_s(query.now), []
-        self._arbiter.hear(now_s)
+        facts: list[MatchFacts] = []
+        self._arbiter.hear(query.now_s)
         self._matches = self._going()
         for number, match in enumerate(self._matches):
             others = self._others(match)
             seen = match if match.presence.missing else self._reconsidered(match, candidates, query)
-            seen = self._follower.seen(seen, others, query, clock)
+            seen = self._follower.seen(seen, others, query)
             if seen.presence.missing:
-                seen = self._found_again(seen, others, candidates, query, now_s)
+                seen = self._found_again(seen, others, candidates, query)
             if seen.presence.lost:
-                facts.append(self._end(seen, Cue.LOST, clock))
+                facts += self._end(seen, Cue.LOST, query.clock)
             else:
-                seen = self._placed_again(seen, query)
-                seen, told = self._told_again(seen, clock)
+                seen, told = self._told_again(self._placed_again(seen, query), query.clock)
                 facts += told
             self._matches[number] = seen
         self._matches = self._going()
-        since_s = now_s - tuning.LONGEST_WINDOW_S
-        self._ended = [match for match in self._ended if clock.stream_s(match.now) > since_s]
+        since_s = query.now_s - tuning.LONGEST_WINDOW_S
+        self._ended = [match for match in self._ended if query.clock.stream_s(match.now) > since_s]
         return facts
 
-    def start(self, query: Query, candidates: Sequence[Candidate], clock: Clock) -> list[MatchFacts]:
+    def start(self, query: Query, candidates: Sequence[Candidate]) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         self._rejections = []
@@ -119,79 +112,75 @@ class AlignmentTracker:
                 rejection = self._check.rejection_here(query, placed, self._ended)
             self._rejections.append(rejection)
             if rejection is None:
-                runner_up = self._runner_up(query, candidates, candidate)
-                facts.append(self._claim(query, placed, runner_up, clock))
-                self._matches = [self._beside_others(match, query, clock) for match in self._going()]
+                facts.append(self._claim(query, placed, self._runner_up(query, candidates, candidate)))
+                self._matches = [self._beside_others(match, query) for match in self._going()]
         return facts
 
-    def _beside_others(self, match: RecordingMatch, query: Query, clock: Clock) -> RecordingMatch:
-        """Return a match; if it lacks correlation, it is judged anew beside all that is known by now."""
-        if not match.presence.missing:
-            return match
-        return self._follower.heard_beside(match, self._others(match), query, clock)
-
-    def end_all(self, query: Query, clock: Clock) -> list[MatchFacts]:
+    def end_all(self, query: Query) -> list[MatchFacts]:
         """End every match, as at the end of the stream or at a gap; place it by all that was heard of it."""
         placed = (m if m.presence.missing else self._placed_at_last(m, query) for m in self._going())
-        facts = [self._end(match, Cue.FINISHED, clock) for match in placed]
+        facts = [one for match in placed for one in self._end(match, Cue.FINISHED, query.clock)]
         self._matches, self._ended = [], []
         return facts
 
-    def describe(self, query: Query, candidate: Candidate, clock: Clock) -> MatchFacts:
+    def describe(self, query: Query, candidate: Candidate) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
-        match, started_s = self._new(query, candidate, None, clock)
-        return self._teller.describe(State.PLAYING, started_s, self._readings.of(match, clock))
+        match, started_s = self._new(query, candidate, None)
+        return self._teller.describe(State.PLAYING, started_s, match.reading(self._tracks, query.clock))
 
-    def traced(
-        self, query: Query, candidates: Sequence[Candidate], clock: Clock
-    ) -> tuple[TracedCandidate, ...]:
+    def traced(self, query: Query, candidates: Sequence[Candidate]) -> tuple[TracedCandidate, ...]:
         """Return how the candidates stood that `start` was last given."""
         return tuple(
-            TracedCandidate(self.describe(query, candidate, clock), rejection)
+            TracedCandidate(self.describe(query, candidate), rejection)
             for candidate, rejection in zip(candidates, self._rejections, strict=True)
         )
 
-    def _claim(
-        self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock
-    ) -> MatchFacts:
-        track_id = self._catalogue.tracks[candidate.track].id
-        performed = self._arbiter.was_performed(track_id) and not is_no_performance(candidate, self._spans)
-        match, started_s = self._new(query, candidate, runner_up, clock)
+    def _going(self) -> list[RecordingMatch]:
+        """Return the matches that go on here: those that the version lane took over do not."""
+        return [match for match in self._matches if self._arbiter.follows("recording", match.match_id)]
+
+    def _others(self, match: RecordingMatch) -> list[RecordingMatch]:
+        return [other for other in self._going() if other.match_id != match.match_id]
+
+    def _beside_others(self, match: RecordingMatch, query: Query) -> RecordingMatch:
+        """Return a match; if it lacks correlation, it is judged anew beside all that is known by now."""
+        lacks = match.presence.missing
+        return self._follower.heard_beside(match, self._others(match), query) if lacks else match
+
+    def _claim(self, query: Query, candidate: Candidate, runner_up: Candidate | None) -> MatchFacts:
+        performed = self._arbiter.was_performed(self._tracks[candidate.track].id)
+        performed = performed and not is_no_performance(candidate, self._spans)
+        match, started_s = self._new(query, candidate, runner_up)
         cue = Cue.CLAIMED_OFF_PACE if performed else Cue.CLAIMED
-        reading = self._readings.of(match, clock)
+        reading = match.reading(self._tracks, query.clock)
         facts = self._teller.begin(cue, started_s, reading)
-        tempo, told = TempoTrack(off_pace=performed), Told.by(reading)
-        self._matches.append(replace(match, match_id=facts.match_id, tempo=tempo, told=told))
+        tempo = TempoTrack(off_pace=performed)
+        self._matches.append(replace(match, match_id=facts.match_id, tempo=tempo, told=reading))
         return facts
 
-    def _end(self, match: RecordingMatch, cue: Cue, clock: Clock) -> MatchFacts:
-        self._ended.append(self._readings.ended(match))
-        return self._teller.tell(match.match_id, cue, self._readings.of(match, clock))
+    def _end(self, match: RecordingMatch, cue: Cue, clock: Clock) -> list[MatchFacts]:
+        self._ended.append(match)
+        return self._teller.advance(match.match_id, cue, match.reading(self._tracks, clock))
 
     def _runner_up(
         self, query: Query, candidates: Sequence[Candidate], winner: Candidate
     ) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""
-        explained = {winner.track, *(track for track, _ in winner.same)} | self.settled_tracks()
+        explained = winner.tracks | self.settled_tracks()
         others = (c for c in candidates if c.track not in explained and self._check.sounds(query, c))
         return next(others, None)
 
     def _new(
-        self, query: Query, candidate: Candidate, runner_up: Candidate | None, clock: Clock
+        self, query: Query, candidate: Candidate, runner_up: Candidate | None
     ) -> tuple[RecordingMatch, float]:
         """Make a match of a candidate; find out when it began."""
         similarity = self._reader.similarity(query.words, query.audible, candidate.line)[0]
-        support = np.cumsum(similarity - tuning.AGREES * candidate.correlation)
-        # What an earlier match of the track was told to have heard is not heard twice.
-        track_id, now_s = self._catalogue.tracks[candidate.track].id, clock.stream_s(query.now)
-        earlier = [match for match in self._ended if match.track_id == track_id]
-        unheard_s = min((now_s - match.heard_s for match in earlier), default=math.inf)
-        unheard = math.ceil(min(unheard_s / clock.code_s, len(support)))
-        began = int(support[: max(1, unheard)].argmax())
+        agreeing = tuning.AGREES * candidate.correlation
+        began = self._began(query, candidate.track, np.cumsum(similarity - agreeing))
         # Where the first code that agrees is the first of all, there was nothing else to hear before.
         from_the_first = began == len(similarity) - 1 and query.now - began < 1
-        agreed_s = clock.stream_s(query.now - began)
         heard_of_it = 1.0 if from_the_first else tuning.HEARD_AT_START
+        clock, agreed_s = query.clock, query.clock.stream_s(query.now - began)
         started_s = agreed_s - heard_of_it * min(clock.span_s, agreed_s - clock.begin_s)
         match = RecordingMatch(
             match_id="",
@@ -203,15 +192,21 @@ class AlignmentTracker:
             began=query.now - began,
             here_since=query.now - began,
             place_again=query.now,
-            presence=Presence(now_s),
+            presence=Presence(query.now_s),
             tempo=TempoTrack(),
             level=candidate.correlation,
             correlation=candidate.correlation,
-            coverage=float((similarity[: began + 1] > tuning.AGREES * candidate.correlation).mean()),
+            coverage=float((similarity[: began + 1] > agreeing).mean()),
             runner_up=runner_up,
-            told=NEVER,
         )
         return match, max(clock.begin_s, started_s)
+
+    def _began(self, query: Query, track: int, support: Float64) -> int:
+        """Return how many positions ago a track began to agree, after what an earlier match has heard."""
+        earlier = [match for match in self._ended if match.best.track == track]
+        unheard_s = min((query.now_s - match.presence.heard_s for match in earlier), default=math.inf)
+        unheard = math.ceil(min(unheard_s / self._spans.code_s, len(support)))
+        return int(support[: max(1, unheard)].argmax())
 
     def _placed_again(self, match: RecordingMatch, query: Query) -> RecordingMatch:
         """Look for a match in all of its track; again at twice the age, for more tells repeats apart."""
@@ -236,9 +231,8 @@ class AlignmentTracker:
     ) -> RecordingMatch:
         """Take in what the votes say of the match's track by now.
 
-        On its line, more evidence makes it surer. At another place that explains clearly better what was
-        heard, the match moves there: a passage that recurs is told from its repeats by what comes before
-        and after it.
+        On its line, more evidence makes it surer. It moves to another place that explains clearly better what
+        was heard: a passage that recurs is told from its repeats by what comes before and after it.
         """
         here = [c for c in candidates if c.track == match.best.track]
         if not here:
@@ -259,7 +253,6 @@ class AlignmentTracker:
         others: Sequence[RecordingMatch],
         candidates: Sequence[Candidate],
         query: Query,
-        now_s: float,
     ) -> RecordingMatch:
         """Return a match that lacks correlation on the line of a candidate that could be claimed, if any.
 
@@ -267,29 +260,31 @@ class AlignmentTracker:
         it is believed once it is lost: its speed was misjudged then. But what begins anew in a silence of its
         track is another playing of it.
         """
-        line = match.line_at(query.now)
-        pauses = self._follower.pauses(match, float(line.head[0]))
-        lacking_since = query.now - (now_s - match.presence.heard_s) / self._spans.code_s
+        position = match.position_at(query.now)
+        pauses = self._follower.pauses(match, position)
+        lacking_since = query.now - (query.now_s - match.presence.heard_s) / self._spans.code_s
         for candidate in candidates:
             if candidate.track != match.best.track:
                 continue
-            if self._check.goes_on(float(line.head[0]), candidate):
+            if self._check.goes_on(position, candidate):
                 believed = match.presence.lost
             else:
                 since = self._check.score_since(lacking_since, query, candidate)
                 believed = not pauses and since >= self._threshold
-            if believed and self._check.is_claimable(query, candidate, others):
+            if believed and self._check.rejection(query, candidate, others) is None:
                 moved = match.moved(candidate, query.now, self._spans)
                 best = candidate if candidate.score > match.best.score else moved.best
-                return replace(moved, best=best, presence=Presence(now_s), level=candidate.correlation)
+                presence = Presence(query.now_s)
+                return replace(moved, best=best, presence=presence, level=candidate.correlation)
         return match
 
     def _told_again(self, match: RecordingMatch, clock: Clock) -> tuple[RecordingMatch, list[MatchFacts]]:
         """Let the tempo of a match decide what it is; tell it again if that or its place has changed."""
-        reading, facts = self._readings.of(match, clock), None
+        reading, facts = match.reading(self._tracks, clock), []
+        assert match.told is not None
         if match.tempo.off_pace or match.tempo.on_pace:
             cue = Cue.OFF_PACE if match.tempo.off_pace else Cue.ON_PACE
             facts = self._teller.advance(match.match_id, cue, reading)
-        if facts is None and match.told.is_due_again(reading, tuning.UPDATE_S, tuning.CORRECTION_S):
+        if not facts and reading.is_due_after(match.told, tuning.UPDATE_S, tuning.CORRECTION_S):
             facts = self._teller.advance(match.match_id, Cue.CORRECTED, reading)
-        return (match, []) if facts is None else (replace(match, told=Told.by(reading)), [facts])
+        return (replace(match, told=reading) if facts else match), facts

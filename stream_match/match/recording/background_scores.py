@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.port import Bools, Float32, Float64, Int64
 from stream_match.match import tuning
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-_LARGEST = 0.98
-"""Correlations above are taken for this one: Fisher's z has no bound."""
 
 
 def decades(catalogue_h: float) -> float:
@@ -32,13 +25,14 @@ def levelled_share(catalogue_h: float) -> float:
 
 
 def fisher_z(correlation: npt.ArrayLike) -> Float32:
-    """Return Fisher's transformation of a correlation: from 0.8 to 0.9 is farther than from 0 to 0.1.
+    """Return Fisher's transformation of a correlation, bounded.
 
     References
     ----------
     Fisher, R. A. (1915), Frequency distribution of the values of the correlation coefficient.
     """
-    transformed: Float32 = np.arctanh(np.clip(correlation, -_LARGEST, _LARGEST)).astype(np.float32)
+    bounded = np.clip(correlation, -tuning.LARGEST_CORRELATION, tuning.LARGEST_CORRELATION)
+    transformed: Float32 = np.arctanh(bounded).astype(np.float32)
     return transformed
 
 
@@ -46,7 +40,7 @@ def fisher_z(correlation: npt.ArrayLike) -> Float32:
 class BackgroundScores:
     """Mean and deviation by window of the `fisher_z` that chance reaches at the moment."""
 
-    windows: npt.NDArray[np.int64]
+    windows: Int64
     mean: Float32
     deviation: Float32
 
@@ -74,15 +68,11 @@ class BackgroundPlaces:
 
     Parameters
     ----------
-    windows : np.ndarray [shape=(n_windows,), dtype=int64]
     evidence : np.ndarray [shape=(n_windows,), dtype=float64]
-        Positions of the default settings that say as much.
+        Length of each window, in positions of the default settings.
     correlation : np.ndarray [shape=(n, n_windows), dtype=float32]
-        Of each place, by window.
-    group : np.ndarray [shape=(n,), dtype=int64]
-        Independent group of each place; the best place of each counts.
-    shift : np.ndarray [shape=(n,), dtype=int64]
-        Number of the shift of each place.
+    group, shift : np.ndarray [shape=(n,), dtype=int64]
+        Independent group of each place, of which the best place counts, and number of its shift.
     forward : np.ndarray [shape=(n,), dtype=bool]
         Which places are no decoys.
     levelled : float, 0 to 1
@@ -91,7 +81,6 @@ class BackgroundPlaces:
 
     def __init__(
         self,
-        windows: Int64,
         evidence: Float64,
         correlation: Float32,
         group: Int64,
@@ -99,85 +88,52 @@ class BackgroundPlaces:
         forward: Bools,
         levelled: float,
     ) -> None:
-        self._windows = windows
         self._root = np.sqrt(evidence)
         z = fisher_z(correlation)
-        self._found = self._levelled = _Ordered(z, group)
+        self._found = self._levelled = _ordered(z, group)
         if levelled > 0:
             off = _better_at_a_shift(z, shift, forward, tuning.SHIFTED_BACKGROUND / self._root)
-            self._levelled = _Ordered(z - np.float32(levelled) * off, group)
-
-    def without(self, excluded: Bools, *, shifted: bool = False) -> BackgroundScores:
-        """Return the background scores of the places that are not excluded.
-
-        Parameters
-        ----------
-        excluded : np.ndarray [shape=(n,), dtype=bool]
-        shifted : bool
-            Whether the candidate was found at a shift.
-        """
-        mean, deviation = self.spreads(excluded[np.newaxis], np.array([shifted]))
-        return BackgroundScores(self._windows, mean[0], deviation[0])
+            self._levelled = _ordered(z - np.float32(levelled) * off, group)
 
     def spreads(self, excluded: Bools, shifted: Bools) -> tuple[Float32, Float32]:
-        """Return what `without` does, for several candidates at once.
+        """Return mean and deviation over the places that are not excluded, for several candidates.
 
         Parameters
         ----------
         excluded : np.ndarray [shape=(n_candidates, n), dtype=bool]
         shifted : np.ndarray [shape=(n_candidates,), dtype=bool]
+            Whether each candidate was found at a shift: then nothing is levelled.
 
         Returns
         -------
         mean, deviation : np.ndarray [shape=(n_candidates, n_windows), dtype=float32]
         """
-        if self._found is self._levelled:
-            return self._found.spreads(excluded, self._root)
-        mean = np.empty((len(excluded), len(self._windows)), np.float32)
+        mean = np.empty((len(excluded), len(self._root)), np.float32)
         deviation = np.empty_like(mean)
         for ordered, rows in ((self._levelled, ~shifted), (self._found, shifted)):
-            mean[rows], deviation[rows] = ordered.spreads(excluded[rows], self._root)
+            mean[rows], deviation[rows] = self._spread(*ordered, np.ascontiguousarray(excluded[rows]))
         return mean, deviation
 
-
-class _Ordered:
-    """Fisher's z of places [shape=(n, n_windows), dtype=float32], by group, best first over all windows."""
-
-    def __init__(self, z: Float32, group: Int64) -> None:
-        self._order = np.lexsort((-z.mean(axis=1), group))
-        self._z, self._group = z[self._order], group[self._order]
-
-    def spreads(self, excluded: Bools, root: Float64) -> tuple[Float32, Float32]:
-        """Return mean and deviation over the best place of each group, excluded places left out."""
+    def _spread(self, z: Float32, group: Int64, order: Int64, excluded: Bools) -> tuple[Float32, Float32]:
+        """Return mean and deviation over the best place of each group."""
         from stream_match.index.keyed_sums import spreads  # when matching begins, not when this is loaded
 
-        return spreads(
-            self._z,
-            self._group,
-            self._order,
-            np.ascontiguousarray(excluded),
-            tuning.BACKGROUND_MEAN / root,
-            (tuning.BACKGROUND_DEVIATION / root) ** 2,
-            tuning.PRIOR_GROUPS,
-            tuning.ENOUGH,
-        )
+        mean_before = tuning.BACKGROUND_MEAN / self._root
+        variance_before = (tuning.BACKGROUND_DEVIATION / self._root) ** 2
+        prior = tuning.PRIOR_GROUPS, tuning.ENOUGH
+        return spreads(z, group, order, excluded, mean_before, variance_before, *prior)
+
+
+def _ordered(z: Float32, group: Int64) -> tuple[Float32, Int64, Int64]:
+    """Return z and group of places by group, best first over all windows, and that order."""
+    order = np.lexsort((-z.mean(axis=1), group))
+    return z[order], group[order], order
 
 
 def _better_at_a_shift(z: Float32, shift: Int64, forward: Bools, allowed: Float64) -> Float32:
     """Return by how much the medians at a shift are above that of shift 0, beyond what is allowed.
 
-    Parameters
-    ----------
-    z : np.ndarray [shape=(n, n_windows), dtype=float32]
-    shift : np.ndarray [shape=(n,), dtype=int64]
-    forward : np.ndarray [shape=(n,), dtype=bool]
-        Lines and decoys are compared apart.
-    allowed : np.ndarray [shape=(n_windows,), dtype=float64]
-
-    Returns
-    -------
-    np.ndarray [shape=(n, n_windows), dtype=float32]
-        0 at shift 0.
+    Lines and decoys are compared apart. It is 0 at shift 0 [shape=(n, n_windows), dtype=float32].
     """
     better = np.zeros_like(z)
     kind = 2 * shift + forward

@@ -8,8 +8,10 @@ from stream_match.index.lines import Lines
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match.recording.background_scores import BackgroundScores
 
-TOLD_TWICE = 1.0
-"""Positions up to which a repeat of a place is that place itself: closer ones share a code."""
+
+def is_one_place(position: float, other: float) -> bool:
+    """Return whether a repeat of a place is that place itself: the two share a code."""
+    return abs(position - other) <= 1
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,6 @@ class Candidate:
     Parameters
     ----------
     track : int
-        Number of the track.
     position : float
         Reference position: the place in the track at the newest query frame.
     speed : float
@@ -34,8 +35,7 @@ class Candidate:
         Distance to the mean of the background scores, in their standard deviations.
     faiss_votes, lsh_votes : int
     same : tuple of (int, float)
-        Track and position of other places that hold the same sound: exact repeats, or the recording under
-        another name.
+        Track and position of other places of the same sound: repeats, or the recording under another name.
     background : BackgroundScores
         What it was scored against.
     """
@@ -57,10 +57,20 @@ class Candidate:
         """The line."""
         return Lines.single(self.track, self.position, self.speed, self.shift)
 
+    @property
+    def tracks(self) -> set[int]:
+        """Its track, and those that hold the same recording."""
+        return {self.track, *(track for track, _ in self.same)}
+
+    @property
+    def rank_score(self) -> float:
+        """Correlation weighed by its window: chance correlates less over longer ones."""
+        return self.correlation * float(np.sqrt(self.window_positions))
+
     def moved_to(self, position: float) -> "Candidate":
         """Return the same at another place of its track; a repeat that is there changes places with it."""
         same = tuple(
-            (track, self.position if track == self.track and abs(place - position) <= TOLD_TWICE else place)
+            (track, self.position if track == self.track and is_one_place(place, position) else place)
             for track, place in self.same
         )
         return replace(self, position=position, same=same)
@@ -71,8 +81,3 @@ class Candidate:
             return None
         same = tuple((int(numbers[track]), place) for track, place in self.same if numbers[track] != GONE)
         return replace(self, track=int(numbers[self.track]), same=same)
-
-    @property
-    def rank_score(self) -> float:
-        """Correlation weighed by its window: chance correlates less over longer ones."""
-        return self.correlation * float(np.sqrt(self.window_positions))

@@ -11,13 +11,12 @@ from stream_match.index.spans import Spans
 from stream_match.match import tuning
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Query, medium_window_s
-from stream_match.match.recording.recording_match import EndedMatch, RecordingMatch
+from stream_match.match.recording.recording_match import RecordingMatch
 from stream_match.match.recording.scoring import shift_loss
+from stream_match.match.recording.verification import offsets
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.explained import own_correlation
-from stream_match.match.tracking.rejection import Rejection
-
-_BACKWARD_STEPS = np.arange(-1, 1.0625, 0.0625, dtype=np.float32)
+from stream_match.match.tracking.trace import Rejection
 
 
 class ClaimCheck:
@@ -44,14 +43,14 @@ class ClaimCheck:
         query: Query,
         candidate: Candidate,
         going: Sequence[RecordingMatch],
-        ended: Sequence[EndedMatch],
+        ended: Sequence[RecordingMatch] = (),
     ) -> Rejection | None:
         """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
         if candidate.score < self._threshold:
             return "score"
         if reads_both_ways(self._reader, query, candidate):
             return "both ways"
-        if any(candidate.track in match.tracks for match in going):
+        if any(candidate.track in match.best.tracks for match in going):
             return "known"
         track_id = self._tracks[candidate.track].id
         if self._arbiter.is_version(track_id) and not is_no_performance(candidate, self._spans):
@@ -63,43 +62,24 @@ class ClaimCheck:
         return None
 
     def rejection_here(
-        self, query: Query, placed: Candidate, ended: Sequence[EndedMatch]
+        self, query: Query, placed: Candidate, ended: Sequence[RecordingMatch]
     ) -> Rejection | None:
         """Return why a candidate is not to be claimed at the place in its track where it agrees best."""
         if self._was_told(query, placed, ended):
             return "past"
         return "elsewhere" if self.fits_elsewhere(query, placed) else None
 
-    def is_claimable(self, query: Query, candidate: Candidate, going: Sequence[RecordingMatch]) -> bool:
-        """Return whether a candidate could be claimed if only some matches were known."""
-        if candidate.score < self._threshold or reads_both_ways(self._reader, query, candidate):
-            return False
-        explained = any(self._is_explained(query, candidate, match) for match in going)
-        return not explained and self.sounds(query, candidate)
-
     def sounds(self, query: Query, candidate: Candidate) -> bool:
         """Return whether the newest audio agrees too, not only what went before it."""
         newest = query.newest(self._spans.positions(tuning.NEWEST_S))
         correlation = self._reader.mean(newest.words, newest.audible, candidate.line)
         chance = candidate.background.level(tuning.SOUNDING_SCORE, newest.positions)
-        if query.newest(self._spans.positions(medium_window_s())).audible.mean() < 0.5:
+        lately = query.newest(self._spans.positions(medium_window_s())).audible
+        if 2 * np.count_nonzero(lately) < len(lately):
             # The background scores were found by what sounded before the silence.
             least = tuning.BACKGROUND_MEAN / math.sqrt(self._spans.evidence(newest.positions))
             chance = max(chance, least)
         return float(correlation[0]) > chance
-
-    def _is_explained(self, query: Query, candidate: Candidate, match: RecordingMatch) -> bool:
-        """Return whether a match that goes on explains so much that the rest would not be claimed."""
-        line = match.line_at(query.now)
-        if self._reader.likeness(candidate.line, line.unshifted())[0] > tuning.SAME_RECORDING:
-            return True
-        newest = query.newest(candidate.window_positions)
-        stretch, inside = self._reader.stretch(candidate.line, len(newest.audible))
-        alike = self._reader.mean(stretch, inside, line.unshifted())[0]
-        known = self._reader.mean(newest.words, newest.audible, line)[0]
-        own = own_correlation(candidate.correlation, known, alike)
-        explained = candidate.background.difference(candidate.correlation, own, newest.positions)
-        return bool(candidate.score - max(0.0, float(explained)) < self._threshold)
 
     def fits_elsewhere(self, query: Query, candidate: Candidate) -> bool:
         """Return whether other places of its track, which sound different, agree nearly as well.
@@ -121,16 +101,6 @@ class ClaimCheck:
         nearly = there > candidate.background.level(tuning.NEARLY * candidate.score, newest.positions)
         return bool((nearly & (alike < tuning.REPEAT) & (own > tuning.ELSEWHERE * candidate.score)).any())
 
-    def _was_told(self, query: Query, candidate: Candidate, ended: Sequence[EndedMatch]) -> bool:
-        """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
-        track_id = self._tracks[candidate.track].id
-        return any(
-            track_id in match.track_ids
-            and (track_id != match.track_id or self.goes_on(match.position_at(query.now), candidate))
-            and self.score_since(match.now, query, candidate) < self._threshold
-            for match in ended
-        )
-
     def goes_on(self, position: float, candidate: Candidate) -> bool:
         """Return whether a candidate lies on a line that would be at a position now."""
         return abs(candidate.position - position) <= self._spans.positions(2 * tuning.ONE_PLACE_S)
@@ -146,6 +116,28 @@ class ClaimCheck:
         lost = self._score_bias + float(shift_loss()[candidate.shift])
         return candidate.background.score(correlation, newest.positions) - lost
 
+    def _is_explained(self, query: Query, candidate: Candidate, match: RecordingMatch) -> bool:
+        """Return whether a match that goes on explains so much that the rest would not be claimed."""
+        line = match.line_at(query.now)
+        if self._reader.likeness(candidate.line, line.unshifted())[0] > tuning.SAME_RECORDING:
+            return True
+        newest = query.newest(candidate.window_positions)
+        stretch, inside = self._reader.stretch(candidate.line, len(newest.audible))
+        alike = self._reader.mean(stretch, inside, line.unshifted())[0]
+        known = self._reader.mean(newest.words, newest.audible, line)[0]
+        own = own_correlation(candidate.correlation, known, alike)
+        explained = candidate.background.difference(candidate.correlation, own, newest.positions)
+        return bool(candidate.score - max(0.0, float(explained)) < self._threshold)
+
+    def _was_told(self, query: Query, candidate: Candidate, ended: Sequence[RecordingMatch]) -> bool:
+        """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
+        return any(
+            candidate.track in match.best.tracks
+            and (candidate.track != match.best.track or self.goes_on(match.position_at(query.now), candidate))
+            and self.score_since(match.now, query, candidate) < self._threshold
+            for match in ended
+        )
+
 
 def reads_both_ways(reader: ReaderPort, query: Query, candidate: Candidate) -> bool:
     """Return whether it hardly matters which way the reference of a candidate runs, as with a steady tone.
@@ -154,8 +146,8 @@ def reads_both_ways(reader: ReaderPort, query: Query, candidate: Candidate) -> b
     """
     newest, line = query.newest(candidate.window_positions), candidate.line
     tail = line.head - line.speed * (newest.positions - 1)
-    offsets = _BACKWARD_STEPS * np.float32(reader.spans.positions(2 * tuning.ONE_PLACE_S))
-    lines = replace(line, head=tail, speed=-line.speed).fan(offsets, np.ones(1, np.float32))
+    about = offsets(2 * tuning.ONE_PLACE_S, tuning.OFFSET_STEP_S) * np.float32(reader.spans.scale)
+    lines = replace(line, head=tail, speed=-line.speed).fan(about, np.ones(1, np.float32))
     backward = float(reader.mean(newest.words, newest.audible, lines).max())
     soon = newest.positions < reader.spans.positions(2 * tuning.SHORTEST_WINDOW_S)
     left = 1 - (tuning.LOST_WHILE_HELD if soon else tuning.LOST)

@@ -5,19 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.index.lines import Lines
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import CataloguePort, Float32, Float64
 from stream_match.match import tuning
 from stream_match.match.recording.place_search import PlaceSearch
 from stream_match.match.recording.query import Query
-from stream_match.match.recording.recording_match import Clock, RecordingMatch
+from stream_match.match.recording.recording_match import RecordingMatch
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import correlation_of, cosine_of, own_correlation, share_left
-
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 
 
 class Follower:
@@ -36,9 +32,7 @@ class Follower:
         self._spans = self._reader.spans
         self._places = places
 
-    def seen(
-        self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query, clock: Clock
-    ) -> RecordingMatch:
+    def seen(self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query) -> RecordingMatch:
         """Return the match as it stands now."""
         since = math.ceil(query.now - match.here_since)
         shortest, longest = (self._spans.positions(s) for s in (2 * tuning.NEWEST_S, tuning.FOLLOWED_S))
@@ -54,43 +48,44 @@ class Follower:
             return ahead
         along, kept = similarity[best], lines[np.array([best])]
         own, least = self._beside(newest, along, kept, others), least_correlation(match.level)
-        heard = float(own[:fresh].mean())
-        presence = self._after(match.presence, ahead, newest, own[:fresh], 0, clock)
+        presence = self._after(match.presence, ahead, newest, own[:fresh], 0)
         seen = replace(ahead, presence=presence)
-        if max(heard, float(own[: self._spans.positions(tuning.NEWEST_S)].mean())) < least:
+        recently = self._spans.positions(tuning.NEWEST_S)
+        if max(float(own[:fresh].mean()), float(own[:recently].mean())) < least:
             return seen
-        return self._followed(seen, newest, along, kept, own, forgotten)
+        return self._followed(seen, newest, along, kept, own, max(0, forgotten))
 
     def heard_beside(
-        self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query, clock: Clock
+        self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query
     ) -> RecordingMatch:
         """Return a match that lacks correlation, judged anew now that others are known to sound."""
-        lacking = round((clock.stream_s(query.now) - match.presence.heard_s) / clock.code_s)
+        lacking = round((query.now_s - match.presence.heard_s) / self._spans.code_s)
         newest, line = query.newest(max(1, lacking)), match.line_at(query.now)
         along = self._reader.similarity(newest.words, newest.audible, line)[0]
         own, presence = self._beside(newest, along, line, others), replace(match.presence, missing=0.0)
         step = self._spans.positions(tuning.DECISION_S)
         for ago in range((len(own) // step - 1) * step, -1, -step):
-            presence = self._after(presence, match, newest, own[ago : ago + step], ago, clock)
+            presence = self._after(presence, match, newest, own[ago : ago + step], ago)
         return replace(match, presence=presence)
 
+    def pauses(self, match: RecordingMatch, position: float) -> bool:
+        """Return whether the track of a match is silent at a position, and goes on later."""
+        audible, head = self._catalogue.audible(match.best.track), round(position)
+        newest = audible[max(0, head + 1 - self._spans.positions(tuning.NEWEST_S)) : max(0, head + 1)]
+        return bool(2 * np.count_nonzero(newest) < len(newest) and audible[max(0, head + 1) :].any())
+
     def _after(
-        self,
-        presence: Presence,
-        match: RecordingMatch,
-        newest: Query,
-        own: Float64,
-        ago: int,
-        clock: Clock,
+        self, presence: Presence, match: RecordingMatch, newest: Query, own: Float64, ago: int
     ) -> Presence:
         """Return what a match lacks after some positions, the newest of which is so many ago."""
-        first, seconds = ago * newest.stride, len(own) * clock.code_s
+        first, seconds = ago * newest.stride, len(own) * self._spans.code_s
         if not newest.audible[first : first + len(own) * newest.stride].any():
             position = match.position - match.speed * ago
             return presence if self.pauses(match, position) else presence.after_silence(seconds)
-        spanned = newest.audible[first : first + round(clock.span_s / clock.code_s) * newest.stride]
-        now_s, least = clock.stream_s(newest.now - ago), least_correlation(match.level)
-        return presence.after_sound(now_s, seconds * float(spanned.mean()), float(own.mean()), least)
+        span = round(newest.clock.span_s / self._spans.code_s) * newest.stride
+        sounded_s = seconds * float(newest.audible[first : first + span].mean())
+        now_s, least = newest.clock.stream_s(newest.now - ago), least_correlation(match.level)
+        return presence.after_sound(now_s, sounded_s, float(own.mean()), least)
 
     def _beside(
         self, newest: Query, along: Float32, line: Lines, others: Sequence[RecordingMatch]
@@ -118,7 +113,7 @@ class Follower:
     ) -> RecordingMatch:
         """Return a match that was heard on a line close to its own, moved there."""
         # What cannot be compared any more, for it was coded otherwise, has agreed as it did.
-        before = max(0, forgotten) / (max(0, forgotten) + newest.positions)
+        before = forgotten / (forgotten + newest.positions)
         mean = float(similarity.mean()) * (1 - before) + seen.correlation * before
         head, code_s = float(line.head[0]), self._spans.code_s
         tempo = seen.tempo.followed_by(newest.now * code_s, head * code_s)
@@ -135,9 +130,3 @@ class Follower:
             coverage=float((similarity > tuning.AGREES * mean).mean()),
             steady=recent >= tuning.STEADY * mean,
         )
-
-    def pauses(self, match: RecordingMatch, position: float) -> bool:
-        """Return whether the track of a match is silent at a position, and goes on later."""
-        audible, head = self._catalogue.audible(match.best.track), round(position)
-        newest = audible[max(0, head + 1 - self._spans.positions(tuning.NEWEST_S)) : max(0, head + 1)]
-        return bool(2 * np.count_nonzero(newest) < len(newest) and audible[max(0, head + 1) :].any())

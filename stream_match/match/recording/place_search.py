@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from stream_match.index.lines import Lines
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import ReaderPort
 from stream_match.match import tuning
 from stream_match.match.recording.query import Query, medium_window_s
-from stream_match.match.recording.verification import offsets
+from stream_match.match.recording.verification import offsets, speed_step
 
 _SPEEDS = np.array([0, -1 / 3, 1 / 3, -1, 1], np.float32)
 """In steps of the speeds that are tried for candidates."""
@@ -19,27 +19,21 @@ class PlaceSearch:
 
     Parameters
     ----------
-    catalogue : CataloguePort
+    reader : ReaderPort
     """
 
-    def __init__(self, catalogue: CataloguePort) -> None:
-        self._reader = catalogue.lines
-        self._spans = self._reader.spans
-
-    @property
-    def _reach(self) -> float:
-        """Positions on each side of a line that are still its place."""
-        return tuning.OFFSET_REACH_S / 2 / self._spans.code_s
+    def __init__(self, reader: ReaderPort) -> None:
+        self._reader = reader
+        self._spans = reader.spans
 
     def about(self, line: Lines) -> Lines:
         """Return the lines close to a line, itself among them."""
         steps = offsets(tuning.OFFSET_REACH_S / 2, tuning.OFFSET_STEP_S / 2)
-        speed = tuning.MOST_SPEED_OFF / tuning.SPEEDS_EACH_SIDE
-        return line.fan(steps * np.float32(self._spans.scale), 1 + _SPEEDS * np.float32(speed))
+        return line.fan(steps * np.float32(self._spans.scale), 1 + _SPEEDS * np.float32(speed_step()))
 
     def is_same(self, head: float, line: Lines) -> bool:
         """Return whether a reference position is that of a line."""
-        return bool(abs(head - line.head[0]) <= self._reach)
+        return bool(abs(head - line.head[0]) <= tuning.OFFSET_REACH_S / 2 / self._spans.code_s)
 
     def best(self, query: Query, line: Lines) -> float:
         """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""

@@ -3,13 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import CataloguePort, Int64
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.recording.votes import OffsetBins, VoteWindow
 
-Int64 = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
 
 
 class Proposals:
@@ -37,12 +37,7 @@ class Proposals:
         self._catalogue = catalogue
         self._votes.renumber(numbers)
 
-    def add(
-        self,
-        codes: npt.NDArray[np.uint8],
-        chroma_codes: npt.NDArray[np.uint8],
-        times: Int64,
-    ) -> None:
+    def add(self, codes: Codes, chroma_codes: Codes, times: Int64) -> None:
         """Ask both voters: FAISS about the spectral shape, the LSH tables about the chroma.
 
         Parameters
@@ -50,20 +45,18 @@ class Proposals:
         codes : np.ndarray [shape=(n, n_shifts, n_bits // 8), dtype=uint8]
             Codes of the spectral shape at each shift, of sound and not of silence.
         chroma_codes : np.ndarray [shape=(n, chroma_bits // 8), dtype=uint8]
-            Chroma codes of the same moments.
         times : np.ndarray [shape=(n,), dtype=int64]
             Moment of each, in frames.
         """
         if len(codes) == 0:
             return
-        shares = tuning.SEARCHED_SHARE, tuning.SHIFTED_SHARE
-        often, seldom = (times % round(1 / share) == 0 for share in shares)
-        n_shifted = codes.shape[1] - 1
-        shifts = np.concatenate(
-            [np.zeros(often.sum(), np.int64), np.tile(np.arange(1, n_shifted + 1), seldom.sum())]
-        )
+        n_shifted = len(shifts_semitones()) - 1
+        every = round(1 / tuning.SEARCHED_SHARE)
+        often, seldom = times % every == 0, times % (every * n_shifted) == 0
+        asked_shifts = np.arange(1, codes.shape[1])
+        shifts = np.concatenate([np.zeros(often.sum(), np.int64), np.tile(asked_shifts, seldom.sum())])
         asked = np.concatenate([codes[often, 0], codes[seldom, 1:].reshape(-1, codes.shape[2])])
-        when = np.concatenate([times[often], np.repeat(times[seldom], n_shifted)])
+        when = np.concatenate([times[often], np.repeat(times[seldom], len(asked_shifts))])
         near, hashed = self._catalogue.propose(asked, chroma_codes[often])
         self._votes.add(
             np.concatenate([when[near.row], times[often][hashed.row]]),
@@ -79,7 +72,5 @@ class Proposals:
         self._votes.forget(now)
         groups, each = self._catalogue.tracks.groups, tuning.BINS_PER_TRACK
         most = (tuning.BINS, *(tuning.SHIFTED_BINS for _ in shifts_semitones()[1:]))
-        return (
-            self._votes.bins(now, 1, at_most=most, per_track=each, groups=groups),
-            self._votes.bins(now, -1, at_most=most, per_track=each, groups=groups),
-        )
+        forward = self._votes.bins(now, 1, at_most=most, per_track=each, groups=groups)
+        return forward, self._votes.bins(now, -1, at_most=most, per_track=each, groups=groups)

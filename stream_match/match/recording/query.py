@@ -1,12 +1,12 @@
-"""The newest audio as codes, and the windows that are compared."""
+"""The newest audio as codes, when it was heard, and the windows that are compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_match.index.lines import Words
-from stream_match.index.spans import STANDARD, Spans, doublings
+from stream_match.config import FeatureSettings
+from stream_match.index.port import Bools, Int64, Words
+from stream_match.index.spans import Spans, doublings
 from stream_match.match import tuning
 
 
@@ -24,12 +24,48 @@ def windows_s() -> tuple[float, ...]:
 
 def medium_window_s() -> float:
     """Return the third of these lengths: enough to tell a recording from others on its instruments."""
-    return 4 * tuning.SHORTEST_WINDOW_S
+    return windows_s()[2]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Turns positions into seconds.
+
+    Parameters
+    ----------
+    spans : Spans
+    span_s, first_span_s : float
+        Seconds of audio that a code has heard, and that the code at position 0 of the stream has heard.
+    begin_s : float
+        Stream time at which that audio began.
+    """
+
+    spans: Spans
+    span_s: float
+    first_span_s: float
+    begin_s: float
+
+    @classmethod
+    def of(cls, settings: FeatureSettings, begin_s: float = 0.0) -> "Clock":
+        """Return that of an index, for audio that begins at a stream time."""
+        return cls(Spans.of(settings), settings.span_s, settings.listening().first_span_s, begin_s)
+
+    def stream_s(self, position: float) -> float:
+        """Return the stream time up to which the code at a position has heard."""
+        return self.begin_s + self.first_span_s + position * self.spans.code_s
+
+    def reference_s(self, position: float) -> float:
+        """Return the time in a track up to which the code at a position has heard."""
+        return position * self.spans.code_s + self.span_s
+
+
+STANDARD_CLOCK = Clock.of(FeatureSettings())
+"""That of a stream from its beginning, with the default settings."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What was heard last.
+    """What was heard last, and when.
 
     Parameters
     ----------
@@ -40,14 +76,24 @@ class Query:
         Moment of the newest code, in positions.
     stride : int
         Frames per position.
-    spans : Spans
+    clock : Clock
     """
 
     words: Words
-    audible: npt.NDArray[np.bool_]
+    audible: Bools
     now: float
     stride: int
-    spans: Spans = STANDARD
+    clock: Clock = STANDARD_CLOCK
+
+    @property
+    def now_s(self) -> float:
+        """Stream time of the newest code."""
+        return self.clock.stream_s(self.now)
+
+    @property
+    def spans(self) -> Spans:
+        """Of its positions."""
+        return self.clock.spans
 
     @property
     def positions(self) -> int:
@@ -57,7 +103,7 @@ class Query:
     def newest(self, positions: int) -> "Query":
         """Return the newest stretch of this length, or all there is."""
         frames = positions * self.stride
-        return Query(self.words[:, :frames], self.audible[:frames], self.now, self.stride, self.spans)
+        return replace(self, words=self.words[:, :frames], audible=self.audible[:frames])
 
     def audible_frames(self, positions: int) -> int:
         """Return how many frames of the newest stretch of this length sound."""
@@ -68,7 +114,7 @@ class Query:
         """True if too little of it sounds: chance looks like evidence there."""
         return self.audible_frames(self.positions) < self._least_frames
 
-    def windows(self) -> npt.NDArray[np.int64]:
+    def windows(self) -> Int64:
         """Return the windows in positions; the last is the whole query where that is shorter.
 
         Windows in which too little sounds are left out, unless the query is `silent`.

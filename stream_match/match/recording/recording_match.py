@@ -6,51 +6,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stream_match.events import Evidence, Rival
+from stream_match.features.chroma import N_CHROMA
 from stream_match.index.lines import Lines
-from stream_match.index.port import CataloguePort
 from stream_match.index.spans import Spans
-from stream_match.index.tracks import Numbers
+from stream_match.index.tracks import Numbers, Tracks
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import TOLD_TWICE, Candidate
-from stream_match.match.recording.query import shifts_semitones
+from stream_match.match.recording.candidate import Candidate, is_one_place
+from stream_match.match.recording.query import Clock, shifts_semitones
 from stream_match.match.tracking.alive import Presence
-from stream_match.match.tracking.report import Reading, Told
+from stream_match.match.tracking.report import Reading
 from stream_match.match.tracking.tempo import TempoTrack
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Turns positions into seconds.
-
-    Parameters
-    ----------
-    code_s : float
-        Seconds per position.
-    span_s : float
-        Seconds of audio that a code spans.
-    first_span_s : float
-        Seconds of audio that the code at position 0 of the stream has heard.
-    begin_s : float
-        Stream time at which that audio began.
-    """
-
-    code_s: float
-    span_s: float
-    first_span_s: float
-    begin_s: float
-
-    def stream_s(self, position: float) -> float:
-        """Return the stream time up to which the code at a position has heard."""
-        return self.begin_s + self.first_span_s + position * self.code_s
-
-    def reference_s(self, position: float) -> float:
-        """Return the time in a track up to which the code at a position has heard."""
-        return position * self.code_s + self.span_s
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingMatch:
-    """A match that the recording lane follows.
+    """A match that the recording lane follows, or has followed.
 
     Parameters
     ----------
@@ -74,7 +44,8 @@ class RecordingMatch:
         Correlation and share of agreeing frames, as last seen.
     runner_up : Candidate or None
         The best other one when it started.
-    told : Told
+    told : Reading or None
+        What was told of it last.
     steady : bool
         Whether its newest audio agreed, when last seen, about as well as all of it did.
     """
@@ -94,27 +65,24 @@ class RecordingMatch:
     correlation: float
     coverage: float
     runner_up: Candidate | None
-    told: Told
+    told: Reading | None = None
     steady: bool = False
 
-    def line_at(self, now: float) -> Lines:
-        """Return its line at another moment, at which it is expected to have gone on."""
-        position = self.position + self.speed * (now - self.now)
-        return Lines.single(self.best.track, position, self.speed, self.shift)
+    def position_at(self, now: float) -> float:
+        """Return where its line is at another moment, or would be, had it gone on."""
+        return self.position + self.speed * (now - self.now)
 
-    @property
-    def tracks(self) -> set[int]:
-        """The tracks that it explains: its own, and the same recording elsewhere."""
-        return {self.best.track, *(track for track, _ in self.best.same)}
+    def line_at(self, now: float) -> Lines:
+        """Return its line at another moment."""
+        return Lines.single(self.best.track, self.position_at(now), self.speed, self.shift)
 
     @property
     def semitones(self) -> float:
         """How much higher than its reference it sounds.
 
-        Shifts are tried in steps. Where speed and shift are those of a turntable, the speed is the finer
-        measure.
+        Where speed and shift are those of a turntable, the speed is the finer measure.
         """
-        shift, by_speed = shifts_semitones()[self.shift], 12 * math.log2(self.speed)
+        shift, by_speed = shifts_semitones()[self.shift], N_CHROMA * math.log2(self.speed)
         turned = shift != 0 and abs(by_speed - shift) <= tuning.SHIFT_STEP_SEMITONES / 2
         return by_speed if turned else shift
 
@@ -145,101 +113,47 @@ class RecordingMatch:
         runner_up = self.runner_up and self.runner_up.renumbered(numbers)
         return None if best is None else replace(self, best=best, runner_up=runner_up)
 
-
-@dataclass(frozen=True)
-class EndedMatch:
-    """What is remembered of a match that has ended, by the ids of its tracks.
-
-    Parameters
-    ----------
-    track_id : str
-    track_ids : frozenset of str
-        Its track, and the same recording elsewhere.
-    position, speed, now : float
-        Its line.
-    heard_s : float
-        Stream time up to which it was heard.
-    """
-
-    track_id: str
-    track_ids: frozenset[str]
-    position: float
-    speed: float
-    now: float
-    heard_s: float
-
-    def position_at(self, now: float) -> float:
-        """Return where it would be, had it gone on."""
-        return self.position + self.speed * (now - self.now)
-
-
-class Readings:
-    """Reads what is told off a match.
-
-    Parameters
-    ----------
-    catalogue : CataloguePort
-    """
-
-    def __init__(self, catalogue: CataloguePort) -> None:
-        self._catalogue = catalogue
-        self._tracks = catalogue.tracks
-
-    def of(self, match: RecordingMatch, clock: Clock) -> Reading:
-        """Return what is known of a match."""
-        in_doubt = match.presence.missing > 0
-        reference_s = self._place_s(match, match.position, clock)
-        if in_doubt:  # its line may have left the track
-            last = max(0, int(self._tracks.length[match.best.track]) - 1)
-            reference_s = min(reference_s, clock.reference_s(last))
+    def reading(self, tracks: Tracks, clock: Clock) -> Reading:
+        """Return what is known of it."""
+        place_s = self._place_s(self.position, clock)
+        if self.presence.missing:  # its line may have left the track
+            last = max(0, int(tracks.length[self.best.track]) - 1)
+            place_s = min(place_s, clock.reference_s(last))
         return Reading(
-            stream_s=clock.stream_s(match.now),
-            reference_s=reference_s,
-            ended_s=match.presence.ended_s(clock.span_s),
-            speed=match.speed,
-            semitones=match.semitones,
-            score=match.best.score,
-            track=self._tracks[match.best.track],
-            evidence=self._evidence(match, clock),
+            stream_s=clock.stream_s(self.now),
+            reference_s=place_s,
+            ended_s=self.presence.ended_s(clock.span_s),
+            speed=self.speed,
+            semitones=self.semitones,
+            score=self.best.score,
+            track=tracks[self.best.track],
+            evidence=self._evidence(tracks, clock),
         )
 
-    def ended(self, match: RecordingMatch) -> EndedMatch:
-        """Return what is remembered of a match that has ended."""
-        return EndedMatch(
-            track_id=self._tracks[match.best.track].id,
-            track_ids=frozenset(self._tracks[track].id for track in match.tracks),
-            position=match.position,
-            speed=match.speed,
-            now=match.now,
-            heard_s=match.presence.heard_s,
-        )
-
-    def _place_s(self, match: RecordingMatch, position: float, clock: Clock) -> float:
+    def _place_s(self, position: float, clock: Clock) -> float:
         """Return the time in the track that sounds at the last look.
 
         Codes of what is heard and of the reference fit where their middles meet: at another speed, their
         ends do not.
         """
-        return clock.reference_s(position) + (match.speed - 1) * clock.span_s / 2
+        return clock.reference_s(position) + (self.speed - 1) * clock.span_s / 2
 
-    def _evidence(self, match: RecordingMatch, clock: Clock) -> Evidence:
-        """Say why the match is claimed."""
-        tracks, best, rival = self._tracks, match.best, match.runner_up
-        others = sorted({track for track, _ in best.same} - {best.track})
+    def _evidence(self, tracks: Tracks, clock: Clock) -> Evidence:
+        best, rival = self.best, self.runner_up
+        others = sorted(best.tracks - {best.track})
         return Evidence(
             faiss_votes=best.faiss_votes,
             lsh_votes=best.lsh_votes,
-            similarity=np.clip(match.correlation, -1, 1),
-            coverage=match.coverage,
+            similarity=np.clip(self.correlation, -1, 1),
+            coverage=self.coverage,
             runner_up=Rival(track=tracks[rival.track], score=rival.score) if rival else None,
             same_recording=tuple(tracks[track] for track in others),
-            repeats_s=self._repeats_s(match, clock),
+            repeats_s=self._repeats_s(int(tracks.length[best.track]), clock),
         )
 
-    def _repeats_s(self, match: RecordingMatch, clock: Clock) -> tuple[float, ...]:
+    def _repeats_s(self, length: int, clock: Clock) -> tuple[float, ...]:
         """Return the repeats of the place that sounds now: they have gone on as it has."""
-        best = match.best
-        length = int(self._tracks.length[best.track])
-        heads = [head + match.position - best.position for track, head in best.same if track == best.track]
-        others = (head for head in heads if 0 <= head < length and abs(head - match.position) > TOLD_TWICE)
-        return tuple(sorted(self._place_s(match, head, clock) for head in others))
+        best = self.best
+        heads = [head + self.position - best.position for track, head in best.same if track == best.track]
+        others = (head for head in heads if 0 <= head < length and not is_one_place(head, self.position))
+        return tuple(sorted(self._place_s(head, clock) for head in others))

@@ -7,10 +7,9 @@ scores come from the same votes, so that they were searched for as hard as the c
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.index.lines import Lines
-from stream_match.index.port import CataloguePort
+from stream_match.index.port import Bools, CataloguePort, Float64
 from stream_match.index.spans import STANDARD
 from stream_match.match import tuning
 from stream_match.match.recording.background_scores import (
@@ -25,8 +24,6 @@ from stream_match.match.recording.query import Query, medium_window_s, shifts_se
 from stream_match.match.recording.verification import Places, Verifier, first
 from stream_match.match.recording.votes import OffsetBins
 
-Float64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Repeats = tuple[tuple[int, float], ...]
 
 
@@ -60,7 +57,7 @@ class Scorer:
 
     def rank(
         self, query: Query, forward: OffsetBins, backward: OffsetBins, settled: set[int]
-    ) -> tuple[list[Candidate], BackgroundScores]:
+    ) -> list[Candidate]:
         """Score the proposed places against each other and against the decoys.
 
         Parameters
@@ -73,16 +70,12 @@ class Scorer:
 
         Returns
         -------
-        candidates : list of Candidate
+        list of Candidate
             Best first, those of settled tracks among them.
-        background : BackgroundScores
-            Of what sounds already.
         """
-        field = self._verifier.compare(query, forward, backward, query.windows())
-        background = self._background(field)
-        known = np.isin(field.track, list(settled))
         if query.silent:
-            return [], background.without(known)
+            return []
+        field = self._verifier.compare(query, forward, backward, query.windows())
         claimable = field.forward & (field.track < len(self._tracks.named))
         places = self._verifier.refine(query, field, claimable)
         per_track = tuning.CANDIDATES_PER_TRACK
@@ -93,28 +86,22 @@ class Scorer:
         # Places of the same sound give no background scores, nor do places near them.
         sources = twins | (rows[:, np.newaxis] == np.arange(len(places)))
         recordings = (self._tracks.recording_of(found.track) for found in (places, field))
+        known = np.isin(field.track, list(settled))
         excluded = known | sources @ np.equal.outer(*recordings) | same
         same_places = [self._distinct(lines[np.flatnonzero(twin)]) for twin in twins]
-        candidates = self._candidates(places[rows], same_places, background, excluded)
-        candidates.sort(key=lambda candidate: -candidate.score)
-        return candidates, background.without(known)
+        candidates = self._candidates(places[rows], same_places, field, excluded)
+        return sorted(candidates, key=lambda candidate: -candidate.score)
 
     def _candidates(
-        self, places: Places, same: Sequence[Repeats], background: BackgroundPlaces, excluded: Bools
+        self, places: Places, same: Sequence[Repeats], field: Places, excluded: Bools
     ) -> list[Candidate]:
         """Score each place over the window in which it stands out most.
 
-        Parameters
-        ----------
-        places : Places
-        same : sequence of Repeats
-            Of each place, as in `Candidate`.
-        background : BackgroundPlaces
-        excluded : np.ndarray [shape=(n_places, n_field), dtype=bool]
-            Places of the field that do not count for each.
+        Its `same` are as in `Candidate`; `excluded` [shape=(n_places, n_field)] are the places of the field
+        that do not count for it.
         """
         lines, windows = places.lines, places.windows
-        mean, deviation = background.spreads(excluded, places.shift != 0)
+        mean, deviation = self._background(field).spreads(excluded, places.shift != 0)
         scores = (fisher_z(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
         scores -= self._score_bias + shift_loss()[lines.shift[places.line]]
         if self._doubting:
@@ -143,17 +130,10 @@ class Scorer:
         """Return the field as background: each recording is an independent group in each direction."""
         group = self._tracks.recording_of(field.track) * 2 + field.forward
         evidence = field.windows / self._spans.scale
-        return BackgroundPlaces(
-            field.windows, evidence, field.best, group, field.shift, field.forward, self._levelled
-        )
+        return BackgroundPlaces(evidence, field.best, group, field.shift, field.forward, self._levelled)
 
     def _same_sound(self, query: Query, lines: Lines, others: Lines) -> Bools:
-        """Return which other lines hold the same stretch of sound as each line.
-
-        Returns
-        -------
-        np.ndarray [shape=(n_lines, n_others), dtype=bool]
-        """
+        """Return which other lines hold the same stretch of sound [shape=(n_lines, n_others), dtype=bool]."""
         n_frames = min(self._spans.positions(medium_window_s()), query.positions) * query.stride
         stretches, inside = self.reader.stretch(lines, n_frames)
         each, number = len(lines), np.repeat(np.arange(len(lines)), len(others))

@@ -1,6 +1,6 @@
 """How far a catalogue's own tracks resemble each other, and the score bias that this causes.
 
-Quartets played on one sampler resemble each other more than the songs of a radio station do. An unknown
+Quartets played on one sampler resemble each other more than the songs of a radio station do, and an unknown
 quartet of that sampler resembles them as much. So stretches of tracks are searched in the catalogue, without
 their own track: every match is false.
 """
@@ -11,19 +11,18 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines, as_words
+from stream_match.index.port import Int64
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import reads_both_ways
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import Query, medium_window_s
+from stream_match.match.recording.query import Clock, Query, medium_window_s
 from stream_match.match.recording.scoring import Scorer
-
-Int64 = npt.NDArray[np.int64]
+from stream_match.match.tracking.calibration import Calibration
 
 _SEED = 20_261_120
 
@@ -48,8 +47,7 @@ def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> d
     Returns
     -------
     dict of str to tuple of float
-        In the order of the ids; empty for a catalogue of less than 12 minutes. Equal catalogues, of equal
-        things known, give equal scores.
+        In the order of the ids; empty for a catalogue of less than 12 minutes.
     """
     scorer = None
     scores: dict[str, tuple[float, ...]] = {}
@@ -64,17 +62,9 @@ def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> d
 
 
 def bias_of(scores: Scores) -> float:
-    """Return the score bias of a catalogue with such scores against itself.
+    """Return the score bias of a catalogue with such `self_scores`, 0 to `MOST_SCORE_BIAS`.
 
-    Parameters
-    ----------
-    scores : mapping of str to tuple of float
-        From `self_scores`.
-
-    Returns
-    -------
-    float, 0 to `MOST_SCORE_BIAS`
-        0 for an ordinary catalogue, and for one of less than 12 minutes.
+    It is 0 for an ordinary catalogue, and for one of less than 12 minutes.
     """
     highest = [score for found in scores.values() for score in found]
     if not highest:
@@ -89,33 +79,30 @@ def score_bias(catalogue: Catalogue) -> float:
 
 
 class _SelfScorer:
-    """Scores stretches of a catalogue against it.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-    """
+    """Scores stretches of a catalogue against it."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._stride = catalogue.settings.listening().code_stride_frames
-        self._spans = Spans.of(catalogue.settings)
+        self._clock = Clock.of(catalogue.settings)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue, doubting=False)
+        # A track that scores higher is a remix, not merely alike: an hour of unknown audio does so once.
+        self._related = Calibration.recordings().score_for(1.0)
 
     def highest_score(self, track: int, first: int) -> float:
         """Return the highest score of any other recording while a stretch of a track is heard."""
-        end = min(
-            first + self._spans.positions(tuning.LONGEST_WINDOW_S), int(self._catalogue.tracks.length[track])
-        )
+        longest = self._clock.spans.positions(tuning.LONGEST_WINDOW_S)
+        end = min(first + longest, int(self._catalogue.tracks.length[track]))
+        times = round(tuning.LONGEST_WINDOW_S / medium_window_s())
         self._proposals.reset()
         highest = 0.0
-        for positions in np.array_split(np.arange(first, end), tuning.SCORED_TIMES):
+        for positions in np.array_split(np.arange(first, end), times):
             self._hear(track, positions, first)
             now = int(positions[-1])
             query = self._query(track, np.arange(now, first - 1, -1), now - first)
             forward, backward = self._proposals.bins((now - first) * self._stride)
-            candidates, _ = self._scorer.rank(query, forward, backward, {track})
+            candidates = self._scorer.rank(query, forward, backward, {track})
             itself = Lines.single(track, float(now), 1.0, 0)
             false = (c.score for c in candidates if c.track != track and self._is_false(query, c, itself))
             highest = max([highest, *false])
@@ -135,12 +122,12 @@ class _SelfScorer:
         """Return what is heard where these positions have sounded, as it was made."""
         each = np.repeat(newest_first, self._stride)
         words = as_words(self._catalogue.codes(track)[each])[np.newaxis]
-        return Query(words, self._catalogue.audible(track)[each], float(now), self._stride, self._spans)
+        return Query(words, self._catalogue.audible(track)[each], float(now), self._stride, self._clock)
 
     def _is_false(self, query: Query, candidate: Candidate, itself: Lines) -> bool:
         """Return whether a candidate is another recording, and reads forward only, as a claim must."""
         reader = self._scorer.reader
-        if candidate.score >= tuning.RELATED or reads_both_ways(reader, query, candidate):
+        if candidate.score >= self._related or reads_both_ways(reader, query, candidate):
             return False
         return bool(reader.likeness(candidate.line, itself)[0] <= tuning.SAME_RECORDING)
 

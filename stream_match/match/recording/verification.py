@@ -3,24 +3,14 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_match.config import FeatureSettings
 from stream_match.index.lines import Lines
-from stream_match.index.port import ReaderPort
+from stream_match.index.port import Bools, Float32, Float64, Int64, ReaderPort
 from stream_match.index.ranks import first_of_each
 from stream_match.index.spans import STANDARD_CODE_S
 from stream_match.match import tuning
 from stream_match.match.recording.query import Query, medium_window_s
-from stream_match.match.recording.votes import OffsetBins
-
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-
-_FRAME_S = FeatureSettings().listening().frame_s
-"""Seconds from one frame to the next by default. Offsets are multiples, so that floats hold them exactly."""
+from stream_match.match.recording.votes import BIN_FRAMES, OffsetBins
 
 
 @dataclass(frozen=True)
@@ -51,9 +41,9 @@ class Places:
         return scores
 
     @property
-    def forward(self) -> Bools:
-        """Which places are no decoys."""
-        return self.lines.speed[self.line[:, 0]] > 0
+    def longest(self) -> Lines:
+        """The best line of each place over the longest window."""
+        return self.lines[self.line[:, -1]]
 
     @property
     def track(self) -> Int64:
@@ -66,9 +56,9 @@ class Places:
         return self.lines.shift[self.line[:, 0]]
 
     @property
-    def longest(self) -> Lines:
-        """The best line of each place over the longest window."""
-        return self.lines[self.line[:, -1]]
+    def forward(self) -> Bools:
+        """Which places are no decoys."""
+        return self.lines.speed[self.line[:, 0]] > 0
 
 
 class Verifier:
@@ -98,7 +88,8 @@ class Verifier:
         rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
         rows = first(rows[claimable[rows]], field.track, tuning.REFINED, 2 * tuning.CANDIDATES_PER_TRACK)
         picked = field.line[rows, coarse[rows].argmax(axis=1)]
-        fan = offsets(1.5 * tuning.OFFSET_STEP_S, tuning.OFFSET_STEP_S / 2), _speeds()
+        step_s = tuning.OFFSET_STEP_S / 2
+        fan = offsets(tuning.OFFSET_STEP_S + step_s, step_s), _speeds()
         places = self._best(query, field.lines[picked], field.votes[rows], field.windows, *fan)
         return places[np.argsort(-places.rank_scores.max(axis=1, initial=0), kind="stable")]
 
@@ -120,23 +111,35 @@ def first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:
     return rows[first_of_each(track[rows], per_track)][:count]
 
 
-def _lines_of(bins: OffsetBins, direction: float, query: Query) -> Lines:
-    """Return the lines that offset bins propose."""
-    speeds = np.full(len(bins), direction, np.float32)
-    return Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift)
-
-
 def offsets(reach_s: float, step_s: float) -> Float32:
-    """Return offsets up to a reach on both sides, in positions of the default settings."""
-    reach, step = round(reach_s / _FRAME_S), round(step_s / _FRAME_S)
-    frames = np.arange(-reach, reach + 1, step, dtype=np.float32)
-    return frames / np.float32(round(STANDARD_CODE_S / _FRAME_S))
+    """Return offsets up to a reach on both sides, in positions of the default settings.
+
+    They are whole frames, so that floats hold them exactly.
+    """
+    frame_s = STANDARD_CODE_S / BIN_FRAMES
+    frames = np.arange(-round(reach_s / frame_s), round(reach_s / frame_s) + 1, round(step_s / frame_s))
+    return frames.astype(np.float32) / np.float32(BIN_FRAMES)
+
+
+def speed_step() -> float:
+    """Return the step of the speeds tried: neighbours drift a position apart over the longest window."""
+    return tuning.MOST_SPEED_OFF / _speeds_each_side()
+
+
+def _speeds_each_side() -> int:
+    return round(tuning.MOST_SPEED_OFF * tuning.LONGEST_WINDOW_S / STANDARD_CODE_S)
 
 
 def _speeds() -> Float32:
     """Return the speeds tried, the likeliest first."""
-    step, each = tuning.MOST_SPEED_OFF / tuning.SPEEDS_EACH_SIDE, range(1, tuning.SPEEDS_EACH_SIDE + 1)
-    return np.array([1, *(1 + way * number * step for number in each for way in (-1, 1))], np.float32)
+    steps = (way * number for number in range(1, _speeds_each_side() + 1) for way in (-1, 1))
+    return np.array([1, *(1 + step * speed_step() for step in steps)], np.float32)
+
+
+def _lines_of(bins: OffsetBins, direction: float, query: Query) -> Lines:
+    """Return the lines that offset bins propose."""
+    speeds = np.full(len(bins), direction, np.float32)
+    return Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift)
 
 
 def _speed_loss(speeds: Float32, n_offsets: int, windows: Float64) -> Float64:
@@ -145,4 +148,4 @@ def _speed_loss(speeds: Float32, n_offsets: int, windows: Float64) -> Float64:
     A line that drifts by less than half a position over its window cannot be told from speed 1 at all.
     """
     off = np.tile(np.abs(speeds.astype(np.float64) - 1), n_offsets)[:, np.newaxis]
-    return np.where((off > 0) & (off * windows < 0.5), np.inf, tuning.SPEED_LOSS * off)
+    return np.where((off > 0) & (2 * off * windows < 1), np.inf, tuning.SPEED_LOSS * off)

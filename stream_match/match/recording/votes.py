@@ -1,8 +1,7 @@
 """Votes of the last seconds, gathered in offset bins that fade with time.
 
-A vote pairs a moment with a reference position. Votes for the same recording share their offset: position
-less time. Position *plus* time gives the offsets of lines read backwards. No recording lies on these, so
-they show what chance gives (decoys).
+A vote pairs a moment with a reference position. Votes for one recording share their offset: position less
+time. Position *plus* time gives that of lines read backwards: they show what chance gives (decoys).
 """
 
 import math
@@ -11,19 +10,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from stream_match.config import FeatureSettings
+from stream_match.index.port import Bools, Float32, Float64, Int64
 from stream_match.index.tracks import GONE, Numbers
-
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 Direction = Literal[1, -1]
 
-BIN_FRAMES = 8
-"""Frames to an offset bin. A bin counts with its two neighbours, so that a line may drift over three."""
+BIN_FRAMES = FeatureSettings().listening().code_stride_frames
+"""Frames to an offset bin: a position. It counts with its two neighbours, so that a line may drift."""
 
 _TRACK_BITS = 34
 """Lowest bits of a key, for the bin in its track: enough for decades of stream."""
@@ -38,9 +33,8 @@ class OffsetBins:
 
     Parameters
     ----------
-    track : np.ndarray [shape=(n,), dtype=int64]
-    shift : np.ndarray [shape=(n,), dtype=int64]
-        Number of the shift of the query.
+    track, shift : np.ndarray [shape=(n,), dtype=int64]
+        Numbers of the track, and of the shift of the query.
     head_frames : np.ndarray [shape=(n,), dtype=float64]
         Reference frame that sounds at the moment asked for.
     weight : np.ndarray [shape=(n,), dtype=float32]
@@ -51,7 +45,7 @@ class OffsetBins:
 
     track: Int64
     shift: Int64
-    head_frames: npt.NDArray[np.float64]
+    head_frames: Float64
     weight: Float32
     faiss_votes: Int64
     lsh_votes: Int64
@@ -66,11 +60,7 @@ class OffsetBins:
 
 
 class _Sums(NamedTuple):
-    """Sums over offset bins.
-
-    `key` tells the bin. `sums` has a row for each: weight, weight times offset, votes of FAISS, votes of the
-    LSH tables; all fade. `latest` is the moment of its newest vote.
-    """
+    """Bins by key: weight, weight times offset, votes of FAISS and of LSH; moment of the newest vote."""
 
     key: Int64
     sums: Float64
@@ -114,15 +104,13 @@ class VoteWindow:
 
         Parameters
         ----------
-        time : np.ndarray [shape=(n,), dtype=int64]
-            Moment of each vote, in frames since the stream began.
-        position, track : np.ndarray [shape=(n,), dtype=int64]
-            Reference frame voted for, and its track.
-        shift : np.ndarray [shape=(n,), dtype=int64]
-            Number of the shift that the vote supposes, in [0, 16).
+        time, position : np.ndarray [shape=(n,), dtype=int64]
+            Moment of each vote, in frames since the stream began, and reference frame voted for.
+        track, shift : np.ndarray [shape=(n,), dtype=int64]
+            Its track, and the number of the shift that it supposes, in [0, 16).
         weight : np.ndarray [shape=(n,), dtype=float32]
         by_lsh : np.ndarray [shape=(n,), dtype=bool]
-            Which voter: the LSH tables or FAISS.
+            Whether it is of the LSH tables, not of FAISS.
         """
         if len(time) == 0:
             return
@@ -173,9 +161,6 @@ class VoteWindow:
     ) -> OffsetBins:
         """Return the heaviest bins.
 
-        The order in which votes are added up may decide between two. It is the same for any index and any
-        blocks: by moment, then as the voters answer.
-
         Parameters
         ----------
         now : int
@@ -183,7 +168,7 @@ class VoteWindow:
         direction : {1, -1}
             1 for lines along which the reference runs forward, -1 for decoys.
         at_most : sequence of int
-            How many bins of each shift. Weights at different shifts cannot be compared.
+            How many bins of each shift: weights at different ones cannot be compared.
         per_track : int
             How many bins of one track, at one shift.
         groups : np.ndarray [shape=(n_tracks,), dtype=int64], optional
@@ -201,7 +186,7 @@ class VoteWindow:
         return OffsetBins(
             track=track,
             shift=shift,
-            head_frames=moment / np.maximum(weight, 1e-9) + direction * now,
+            head_frames=moment / np.maximum(weight, np.finfo(np.float64).tiny) + direction * now,
             weight=weight.astype(np.float32),
             faiss_votes=np.rint(faiss).astype(np.int64),
             lsh_votes=np.rint(lsh).astype(np.int64),

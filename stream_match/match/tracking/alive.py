@@ -6,13 +6,7 @@ from stream_match.match import tuning
 
 
 def least_correlation(level: float) -> float:
-    """Return the correlation below which a match lacks some: between one that sounds and one that is over.
-
-    Parameters
-    ----------
-    level : float, 0 to 1
-        Correlation of the match while it sounds.
-    """
+    """Return the correlation below which a match lacks some, given that while it sounds, 0 to 1."""
     above_chance = max(level - tuning.OVER_CORRELATION, tuning.OVER_CORRELATION / 2)
     return tuning.OVER_CORRELATION + tuning.ALIVE_SHARE * above_chance
 
@@ -24,7 +18,7 @@ class Presence:
     Parameters
     ----------
     heard_s : float
-        Stream time up to which nothing was missing: where the match ended, should it be over.
+        Stream time up to which nothing was missing.
     missing : float, >= 0 [correlation times seconds]
         Sum of what was missing since then.
 
@@ -42,24 +36,15 @@ class Presence:
         return self.missing > tuning.MISSING_AT_END
 
     def ended_s(self, span_s: float) -> float:
-        """Return when the match ended, should it be over.
-
-        Parameters
-        ----------
-        span_s : float
-            Length of the audio whose correlation is given at a time.
-        """
+        """Return when the match ended, should it be over; correlations are those of audio of `span_s`."""
         return self.heard_s - (tuning.SILENT_AT_END * span_s if self.missing else 0.0)
 
     def after_sound(self, now_s: float, seconds: float, correlation: float, least: float) -> "Presence":
-        """Return what is missing after some more audio.
+        """Return what is missing after so many more seconds of sound, up to the stream time `now_s`.
 
         Parameters
         ----------
-        now_s : float
-            Stream time.
-        seconds : float
-            Length of the audio that sounded, up to then.
+        now_s, seconds : float
         correlation : float
             With the reference over this audio.
         least : float

@@ -8,15 +8,7 @@ from stream_match.match.tracking.lifecycle import Cue, Lane, Phase, State, trans
 
 @dataclass(frozen=True)
 class Life:
-    """Who a match is, and what is known of it.
-
-    Parameters
-    ----------
-    match_id, track_id : str
-    state : State
-    started_s : float
-        Stream time.
-    """
+    """Who a match is, and what is known of it; it started at a stream time."""
 
     match_id: str
     track_id: str
@@ -69,10 +61,8 @@ class Arbiter:
         ----------
         match_id : str
         cue : Cue
-        now_s : float
-            Stream time.
-        ended_s : float
-            Stream time at which it ended, should it be over now.
+        now_s, ended_s : float
+            Stream time, and that at which the match ended, should it be over now.
         """
         life = self._lives[match_id]
         row = transition(life.state, cue)

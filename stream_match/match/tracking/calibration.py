@@ -10,8 +10,6 @@ from stream_match.match import tuning
 class Calibration:
     """The tail of a lane's scores on unknown audio, which is about exponential.
 
-    Scores are standard deviations above the background scores.
-
     Parameters
     ----------
     alarms_at_zero_log10 : float
@@ -39,12 +37,8 @@ class Calibration:
     @classmethod
     def versions(cls) -> "Calibration":
         """Return that of the version lane."""
-        return cls(
-            tuning.VERSION_ALARMS_LOG10,
-            tuning.VERSION_SCORE_PER_DECADE,
-            tuning.VERSION_KNOWN_PER_HOUR,
-            tuning.VERSION_SHARE,
-        )
+        alarms, per_decade = tuning.VERSION_ALARMS_LOG10, tuning.VERSION_SCORE_PER_DECADE
+        return cls(alarms, per_decade, tuning.VERSION_KNOWN_PER_HOUR, tuning.VERSION_SHARE)
 
     def false_alarms_per_hour(self, score: float) -> float:
         """Return how often an hour of unknown audio reaches a score."""

@@ -1,26 +1,19 @@
 """What one sound explains of the correlation with another: one rule, the semi-partial correlation.
 
-Correlations of codes are those of signs. Their sines are the cosines between what was coded, and follow the
-rule. Three sounds: what is heard, a candidate, and something known. Where the candidate only resembles what
-is known, its cosine with what is heard is the product of the two other cosines. What is more is its own. In
-a mixture of two sounds that have nothing in common, all of it is its own.
+Correlations of codes are those of signs; their sines are the cosines between what was coded, and follow the
+rule. Where a candidate only resembles something known, its cosine with what is heard is the product of the
+two other cosines. What is more is its own: in a mixture of two sounds with nothing in common, all of it is.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.index.port import Float64
 from stream_match.match import tuning
-
-Float64 = npt.NDArray[np.float64]
 
 
 def cosine_of(correlation: npt.ArrayLike) -> Float64:
-    """Return the cosine between two vectors whose signs correlate so.
-
-    Parameters
-    ----------
-    correlation : array_like of float
-        Share of the signs that agree less the share of those that do not: -1 to 1.
+    """Return the cosine between two vectors whose signs correlate so, -1 to 1.
 
     References
     ----------
@@ -39,12 +32,10 @@ def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.Array
 
     Parameters
     ----------
-    heard : array_like of float
-        Correlation of what is heard with the candidate.
-    known : array_like of float
-        Correlation of what is heard with what is known.
+    heard, known : array_like of float
+        Correlation of what is heard with the candidate, and with what is known.
     alike : array_like of float
-        Correlation of the candidate with what is known.
+        Correlation of these two.
     """
     shared, explained = cosine_of(alike), cosine_of(known)
     own = cosine_of(heard) - explained * shared
@@ -54,17 +45,12 @@ def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.Array
 
 
 def share_left(known: npt.ArrayLike) -> Float64:
-    """Return what several known sounds leave of what is heard, as a share of its power: 1 if there are none.
+    """Return the share of the power of what is heard that several known sounds leave, `LEAST_LEFT` to 1.
 
     Parameters
     ----------
     known : array_like of float [shape=(n_known, ...)]
         Correlation of what is heard with each.
-
-    Returns
-    -------
-    np.ndarray [shape=(...), dtype=float64]
-        `tuning.LEAST_LEFT` at least.
     """
     explained = np.square(cosine_of(known)).sum(axis=0)
     left: Float64 = np.maximum(tuning.LEAST_LEFT, 1 - explained)

@@ -44,7 +44,7 @@ class Cue(Enum):
 
 
 class Transition(NamedTuple):
-    """One row of the table: in a state (None: no match yet), a cue leads to another, and a phase is told."""
+    """In a state (None: no match yet), a cue leads to another state, and a phase is told."""
 
     state: State | None
     cue: Cue

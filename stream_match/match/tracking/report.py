@@ -14,10 +14,8 @@ class Reading:
 
     Parameters
     ----------
-    stream_s : float
-        The moment, in stream time.
-    reference_s : float
-        The place in the reference that sounds then.
+    stream_s, reference_s : float
+        The moment in stream time, and the place in the reference that sounds then.
     ended_s : float
         Stream time at which the match ended, should it be over.
     speed, semitones, score : float
@@ -33,6 +31,12 @@ class Reading:
     score: float
     track: Track
     evidence: Evidence
+
+    def is_due_after(self, told: "Reading", after_s: float, correction_s: float) -> bool:
+        """Return whether to tell a match again: not told for so long, or its place was corrected so far."""
+        since_s = self.stream_s - told.stream_s
+        moved_s = abs(self.reference_s - self.stream_s - (told.reference_s - told.stream_s))
+        return since_s >= after_s or moved_s - abs(self.speed - 1) * since_s > correction_s
 
 
 class Teller:
@@ -54,18 +58,11 @@ class Teller:
         life, phase = self._arbiter.begin(cue, reading.track.id, started_s)
         return self._facts(life, phase, reading)
 
-    def advance(self, match_id: str, cue: Cue, reading: Reading) -> MatchFacts | None:
+    def advance(self, match_id: str, cue: Cue, reading: Reading) -> list[MatchFacts]:
         """Give a cue to a match; tell what follows, if anything does."""
-        before = self._arbiter.life(match_id)
-        ended_s = max(reading.ended_s, before.started_s)
-        after, phase = self._arbiter.advance(match_id, cue, reading.stream_s, ended_s)
-        return None if phase is None else self._facts(after, phase, replace(reading, ended_s=ended_s))
-
-    def tell(self, match_id: str, cue: Cue, reading: Reading) -> MatchFacts:
-        """Tell what follows from a cue of which something always follows."""
-        facts = self.advance(match_id, cue, reading)
-        assert facts is not None
-        return facts
+        ended_s = max(reading.ended_s, self._arbiter.life(match_id).started_s)
+        life, phase = self._arbiter.advance(match_id, cue, reading.stream_s, ended_s)
+        return [self._facts(life, phase, replace(reading, ended_s=ended_s))] if phase else []
 
     def describe(self, state: State, started_s: float, reading: Reading) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
@@ -88,33 +85,3 @@ class Teller:
             false_alarms_per_hour=self._calibration.false_alarms_per_hour(reading.score),
             evidence=reading.evidence,
         )
-
-
-@dataclass(frozen=True)
-class Told:
-    """What was told of a match last.
-
-    Parameters
-    ----------
-    stream_s : float
-    offset_s : float
-        Reference time less stream time.
-    """
-
-    stream_s: float
-    offset_s: float
-
-    @classmethod
-    def by(cls, reading: Reading) -> "Told":
-        """Return what is known once a reading was told."""
-        return cls(reading.stream_s, reading.reference_s - reading.stream_s)
-
-    def is_due_again(self, reading: Reading, after_s: float, correction_s: float) -> bool:
-        """Return whether a match is to be told again: it was not for so long, or its place was corrected."""
-        since_s = reading.stream_s - self.stream_s
-        moved_s = abs(reading.reference_s - reading.stream_s - self.offset_s)
-        return since_s >= after_s or moved_s - abs(reading.speed - 1) * since_s > correction_s
-
-
-NEVER = Told(0.0, 0.0)
-"""Of a match of which nothing was told yet."""

@@ -1,7 +1,7 @@
 """The tempo of a match: where its line was lately, and whether a recording runs like that.
 
-A recording runs at one speed, and a player that runs 6 % fast or slow is rare. A performance of the same
-piece on the same instruments agrees too, if less. But it lingers and hurries, or goes at a pace of its own.
+A recording runs at one speed. A performance of the piece on the same instruments agrees too, if less; but it
+lingers and hurries, or goes at a pace of its own.
 """
 
 import math
@@ -49,8 +49,7 @@ class TempoTrack:
 
     def followed_by(self, now_s: float, reference_s: float) -> "TempoTrack":
         """Return it with another point, judged anew."""
-        oldest_s = now_s - tuning.FOLLOWED_S
-        kept = tuple(point for point in self.points if point[0] > oldest_s)
+        kept = tuple(point for point in self.points if point[0] > now_s - tuning.FOLLOWED_S)
         longer = replace(self, points=(*kept, (now_s, reference_s)))
         return replace(longer, off_pace=longer._is_off_pace()) if longer.tells_speed else longer
 
@@ -64,12 +63,11 @@ class TempoTrack:
         if self.off_pace:
             long_enough = self.seconds >= tuning.FOLLOWED_S - 2 * tuning.DECISION_S
             return not long_enough or off > tuning.OFF_SPEED or stray_s > tuning.STRAY_S / 2
-        too_fast = self.seconds >= tuning.FOLLOWED_S / 2
-        too_fast = too_fast and off - tuning.SURE_ERRORS * error > tuning.OFF_SPEED
-        return too_fast or stray_s > tuning.STRAY_S
+        surely_off = off - tuning.SURE_ERRORS * error > tuning.OFF_SPEED
+        return (surely_off and self.seconds >= tuning.FOLLOWED_S / 2) or stray_s > tuning.STRAY_S
 
     def _fit(self) -> tuple[float, float, float]:
-        """Return the slope, its standard error, and the root of the mean square of what it leaves."""
+        """Return the slope, its standard error, and the root mean square of what it leaves."""
         x, y = np.array(self.points).T
         x -= x.mean()
         y -= y.mean()

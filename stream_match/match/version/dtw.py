@@ -7,18 +7,13 @@ subsequence DTW (Müller 2015, chapter 7). The band is that of Sakoe & Chiba (19
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.fft
 
 from stream_match.config import FeatureSettings
 from stream_match.features.coarse_chroma import Bytes
 from stream_match.index.harmony import Harmony, HarmonyLines
+from stream_match.index.port import Bools, Float32, Float64, Int64
 from stream_match.match import tuning
-
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 _STEP_S = FeatureSettings().version_hop_frames * FeatureSettings().frame_s
 """Seconds per step; `require_step` refuses other settings."""
@@ -36,11 +31,9 @@ class Paths:
     Parameters
     ----------
     correlation : np.ndarray [shape=(n,), dtype=float32]
-        Mean over the audible query of the correlation step by step, less the price of the bends: 1 at most,
-        about 0 for chance.
+        Mean over the audible query of the correlation step by step, less the price of the bends: 1 at most.
     evidence : np.ndarray [shape=(n,), dtype=float32]
-        Correlation, weighed by what the same two stretches give when they are shifted against each other:
-        less for slow harmony and loops.
+        Correlation, weighed down where the same two stretches agree when they are shifted against each other.
     steps : np.ndarray [shape=(n, n_query), dtype=float64]
         Step of the track that each query step meets, newest first.
     alike : np.ndarray [shape=(n, n_query), dtype=float32]
@@ -90,7 +83,7 @@ class Aligner:
             *self._stretch(lines, lowest, len(query)),
             straight - band - lowest[:, np.newaxis],
             2 * band + 1,
-            tuning.BEND_LOSS,
+            1.0,  # a step aside costs what a perfect step gives
             tuning.STILL,
         )
         correlation = total / np.float32(heard)
@@ -103,12 +96,9 @@ class Aligner:
         )
 
     def _stretch(self, lines: HarmonyLines, lowest: Int64, n_query: int) -> tuple[Bytes, Int64, Int64, Int64]:
-        """Return the steps that the lines run through.
+        """Return the steps that the lines run through, as `harmony_kernels.best_paths` wants them.
 
-        Returns
-        -------
-        chroma, key, inside, counted
-            As in `harmony_kernels.best_paths`. The mean is taken over what lies on the line.
+        The mean is taken over what lies on the line.
         """
         band = steps_in(tuning.BAND_S)
         n_rows = int(np.ceil(n_query / tuning.VERSION_SLOWEST)) + 2 * band + 2
@@ -126,13 +116,6 @@ def _trust(query: Float32, met: Float32, heard: int) -> Float32:
 
     Two series that change slowly, or repeat, correlate by chance more often than their length would have it
     (Bartlett 1935). Their own correlation tells how often, when one is shifted in a circle.
-
-    Parameters
-    ----------
-    query : np.ndarray [shape=(n_query, 12), dtype=float32]
-    met : np.ndarray [shape=(n, n_query, 12), dtype=float32]
-    heard : int, >= 1
-        Audible steps of the query.
     """
     n_query, nearby = len(query), steps_in(tuning.BAND_S / 2)
     spectrum = np.einsum(
@@ -152,7 +135,7 @@ def slope(steps: Float64, weights: Float32) -> float:
     Parameters
     ----------
     steps : np.ndarray [shape=(n,), dtype=float64]
-        Newest first, as in `Paths.steps`.
+        Newest first.
     weights : np.ndarray [shape=(n,), dtype=float32]
         >= 0; at least two above 0.
     """

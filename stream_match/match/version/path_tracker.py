@@ -3,22 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from stream_match.events import MatchFacts, Track
 from stream_match.index.harmony import HarmonyLines
-from stream_match.index.tracks import GONE, Numbers
+from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
-from stream_match.match.tracking.rejection import Rejection
-from stream_match.match.tracking.report import NEVER, Teller, Told
-from stream_match.match.tracking.trace import TracedCandidate
+from stream_match.match.tracking.report import Teller
+from stream_match.match.tracking.trace import Rejection, TracedCandidate
 from stream_match.match.version.dtw import steps_in
-from stream_match.match.version.path import VersionCandidate
-from stream_match.match.version.version_match import Clock, VersionMatch
+from stream_match.match.version.version_match import Moment, VersionCandidate, VersionMatch
 
 
 class PathTracker:
@@ -51,69 +47,46 @@ class PathTracker:
         """Number of the track that sounds."""
         return None if self._match is None else self._match.best.track
 
-    def take_up(
-        self, tracks: tuple[Track, ...], numbers: Numbers, stream_s: float, clock: Clock
-    ) -> list[MatchFacts]:
+    def line(self, step: int) -> HarmonyLines:
+        """Return the line of what sounds, if anything does, as it would be at a step."""
+        return HarmonyLines.none() if self._match is None else self._match.line_at(step)
+
+    def take_up(self, tracks: tuple[Track, ...], numbers: Numbers, moment: Moment) -> list[MatchFacts]:
         """Go on with other numbers of tracks; end what sounds if its track is gone."""
-        match, facts = self._match, []
-        if match is not None and numbers[match.best.track] == GONE:
-            facts = self.end(Cue.REMOVED, stream_s, clock)
-        elif match is not None:
-            best, runner_up = match.best.renumbered(numbers), match.runner_up
-            assert best is not None
-            self._last = replace(match, best=best, runner_up=runner_up and runner_up.renumbered(numbers))
-        self._tracks = tracks
+        match = self._match
+        followed = None if match is None else match.renumbered(numbers)
+        facts = self.end(Cue.REMOVED, moment) if followed is None else []
+        self._last, self._tracks = followed, tracks
         return facts
 
-    def line(self, now: int) -> HarmonyLines:
-        """Return the line of what sounds, if anything does, as it would be at a step."""
-        match = self._match
-        if match is None:
-            return HarmonyLines.none()
-        position = match.position + match.speed * (now - match.now)
-        return HarmonyLines(
-            np.array([match.best.track]),
-            np.array([position]),
-            np.array([match.speed]),
-            np.array([match.best.key]),
-        )
-
     def decide(
-        self,
-        candidates: Sequence[VersionCandidate],
-        now: int,
-        stream_s: float,
-        clock: Clock,
-        *,
-        muted: bool = False,
+        self, candidates: Sequence[VersionCandidate], moment: Moment, *, muted: bool = False
     ) -> list[MatchFacts]:
         """Follow what sounds; if nothing does, claim the best candidate that is good enough, unless muted."""
         match = self._match
-        facts = [] if match is None else self._follow(match, candidates, now, stream_s, clock)
+        facts = [] if match is None else self._follow(match, candidates, moment)
         self._rejections = [self._rejection(candidate) or "behind" for candidate in candidates]
         if candidates and self._rejection(candidates[0]) is None:
             self._rejections[0] = "explained" if muted else None
-            facts += [] if muted else self._start(candidates, now, stream_s, clock)
+            facts += [] if muted else [self._start(candidates, moment)]
         return facts
 
-    def end(self, cue: Cue, stream_s: float, clock: Clock) -> list[MatchFacts]:
+    def end(self, cue: Cue, moment: Moment) -> list[MatchFacts]:
         """End what sounds, if anything does."""
         match = self._match
         if match is None:
             return []
-        return [self._teller.tell(match.match_id, cue, match.reading(stream_s, self._tracks, clock))]
+        return self._teller.advance(match.match_id, cue, match.reading(self._tracks, moment))
 
-    def describe(self, candidate: VersionCandidate, now: int, stream_s: float, clock: Clock) -> MatchFacts:
+    def describe(self, candidate: VersionCandidate, moment: Moment) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
-        match, started_s = self._new(candidate, None, now, stream_s, clock)
-        return self._teller.describe(State.VERSION, started_s, match.reading(stream_s, self._tracks, clock))
+        reading = _match_of(candidate, None, moment).reading(self._tracks, moment)
+        return self._teller.describe(State.VERSION, _started_s(candidate, moment), reading)
 
-    def traced(
-        self, candidates: Sequence[VersionCandidate], now: int, stream_s: float, clock: Clock
-    ) -> tuple[TracedCandidate, ...]:
+    def traced(self, candidates: Sequence[VersionCandidate], moment: Moment) -> tuple[TracedCandidate, ...]:
         """Return how the candidates stand that `decide` was last given."""
         return tuple(
-            TracedCandidate(self.describe(candidate, now, stream_s, clock), rejection)
+            TracedCandidate(self.describe(candidate, moment), rejection)
             for candidate, rejection in zip(candidates, self._rejections, strict=True)
         )
 
@@ -128,68 +101,53 @@ class PathTracker:
         return "faint" if candidate.correlation < tuning.VERSION_CORRELATION else None
 
     def _follow(
-        self,
-        match: VersionMatch,
-        candidates: Sequence[VersionCandidate],
-        now: int,
-        stream_s: float,
-        clock: Clock,
+        self, match: VersionMatch, candidates: Sequence[VersionCandidate], moment: Moment
     ) -> list[MatchFacts]:
+        """Look along the path of what sounds; tell an update or its end."""
         here = next((c for c in candidates if c.track == match.best.track and c.key == match.best.key), None)
-        seen = replace(match, position=match.position + match.speed * (now - match.now), now=now)
-        seconds = (now - match.now) * clock.step_s
+        seconds = (moment.step - match.now) * moment.clock.step_s
         newest = 0.0 if here is None else float(here.alike[: steps_in(tuning.VERSION_RECENT_S)].mean())
         least = least_correlation(match.best.correlation)
-        presence = match.presence.after_sound(stream_s, seconds, newest, least)
-        seen = replace(seen, presence=presence)
+        presence = match.presence.after_sound(moment.stream_s, seconds, newest, least)
+        position = match.position_at(moment.step)
+        seen = self._last = replace(match, position=position, now=moment.step, presence=presence)
         if here is not None and here.recent > tuning.VERSION_SOUNDS:
-            best = replace(here, score=max(here.score, match.best.score))
-            seen = replace(
-                seen, best=best, position=here.head(steps_in(tuning.VERSION_RECENT_S)), speed=_followed(here)
-            )
-        self._last = seen
+            seen = self._last = seen.on(replace(here, score=max(here.score, match.best.score)))
         if presence.lost:
-            return self.end(Cue.LOST, stream_s, clock)
-        reading = seen.reading(stream_s, self._tracks, clock)
-        if not seen.told.is_due_again(reading, tuning.UPDATE_S, tuning.VERSION_CORRECTION_S):
+            return self.end(Cue.LOST, moment)
+        reading = seen.reading(self._tracks, moment)
+        assert seen.told is not None
+        if not reading.is_due_after(seen.told, tuning.UPDATE_S, tuning.VERSION_CORRECTION_S):
             return []
-        self._last = replace(seen, told=Told.by(reading))
-        return [self._teller.tell(seen.match_id, Cue.CORRECTED, reading)]
+        self._last = replace(seen, told=reading)
+        return self._teller.advance(seen.match_id, Cue.CORRECTED, reading)
 
-    def _start(
-        self, candidates: Sequence[VersionCandidate], now: int, stream_s: float, clock: Clock
-    ) -> list[MatchFacts]:
+    def _start(self, candidates: Sequence[VersionCandidate], moment: Moment) -> MatchFacts:
+        """Claim the best candidate."""
         best = candidates[0]
         others = (c for c in candidates if c.track != best.track and c.track not in best.same)
-        match, started_s = self._new(best, next(others, None), now, stream_s, clock)
-        reading = match.reading(stream_s, self._tracks, clock)
-        facts = self._teller.begin(Cue.FOUND, started_s, reading)
-        self._last = replace(match, match_id=facts.match_id, told=Told.by(reading))
-        return [facts]
-
-    def _new(
-        self,
-        best: VersionCandidate,
-        runner_up: VersionCandidate | None,
-        now: int,
-        stream_s: float,
-        clock: Clock,
-    ) -> tuple[VersionMatch, float]:
-        """Make a match of a candidate; find out when it began."""
-        began_s = clock.begin_s + clock.centre_s(now - best.heard_steps)
-        match = VersionMatch(
-            match_id="",
-            best=best,
-            position=best.head(steps_in(tuning.VERSION_RECENT_S)),
-            speed=_followed(best),
-            now=now,
-            presence=Presence(stream_s),
-            told=NEVER,
-            runner_up=runner_up,
-        )
-        return match, max(clock.begin_s, began_s)
+        match = _match_of(best, next(others, None), moment)
+        reading = match.reading(self._tracks, moment)
+        facts = self._teller.begin(Cue.FOUND, _started_s(best, moment), reading)
+        self._last = replace(match, match_id=facts.match_id, told=reading)
+        return facts
 
 
-def _followed(candidate: VersionCandidate) -> float:
-    """Return the speed of a candidate, within reason."""
-    return float(np.clip(candidate.speed, tuning.VERSION_SLOWEST, 1 / tuning.VERSION_SLOWEST))
+def _match_of(best: VersionCandidate, runner_up: VersionCandidate | None, moment: Moment) -> VersionMatch:
+    """Return a candidate as a match that begins now."""
+    match = VersionMatch(
+        match_id="",
+        best=best,
+        position=best.head,
+        speed=best.speed,
+        now=moment.step,
+        presence=Presence(moment.stream_s),
+        runner_up=runner_up,
+    )
+    return match.on(best)
+
+
+def _started_s(candidate: VersionCandidate, moment: Moment) -> float:
+    """Return the stream time at which a candidate began to sound."""
+    clock = moment.clock
+    return max(clock.begin_s, clock.begin_s + clock.centre_s(moment.step - candidate.heard_steps))

@@ -4,20 +4,17 @@ Common progressions, loops and drones correlate with much. Background scores are
 through *other* tracks, and through any track read *backwards*. The same search proposed them.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from stream_match.index.harmony import Harmony, HarmonyLines
+from stream_match.index.port import Bools, Float32, Int64
 from stream_match.index.spans import doublings
 from stream_match.match import tuning
 from stream_match.match.version.dtw import Aligner, Paths, steps_in
-from stream_match.match.version.path import VersionCandidate
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from stream_match.match.version.version_match import VersionCandidate
 
 
 def longest_s() -> float:
@@ -115,15 +112,15 @@ def _joined(shorter: VersionCandidate, longer: VersionCandidate) -> VersionCandi
 
     A long window gives a better tempo. Where a player jumps, its path does not hold.
     """
-    share = tuning.LONGER_HOLDS
+    share = tuning.NEARLY
     holds = longer.score >= share * shorter.score and longer.recent >= share * shorter.recent
     return replace(longer if holds else shorter, score=max(shorter.score, longer.score))
 
 
 def _spread(values: Float32, n_steps: int) -> tuple[float, float]:
     """Return mean and standard deviation of background scores, with what is expected beforehand."""
-    mean_before = tuning.VERSION_BACKGROUND_MEAN / n_steps**0.5
-    deviation_before = tuning.VERSION_BACKGROUND_DEVIATION / n_steps**0.5
+    mean_before = tuning.VERSION_BACKGROUND_MEAN / math.sqrt(n_steps)
+    deviation_before = tuning.VERSION_BACKGROUND_DEVIATION / math.sqrt(n_steps)
     weight = len(values) + tuning.PRIOR_GROUPS
     mean = (float(values.sum()) + tuning.PRIOR_GROUPS * mean_before) / weight
     squares = float(((values - mean) ** 2).sum()) + tuning.PRIOR_GROUPS * deviation_before**2

@@ -1,27 +1,24 @@
-"""A match of the version lane: where it is in its track, and what is told of it."""
+"""A candidate and a match of the version lane: where each is in its track, and what is told of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Evidence, Rival, Track
+from stream_match.features.chroma import N_CHROMA
+from stream_match.index.harmony import HarmonyLines
+from stream_match.index.port import Float32, Float64
+from stream_match.index.tracks import GONE, Numbers
 from stream_match.match import tuning
 from stream_match.match.tracking.alive import Presence
-from stream_match.match.tracking.report import Reading, Told
-from stream_match.match.version.path import VersionCandidate
+from stream_match.match.tracking.report import Reading
+from stream_match.match.version.dtw import slope, steps_in
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Turns steps into seconds.
-
-    Parameters
-    ----------
-    settings : FeatureSettings
-    begin_s : float
-        Stream time at which step 0 began.
-    """
+    """Turns steps into seconds; step 0 began at the stream time `begin_s`."""
 
     settings: FeatureSettings
     begin_s: float
@@ -33,7 +30,7 @@ class Clock:
 
     def centre_s(self, step: float) -> float:
         """Return the middle of what a step has heard, in seconds since step 0 began."""
-        frames = (step + 1) * self.settings.version_hop_frames - 0.5
+        frames = (step + 1) * self.settings.version_hop_frames - 1 / 2
         return frames * self.settings.frame_s + self.settings.n_fft_samples / self.settings.sample_rate_hz / 2
 
     def heard_s(self, n_frames: int) -> float:
@@ -44,6 +41,85 @@ class Clock:
     def heard_at(self, step: int) -> float:
         """Return the stream time up to which a step has heard."""
         return self.heard_s((step + 2) * self.settings.version_hop_frames)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When the lane decides: the newest step, and the stream time up to which it has heard."""
+
+    step: int
+    stream_s: float
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class VersionCandidate:
+    """A path through a track, and its score.
+
+    Parameters
+    ----------
+    track : int
+    key : int
+        Semitones that the query is higher, 0 to 11.
+    tempo : float
+        Of the line that was proposed.
+    correlation : float
+        Mean over the window of the correlation of query and reference along the path.
+    score : float
+        Distance of its evidence to the mean of the background scores, in their standard deviations, over the
+        window in which it stands out most.
+    recent : float
+        The same for the correlation of the newest few seconds: whether it sounds now.
+    steps : np.ndarray [shape=(n_query,), dtype=float64]
+        Step of the track that each query step meets, newest first.
+    alike : np.ndarray [shape=(n_query,), dtype=float32]
+        Correlation step by step.
+    same : tuple of int
+        Tracks that hold the same music along the path.
+    """
+
+    track: int
+    key: int
+    tempo: float
+    correlation: float
+    score: float
+    recent: float
+    steps: Float64
+    alike: Float32
+    same: tuple[int, ...]
+
+    def renumbered(self, numbers: Numbers) -> "VersionCandidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track."""
+        if numbers[self.track] == GONE:
+            return None
+        same = tuple(int(numbers[track]) for track in self.same if numbers[track] != GONE)
+        return replace(self, track=int(numbers[self.track]), same=same)
+
+    @property
+    def heard_steps(self) -> int:
+        """Number of query steps back to where the correlation began."""
+        support = np.cumsum(self.alike - tuning.AGREES * self.correlation)
+        return int(support.argmax()) + 1
+
+    @property
+    def coverage(self) -> float:
+        """Share of those steps that agree."""
+        return float((self.alike[: self.heard_steps] > tuning.AGREES * self.correlation).mean())
+
+    @property
+    def speed(self) -> float:
+        """Tempo of the path, where it agrees."""
+        weights = np.maximum(self.alike[: self.heard_steps], 0)
+        enough = np.count_nonzero(weights) >= 2
+        return slope(self.steps[: self.heard_steps], weights) if enough else self.tempo
+
+    @property
+    def head(self) -> float:
+        """The step that sounds now, as the newest steps have it."""
+        newest = steps_in(tuning.VERSION_RECENT_S)
+        ago = np.arange(len(self.steps))[:newest]
+        weights = np.maximum(self.alike[:newest], 1e-3)
+        return float(np.average(self.steps[:newest] + self.speed * ago, weights=weights))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +136,10 @@ class VersionMatch:
     now : int
         Step of the last look.
     presence : Presence
-    told : Told
     runner_up : VersionCandidate or None
         The best other music when it started.
+    told : Reading or None
+        What was told of it last.
     """
 
     match_id: str
@@ -71,19 +148,39 @@ class VersionMatch:
     speed: float
     now: int
     presence: Presence
-    told: Told
     runner_up: VersionCandidate | None
+    told: Reading | None = None
 
-    def reading(self, stream_s: float, tracks: tuple[Track, ...], clock: Clock) -> Reading:
+    def position_at(self, step: int) -> float:
+        """Return the step of the track that its line meets at a step of the stream."""
+        return self.position + self.speed * (step - self.now)
+
+    def line_at(self, step: int) -> HarmonyLines:
+        """Return its line as it would be at a step of the stream."""
+        track, key = np.array([self.best.track]), np.array([self.best.key])
+        return HarmonyLines(track, np.array([self.position_at(step)]), np.array([self.speed]), key)
+
+    def on(self, best: VersionCandidate) -> "VersionMatch":
+        """Return it on the path of a candidate, as fast as a version may be."""
+        speed = float(np.clip(best.speed, tuning.VERSION_SLOWEST, 1 / tuning.VERSION_SLOWEST))
+        return replace(self, best=best, position=best.head, speed=speed)
+
+    def renumbered(self, numbers: Numbers) -> "VersionMatch | None":
+        """Return it under the numbers of another snapshot; None if that does not have its track."""
+        best = self.best.renumbered(numbers)
+        runner_up = self.runner_up and self.runner_up.renumbered(numbers)
+        return None if best is None else replace(self, best=best, runner_up=runner_up)
+
+    def reading(self, tracks: tuple[Track, ...], moment: Moment) -> Reading:
         """Return what is known of it at a moment."""
-        best, rival = self.best, self.runner_up
-        since_s = stream_s - clock.begin_s - clock.centre_s(self.now)
+        best, rival, clock = self.best, self.runner_up, moment.clock
+        since_s = moment.stream_s - clock.begin_s - clock.centre_s(self.now)
         return Reading(
-            stream_s=stream_s,
+            stream_s=moment.stream_s,
             reference_s=clock.centre_s(self.position) + self.speed * since_s,
-            ended_s=min(self.presence.ended_s(tuning.VERSION_RECENT_S), stream_s),
+            ended_s=min(self.presence.ended_s(tuning.VERSION_RECENT_S), moment.stream_s),
             speed=self.speed,
-            semitones=float((best.key + 5) % 12 - 5),
+            semitones=float(best.key if 2 * best.key <= N_CHROMA else best.key - N_CHROMA),
             score=best.score,
             track=tracks[best.track],
             evidence=Evidence(
