@@ -21,7 +21,6 @@ class Recogniser:
     ----------
     catalogue : CataloguePort
         The catalogue; if it has no `harmony`, recordings only are recognised.
-    settings : MatchSettings
     observe : Observer, optional
         Is told what every decision of either lane saw, and changes nothing.
     """

@@ -40,9 +40,6 @@ class RecordingLane:
 
     Parameters
     ----------
-    catalogue : CataloguePort
-    settings : MatchSettings
-    arbiter : Arbiter
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
     """

@@ -30,11 +30,8 @@ class VersionLane:
 
     Parameters
     ----------
-    harmony : Harmony
     tracks : tuple of Track
         Those that have a name, by number.
-    settings : MatchSettings
-    arbiter : Arbiter
     observe : Observer, optional
         Is told what every decision saw, and changes nothing.
     """

@@ -27,7 +27,7 @@ from stream_match.index.shingles import (
     sampled,
 )
 from stream_match.match import tuning
-from stream_match.match.version.dtw import Aligner, slope, steps_in
+from stream_match.match.version.dtw import align, slope, steps_in
 
 ONE_TEMPO = int(np.argmin(np.abs(TEMPI - 1)))
 
@@ -240,7 +240,7 @@ def test_alignment_follows_a_performer_who_hurries():
     query = newest_first(np.concatenate([steady, hurried]))
     head = 47 * FRAMES_PER_STEP - 1.5
     line = HarmonyLines(np.array([3]), np.array([head]), np.array([1.0]), np.array([0]))
-    paths = Aligner(REFERENCE.harmony).align(query, line)
+    paths = align(REFERENCE.harmony, query, line)
     begin = 5 * FRAMES_PER_STEP
     heard = int(query.any(axis=1).sum())
     assert abs(paths.steps[0, 0] - head) < 2
@@ -251,7 +251,7 @@ def test_alignment_follows_a_performer_who_hurries():
 def test_a_path_stays_in_its_band_and_silence_counts_nothing():
     query = newest_first(performance(5, 15))
     line = HarmonyLines(np.array([8, 8]), np.array([300.0, 20.0]), np.array([0.9, -1.1]), np.array([4, 0]))
-    paths = Aligner(REFERENCE.harmony).align(query, line)
+    paths = align(REFERENCE.harmony, query, line)
     ago = np.arange(len(query))
     straight = line.head[:, None] - line.tempo[:, None] * ago
     assert np.abs(paths.steps - straight).max() <= steps_in(tuning.BAND_S) + 3
@@ -266,7 +266,7 @@ def test_slow_harmony_is_worth_less_than_it_agrees():
     reference = catalogue({"drift": drift, **PIECES})
     n_steps = reference.segments[0].starts[1]
     line = HarmonyLines(np.array([0]), np.array([n_steps - 1.0]), np.array([1.0]), np.array([0]))
-    slow = Aligner(reference.harmony).align(newest_first(drift), line)
+    slow = align(reference.harmony, newest_first(drift), line)
     assert slow.correlation[0] > 0.9
     assert slow.evidence[0] < 0.6 * slow.correlation[0]
 

@@ -30,10 +30,8 @@ class AlignmentTracker:
 
     Parameters
     ----------
-    catalogue : CataloguePort
     threshold : float
         Score from which a match is claimed.
-    arbiter : Arbiter
     """
 
     def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:

@@ -63,86 +63,55 @@ class BackgroundScores:
         return int(np.argmin(np.abs(self.windows - window)))
 
 
+@dataclass(frozen=True)
 class BackgroundPlaces:
-    """The places of the moment, of which each candidate has its own background scores.
+    """The places of the moment, of which each candidate has its own background scores."""
 
-    Parameters
-    ----------
-    evidence : np.ndarray [shape=(n_windows,), dtype=float64]
-        Length of each window, in positions of the default settings.
-    correlation : np.ndarray [shape=(n, n_windows), dtype=float32]
-    group, shift : np.ndarray [shape=(n,), dtype=int64]
-        Independent group of each place, of which the best place counts, and number of its shift.
-    forward : np.ndarray [shape=(n,), dtype=bool]
-        Which places are no decoys.
-    levelled : float, 0 to 1
-        From `levelled_share`.
-    """
-
-    def __init__(
-        self,
-        evidence: Float64,
-        correlation: Float32,
-        group: Int64,
-        shift: Int64,
-        forward: Bools,
-        levelled: float,
-    ) -> None:
-        self._root = np.sqrt(evidence)
-        z = fisher_z(correlation)
-        self._found = self._levelled = _ordered(z, group)
-        if levelled > 0:
-            off = _better_at_a_shift(z, shift, forward, tuning.SHIFTED_BACKGROUND / self._root)
-            self._levelled = _ordered(z - np.float32(levelled) * off, group)
+    evidence: Float64  # length of each window, in positions of the default settings [shape=(n_windows,)]
+    correlation: Float32  # of each place, by window [shape=(n, n_windows)]
+    group: Int64  # independent group, of which the best place counts [shape=(n,)]
+    shift: Int64
+    forward: Bools  # which are no decoys
+    levelled: float  # from `levelled_share`
 
     def spreads(self, excluded: Bools, shifted: Bools) -> tuple[Float32, Float32]:
-        """Return mean and deviation over the places that are not excluded, for several candidates.
+        """Return mean and deviation of the places that are not excluded, for several candidates, by window.
 
         Parameters
         ----------
         excluded : np.ndarray [shape=(n_candidates, n), dtype=bool]
         shifted : np.ndarray [shape=(n_candidates,), dtype=bool]
             Whether each candidate was found at a shift: then nothing is levelled.
-
-        Returns
-        -------
-        mean, deviation : np.ndarray [shape=(n_candidates, n_windows), dtype=float32]
         """
-        mean = np.empty((len(excluded), len(self._root)), np.float32)
-        deviation = np.empty_like(mean)
-        for ordered, rows in ((self._levelled, ~shifted), (self._found, shifted)):
-            mean[rows], deviation[rows] = self._spread(*ordered, np.ascontiguousarray(excluded[rows]))
+        z = fisher_z(self.correlation)
+        found = self._spread(z, excluded)
+        if not self.levelled:
+            return found
+        level = self._spread(z - np.float32(self.levelled) * self._better_at_a_shift(z), excluded)
+        mean, deviation = (np.where(shifted[:, np.newaxis], *two) for two in zip(found, level, strict=True))
         return mean, deviation
 
-    def _spread(self, z: Float32, group: Int64, order: Int64, excluded: Bools) -> tuple[Float32, Float32]:
-        """Return mean and deviation over the best place of each group."""
+    def _spread(self, z: Float32, excluded: Bools) -> tuple[Float32, Float32]:
         from stream_match.index.keyed_sums import spreads  # when matching begins, not when this is loaded
 
-        mean_before = tuning.BACKGROUND_MEAN / self._root
-        variance_before = (tuning.BACKGROUND_DEVIATION / self._root) ** 2
-        prior = tuning.PRIOR_GROUPS, tuning.ENOUGH
-        return spreads(z, group, order, excluded, mean_before, variance_before, *prior)
+        order, root = np.lexsort((-z.mean(axis=1), self.group)), np.sqrt(self.evidence)
+        before = tuning.BACKGROUND_MEAN / root, (tuning.BACKGROUND_DEVIATION / root) ** 2
+        counted = tuning.PRIOR_GROUPS, tuning.ENOUGH
+        return spreads(z[order], self.group[order], order, excluded, *before, *counted)
 
+    def _better_at_a_shift(self, z: Float32) -> Float32:
+        """Return by how much the medians at a shift are above that of shift 0, beyond what is allowed.
 
-def _ordered(z: Float32, group: Int64) -> tuple[Float32, Int64, Int64]:
-    """Return z and group of places by group, best first over all windows, and that order."""
-    order = np.lexsort((-z.mean(axis=1), group))
-    return z[order], group[order], order
-
-
-def _better_at_a_shift(z: Float32, shift: Int64, forward: Bools, allowed: Float64) -> Float32:
-    """Return by how much the medians at a shift are above that of shift 0, beyond what is allowed.
-
-    Lines and decoys are compared apart. It is 0 at shift 0 [shape=(n, n_windows), dtype=float32].
-    """
-    better = np.zeros_like(z)
-    kind = 2 * shift + forward
-    rows = {int(one): np.flatnonzero(kind == one) for one in np.unique(kind)}
-    medians = {one: _median(z[at]) for one, at in rows.items() if len(at) >= tuning.PRIOR_GROUPS}
-    for one, median in medians.items():
-        if one % 2 in medians and one > 1:
-            better[rows[one]] = np.maximum(0, median - medians[one % 2] - allowed)
-    return better
+        Lines and decoys are compared apart. It is 0 at shift 0 [shape=(n, n_windows), dtype=float32].
+        """
+        better, kind = np.zeros_like(z), 2 * self.shift + self.forward
+        rows = {int(one): np.flatnonzero(kind == one) for one in np.unique(kind)}
+        medians = {one: _median(z[at]) for one, at in rows.items() if len(at) >= tuning.PRIOR_GROUPS}
+        allowed = tuning.SHIFTED_BACKGROUND / np.sqrt(self.evidence)
+        for one, median in medians.items():
+            if one % 2 in medians and one > 1:
+                better[rows[one]] = np.maximum(0, median - medians[one % 2] - allowed)
+        return better
 
 
 def _median(z: Float32) -> Float32:

@@ -1,8 +1,7 @@
 """A place in the catalogue that might be what sounds."""
 
+import math
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from stream_match.index.lines import Lines
 from stream_match.index.tracks import GONE, Numbers
@@ -16,40 +15,18 @@ def is_one_place(position: float, other: float) -> bool:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A line through a track, and its score.
-
-    Parameters
-    ----------
-    track : int
-    position : float
-        Reference position: the place in the track at the newest query frame.
-    speed : float
-        Reference positions per query position.
-    shift : int
-        Number of the shift of the query, in `shifts_semitones`.
-    window_positions : int
-        Window over which the line stands out most.
-    correlation : float
-        Mean over it of the correlation of the codes.
-    score : float
-        Distance to the mean of the background scores, in their standard deviations.
-    faiss_votes, lsh_votes : int
-    same : tuple of (int, float)
-        Track and position of other places of the same sound: repeats, or the recording under another name.
-    background : BackgroundScores
-        What it was scored against.
-    """
+    """A line through a track, and its score."""
 
     track: int
-    position: float
-    speed: float
-    shift: int
-    window_positions: int
-    correlation: float
-    score: float
+    position: float  # of the reference, at the newest query frame
+    speed: float  # reference positions per query position
+    shift: int  # number in `shifts_semitones`
+    window_positions: int  # over which the line stands out most
+    correlation: float  # of the codes, mean over it
+    score: float  # distance to the mean of the background scores, in their standard deviations
     faiss_votes: int
     lsh_votes: int
-    same: tuple[tuple[int, float], ...]
+    same: tuple[tuple[int, float], ...]  # track and position of the same sound: repeats, copies
     background: BackgroundScores
 
     @property
@@ -65,7 +42,7 @@ class Candidate:
     @property
     def rank_score(self) -> float:
         """Correlation weighed by its window: chance correlates less over longer ones."""
-        return self.correlation * float(np.sqrt(self.window_positions))
+        return self.correlation * math.sqrt(self.window_positions)
 
     def moved_to(self, position: float) -> "Candidate":
         """Return the same at another place of its track; a repeat that is there changes places with it."""

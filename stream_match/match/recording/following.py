@@ -21,7 +21,6 @@ class Follower:
 
     Parameters
     ----------
-    catalogue : CataloguePort
     places : PlaceSearch
         Of the same catalogue.
     """

@@ -15,12 +15,7 @@ _SPEEDS = np.array([0, -1 / 3, 1 / 3, -1, 1], np.float32)
 
 
 class PlaceSearch:
-    """Looks for what was heard in the track of a line.
-
-    Parameters
-    ----------
-    reader : ReaderPort
-    """
+    """Looks for what was heard in the track of a line."""
 
     def __init__(self, reader: ReaderPort) -> None:
         self._reader = reader

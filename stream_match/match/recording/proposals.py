@@ -13,12 +13,7 @@ Codes = npt.NDArray[np.uint8]
 
 
 class Proposals:
-    """Asks both voters about every code and keeps their votes.
-
-    Parameters
-    ----------
-    catalogue : CataloguePort
-    """
+    """Asks both voters about every code and keeps their votes."""
 
     def __init__(self, catalogue: CataloguePort) -> None:
         self._catalogue = catalogue

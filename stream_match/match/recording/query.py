@@ -29,21 +29,12 @@ def medium_window_s() -> float:
 
 @dataclass(frozen=True)
 class Clock:
-    """Turns positions into seconds.
-
-    Parameters
-    ----------
-    spans : Spans
-    span_s, first_span_s : float
-        Seconds of audio that a code has heard, and that the code at position 0 of the stream has heard.
-    begin_s : float
-        Stream time at which that audio began.
-    """
+    """Turns positions into seconds."""
 
     spans: Spans
-    span_s: float
-    first_span_s: float
-    begin_s: float
+    span_s: float  # of audio that a code has heard
+    first_span_s: float  # that the code at position 0 of the stream has heard
+    begin_s: float  # stream time at which that began
 
     @classmethod
     def of(cls, settings: FeatureSettings, begin_s: float = 0.0) -> "Clock":
@@ -65,24 +56,12 @@ STANDARD_CLOCK = Clock.of(FeatureSettings())
 
 @dataclass(frozen=True)
 class Query:
-    """What was heard last, and when.
+    """What was heard last, and when."""
 
-    Parameters
-    ----------
-    words : np.ndarray [shape=(n_shifts, n_frames, n_words), dtype=uint64]
-        Codes at each of `shifts_semitones`, newest first, one frame apart.
-    audible : np.ndarray [shape=(n_frames,), dtype=bool]
-    now : float
-        Moment of the newest code, in positions.
-    stride : int
-        Frames per position.
-    clock : Clock
-    """
-
-    words: Words
-    audible: Bools
-    now: float
-    stride: int
+    words: Words  # codes at each of `shifts_semitones`, newest first [shape=(n_shifts, n_frames, n_words)]
+    audible: Bools  # [shape=(n_frames,)]
+    now: float  # moment of the newest code, in positions
+    stride: int  # frames per position
     clock: Clock = STANDARD_CLOCK
 
     @property

@@ -20,53 +20,25 @@ from stream_match.match.tracking.tempo import TempoTrack
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingMatch:
-    """A match that the recording lane follows, or has followed.
-
-    Parameters
-    ----------
-    match_id : str
-    best : Candidate
-        As it scored best.
-    position, speed : float
-    shift : int
-        Its line at `now`.
-    now : float
-        Position of the last look.
-    began, here_since : float
-        Position of the first code that agreed, and of the first at this place of its track.
-    place_again : float
-        Position at which it is to be looked for in all of its track.
-    presence : Presence
-    tempo : TempoTrack
-    level : float
-        Correlation, beside what else sounds.
-    correlation, coverage : float
-        Correlation and share of agreeing frames, as last seen.
-    runner_up : Candidate or None
-        The best other one when it started.
-    told : Reading or None
-        What was told of it last.
-    steady : bool
-        Whether its newest audio agreed, when last seen, about as well as all of it did.
-    """
+    """A match that the recording lane follows, or has followed."""
 
     match_id: str
-    best: Candidate
-    position: float
+    best: Candidate  # as it scored best
+    position: float  # its line at `now`
     speed: float
     shift: int
-    now: float
-    began: float
-    here_since: float
-    place_again: float
+    now: float  # position of the last look
+    began: float  # position of the first code that agreed
+    here_since: float  # and of the first at this place of its track
+    place_again: float  # position at which it is to be looked for in all of its track
     presence: Presence
     tempo: TempoTrack
-    level: float
-    correlation: float
-    coverage: float
-    runner_up: Candidate | None
-    told: Reading | None = None
-    steady: bool = False
+    level: float  # correlation, beside what else sounds
+    correlation: float  # as last seen
+    coverage: float  # share of agreeing frames
+    runner_up: Candidate | None  # the best other one when it started
+    told: Reading | None = None  # last
+    steady: bool = False  # whether its newest audio agreed about as well as all of it did
 
     def position_at(self, now: float) -> float:
         """Return where its line is at another moment, or would be, had it gone on."""
@@ -131,11 +103,7 @@ class RecordingMatch:
         )
 
     def _place_s(self, position: float, clock: Clock) -> float:
-        """Return the time in the track that sounds at the last look.
-
-        Codes of what is heard and of the reference fit where their middles meet: at another speed, their
-        ends do not.
-        """
+        """Return the time in the track that sounds now: the middles of codes meet, not their ends."""
         return clock.reference_s(position) + (self.speed - 1) * clock.span_s / 2
 
     def _evidence(self, tracks: Tracks, clock: Clock) -> Evidence:

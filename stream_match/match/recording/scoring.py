@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_match.index.lines import Lines
-from stream_match.index.port import Bools, CataloguePort, Float64
+from stream_match.index.port import Bools, CataloguePort, Float32, Float64
 from stream_match.index.spans import STANDARD
 from stream_match.match import tuning
+from stream_match.match.recording import verification
 from stream_match.match.recording.background_scores import (
     BackgroundPlaces,
     BackgroundScores,
@@ -21,7 +22,7 @@ from stream_match.match.recording.background_scores import (
 )
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Query, medium_window_s, shifts_semitones
-from stream_match.match.recording.verification import Places, Verifier, first
+from stream_match.match.recording.verification import Places
 from stream_match.match.recording.votes import OffsetBins
 
 Repeats = tuple[tuple[int, float], ...]
@@ -33,18 +34,10 @@ def shift_loss() -> Float64:
 
 
 class Scorer:
-    """Scores the places that the votes propose.
-
-    Parameters
-    ----------
-    catalogue : CataloguePort
-    doubting : bool
-        Whether low correlations are doubted where tracks are alike or few.
-    """
+    """Scores proposed places; where tracks are alike or few, low correlations are doubted if `doubting`."""
 
     def __init__(self, catalogue: CataloguePort, *, doubting: bool = True) -> None:
         self.reader = catalogue.lines
-        self._verifier = Verifier(self.reader)
         self._tracks = catalogue.tracks
         self._spans = self.reader.spans
         self._one_place = STANDARD.positions(tuning.ONE_PLACE_S) * self._spans.scale
@@ -60,13 +53,7 @@ class Scorer:
     ) -> list[Candidate]:
         """Score the proposed places against each other and against the decoys.
 
-        Parameters
-        ----------
-        query : Query
-        forward, backward : OffsetBins
-            Proposed places, and decoys.
-        settled : set of int
-            Tracks known to sound already: they give no background scores.
+        Tracks that are settled, as they are known to sound already, give no background scores.
 
         Returns
         -------
@@ -75,33 +62,36 @@ class Scorer:
         """
         if query.silent:
             return []
-        field = self._verifier.compare(query, forward, backward, query.windows())
-        claimable = field.forward & (field.track < len(self._tracks.named))
-        places = self._verifier.refine(query, field, claimable)
-        per_track = tuning.CANDIDATES_PER_TRACK
-        rows = first(np.arange(len(places)), places.track, tuning.CANDIDATES, per_track)
-        lines = places.longest
+        field = verification.compare(self.reader, query, forward, backward)
+        claimable = (field.shortest.speed > 0) & (field.shortest.track < len(self._tracks.named))
+        places = verification.refine(self.reader, query, field, claimable)
+        lines, per_track = places.longest, tuning.CANDIDATES_PER_TRACK
+        track = places.shortest.track
+        rows = verification.first(np.arange(len(places)), track, tuning.CANDIDATES, per_track)
         same = self._same_sound(query, lines[rows], lines.followed_by(field.longest))
         twins, same = same[:, : len(places)], same[:, len(places) :]
         # Places of the same sound give no background scores, nor do places near them.
         sources = twins | (rows[:, np.newaxis] == np.arange(len(places)))
-        recordings = (self._tracks.recording_of(found.track) for found in (places, field))
-        known = np.isin(field.track, list(settled))
+        recordings = (self._tracks.recording_of(each) for each in (track, field.shortest.track))
+        known = np.isin(field.shortest.track, list(settled))
         excluded = known | sources @ np.equal.outer(*recordings) | same
         same_places = [self._distinct(lines[np.flatnonzero(twin)]) for twin in twins]
-        candidates = self._candidates(places[rows], same_places, field, excluded)
+        background = self._background(field).spreads(excluded, places[rows].shortest.shift != 0)
+        candidates = self._candidates(places[rows], same_places, *background)
         return sorted(candidates, key=lambda candidate: -candidate.score)
 
-    def _candidates(
-        self, places: Places, same: Sequence[Repeats], field: Places, excluded: Bools
-    ) -> list[Candidate]:
-        """Score each place over the window in which it stands out most.
+    def _background(self, field: Places) -> BackgroundPlaces:
+        """Return the field as background: each recording is an independent group in each direction."""
+        lines, evidence = field.shortest, field.windows / self._spans.scale
+        forward = lines.speed > 0
+        group = self._tracks.recording_of(lines.track) * 2 + forward
+        return BackgroundPlaces(evidence, field.best, group, lines.shift, forward, self._levelled)
 
-        Its `same` are as in `Candidate`; `excluded` [shape=(n_places, n_field)] are the places of the field
-        that do not count for it.
-        """
+    def _candidates(
+        self, places: Places, same: Sequence[Repeats], mean: Float32, deviation: Float32
+    ) -> list[Candidate]:
+        """Score each place over the window in which it stands out most."""
         lines, windows = places.lines, places.windows
-        mean, deviation = self._background(field).spreads(excluded, places.shift != 0)
         scores = (fisher_z(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
         scores -= self._score_bias + shift_loss()[lines.shift[places.line]]
         if self._doubting:
@@ -125,12 +115,6 @@ class Scorer:
             )
             for row, column in enumerate(columns)
         ]
-
-    def _background(self, field: Places) -> BackgroundPlaces:
-        """Return the field as background: each recording is an independent group in each direction."""
-        group = self._tracks.recording_of(field.track) * 2 + field.forward
-        evidence = field.windows / self._spans.scale
-        return BackgroundPlaces(evidence, field.best, group, field.shift, field.forward, self._levelled)
 
     def _same_sound(self, query: Query, lines: Lines, others: Lines) -> Bools:
         """Return which other lines hold the same stretch of sound [shape=(n_lines, n_others), dtype=bool]."""

@@ -34,12 +34,10 @@ def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> d
     """Search stretches of a catalogue in it, those of which the scores are not known yet.
 
     The tracks' ids decide which tracks and stretches. Tracks that are new take the place of others, in
-    proportion, and only they are searched.
+    proportion, and only they are searched. The catalogue's own `score_bias` counts as nothing.
 
     Parameters
     ----------
-    catalogue : Catalogue
-        Its own `score_bias` counts as nothing.
     known : mapping of str to tuple of float
         What this returned before, without the tracks that have changed. Scores that were found in a much
         smaller catalogue are somewhat low.

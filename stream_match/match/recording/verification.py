@@ -15,15 +15,12 @@ from stream_match.match.recording.votes import BIN_FRAMES, OffsetBins
 
 @dataclass(frozen=True)
 class Places:
-    """Places that were compared; the arrays have one row per place.
+    """Places that were compared; the arrays but `windows` have one row per place."""
 
-    `best` and `line` have a column per window: the correlation of the best line, and its number in `lines`.
-    """
-
-    windows: Int64
-    votes: Int64
-    best: Float32
-    line: Int64
+    windows: Int64  # in positions
+    votes: Int64  # of FAISS and of the LSH tables
+    best: Float32  # correlation of the best line over each window
+    line: Int64  # its number in `lines`
     lines: Lines
 
     def __len__(self) -> int:
@@ -41,69 +38,37 @@ class Places:
         return scores
 
     @property
+    def shortest(self) -> Lines:
+        """The best line of each place over the shortest window."""
+        return self.lines[self.line[:, 0]]
+
+    @property
     def longest(self) -> Lines:
         """The best line of each place over the longest window."""
         return self.lines[self.line[:, -1]]
 
-    @property
-    def track(self) -> Int64:
-        """The track of each place."""
-        return self.lines.track[self.line[:, 0]]
 
-    @property
-    def shift(self) -> Int64:
-        """The shift of each place."""
-        return self.lines.shift[self.line[:, 0]]
-
-    @property
-    def forward(self) -> Bools:
-        """Which places are no decoys."""
-        return self.lines.speed[self.line[:, 0]] > 0
+def compare(reader: ReaderPort, query: Query, forward: OffsetBins, backward: OffsetBins) -> Places:
+    """Compare all proposed places and all decoys, at speed 1."""
+    lines = _lines_of(forward, 1.0, query).followed_by(_lines_of(backward, -1.0, query))
+    reader.prefetch(lines)
+    votes = [np.stack([bins.faiss_votes, bins.lsh_votes], axis=1) for bins in (forward, backward)]
+    about = offsets(tuning.OFFSET_REACH_S, tuning.OFFSET_STEP_S)
+    return _best(reader, query, lines, np.concatenate(votes), about, np.ones(1, np.float32))
 
 
-class Verifier:
-    """Compares the query with what the votes propose.
-
-    Parameters
-    ----------
-    reader : ReaderPort
-    """
-
-    def __init__(self, reader: ReaderPort) -> None:
-        self._reader = reader
-        self._spans = reader.spans
-
-    def compare(self, query: Query, forward: OffsetBins, backward: OffsetBins, windows: Int64) -> Places:
-        """Compare all proposed places and all decoys, at speed 1."""
-        lines = _lines_of(forward, 1.0, query).followed_by(_lines_of(backward, -1.0, query))
-        self._reader.prefetch(lines)
-        votes = [np.stack([bins.faiss_votes, bins.lsh_votes], axis=1) for bins in (forward, backward)]
-        fan = offsets(tuning.OFFSET_REACH_S, tuning.OFFSET_STEP_S), np.ones(1, np.float32)
-        return self._best(query, lines, np.concatenate(votes), windows, *fan)
-
-    def refine(self, query: Query, field: Places, claimable: Bools) -> Places:
-        """Compare the best claimable places again, at all speeds; best first."""
-        early = field.windows <= self._spans.positions(medium_window_s())
-        coarse = np.where(early, field.rank_scores, 0)
-        rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
-        rows = first(rows[claimable[rows]], field.track, tuning.REFINED, 2 * tuning.CANDIDATES_PER_TRACK)
-        picked = field.line[rows, coarse[rows].argmax(axis=1)]
-        step_s = tuning.OFFSET_STEP_S / 2
-        fan = offsets(tuning.OFFSET_STEP_S + step_s, step_s), _speeds()
-        places = self._best(query, field.lines[picked], field.votes[rows], field.windows, *fan)
-        return places[np.argsort(-places.rank_scores.max(axis=1, initial=0), kind="stable")]
-
-    def _best(
-        self, query: Query, lines: Lines, votes: Int64, windows: Int64, offsets: Float32, speeds: Float32
-    ) -> Places:
-        """Fan out each line and find the best of its fan for each window."""
-        fan = lines.fan(offsets * np.float32(self._spans.scale), speeds)
-        means = self._reader.means(query.words, query.audible, fan, windows)
-        each = len(offsets) * len(speeds)
-        grouped = means.reshape(len(lines), each, len(windows))
-        within = (grouped - _speed_loss(speeds, len(offsets), windows / self._spans.scale)).argmax(axis=1)
-        best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
-        return Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
+def refine(reader: ReaderPort, query: Query, field: Places, claimable: Bools) -> Places:
+    """Compare the best claimable places again, at all speeds; best first."""
+    early = field.windows <= query.spans.positions(medium_window_s())
+    coarse = np.where(early, field.rank_scores, 0)
+    rows = np.argsort(-coarse.max(axis=1, initial=0), kind="stable")
+    track, per_track = field.shortest.track, 2 * tuning.CANDIDATES_PER_TRACK
+    rows = first(rows[claimable[rows]], track, tuning.REFINED, per_track)
+    picked = field.lines[field.line[rows, coarse[rows].argmax(axis=1)]]
+    step_s = tuning.OFFSET_STEP_S / 2
+    about = offsets(tuning.OFFSET_STEP_S + step_s, step_s)
+    places = _best(reader, query, picked, field.votes[rows], about, _speeds())
+    return places[np.argsort(-places.rank_scores.max(axis=1, initial=0), kind="stable")]
 
 
 def first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:
@@ -112,10 +77,7 @@ def first(rows: Int64, track: Int64, count: int, per_track: int) -> Int64:
 
 
 def offsets(reach_s: float, step_s: float) -> Float32:
-    """Return offsets up to a reach on both sides, in positions of the default settings.
-
-    They are whole frames, so that floats hold them exactly.
-    """
+    """Return offsets up to a reach on both sides, whole frames, in positions of the default settings."""
     frame_s = STANDARD_CODE_S / BIN_FRAMES
     frames = np.arange(-round(reach_s / frame_s), round(reach_s / frame_s) + 1, round(step_s / frame_s))
     return frames.astype(np.float32) / np.float32(BIN_FRAMES)
@@ -140,6 +102,19 @@ def _lines_of(bins: OffsetBins, direction: float, query: Query) -> Lines:
     """Return the lines that offset bins propose."""
     speeds = np.full(len(bins), direction, np.float32)
     return Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift)
+
+
+def _best(
+    reader: ReaderPort, query: Query, lines: Lines, votes: Int64, offsets: Float32, speeds: Float32
+) -> Places:
+    """Fan out each line and find the best of its fan for each window."""
+    scale, windows = query.spans.scale, query.windows()
+    fan = lines.fan(offsets * np.float32(scale), speeds)
+    each = len(offsets) * len(speeds)
+    grouped = reader.means(query.words, query.audible, fan, windows).reshape(len(lines), each, len(windows))
+    within = (grouped - _speed_loss(speeds, len(offsets), windows / scale)).argmax(axis=1)
+    best = np.take_along_axis(grouped, within[:, np.newaxis], axis=1)[:, 0]
+    return Places(windows, votes, best, within + np.arange(len(lines))[:, np.newaxis] * each, fan)
 
 
 def _speed_loss(speeds: Float32, n_offsets: int, windows: Float64) -> Float64:

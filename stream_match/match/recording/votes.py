@@ -29,25 +29,13 @@ _SHIFT_BITS = 58
 
 @dataclass(frozen=True)
 class OffsetBins:
-    """Offset bins that the votes point to, heaviest first.
-
-    Parameters
-    ----------
-    track, shift : np.ndarray [shape=(n,), dtype=int64]
-        Numbers of the track, and of the shift of the query.
-    head_frames : np.ndarray [shape=(n,), dtype=float64]
-        Reference frame that sounds at the moment asked for.
-    weight : np.ndarray [shape=(n,), dtype=float32]
-        Faded sum of the votes.
-    faiss_votes, lsh_votes : np.ndarray [shape=(n,), dtype=int64]
-        Number of votes; they fade as weights do.
-    """
+    """Offset bins that the votes point to, heaviest first; the arrays have the shape (n,)."""
 
     track: Int64
-    shift: Int64
-    head_frames: Float64
-    weight: Float32
-    faiss_votes: Int64
+    shift: Int64  # number in `shifts_semitones`
+    head_frames: Float64  # reference frame that sounds at the moment asked for
+    weight: Float32  # faded sum of the votes
+    faiss_votes: Int64  # number of votes; they fade as weights do
     lsh_votes: Int64
 
     def __len__(self) -> int:
@@ -73,14 +61,7 @@ _NOTHING = _Sums(np.empty(0, np.int64), np.empty((0, 4)), np.empty(0, np.int64))
 class VoteWindow:
     """The votes of the last seconds.
 
-    Parameters
-    ----------
-    window_frames : int
-        Bins that got no vote for so long are dropped.
-    half_life_frames : float
-        Time in which a vote fades to half.
-    least_weight : float
-        Bins that have faded to less are dropped, too.
+    Bins that got no vote for `window_frames`, or that have faded to less than `least_weight`, are dropped.
     """
 
     def __init__(self, window_frames: int, half_life_frames: float, least_weight: float = 0.0) -> None:
@@ -104,10 +85,8 @@ class VoteWindow:
 
         Parameters
         ----------
-        time, position : np.ndarray [shape=(n,), dtype=int64]
-            Moment of each vote, in frames since the stream began, and reference frame voted for.
-        track, shift : np.ndarray [shape=(n,), dtype=int64]
-            Its track, and the number of the shift that it supposes, in [0, 16).
+        time, position, track, shift : np.ndarray [shape=(n,), dtype=int64]
+            Frame of the stream; reference frame voted for, and its track; number of the shift, below 16.
         weight : np.ndarray [shape=(n,), dtype=float32]
         by_lsh : np.ndarray [shape=(n,), dtype=bool]
             Whether it is of the LSH tables, not of FAISS.
@@ -164,15 +143,14 @@ class VoteWindow:
         Parameters
         ----------
         now : int
-            The moment that `OffsetBins.head_frames` refers to, in frames.
+            The frame that `OffsetBins.head_frames` refers to.
         direction : {1, -1}
             1 for lines along which the reference runs forward, -1 for decoys.
         at_most : sequence of int
             How many bins of each shift: weights at different ones cannot be compared.
         per_track : int
-            How many bins of one track, at one shift.
+            How many bins of one track, at one shift; twice as many of a group of copies.
         groups : np.ndarray [shape=(n_tracks,), dtype=int64], optional
-            Tracks of one group have as many bins as two tracks: copies must leave room for others.
         """
         there, most = self._gathered[direction], np.array(at_most, np.int64)
         groups = np.empty(0, np.int64) if groups is None else groups

@@ -13,22 +13,10 @@ def least_correlation(level: float) -> float:
 
 @dataclass(frozen=True)
 class Presence:
-    """What a match lacks so far.
+    """What a match lacks so far: a CUSUM (Page 1954, Continuous inspection schemes)."""
 
-    Parameters
-    ----------
-    heard_s : float
-        Stream time up to which nothing was missing.
-    missing : float, >= 0 [correlation times seconds]
-        Sum of what was missing since then.
-
-    References
-    ----------
-    Page, E. S. (1954), Continuous inspection schemes.
-    """
-
-    heard_s: float
-    missing: float = 0.0
+    heard_s: float  # stream time up to which nothing was missing
+    missing: float = 0.0  # sum since then of correlation times seconds
 
     @property
     def lost(self) -> bool:
@@ -40,16 +28,7 @@ class Presence:
         return self.heard_s - (tuning.SILENT_AT_END * span_s if self.missing else 0.0)
 
     def after_sound(self, now_s: float, seconds: float, correlation: float, least: float) -> "Presence":
-        """Return what is missing after so many more seconds of sound, up to the stream time `now_s`.
-
-        Parameters
-        ----------
-        now_s, seconds : float
-        correlation : float
-            With the reference over this audio.
-        least : float
-            From `least_correlation`.
-        """
+        """Return what is missing after so many more seconds of sound, up to `now_s`, that correlate so."""
         missing = max(0.0, self.missing + (least - correlation) * seconds)
         return Presence(self.heard_s if missing else now_s, missing)
 

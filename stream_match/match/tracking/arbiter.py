@@ -17,13 +17,7 @@ class Life:
 
 
 class Arbiter:
-    """Keeps the lives of all matches of a stream.
-
-    Attributes
-    ----------
-    explained_s : float
-        Stream time up to which a confirmed recording has explained what was heard.
-    """
+    """Keeps the lives of all matches of a stream, and until when confirmed recordings explain it."""
 
     def __init__(self) -> None:
         self._lives: dict[str, Life] = {}
@@ -55,15 +49,7 @@ class Arbiter:
         return life, row.phase
 
     def advance(self, match_id: str, cue: Cue, now_s: float, ended_s: float) -> tuple[Life, Phase | None]:
-        """Give a cue to a match; return it, and what is told of it.
-
-        Parameters
-        ----------
-        match_id : str
-        cue : Cue
-        now_s, ended_s : float
-            Stream time, and that at which the match ended, should it be over now.
-        """
+        """Give a cue to a match; return it, and what is told of it; `ended_s` is for one that is over now."""
         life = self._lives[match_id]
         row = transition(life.state, cue)
         if row is None:

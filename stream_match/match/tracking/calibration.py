@@ -8,24 +8,12 @@ from stream_match.match import tuning
 
 @dataclass(frozen=True)
 class Calibration:
-    """The tail of a lane's scores on unknown audio, which is about exponential.
+    """The tail of a lane's scores on unknown audio, which is about exponential."""
 
-    Parameters
-    ----------
-    alarms_at_zero_log10 : float
-        Logarithm of the false alarms an hour at score 0, if all of it were tail.
-    score_per_decade : float
-        Score by which they are ten times rarer.
-    known_per_hour : float
-        True claims an hour that are supposed to stand against the false ones, for the confidence.
-    share : float
-        Share of the false alarms put up with that is for this lane.
-    """
-
-    alarms_at_zero_log10: float
-    score_per_decade: float
-    known_per_hour: float
-    share: float = 1.0
+    alarms_at_zero_log10: float  # false alarms an hour at score 0, if all of it were tail
+    score_per_decade: float  # by which they are ten times rarer
+    known_per_hour: float  # true claims that are supposed to stand against them
+    share: float = 1.0  # of the false alarms put up with that is for this lane
 
     @classmethod
     def recordings(cls) -> "Calibration":

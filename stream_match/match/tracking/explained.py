@@ -13,12 +13,7 @@ from stream_match.match import tuning
 
 
 def cosine_of(correlation: npt.ArrayLike) -> Float64:
-    """Return the cosine between two vectors whose signs correlate so, -1 to 1.
-
-    References
-    ----------
-    Charikar, M. S. (2002), Similarity estimation techniques from rounding algorithms.
-    """
+    """Return the cosine between two vectors whose signs correlate so, -1 to 1 (Charikar 2002)."""
     return np.asarray(np.sin(np.pi / 2 * np.clip(correlation, -1, 1)), np.float64)
 
 
@@ -30,12 +25,7 @@ def correlation_of(cosine: npt.ArrayLike) -> Float64:
 def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.ArrayLike) -> Float64:
     """Return the correlation of what is heard with what a candidate has beyond something known.
 
-    Parameters
-    ----------
-    heard, known : array_like of float
-        Correlation of what is heard with the candidate, and with what is known.
-    alike : array_like of float
-        Correlation of these two.
+    Given are those of what is heard with the candidate, and with what is known, and that of these two.
     """
     shared, explained = cosine_of(alike), cosine_of(known)
     own = cosine_of(heard) - explained * shared
@@ -45,7 +35,7 @@ def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.Array
 
 
 def share_left(known: npt.ArrayLike) -> Float64:
-    """Return the share of the power of what is heard that several known sounds leave, `LEAST_LEFT` to 1.
+    """Return the share of the power of what is heard that known sounds leave, `LEAST_LEFT` to 1.
 
     Parameters
     ----------

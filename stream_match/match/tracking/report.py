@@ -10,22 +10,11 @@ from stream_match.match.tracking.lifecycle import Cue, Phase, State
 
 @dataclass(frozen=True)
 class Reading:
-    """What a lane knows of a match at a moment.
-
-    Parameters
-    ----------
-    stream_s, reference_s : float
-        The moment in stream time, and the place in the reference that sounds then.
-    ended_s : float
-        Stream time at which the match ended, should it be over.
-    speed, semitones, score : float
-    track : Track
-    evidence : Evidence
-    """
+    """What a lane knows of a match at a moment, by the names of `MatchFacts`."""
 
     stream_s: float
     reference_s: float
-    ended_s: float
+    ended_s: float  # should it be over
     speed: float
     semitones: float
     score: float
@@ -40,14 +29,7 @@ class Reading:
 
 
 class Teller:
-    """Tells what happens to the matches of a lane.
-
-    Parameters
-    ----------
-    arbiter : Arbiter
-    calibration : Calibration
-        Of the lane's scores.
-    """
+    """Tells what happens to the matches of a lane, whose scores have a calibration."""
 
     def __init__(self, arbiter: Arbiter, calibration: Calibration) -> None:
         self._arbiter = arbiter
@@ -69,19 +51,13 @@ class Teller:
         return self._facts(Life("0", reading.track.id, state, started_s), "started", reading)
 
     def _facts(self, life: Life, phase: Phase, reading: Reading) -> MatchFacts:
+        told = vars(reading) | {"ended_s": reading.ended_s if phase == "ended" else None}
         return MatchFacts(
+            **told,
             phase=phase,
             match_id=life.match_id,
-            stream_s=reading.stream_s,
             started_s=life.started_s,
-            ended_s=reading.ended_s if phase == "ended" else None,
-            track=reading.track,
             kind=life.state.kind,
-            reference_s=reading.reference_s,
-            speed=reading.speed,
-            semitones=reading.semitones,
-            score=reading.score,
             confidence=self._calibration.confidence(reading.score),
             false_alarms_per_hour=self._calibration.false_alarms_per_hour(reading.score),
-            evidence=reading.evidence,
         )

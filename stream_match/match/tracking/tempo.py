@@ -14,18 +14,10 @@ from stream_match.match import tuning
 
 @dataclass(frozen=True)
 class TempoTrack:
-    """The moments at which a match was looked at, and its reference position at each.
+    """The moments at which a match was looked at, and its reference position at each."""
 
-    Parameters
-    ----------
-    points : tuple of (float, float)
-        Stream time and reference time in seconds, oldest first.
-    off_pace : bool
-        Whether it turned out to be no recording's.
-    """
-
-    points: tuple[tuple[float, float], ...] = ()
-    off_pace: bool = False
+    points: tuple[tuple[float, float], ...] = ()  # stream time and reference time, oldest first
+    off_pace: bool = False  # whether it turned out to be no recording's
 
     @property
     def tells_speed(self) -> bool:

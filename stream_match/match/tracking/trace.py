@@ -39,25 +39,13 @@ class TracedCandidate:
 
 @dataclass(frozen=True)
 class Trace:
-    """What one decision of a lane saw.
-
-    Parameters
-    ----------
-    lane : {"recording", "version"}
-    stream_s : float
-    candidates : tuple of TracedCandidate
-        Best first.
-    query : Query or None
-        What was heard last; None in the version lane.
-    proposed : OffsetBins or None
-        What the votes proposed of the catalogue's own tracks; None in the version lane.
-    """
+    """What one decision of a lane saw."""
 
     lane: Lane
     stream_s: float
-    candidates: tuple[TracedCandidate, ...]
-    query: Query | None = None
-    proposed: OffsetBins | None = None
+    candidates: tuple[TracedCandidate, ...]  # best first
+    query: Query | None = None  # what was heard last; none in the version lane
+    proposed: OffsetBins | None = None  # by the votes, of the catalogue's own tracks
 
 
 Observer = Callable[[Trace], None]

@@ -26,89 +26,57 @@ def steps_in(seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths through query and reference, one for each line.
+    """Paths through query and reference, one for each line."""
+
+    correlation: Float32  # mean over the audible query, less the price of the bends: 1 at most [shape=(n,)]
+    evidence: Float32  # the same, less where the stretches agree when shifted against each other
+    steps: Float64  # of the track, that each query step meets, newest first [shape=(n, n_query)]
+    alike: Float32  # correlation there, -1 to 1; 0 in silence and outside the track [shape=(n, n_query)]
+    reference: Float32  # what stands there, centred, in the key of the query [shape=(n, n_query, 12)]
+
+
+def align(harmony: Harmony, query: Float32, lines: HarmonyLines) -> Paths:
+    """Return the best path about each line.
 
     Parameters
     ----------
-    correlation : np.ndarray [shape=(n,), dtype=float32]
-        Mean over the audible query of the correlation step by step, less the price of the bends: 1 at most.
-    evidence : np.ndarray [shape=(n,), dtype=float32]
-        Correlation, weighed down where the same two stretches agree when they are shifted against each other.
-    steps : np.ndarray [shape=(n, n_query), dtype=float64]
-        Step of the track that each query step meets, newest first.
-    alike : np.ndarray [shape=(n, n_query), dtype=float32]
-        Correlation step by step, -1 to 1; 0 where the query is silent or the path outside its track.
-    reference : np.ndarray [shape=(n, n_query, 12), dtype=float32]
-        What stands there, centred and in the key of the query.
+    query : np.ndarray [shape=(n_query, 12), dtype=float32]
+        Coarse chroma, newest first; zero where silent.
     """
+    from stream_match.index import harmony_kernels  # when matching begins, not when this is loaded
 
-    correlation: Float32
-    evidence: Float32
-    steps: Float64
-    alike: Float32
-    reference: Float32
+    band = steps_in(tuning.BAND_S)
+    heard = max(1, int(np.count_nonzero(query.any(axis=1))))
+    centred, straight = _directions(query), _on_line(lines, len(query))
+    # The lowest step that each line's band touches is row 0 of its stretch.
+    lowest = np.minimum(straight[:, 0], straight[:, -1]) - band
+    total, column, beside, alike, met = harmony_kernels.best_paths(
+        centred,
+        *_stretch(harmony, lines, lowest, len(query)),
+        straight - band - lowest[:, np.newaxis],
+        2 * band + 1,
+        1.0,  # a step aside costs what a perfect step gives
+        tuning.STILL,
+    )
+    correlation = total / np.float32(heard)
+    evidence = correlation * _trust(centred, met, heard)
+    return Paths(correlation, evidence, straight + (column - band) + beside, alike, met)
 
 
-class Aligner:
-    """Warps stretches of query onto a reference.
-
-    Parameters
-    ----------
-    harmony : Harmony
-    """
-
-    def __init__(self, harmony: Harmony) -> None:
-        from stream_match.index import harmony_kernels  # when matching begins, not when this is loaded
-
-        self._kernels = harmony_kernels
-        self._harmony = harmony
-
-    def align(self, query: Float32, lines: HarmonyLines) -> Paths:
-        """Return the best path about each line.
-
-        Parameters
-        ----------
-        query : np.ndarray [shape=(n_query, 12), dtype=float32]
-            Coarse chroma, newest first; zero where silent.
-        lines : HarmonyLines
-        """
-        band = steps_in(tuning.BAND_S)
-        heard = max(1, int(np.count_nonzero(query.any(axis=1))))
-        centred = _directions(query)
-        straight = _on_line(lines, len(query))
-        # The lowest step that each line's band touches is row 0 of its stretch.
-        lowest = np.minimum(straight[:, 0], straight[:, -1]) - band
-        total, column, beside, alike, met = self._kernels.best_paths(
-            centred,
-            *self._stretch(lines, lowest, len(query)),
-            straight - band - lowest[:, np.newaxis],
-            2 * band + 1,
-            1.0,  # a step aside costs what a perfect step gives
-            tuning.STILL,
-        )
-        correlation = total / np.float32(heard)
-        return Paths(
-            correlation=correlation,
-            evidence=correlation * _trust(centred, met, heard),
-            steps=straight + (column - band) + beside,
-            alike=alike,
-            reference=met,
-        )
-
-    def _stretch(self, lines: HarmonyLines, lowest: Int64, n_query: int) -> tuple[Bytes, Int64, Int64, Int64]:
-        """Return the steps that the lines run through, as `harmony_kernels.best_paths` wants them.
-
-        The mean is taken over what lies on the line.
-        """
-        band = steps_in(tuning.BAND_S)
-        n_rows = int(np.ceil(n_query / tuning.VERSION_SLOWEST)) + 2 * band + 2
-        length = self._harmony.lengths[lines.track]
-        inside = np.clip(np.stack([-lowest, length - lowest], axis=1), 0, n_rows)
-        end = band + 1 + np.floor(np.abs(lines.tempo) * n_query).astype(np.int64)
-        counted = np.clip(np.stack([np.full(len(lines), band), end], axis=1), inside[:, :1], inside[:, 1:])
-        steps = lowest[:, np.newaxis] + np.arange(n_rows)
-        within = np.clip(steps, 0, length[:, np.newaxis] - 1)
-        return self._harmony.steps(lines.track, within), lines.key, inside, counted
+def _stretch(
+    harmony: Harmony, lines: HarmonyLines, lowest: Int64, n_query: int
+) -> tuple[Bytes, Int64, Int64, Int64]:
+    """Return the steps that the lines run through, as `harmony_kernels.best_paths` wants them."""
+    band = steps_in(tuning.BAND_S)
+    n_rows = int(np.ceil(n_query / tuning.VERSION_SLOWEST)) + 2 * band + 2
+    length = harmony.lengths[lines.track]
+    inside = np.clip(np.stack([-lowest, length - lowest], axis=1), 0, n_rows)
+    # The mean is taken over what lies on the line.
+    end = band + 1 + np.floor(np.abs(lines.tempo) * n_query).astype(np.int64)
+    counted = np.clip(np.stack([np.full(len(lines), band), end], axis=1), inside[:, :1], inside[:, 1:])
+    steps = lowest[:, np.newaxis] + np.arange(n_rows)
+    within = np.clip(steps, 0, length[:, np.newaxis] - 1)
+    return harmony.steps(lines.track, within), lines.key, inside, counted
 
 
 def _trust(query: Float32, met: Float32, heard: int) -> Float32:
@@ -132,12 +100,7 @@ def _trust(query: Float32, met: Float32, heard: int) -> Float32:
 def slope(steps: Float64, weights: Float32) -> float:
     """Return the tempo of a path: steps of reference per step of query, by weighted least squares.
 
-    Parameters
-    ----------
-    steps : np.ndarray [shape=(n,), dtype=float64]
-        Newest first.
-    weights : np.ndarray [shape=(n,), dtype=float32]
-        >= 0; at least two above 0.
+    Steps [shape=(n,)] are newest first. Of the weights, >= 0, two at least are above 0.
     """
     ago = np.arange(len(steps), dtype=np.float64)
     mean = np.average(ago, weights=weights)

@@ -22,10 +22,8 @@ class PathTracker:
 
     Parameters
     ----------
-    tracks : tuple of Track
     threshold : float
         Score from which a version is claimed.
-    arbiter : Arbiter
     """
 
     def __init__(self, tracks: tuple[Track, ...], threshold: float, arbiter: Arbiter) -> None:

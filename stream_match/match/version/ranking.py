@@ -13,7 +13,7 @@ from stream_match.index.harmony import Harmony, HarmonyLines
 from stream_match.index.port import Bools, Float32, Int64
 from stream_match.index.spans import doublings
 from stream_match.match import tuning
-from stream_match.match.version.dtw import Aligner, Paths, steps_in
+from stream_match.match.version.dtw import Paths, align, steps_in
 from stream_match.match.version.version_match import VersionCandidate
 
 
@@ -23,19 +23,13 @@ def longest_s() -> float:
 
 
 class VersionScorer:
-    """Scores proposed lines.
-
-    Parameters
-    ----------
-    harmony : Harmony
-    """
+    """Scores proposed lines."""
 
     def __init__(self, harmony: Harmony) -> None:
-        self._aligner = Aligner(harmony)
         self._harmony = harmony
 
     def rank(self, query: Float32, lines: HarmonyLines, keep: frozenset[int]) -> list[VersionCandidate]:
-        """Score lines against each other.
+        """Score lines against each other; return the best of each track, best first.
 
         Parameters
         ----------
@@ -45,11 +39,6 @@ class VersionScorer:
             Those that run forward are candidates; all give background scores.
         keep : frozenset of int
             Tracks that are wanted among the candidates however they do.
-
-        Returns
-        -------
-        list of VersionCandidate
-            One per track at most, best first.
         """
         heard = int(query.any(axis=1).sum())
         lengths_s = doublings(tuning.VERSION_SHORTEST_S, longest_s())
@@ -58,7 +47,7 @@ class VersionScorer:
             return []
         best: dict[int, VersionCandidate] = {}
         for window in windows:
-            paths = self._aligner.align(query[:window], lines)
+            paths = align(self._harmony, query[:window], lines)
             for candidate in self._candidates(paths, lines, keep):
                 known = best.get(candidate.track)
                 best[candidate.track] = candidate if known is None else _joined(known, candidate)

@@ -54,39 +54,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class VersionCandidate:
-    """A path through a track, and its score.
-
-    Parameters
-    ----------
-    track : int
-    key : int
-        Semitones that the query is higher, 0 to 11.
-    tempo : float
-        Of the line that was proposed.
-    correlation : float
-        Mean over the window of the correlation of query and reference along the path.
-    score : float
-        Distance of its evidence to the mean of the background scores, in their standard deviations, over the
-        window in which it stands out most.
-    recent : float
-        The same for the correlation of the newest few seconds: whether it sounds now.
-    steps : np.ndarray [shape=(n_query,), dtype=float64]
-        Step of the track that each query step meets, newest first.
-    alike : np.ndarray [shape=(n_query,), dtype=float32]
-        Correlation step by step.
-    same : tuple of int
-        Tracks that hold the same music along the path.
-    """
+    """A path through a track, and its score."""
 
     track: int
-    key: int
-    tempo: float
-    correlation: float
-    score: float
-    recent: float
-    steps: Float64
-    alike: Float32
-    same: tuple[int, ...]
+    key: int  # semitones that the query is higher, 0 to 11
+    tempo: float  # of the line that was proposed
+    correlation: float  # of query and reference along the path, mean over the window
+    score: float  # distance of the evidence to the mean of the background scores, in their deviations
+    recent: float  # the same for the newest few seconds: whether it sounds now
+    steps: Float64  # of the track, that each query step meets, newest first [shape=(n_query,)]
+    alike: Float32  # correlation step by step
+    same: tuple[int, ...]  # tracks that hold the same music along the path
 
     def renumbered(self, numbers: Numbers) -> "VersionCandidate | None":
         """Return the same under the numbers of another snapshot; None if it does not have the track."""
@@ -124,32 +102,16 @@ class VersionCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class VersionMatch:
-    """A match that the version lane follows.
-
-    Parameters
-    ----------
-    match_id : str
-    best : VersionCandidate
-        As it was last heard, with its best score.
-    position, speed : float
-        Its line at `now`: step of the track, and steps of it per step of the stream.
-    now : int
-        Step of the last look.
-    presence : Presence
-    runner_up : VersionCandidate or None
-        The best other music when it started.
-    told : Reading or None
-        What was told of it last.
-    """
+    """A match that the version lane follows."""
 
     match_id: str
-    best: VersionCandidate
-    position: float
-    speed: float
-    now: int
+    best: VersionCandidate  # as it was last heard, with its best score
+    position: float  # its line at `now`: step of the track
+    speed: float  # steps of the track per step of the stream
+    now: int  # step of the last look
     presence: Presence
-    runner_up: VersionCandidate | None
-    told: Reading | None = None
+    runner_up: VersionCandidate | None  # the best other music when it started
+    told: Reading | None = None  # last
 
     def position_at(self, step: int) -> float:
         """Return the step of the track that its line meets at a step of the stream."""
