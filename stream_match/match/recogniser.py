@@ -15,14 +15,9 @@ from stream_match.match.version_lane import VersionLane
 
 
 class Recogniser:
-    """Recognises what a stream of samples holds.
+    """Recognises what a stream of samples holds; without `harmony` in the catalogue, recordings only.
 
-    Parameters
-    ----------
-    catalogue : CataloguePort
-        The catalogue; if it has no `harmony`, recordings only are recognised.
-    observe : Observer, optional
-        Is told what every decision of either lane saw, and changes nothing.
+    An observer is told what every decision of either lane saw, and changes nothing.
     """
 
     def __init__(
@@ -42,14 +37,9 @@ class Recogniser:
         self._unheard: list[Float32] = [np.empty(0, np.float32)]
 
     def feed(self, y: Float32) -> list[MatchFacts]:
-        """Take samples and return what they decide.
+        """Take the mono samples [shape=(n,), dtype=float32] that follow, all finite; return what they decide.
 
         Nothing is computed before a lane has something to decide: features of few samples are dear.
-
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n,), dtype=float32]
-            Finite mono samples that follow those of the last call.
         """
         self._unheard.append(y.copy())
         self._samples += len(y)
@@ -82,13 +72,7 @@ class Recogniser:
         return facts
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
-        """End the stretch of unbroken audio: end all matches, forget.
-
-        Parameters
-        ----------
-        next_begin_s : float
-            Stream time at which the next stretch begins.
-        """
+        """End the stretch of unbroken audio: end all matches, forget; the next begins at this stream time."""
         facts = self._hear()
         self._begin()
         # Nothing ends before both lanes have decided: at the last moment, too, each must know of the other.

@@ -6,14 +6,9 @@ import numpy as np
 
 from stream_match.config import FeatureSettings, MatchSettings
 from stream_match.events import MatchFacts
-from stream_match.features.backcast import backcast, hold
-from stream_match.features.chroma import N_CHROMA
-from stream_match.features.embedding import MemoryStack
-from stream_match.features.learnt import music_moments
-from stream_match.features.rolling import SHAPE
-from stream_match.features.smoothing import RunningMean
-from stream_match.index.coding import Embeddings, stacked_chroma
+from stream_match.index.coding import Embeddings
 from stream_match.index.lines import as_words
+from stream_match.index.live_embeddings import LiveEmbeddings
 from stream_match.index.port import CataloguePort, Float32, Words
 from stream_match.index.spans import Spans
 from stream_match.index.tracks import Numbers
@@ -33,15 +28,10 @@ def decision_frames(listening: FeatureSettings) -> int:
 
 
 class RecordingLane:
-    """Recognises what a stream of feature frames holds.
+    """Recognises recordings in a stream of feature frames.
 
-    Works on a fixed grid of decisions, counted from the last gap, so that its answers do not depend on
-    the portions in which the frames come.
-
-    Parameters
-    ----------
-    observe : Observer, optional
-        Is told what every decision saw, and changes nothing.
+    Decides on a fixed grid, counted from the last gap, so that its answers do not depend on the portions in
+    which the frames come. An observer is told what every decision saw, and changes nothing.
     """
 
     def __init__(
@@ -53,50 +43,37 @@ class RecordingLane:
     ) -> None:
         self._catalogue = catalogue
         self._observe = observe
-        self._features = listening = catalogue.settings.listening()
-        self._longest = Spans.of(listening).positions(tuning.LONGEST_WINDOW_S) * listening.code_stride_frames
-        stacked = min(listening.first_past_frames, (listening.n_steps - 1) * listening.delay_frames)
-        self._means = RunningMean(listening.smooth_frames, 1 + listening.first_past_frames - stacked)
-        self._shapes = MemoryStack(listening.n_steps, listening.delay_frames, stacked)
-        self._chromas = MemoryStack(listening.n_steps, listening.delay_frames, stacked)
-        self._fewest_steps = 1 + stacked // listening.delay_frames
-        music_moments()  # a file that is missing is told now, not once something is heard
+        self._features = catalogue.settings.listening()
+        self._stride = self._features.code_stride_frames
+        self._longest = Spans.of(catalogue.settings).positions(tuning.LONGEST_WINDOW_S) * self._stride
+        self._n_shifts = len(shifts_semitones())
+        self._embeddings = LiveEmbeddings(self._features, self._n_shifts)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue)
         threshold = Calibration.recordings().score_for(settings.max_false_alarms_per_hour)
         self._tracker = AlignmentTracker(catalogue, threshold, arbiter)
         self._unclaimed = Unclaimed()
-        self._decision_frames = decision_frames(listening)
+        self._decision_frames = decision_frames(self._features)
         self._begin(0.0)
 
     def _begin(self, begin_s: float) -> None:
         """Start with an empty history."""
-        settings, n_shifts = self._features, len(shifts_semitones())
-        for history in (self._means, self._shapes, self._chromas, self._proposals):
-            history.reset()
-        self._sounded = self._asks = False
+        self._embeddings.reset()
+        self._proposals.reset()
+        self._waiting = self._embeddings.none
         self._now = -1
-        self._waiting = Embeddings(
-            np.empty((0, n_shifts, settings.shape_coefficients * settings.n_steps), np.float32),
-            np.empty((0, N_CHROMA * settings.n_steps), np.float32),
-        )
+        self._asks = False
         self._forget_codes()
-        self._clock = Clock.of(settings, begin_s)
+        self._clock = Clock.of(self._catalogue.settings, begin_s)
 
     def _forget_codes(self) -> None:
         n_words = -(-self._features.n_bits // 64)
-        self._words: Words = np.empty((len(shifts_semitones()), 0, n_words), np.uint64)
+        self._words: Words = np.empty((self._n_shifts, 0, n_words), np.uint64)
         self._audible = np.empty(0, np.bool_)
 
     def feed(self, frames: Float32) -> list[MatchFacts]:
-        """Take feature frames and return what they decide.
-
-        Parameters
-        ----------
-        frames : np.ndarray [shape=(n_frames, 12 + n_shifts * shape_coefficients), dtype=float32]
-            The frames of `RollingFeatures` at ``shifts_semitones`` that follow those of the last call.
-        """
-        self._waiting = self._waiting.followed_by(self._embedded(self._means.feed(frames)))
+        """Take the feature frames, at `shifts_semitones`, that follow; return what they decide."""
+        self._waiting = self._waiting.followed_by(self._embeddings.feed(frames))
         facts: list[MatchFacts] = []
         while len(self._waiting) >= self._decision_frames:
             facts += self._step(self._waiting[: self._decision_frames])
@@ -109,13 +86,7 @@ class RecordingLane:
         return self._step(waiting) if len(waiting) else []
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
-        """End the stretch of unbroken audio: decide on what is left, end all matches, forget.
-
-        Parameters
-        ----------
-        next_begin_s : float
-            Stream time at which the next stretch begins.
-        """
+        """End the stretch of unbroken audio: decide on what is left, end all matches, forget."""
         facts = self.flush() + self._tracker.end_all(self._query())
         self._begin(next_begin_s)
         return facts
@@ -140,45 +111,22 @@ class RecordingLane:
         self._catalogue = catalogue
         return facts
 
-    def _embedded(self, means: Float32) -> Embeddings:
-        """Return the embeddings of the next means; what was not heard before the first sound is guessed."""
-        settings = self._features
-        shapes, chroma = means[:, SHAPE], stacked_chroma(means)
-        if not self._sounded:
-            audible = chroma.any(axis=1)
-            self._sounded = bool(audible.any())
-            silent = int(audible.argmax()) if self._sounded else len(means)
-            shapes[:silent] = chroma[:silent] = np.nan
-        held = hold(self._chromas.feed(chroma), settings.n_steps, self._fewest_steps)
-        return Embeddings(self._by_shift(self._shapes.feed(shapes)), held)
-
-    def _by_shift(self, stacked: Float32) -> Float32:
-        """Return the embeddings of stacked shapes, newest step first, for each shift.
-
-        From [shape=(n, n_steps * n_shifts * shape_coefficients)] to
-        [shape=(n, n_shifts, shape_coefficients * n_steps)].
-        """
-        settings, n_shifts = self._features, len(shifts_semitones())
-        steps = stacked.reshape(-1, settings.n_steps, n_shifts, settings.shape_coefficients)
-        each = settings.n_steps * settings.shape_coefficients
-        rows = steps.swapaxes(1, 2).reshape(-1, each)
-        step_s = settings.delay_frames * settings.frame_s
-        return backcast(rows, settings.n_steps, step_s).reshape(-1, n_shifts, each)
-
     def _step(self, rows: Embeddings) -> list[MatchFacts]:
         """Hear some embeddings, then decide."""
-        planes, audible, n_shifts = self._catalogue.planes, rows.audible(), len(shifts_semitones())
+        planes, audible = self._catalogue.planes, rows.audible()
         codes = planes.shape.codes(rows.shape.reshape(-1, rows.shape.shape[2]))
-        words = as_words(codes).reshape(len(rows), n_shifts, -1).swapaxes(0, 1)
-        codes = codes.reshape(len(rows), n_shifts, -1)
-        chroma_codes = planes.chroma.codes(rows.chroma)
-        times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
-        self._now += len(rows)
+        words = as_words(codes).reshape(len(rows), self._n_shifts, -1).swapaxes(0, 1)
         self._words = np.concatenate([words[:, ::-1], self._words], axis=1)[:, : self._longest]
         self._audible = np.concatenate([audible[::-1], self._audible])[: self._longest]
+        times = self._now + 1 + np.arange(len(rows), dtype=np.int64)
+        self._now += len(rows)
         # While a recording is followed, what it is need not be found out again and again.
         self._asks = not (self._asks and self._tracker.followed)
         if self._asks:
+            codes, chroma_codes = (
+                codes.reshape(len(rows), self._n_shifts, -1),
+                planes.chroma.codes(rows.chroma),
+            )
             self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         query = self._query()
         if query.positions == 0:
@@ -202,5 +150,4 @@ class RecordingLane:
 
     def _query(self) -> Query:
         """Return what was heard last."""
-        stride = self._features.code_stride_frames
-        return Query(self._words, self._audible, self._now / stride, stride, self._clock)
+        return Query(self._words, self._audible, self._now / self._stride, self._stride, self._clock)

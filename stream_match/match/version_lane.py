@@ -27,13 +27,7 @@ class VersionLane:
 
     Looks on a fixed grid, counted from the last gap or recording, so that its answers do not depend on the
     portions in which the frames come, as long as these do not span a change of what the arbiter knows.
-
-    Parameters
-    ----------
-    tracks : tuple of Track
-        Those that have a name, by number.
-    observe : Observer, optional
-        Is told what every decision saw, and changes nothing.
+    `tracks` are those that have a name. An observer is told what every decision saw, and changes nothing.
     """
 
     def __init__(
@@ -65,15 +59,10 @@ class VersionLane:
         self._clock = Clock(self._settings, begin_s)
 
     def feed(self, chroma: Float32) -> list[MatchFacts]:
-        """Take chroma frames and return what they decide.
+        """Take the chroma frames [shape=(n_frames, 12), dtype=float32] that follow; return what they decide.
 
         Beside what may be a recording, no version begins. Beside a confirmed recording, what sounds as a
         version ends. What a confirmed recording has explained is forgotten once it is over.
-
-        Parameters
-        ----------
-        chroma : np.ndarray [shape=(n_frames, 12), dtype=float32]
-            Columns `CHROMA` of the frames that follow those of the last call.
         """
         facts: list[MatchFacts] = []
         self._n_frames += len(chroma)
@@ -96,13 +85,7 @@ class VersionLane:
         return self._look(self._last_moment()) if self._now > self._looked else []
 
     def finish(self, next_begin_s: float) -> list[MatchFacts]:
-        """End the stretch of unbroken audio: decide on what is left, end what sounds, forget.
-
-        Parameters
-        ----------
-        next_begin_s : float
-            Stream time at which the next stretch begins.
-        """
+        """End the stretch of unbroken audio: decide on what is left, end what sounds, forget."""
         facts = self.flush() + self._tracker.end(Cue.FINISHED, self._last_moment())
         self._begin(next_begin_s)
         return facts

@@ -26,13 +26,7 @@ from stream_match.match.tracking.trace import Rejection, TracedCandidate
 
 
 class AlignmentTracker:
-    """Starts, follows and ends the matches of the recording lane.
-
-    Parameters
-    ----------
-    threshold : float
-        Score from which a match is claimed.
-    """
+    """Starts, follows and ends the matches of the recording lane; claims from a threshold of the score."""
 
     def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:
         self._threshold = threshold
@@ -55,11 +49,8 @@ class AlignmentTracker:
         """Go on with another snapshot; end the matches of tracks that it does not have."""
         gone = [match for match in self._going() if numbers[match.best.track] == GONE]
         facts = [one for match in gone for one in self._end(match, Cue.REMOVED, clock)]
-        going, ended = (
-            [new for match in matches if (new := match.renumbered(numbers)) is not None]
-            for matches in (self._going(), self._ended)
-        )
-        self._matches, self._ended = going, ended
+        self._matches = [new for match in self._going() if (new := match.renumbered(numbers))]
+        self._ended = [new for match in self._ended if (new := match.renumbered(numbers))]
         self._know(catalogue)
         return facts
 

@@ -20,13 +20,7 @@ from stream_match.match.tracking.trace import Rejection
 
 
 class ClaimCheck:
-    """Looks for what speaks against claiming a candidate.
-
-    Parameters
-    ----------
-    threshold : float
-        Score from which a match is claimed.
-    """
+    """Looks for what speaks against claiming a candidate; its score must reach a threshold."""
 
     def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:
         self._reader = catalogue.lines

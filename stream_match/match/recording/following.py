@@ -17,13 +17,7 @@ from stream_match.match.tracking.explained import correlation_of, cosine_of, own
 
 
 class Follower:
-    """Looks along the lines of matches.
-
-    Parameters
-    ----------
-    places : PlaceSearch
-        Of the same catalogue.
-    """
+    """Looks along the lines of matches."""
 
     def __init__(self, catalogue: CataloguePort, places: PlaceSearch) -> None:
         self._catalogue = catalogue

@@ -33,12 +33,11 @@ class Proposals:
         self._votes.renumber(numbers)
 
     def add(self, codes: Codes, chroma_codes: Codes, times: Int64) -> None:
-        """Ask both voters: FAISS about the spectral shape, the LSH tables about the chroma.
+        """Ask both voters about sound: FAISS about the spectral shape, the LSH tables about the chroma.
 
         Parameters
         ----------
         codes : np.ndarray [shape=(n, n_shifts, n_bits // 8), dtype=uint8]
-            Codes of the spectral shape at each shift, of sound and not of silence.
         chroma_codes : np.ndarray [shape=(n, chroma_bits // 8), dtype=uint8]
         times : np.ndarray [shape=(n,), dtype=int64]
             Moment of each, in frames.

@@ -18,13 +18,7 @@ from stream_match.match.version.version_match import Moment, VersionCandidate, V
 
 
 class PathTracker:
-    """Starts, follows and ends the matches of the version lane.
-
-    Parameters
-    ----------
-    threshold : float
-        Score from which a version is claimed.
-    """
+    """Starts, follows and ends the matches of the version lane; claims from a threshold of the score."""
 
     def __init__(self, tracks: tuple[Track, ...], threshold: float, arbiter: Arbiter) -> None:
         self._tracks = tracks
