@@ -13,6 +13,7 @@ import numpy.typing as npt
 from growing.material import MOST_SOUNDED, Frames, Sounds, permutations, permuted
 from stream_match.capture.file import read_blocks
 from stream_match.catalog.find import find_tracks
+from stream_match.catalog.self_similarity import score_bias
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
 from stream_match.features.chroma import N_CHROMA, unit_rows
@@ -22,7 +23,6 @@ from stream_match.index.catalogue import Catalogue, Part, catalogue_of
 from stream_match.index.coding import Hyperplanes, TrackCodes, code_track
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.recording.self_similarity import score_bias
 
 Float32 = npt.NDArray[np.float32]
 

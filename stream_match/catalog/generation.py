@@ -12,6 +12,7 @@ from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest, PlanesEntry
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
 from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
+from stream_match.catalog.self_similarity import Scores, bias_of, self_scores
 from stream_match.catalog.store import joined, labels_of
 from stream_match.catalog.writing import Draft
 from stream_match.config import FeatureSettings
@@ -20,7 +21,6 @@ from stream_match.index.coding import Hyperplanes
 from stream_match.index.copies import copies_of
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
-from stream_match.match.recording.self_similarity import Scores, bias_of, self_scores
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Catalogue:
         For each segment, the numbers of its tracks in `tracks`; `GONE` for those that were removed.
     tracks : Tracks
     score_bias : float, >= 0
-        How much scores are too high since the tracks resemble each other: `match/recording/self_similarity`.
+        How much scores are too high since the tracks resemble each other: `catalog/self_similarity`.
         Above 0, poor agreement is doubted, too: `match/recording/scoring`.
     """
 

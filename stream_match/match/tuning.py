@@ -33,7 +33,7 @@ with 6 of 7.8 (docs/recordings.md)."""
 BINS_PER_TRACK = 3
 """Offset bins of a track at one shift; twice as many of copies. Higher: less room for others."""
 
-# Verification. Used in `recording/verification`, `recording/scoring` and `recording/place_search`.
+# Verification. Used in `recording/verification`, `recording/scoring` and `recording/following`.
 MOST_SPEED_OFF = 0.04
 """Farthest speed tried, less 1. Higher: faster turntables, coarser steps."""
 SPEED_LOSS = 0.5
@@ -86,7 +86,7 @@ ORDINARY_H = 16.0
 """Hours of catalogue up to which nothing is levelled; from ten times as many all is. Higher: lower scores in
 large ones. Calibrated against 13 h."""
 
-# Self-similarity. Used in `recording/self_similarity` and `recording/scoring`.
+# Self-similarity. Used in `catalog/self_similarity` and `recording/scoring`.
 STRETCHES = 128
 """Stretches of its own tracks searched in a catalogue. Higher: slower builds, steadier."""
 STRETCHES_BELOW = 0.75

@@ -18,7 +18,7 @@ from stream_match.match.tracking.lifecycle import Cue, State
 from stream_match.match.tracking.trace import Observer, Trace, Unclaimed
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
-from stream_match.match.version.ranking import VersionScorer, longest_s
+from stream_match.match.version.ranking import longest_s, rank
 from stream_match.match.version.version_match import Clock, Moment
 
 
@@ -42,7 +42,6 @@ class VersionLane:
         self._observe = observe
         self._settings = harmony.settings
         self._harmony = harmony
-        self._scorer = VersionScorer(harmony)
         threshold = Calibration.versions().score_for(settings.max_false_alarms_per_hour)
         self._arbiter = arbiter
         self._tracker = PathTracker(tracks, threshold, arbiter)
@@ -95,7 +94,6 @@ class VersionLane:
         facts = self._tracker.take_up(tracks, numbers, self._moment())
         self._unclaimed.renumber(numbers)
         self._harmony = harmony
-        self._scorer = VersionScorer(harmony)
         return facts
 
     def candidates(self) -> list[MatchFacts]:
@@ -121,7 +119,7 @@ class VersionLane:
         if np.count_nonzero(self._query.any(axis=1)) >= steps_in(tuning.VERSION_HEARD_S):
             lines = self._harmony.propose(self._query).followed_by(lines)
         keep = frozenset() if sounding is None else frozenset({sounding})
-        candidates = self._scorer.rank(self._query, lines, keep)
+        candidates = rank(self._harmony, self._query, lines, keep)
         facts = self._tracker.decide(candidates, moment, muted=self._muted)
         if self._tracker.track is not None:
             self._unclaimed.claim([self._tracker.track])

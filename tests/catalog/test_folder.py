@@ -24,9 +24,9 @@ from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
 from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import NAMES
+from stream_match.catalog.self_similarity import score_bias
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
-from stream_match.match.recording.self_similarity import score_bias
 
 FILES = [name for names in NAMES.values() for name in names]
 

@@ -12,7 +12,7 @@ from stream_match.index.spans import STANDARD
 from stream_match.match import tuning
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance, reads_both_ways
-from stream_match.match.recording.place_search import PlaceSearch
+from stream_match.match.recording.following import Follower
 from stream_match.match.recording.query import Query
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import share_left
@@ -61,9 +61,8 @@ def elsewhere(there, alike, score=20.0):
 
 def better(gain, positions):
     lines = Lines.single(0, 500.0, 1.0, 0)
-    return PlaceSearch(reader(peak=[0.5 + gain, 0.5], mean=[0.5, 0.5])).is_better(
-        query(positions), lines, lines
-    )
+    catalogue = SimpleNamespace(lines=reader(peak=[0.5 + gain, 0.5], mean=[0.5, 0.5]))
+    return Follower(catalogue).is_better(query(positions), lines, lines)
 
 
 def walked(seconds, speed, stray_s=0.0, off_pace=False):

@@ -13,7 +13,6 @@ from stream_match.match import tuning
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
 from stream_match.match.recording.following import Follower
-from stream_match.match.recording.place_search import PlaceSearch
 from stream_match.match.recording.query import Clock, Query
 from stream_match.match.recording.recording_match import RecordingMatch
 from stream_match.match.tracking.alive import Presence
@@ -42,8 +41,7 @@ class AlignmentTracker:
         self._tracks = catalogue.tracks
         self._reader = catalogue.lines
         self._check = ClaimCheck(catalogue, self._threshold, self._arbiter)
-        self._places = PlaceSearch(self._reader)
-        self._follower = Follower(catalogue, self._places)
+        self._follower = Follower(catalogue)
 
     def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: Clock) -> list[MatchFacts]:
         """Go on with another snapshot; end the matches of tracks that it does not have."""
@@ -96,7 +94,7 @@ class AlignmentTracker:
             going, placed = self._going(), candidate
             rejection = self._check.rejection(query, candidate, going, self._ended)
             if rejection is None:
-                head = self._places.best(query.newest(candidate.window_positions), candidate.line)
+                head = self._follower.best(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, position=head)
                 rejection = self._check.rejection_here(query, placed, self._ended)
             self._rejections.append(rejection)
@@ -204,7 +202,7 @@ class AlignmentTracker:
         age = query.now - match.here_since
         wait = max(age, float(self._spans.positions(tuning.NEWEST_S)))
         match, line = replace(match, place_again=query.now + wait), match.line_at(query.now)
-        head = self._places.best(query.newest(max(1, int(age))), line)
+        head = self._follower.best(query.newest(max(1, int(age))), line)
         if head == line.head[0]:
             return match
         return replace(match.at(head, line), now=query.now, tempo=match.tempo.from_here())
@@ -213,7 +211,7 @@ class AlignmentTracker:
         """Look for a match by all that was heard of it, or as long ago as is still at hand."""
         heard = query.now - (match.began if query.now - match.began <= query.positions else match.here_since)
         line = match.line_at(query.now)
-        return match.at(self._places.best(query.newest(max(1, int(heard))), line), line)
+        return match.at(self._follower.best(query.newest(max(1, int(heard))), line), line)
 
     def _reconsidered(
         self, match: RecordingMatch, candidates: Sequence[Candidate], query: Query
@@ -227,12 +225,12 @@ class AlignmentTracker:
         if not here:
             return match
         rival, line = max(here, key=lambda candidate: candidate.rank_score), match.line_at(query.now)
-        if self._places.is_same(rival.position, line):
+        if self._follower.is_same(rival.position, line):
             surer = rival.score > match.best.score
             return replace(match, best=rival, shift=rival.shift) if surer else match
         if self._follower.pauses(match, float(line.head[0])):
             return match
-        if self._places.is_better(query.newest(rival.window_positions), rival.line, line):
+        if self._follower.is_better(query.newest(rival.window_positions), rival.line, line):
             return match.moved(rival, query.now, self._spans)
         return match
 

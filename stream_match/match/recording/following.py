@@ -1,4 +1,4 @@
-"""One look along the line of a match: whether it still sounds, and where it is."""
+"""One look along the line of a match: whether it still sounds, and where in its track it is."""
 
 import math
 from collections.abc import Sequence
@@ -9,21 +9,23 @@ import numpy as np
 from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort, Float32, Float64
 from stream_match.match import tuning
-from stream_match.match.recording.place_search import PlaceSearch
-from stream_match.match.recording.query import Query
+from stream_match.match.recording.query import Query, medium_window_s
 from stream_match.match.recording.recording_match import RecordingMatch
+from stream_match.match.recording.verification import offsets, speed_step
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import correlation_of, cosine_of, own_correlation, share_left
 
+_SPEEDS = np.array([0, -1 / 3, 1 / 3, -1, 1], np.float32)
+"""In steps of the speeds that are tried for candidates."""
+
 
 class Follower:
-    """Looks along the lines of matches."""
+    """Looks along the lines of matches, about them, and for better places in their tracks."""
 
-    def __init__(self, catalogue: CataloguePort, places: PlaceSearch) -> None:
+    def __init__(self, catalogue: CataloguePort) -> None:
         self._catalogue = catalogue
         self._reader = catalogue.lines
         self._spans = self._reader.spans
-        self._places = places
 
     def seen(self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query) -> RecordingMatch:
         """Return the match as it stands now."""
@@ -31,7 +33,7 @@ class Follower:
         shortest, longest = (self._spans.positions(s) for s in (2 * tuning.NEWEST_S, tuning.FOLLOWED_S))
         newest = query.newest(min(max(since, shortest), longest))
         line, fresh = match.line_at(query.now), max(1, round(query.now - match.now))
-        lines = self._places.about(line)
+        lines = self._about(line)
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
         ahead = replace(match, position=float(line.head[0]), now=query.now, steady=False)
@@ -66,6 +68,28 @@ class Follower:
         audible, head = self._catalogue.audible(match.best.track), round(position)
         newest = audible[max(0, head + 1 - self._spans.positions(tuning.NEWEST_S)) : max(0, head + 1)]
         return bool(2 * np.count_nonzero(newest) < len(newest) and audible[max(0, head + 1) :].any())
+
+    def is_same(self, head: float, line: Lines) -> bool:
+        """Return whether a reference position is that of a line."""
+        return bool(abs(head - line.head[0]) <= tuning.OFFSET_REACH_S / 2 / self._spans.code_s)
+
+    def best(self, query: Query, line: Lines) -> float:
+        """Return the head of a line, or of another in its track that agrees better: votes find any repeat."""
+        head, peak = self._reader.place_in_track(query.words, query.audible, line)
+        here = float(self._reader.peak(query.words, query.audible, line)[0])
+        if self.is_same(head, line) or peak <= here + self._margin(query):
+            return float(line.head[0])
+        return head if self._is_heard(query, line.at(np.array([head])), line) else float(line.head[0])
+
+    def is_better(self, query: Query, other: Lines, line: Lines) -> bool:
+        """Return whether another line agrees clearly better than a line, and is heard now."""
+        there, here = self._reader.peak(query.words, query.audible, other.followed_by(line))
+        return bool(there >= here + self._margin(query) and self._is_heard(query, other, line))
+
+    def _about(self, line: Lines) -> Lines:
+        """Return the lines close to a line, itself among them."""
+        steps = offsets(tuning.OFFSET_REACH_S / 2, tuning.OFFSET_STEP_S / 2)
+        return line.fan(steps * np.float32(self._spans.scale), 1 + _SPEEDS * np.float32(speed_step()))
 
     def _after(
         self, presence: Presence, match: RecordingMatch, newest: Query, own: Float64, ago: int
@@ -123,3 +147,17 @@ class Follower:
             coverage=float((similarity > tuning.AGREES * mean).mean()),
             steady=recent >= tuning.STEADY * mean,
         )
+
+    def _is_heard(self, query: Query, other: Lines, line: Lines) -> bool:
+        """Return whether another line agrees with the newest audio at least half as well as a line does.
+
+        Before a track jumped, what was heard agreed with where it was then.
+        """
+        newest = query.newest(self._spans.positions(tuning.NEWEST_S))
+        there, here = self._reader.mean(newest.words, newest.audible, other.followed_by(line))
+        return bool(there > tuning.AGREES * here)
+
+    def _margin(self, query: Query) -> float:
+        """Return by how much another place must agree better with what was heard."""
+        medium = self._spans.positions(medium_window_s())
+        return tuning.BETTER / math.sqrt(self._spans.evidence(min(query.positions, medium)))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from codes import flipped, random_codes, reference_of
 
+from stream_match.catalog import self_similarity
+from stream_match.catalog.self_similarity import bias_of, score_bias, self_scores
 from stream_match.index.lines import as_words
-from stream_match.match.recording import self_similarity
 from stream_match.match.recording.query import Query
 from stream_match.match.recording.scoring import Scorer
-from stream_match.match.recording.self_similarity import bias_of, score_bias, self_scores
 from stream_match.match.recording.votes import OffsetBins
 
 STRANGERS = [random_codes(300, number) for number in range(16)]
