@@ -19,7 +19,7 @@ from stream_match.match.recording.query import Clock, Query, shifts_semitones
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
-from stream_match.match.tracking.trace import Observer, Trace, Unclaimed
+from stream_match.match.tracking.trace import Observer, Trace, Unclaimed, traced
 
 
 def decision_frames(listening: FeatureSettings) -> int:
@@ -139,13 +139,13 @@ class RecordingLane:
         candidates = self._scorer.rank(query, forward, backward, self._tracker.settled_tracks())
         facts = self._tracker.follow(query, candidates) + self._tracker.start(query, candidates)
         self._unclaimed.claim(self._tracker.settled_tracks())
+        describe = partial(self._tracker.describe, query)
         for one in candidates[: tuning.CANDIDATES // 2]:
-            describe = partial(self._tracker.describe, query, one)
-            self._unclaimed.offer(one.track, one.score, one.rank_score, describe)
+            self._unclaimed.offer(one.track, one.score, one.rank_score, partial(describe, one))
         if self._observe is not None:
-            traced = self._tracker.traced(query, candidates)
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
-            self._observe(Trace("recording", query.now_s, traced, query, named))
+            stood = traced(candidates, self._tracker.rejections, describe)
+            self._observe(Trace("recording", query.now_s, stood, query, named))
         return facts
 
     def _query(self) -> Query:

@@ -15,7 +15,7 @@ from stream_match.match import tuning
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
-from stream_match.match.tracking.trace import Observer, Trace, Unclaimed
+from stream_match.match.tracking.trace import Observer, Trace, Unclaimed, traced
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import longest_s, rank
@@ -123,10 +123,10 @@ class VersionLane:
         facts = self._tracker.decide(candidates, moment, muted=self._muted)
         if self._tracker.track is not None:
             self._unclaimed.claim([self._tracker.track])
+        describe = partial(self._tracker.describe, moment)
         for one in candidates:
-            describe = partial(self._tracker.describe, one, moment)
-            self._unclaimed.offer(one.track, one.score, one.score, describe)
+            self._unclaimed.offer(one.track, one.score, one.score, partial(describe, one))
         if self._observe is not None:
-            traced = self._tracker.traced(candidates, moment)
-            self._observe(Trace("version", moment.stream_s, traced))
+            stood = traced(candidates, self._tracker.rejections, describe)
+            self._observe(Trace("version", moment.stream_s, stood))
         return facts

@@ -18,7 +18,7 @@ from stream_match.index.projection import Projection
 from stream_match.index.segment import build_segment
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
-from stream_match.match.recording.background_scores import BackgroundScores
+from stream_match.match.recording.background_scores import BackgroundScores, fisher_z
 from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Clock, Query
 from stream_match.match.tracking.arbiter import Arbiter
@@ -90,22 +90,34 @@ def track_of(seconds, seed):
 
 def codes_at(track, ends):
     """The codes of stretches of a track that end at some frames."""
-    total = np.cumsum(np.concatenate([np.zeros((1, track.shape[1])), track]), axis=0)
+    total = np.zeros((len(track) + 1, track.shape[1]))
+    np.cumsum(track, axis=0, dtype=np.float64, out=total[1:])
     spanned = total[ends] - total[np.maximum(0, ends - SPAN)]
     return np.packbits(spanned > 0, axis=1)
 
 
-def catalogue_of_tracks(tracks):
-    """A catalogue of tracks, by name; what is all zero in a track is silent."""
-    coded = []
-    for track in tracks.values():
+CODED = {}
+"""Tracks that were coded before, by their identity: most sequences are made of the same two."""
+
+
+def coded(track):
+    """The codes of a track; what is all zero in it is silent."""
+    if id(track) not in CODED:
         ends = np.arange(SPAN, len(track) + 1, STRIDE)
         sounds = np.cumsum(np.concatenate([[0], track.any(axis=1)]))
         audible = sounds[ends] - sounds[ends - SPAN] > SPAN / 2
         codes = codes_at(track, ends)
-        coded.append(TrackCodes(codes, codes[::HASHED_STRIDE], audible))
+        CODED[id(track)] = track, TrackCodes(codes, codes[::HASHED_STRIDE], audible)
+    return CODED[id(track)][1]
+
+
+def catalogue_of_tracks(tracks):
+    """A catalogue of tracks, by name."""
     projection = Projection(np.zeros(1, np.float32), np.ones((1, SETTINGS.n_bits), np.float32))
-    part = Part(build_segment(coded, SETTINGS), tuple(Track(id=name) for name in tracks))
+    part = Part(
+        build_segment([coded(track) for track in tracks.values()], SETTINGS),
+        tuple(Track(id=name) for name in tracks),
+    )
     return catalogue_of([part], Hyperplanes(projection, projection), SETTINGS)
 
 
@@ -213,9 +225,9 @@ class RecordingWorld:
             candidates.sort(key=lambda one: -one.score)
             facts += self.tracker.follow(query, candidates)
             facts += self.tracker.start(query, candidates)
-            traced = self.tracker.traced(query, candidates)
-            self.rejections += [(one.facts.track.id, one.rejection) for one in traced]
-            REJECTED.update(("recording", one.rejection) for one in traced)
+            for one, rejection in zip(candidates, self.tracker.rejections, strict=True):
+                self.rejections.append((self.catalogue.tracks[one.track].id, rejection))
+                REJECTED.add(("recording", rejection))
         return facts + self.tracker.end_all(query)
 
     def candidate(self, query, now_s, track, offset_s, speed):
@@ -226,9 +238,7 @@ class RecordingWorld:
         line, windows = Lines.single(number, position, speed, 0), query.windows()
         against = background(windows)
         means = self.catalogue.lines.means(query.words, query.audible, line, windows)[0]
-        scores = [
-            against.score(float(mean), int(window)) for mean, window in zip(means, windows, strict=True)
-        ]
+        scores = (fisher_z(means) - against.mean) / against.deviation
         best = int(np.argmax(scores))
         return Candidate(
             track=number,
@@ -288,9 +298,9 @@ class VersionWorld:
             self.now += steps_in(tuning.VERSION_DECISION_S)
             ranked = sorted((self.at_now(one) for one in candidates), key=lambda one: -one.score)
             facts += self.tracker.decide(ranked, self.moment, muted=muted)
-            traced = self.tracker.traced(ranked, self.moment)
-            self.rejections += [(one.facts.track.id, one.rejection) for one in traced]
-            REJECTED.update(("version", one.rejection) for one in traced)
+            for one, rejection in zip(ranked, self.tracker.rejections, strict=True):
+                self.rejections.append((PIECES[one.track].id, rejection))
+                REJECTED.add(("version", rejection))
         return facts
 
     def at_now(self, candidate):

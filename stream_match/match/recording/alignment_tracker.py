@@ -21,11 +21,14 @@ from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
 from stream_match.match.tracking.report import Teller
 from stream_match.match.tracking.tempo import TempoTrack
-from stream_match.match.tracking.trace import Rejection, TracedCandidate
+from stream_match.match.tracking.trace import Rejection
 
 
 class AlignmentTracker:
-    """Starts, follows and ends the matches of the recording lane; claims from a threshold of the score."""
+    """Starts, follows and ends the matches of the recording lane; claims from a threshold of the score.
+
+    `rejections` are those of the candidates that it was last asked to claim.
+    """
 
     def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:
         self._threshold = threshold
@@ -35,7 +38,7 @@ class AlignmentTracker:
         self._spans = self._reader.spans
         self._matches: list[RecordingMatch] = []
         self._ended: list[RecordingMatch] = []
-        self._rejections: list[Rejection | None] = []
+        self.rejections: list[Rejection | None] = []
 
     def _know(self, catalogue: CataloguePort) -> None:
         self._tracks = catalogue.tracks
@@ -89,7 +92,7 @@ class AlignmentTracker:
     def start(self, query: Query, candidates: Sequence[Candidate]) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
-        self._rejections = []
+        self.rejections = []
         for candidate in candidates:
             going, placed = self._going(), candidate
             rejection = self._check.rejection(query, candidate, going, self._ended)
@@ -97,7 +100,7 @@ class AlignmentTracker:
                 head = self._follower.best(query.newest(candidate.window_positions), candidate.line)
                 placed = replace(candidate, position=head)
                 rejection = self._check.rejection_here(query, placed, self._ended)
-            self._rejections.append(rejection)
+            self.rejections.append(rejection)
             if rejection is None:
                 facts.append(self._claim(query, placed, self._runner_up(query, candidates, candidate)))
                 self._matches = [self._beside_others(match, query) for match in self._going()]
@@ -114,13 +117,6 @@ class AlignmentTracker:
         """Return a candidate in the form of a match that would start now."""
         match, started_s = self._new(query, candidate, None)
         return self._teller.describe(State.PLAYING, started_s, match.reading(self._tracks, query.clock))
-
-    def traced(self, query: Query, candidates: Sequence[Candidate]) -> tuple[TracedCandidate, ...]:
-        """Return how the candidates stood that `start` was last given."""
-        return tuple(
-            TracedCandidate(self.describe(query, candidate), rejection)
-            for candidate, rejection in zip(candidates, self._rejections, strict=True)
-        )
 
     def _going(self) -> list[RecordingMatch]:
         """Return the matches that go on here: those that the version lane took over do not."""

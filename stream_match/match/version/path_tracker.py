@@ -12,13 +12,16 @@ from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
 from stream_match.match.tracking.report import Teller
-from stream_match.match.tracking.trace import Rejection, TracedCandidate
+from stream_match.match.tracking.trace import Rejection
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.version_match import Moment, VersionCandidate, VersionMatch
 
 
 class PathTracker:
-    """Starts, follows and ends the matches of the version lane; claims from a threshold of the score."""
+    """Starts, follows and ends the matches of the version lane; claims from a threshold of the score.
+
+    `rejections` are those of the candidates that it last decided on.
+    """
 
     def __init__(self, tracks: tuple[Track, ...], threshold: float, arbiter: Arbiter) -> None:
         self._tracks = tracks
@@ -26,7 +29,7 @@ class PathTracker:
         self._arbiter = arbiter
         self._teller = Teller(arbiter, Calibration.versions())
         self._last: VersionMatch | None = None
-        self._rejections: list[Rejection | None] = []
+        self.rejections: list[Rejection | None] = []
 
     @property
     def _match(self) -> VersionMatch | None:
@@ -57,9 +60,9 @@ class PathTracker:
         """Follow what sounds; if nothing does, claim the best candidate that is good enough, unless muted."""
         match = self._match
         facts = [] if match is None else self._follow(match, candidates, moment)
-        self._rejections = [self._rejection(candidate) or "behind" for candidate in candidates]
+        self.rejections = [self._rejection(candidate) or "behind" for candidate in candidates]
         if candidates and self._rejection(candidates[0]) is None:
-            self._rejections[0] = "explained" if muted else None
+            self.rejections[0] = "explained" if muted else None
             facts += [] if muted else [self._start(candidates, moment)]
         return facts
 
@@ -70,17 +73,10 @@ class PathTracker:
             return []
         return self._teller.advance(match.match_id, cue, match.reading(self._tracks, moment))
 
-    def describe(self, candidate: VersionCandidate, moment: Moment) -> MatchFacts:
+    def describe(self, moment: Moment, candidate: VersionCandidate) -> MatchFacts:
         """Return a candidate in the form of a match that would start now."""
         reading = _match_of(candidate, None, moment).reading(self._tracks, moment)
         return self._teller.describe(State.VERSION, _started_s(candidate, moment), reading)
-
-    def traced(self, candidates: Sequence[VersionCandidate], moment: Moment) -> tuple[TracedCandidate, ...]:
-        """Return how the candidates stand that `decide` was last given."""
-        return tuple(
-            TracedCandidate(self.describe(candidate, moment), rejection)
-            for candidate, rejection in zip(candidates, self._rejections, strict=True)
-        )
 
     def _rejection(self, candidate: VersionCandidate) -> Rejection | None:
         """Return why a candidate is not claimed, were it the best."""
