@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_sequences import background
-from tracking_scenarios import SCENARIOS
+from made_sequences import Sound, VersionWorld, background, of, path, unknown
+from tracking_scenarios import SCENARIOS, hear
 
 from stream_match.index.lines import Lines
 from stream_match.index.spans import STANDARD
@@ -97,6 +97,22 @@ def scenario(name):
     return check
 
 
+def version(**how):
+    """What is told of a version that goes on like this for two decisions."""
+    return VersionWorld().hear(5, path("a", **how))
+
+
+def version_jumps(ahead_s):
+    world = VersionWorld()
+    world.hear(5, path("a"))
+    return [one.phase for one in world.hear(2.3, path("a", ahead_s=ahead_s))] == ["updated"]
+
+
+def begins_at(begin_s):
+    """When a track is told to begin that begins then."""
+    return hear([unknown(begin_s), of(6, Sound("a", 10.0))])[0].started_s
+
+
 PINS = [
     ("NEWEST_S", 1.5, lambda: walked(3.0, 1.0).on_pace),
     ("NEWEST_S", 0.5, lambda: not walked(2.5, 1.0).on_pace),
@@ -139,19 +155,25 @@ PINS = [
     ("FOLLOWED_S", 0.5, lambda: not walked(4, 1.1).off_pace),
     ("FOLLOWED_S", 1.5, lambda: walked(6.5, 1.1).off_pace),
     ("DECISION_S", 0.5, lambda: walked(3.0, 1.0).on_pace),
+    ("DECISION_S", 1.5, lambda: not walked(2.5, 1.0).on_pace),
     ("STEADY", 1.5, scenario("steady")),
     ("STEADY", 0.5, scenario("unsteady")),
     ("VERSION_DECISION_S", 1.5, lambda: steps_in(tuning.VERSION_DECISION_S) == 6),
     ("VERSION_DECISION_S", 0.5, lambda: steps_in(tuning.VERSION_DECISION_S) == 6),
-    ("VERSION_CORRECTION_S", 1.5, scenario("version, small jump")),
-    ("VERSION_SLOWEST", 1.5, scenario("version, slow")),
-    ("VERSION_SOUNDS", 1.5, scenario("version, hardly")),
-    ("VERSION_CORRELATION", 1.5, scenario("version, poor")),
+    ("VERSION_CORRECTION_S", 0.5, lambda: not version_jumps(1.5)),
+    ("VERSION_CORRECTION_S", 1.5, lambda: version_jumps(2.6)),
+    ("VERSION_SLOWEST", 0.5, lambda: version(speed=0.5)[0].speed == 0.67),
+    ("VERSION_SLOWEST", 1.5, lambda: version(speed=0.75)[0].speed == pytest.approx(0.75)),
+    ("VERSION_SOUNDS", 0.5, lambda: version(recent=1.0) == []),
+    ("VERSION_SOUNDS", 1.5, lambda: len(version(recent=2.0)) == 1),
+    ("VERSION_CORRELATION", 0.5, lambda: version(correlation=0.25) == []),
+    ("VERSION_CORRELATION", 1.5, lambda: len(version(correlation=0.4)) == 1),
     ("UPDATE_S", 0.5, lambda: not told_again(4.9, 0.0)),
     ("UPDATE_S", 1.5, lambda: told_again(5.1, 0.0)),
     ("CORRECTION_S", 0.5, lambda: not told_again(1.0, 0.19)),
     ("CORRECTION_S", 1.5, lambda: told_again(1.0, 0.21)),
-    ("HEARD_AT_START", 1.5, scenario("begins and ends")),
+    ("HEARD_AT_START", 0.5, lambda: begins_at(3.0) < 3.0),
+    ("HEARD_AT_START", 1.5, lambda: begins_at(3.0) > 2.3),
     ("SILENT_AT_END", 1.5, lambda: Presence(10.0, 0.1).ended_s(2.0) > 9.4),
     ("SILENT_AT_END", 0.5, lambda: Presence(10.0, 0.1).ended_s(2.0) < 9.6),
 ]
