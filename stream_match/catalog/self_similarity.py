@@ -17,10 +17,10 @@ from stream_match.index.lines import Lines, as_words
 from stream_match.index.port import Int64
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import reads_both_ways
 from stream_match.match.recording.proposals import Proposals
 from stream_match.match.recording.query import Clock, Query, medium_window_s
+from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.tracking.calibration import Calibration
 

@@ -19,8 +19,8 @@ from stream_match.index.segment import build_segment
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.background_scores import BackgroundScores, fisher_z
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Clock, Query
+from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.lifecycle import State
 from stream_match.match.version.dtw import steps_in

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_match.match.recording.background_scores import BackgroundScores
-from stream_match.match.recording.candidate import Candidate
+from stream_match.match.recording.recording_match import Candidate
 
 
 def candidate(position, same):

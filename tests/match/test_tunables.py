@@ -10,10 +10,10 @@ from tracking_scenarios import SCENARIOS, hear
 from stream_match.index.lines import Lines
 from stream_match.index.spans import STANDARD
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance, reads_both_ways
 from stream_match.match.recording.following import Follower
 from stream_match.match.recording.query import Query
+from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import share_left
 from stream_match.match.tracking.report import Reading

@@ -10,11 +10,10 @@ from stream_match.events import MatchFacts
 from stream_match.index.port import CataloguePort, Float64
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
 from stream_match.match.recording.following import Follower
 from stream_match.match.recording.query import Clock, Query
-from stream_match.match.recording.recording_match import RecordingMatch
+from stream_match.match.recording.recording_match import Candidate, Matches, RecordingMatch
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
@@ -231,11 +230,7 @@ class AlignmentTracker:
         return match
 
     def _found_again(
-        self,
-        match: RecordingMatch,
-        others: Sequence[RecordingMatch],
-        candidates: Sequence[Candidate],
-        query: Query,
+        self, match: RecordingMatch, others: Matches, candidates: Sequence[Candidate], query: Query
     ) -> RecordingMatch:
         """Return a match that lacks correlation on the line of a candidate that could be claimed, if any.
 

@@ -1,7 +1,6 @@
 """Whether a candidate of the recording lane may be claimed, and if not, why."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +8,8 @@ import numpy as np
 from stream_match.index.port import CataloguePort, ReaderPort
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Query, medium_window_s
-from stream_match.match.recording.recording_match import RecordingMatch
+from stream_match.match.recording.recording_match import Candidate, Matches, RecordingMatch
 from stream_match.match.recording.scoring import shift_loss
 from stream_match.match.recording.verification import offsets
 from stream_match.match.tracking.arbiter import Arbiter
@@ -31,11 +29,7 @@ class ClaimCheck:
         self._arbiter = arbiter
 
     def rejection(
-        self,
-        query: Query,
-        candidate: Candidate,
-        going: Sequence[RecordingMatch],
-        ended: Sequence[RecordingMatch] = (),
+        self, query: Query, candidate: Candidate, going: Matches, ended: Matches = ()
     ) -> Rejection | None:
         """Return why a candidate is not to be claimed; what is cheap to find out comes first."""
         if candidate.score < self._threshold:
@@ -53,9 +47,7 @@ class ClaimCheck:
             return "past"
         return None
 
-    def rejection_here(
-        self, query: Query, placed: Candidate, ended: Sequence[RecordingMatch]
-    ) -> Rejection | None:
+    def rejection_here(self, query: Query, placed: Candidate, ended: Matches) -> Rejection | None:
         """Return why a candidate is not to be claimed at the place in its track where it agrees best."""
         if self._was_told(query, placed, ended):
             return "past"
@@ -121,7 +113,7 @@ class ClaimCheck:
         explained = candidate.background.difference(candidate.correlation, own, newest.positions)
         return bool(candidate.score - max(0.0, float(explained)) < self._threshold)
 
-    def _was_told(self, query: Query, candidate: Candidate, ended: Sequence[RecordingMatch]) -> bool:
+    def _was_told(self, query: Query, candidate: Candidate, ended: Matches) -> bool:
         """Return whether a candidate is what has ended, claimed on what was heard before it ended."""
         return any(
             candidate.track in match.best.tracks

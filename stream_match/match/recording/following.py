@@ -1,7 +1,6 @@
 """One look along the line of a match: whether it still sounds, and where in its track it is."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from stream_match.index.lines import Lines
 from stream_match.index.port import CataloguePort, Float32, Float64
 from stream_match.match import tuning
 from stream_match.match.recording.query import Query, medium_window_s
-from stream_match.match.recording.recording_match import RecordingMatch
+from stream_match.match.recording.recording_match import Matches, RecordingMatch
 from stream_match.match.recording.verification import offsets, speed_step
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import correlation_of, cosine_of, own_correlation, share_left
@@ -27,7 +26,7 @@ class Follower:
         self._reader = catalogue.lines
         self._spans = self._reader.spans
 
-    def seen(self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query) -> RecordingMatch:
+    def seen(self, match: RecordingMatch, others: Matches, query: Query) -> RecordingMatch:
         """Return the match as it stands now."""
         since = math.ceil(query.now - match.here_since)
         shortest, longest = (self._spans.positions(s) for s in (2 * tuning.NEWEST_S, tuning.FOLLOWED_S))
@@ -50,9 +49,7 @@ class Follower:
             return seen
         return self._followed(seen, newest, along, kept, own, max(0, forgotten))
 
-    def heard_beside(
-        self, match: RecordingMatch, others: Sequence[RecordingMatch], query: Query
-    ) -> RecordingMatch:
+    def heard_beside(self, match: RecordingMatch, others: Matches, query: Query) -> RecordingMatch:
         """Return a match that lacks correlation, judged anew now that others are known to sound."""
         lacking = round((query.now_s - match.presence.heard_s) / self._spans.code_s)
         newest, line = query.newest(max(1, lacking)), match.line_at(query.now)
@@ -104,9 +101,7 @@ class Follower:
         now_s, least = newest.clock.stream_s(newest.now - ago), least_correlation(match.level)
         return presence.after_sound(now_s, sounded_s, float(own.mean()), least)
 
-    def _beside(
-        self, newest: Query, along: Float32, line: Lines, others: Sequence[RecordingMatch]
-    ) -> Float64:
+    def _beside(self, newest: Query, along: Float32, line: Lines, others: Matches) -> Float64:
         """Return how a match correlates at each position, had no other match sounded."""
         own, known = np.asarray(along, np.float64), []
         stretch, inside = self._reader.stretch(line, len(newest.audible) if others else 0)

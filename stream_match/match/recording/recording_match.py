@@ -1,6 +1,7 @@
-"""A match of the recording lane: where it is in its track, and what is told of it."""
+"""A candidate and a match of the recording lane: where each is in its track, and what is told of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +10,65 @@ from stream_match.events import Evidence, Rival
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.lines import Lines
 from stream_match.index.spans import Spans
-from stream_match.index.tracks import Numbers, Tracks
+from stream_match.index.tracks import GONE, Numbers, Tracks
 from stream_match.match import tuning
-from stream_match.match.recording.candidate import Candidate, is_one_place
+from stream_match.match.recording.background_scores import BackgroundScores
 from stream_match.match.recording.query import Clock, shifts_semitones
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.report import Reading
 from stream_match.match.tracking.tempo import TempoTrack
+
+
+def is_one_place(position: float, other: float) -> bool:
+    """Return whether a repeat of a place is that place itself: the two share a code."""
+    return abs(position - other) <= 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A line through a track, and its score."""
+
+    track: int
+    position: float  # of the reference, at the newest query frame
+    speed: float  # reference positions per query position
+    shift: int  # number in `shifts_semitones`
+    window_positions: int  # over which the line stands out most
+    correlation: float  # of the codes, mean over it
+    score: float  # distance to the mean of the background scores, in their standard deviations
+    faiss_votes: int
+    lsh_votes: int
+    same: tuple[tuple[int, float], ...]  # track and position of the same sound: repeats, copies
+    background: BackgroundScores
+
+    @property
+    def line(self) -> Lines:
+        """The line."""
+        return Lines.single(self.track, self.position, self.speed, self.shift)
+
+    @property
+    def tracks(self) -> set[int]:
+        """Its track, and those that hold the same recording."""
+        return {self.track, *(track for track, _ in self.same)}
+
+    @property
+    def rank_score(self) -> float:
+        """Correlation weighed by its window: chance correlates less over longer ones."""
+        return self.correlation * math.sqrt(self.window_positions)
+
+    def moved_to(self, position: float) -> "Candidate":
+        """Return the same at another place of its track; a repeat that is there changes places with it."""
+        same = tuple(
+            (track, self.position if track == self.track and is_one_place(place, position) else place)
+            for track, place in self.same
+        )
+        return replace(self, position=position, same=same)
+
+    def renumbered(self, numbers: Numbers) -> "Candidate | None":
+        """Return the same under the numbers of another snapshot; None if it does not have the track."""
+        if numbers[self.track] == GONE:
+            return None
+        same = tuple((int(numbers[track]), place) for track, place in self.same if numbers[track] != GONE)
+        return replace(self, track=int(numbers[self.track]), same=same)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,3 +178,6 @@ class RecordingMatch:
         heads = [head + self.position - best.position for track, head in best.same if track == best.track]
         others = (head for head in heads if 0 <= head < length and not is_one_place(head, self.position))
         return tuple(sorted(self._place_s(head, clock) for head in others))
+
+
+Matches = Sequence[RecordingMatch]

@@ -20,8 +20,8 @@ from stream_match.match.recording.background_scores import (
     fisher_z,
     levelled_share,
 )
-from stream_match.match.recording.candidate import Candidate
 from stream_match.match.recording.query import Query, medium_window_s, shifts_semitones
+from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.recording.verification import Places
 from stream_match.match.recording.votes import OffsetBins
 

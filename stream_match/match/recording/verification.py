@@ -24,11 +24,9 @@ class Places:
     lines: Lines
 
     def __len__(self) -> int:
-        """Return the number of places."""
         return len(self.best)
 
     def __getitem__(self, rows: Int64) -> "Places":
-        """Return some of the places."""
         return replace(self, votes=self.votes[rows], best=self.best[rows], line=self.line[rows])
 
     @property

@@ -39,11 +39,9 @@ class OffsetBins:
     lsh_votes: Int64
 
     def __len__(self) -> int:
-        """Return the number of bins."""
         return len(self.track)
 
     def __getitem__(self, rows: Int64) -> "OffsetBins":
-        """Return some of the bins."""
         return OffsetBins(*(column[rows] for column in vars(self).values()))
 
 
