@@ -104,4 +104,5 @@ class Recogniser:
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
-        return self._recordings.candidates() + (self._versions.candidates() if self._versions else [])
+        versions = self._versions.unclaimed.best_first() if self._versions else []
+        return self._recordings.unclaimed.best_first() + versions

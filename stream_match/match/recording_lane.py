@@ -31,7 +31,8 @@ class RecordingLane:
     """Recognises recordings in a stream of feature frames.
 
     Decides on a fixed grid, counted from the last gap, so that its answers do not depend on the portions in
-    which the frames come. An observer is told what every decision saw, and changes nothing.
+    which the frames come. An observer is told what every decision saw, and changes nothing; the best of what
+    it never claimed is `unclaimed`.
     """
 
     def __init__(
@@ -52,12 +53,11 @@ class RecordingLane:
         self._scorer = Scorer(catalogue)
         threshold = Calibration.recordings().score_for(settings.max_false_alarms_per_hour)
         self._tracker = AlignmentTracker(catalogue, threshold, arbiter)
-        self._unclaimed = Unclaimed()
+        self.unclaimed = Unclaimed()
         self._decision_frames = decision_frames(self._features)
         self._begin(0.0)
 
     def _begin(self, begin_s: float) -> None:
-        """Start with an empty history."""
         self._embeddings.reset()
         self._proposals.reset()
         self._waiting = self._embeddings.none
@@ -91,10 +91,6 @@ class RecordingLane:
         self._begin(next_begin_s)
         return facts
 
-    def candidates(self) -> list[MatchFacts]:
-        """Return the best candidates that were never claimed, best first."""
-        return self._unclaimed.best_first()
-
     def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue, made with the same settings; tell what ends.
 
@@ -104,7 +100,7 @@ class RecordingLane:
         facts = self._tracker.take_up(catalogue, numbers, self._clock)
         self._scorer = Scorer(catalogue)
         self._proposals.take_up(catalogue, numbers)
-        self._unclaimed.renumber(numbers)
+        self.unclaimed.renumber(numbers)
         if not self._catalogue.planes.equal(catalogue.planes):
             self._proposals.reset()
             self._forget_codes()
@@ -138,10 +134,10 @@ class RecordingLane:
         forward, backward = self._proposals.bins(self._now)
         candidates = self._scorer.rank(query, forward, backward, self._tracker.settled_tracks())
         facts = self._tracker.follow(query, candidates) + self._tracker.start(query, candidates)
-        self._unclaimed.claim(self._tracker.settled_tracks())
+        self.unclaimed.claim(self._tracker.settled_tracks())
         describe = partial(self._tracker.describe, query)
         for one in candidates[: tuning.CANDIDATES // 2]:
-            self._unclaimed.offer(one.track, one.score, one.rank_score, partial(describe, one))
+            self.unclaimed.offer(one.track, one.score, one.rank_score, partial(describe, one))
         if self._observe is not None:
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
             stood = traced(candidates, self._tracker.rejections, describe)
@@ -149,5 +145,4 @@ class RecordingLane:
         return facts
 
     def _query(self) -> Query:
-        """Return what was heard last."""
         return Query(self._words, self._audible, self._now / self._stride, self._stride, self._clock)

@@ -66,13 +66,11 @@ SURE = 0.7
 DOUBTED = 0.75
 """Factor on doubted scores, where tracks are alike or few (docs/recordings.md). Higher: less doubt."""
 TAIL_EXPONENT = 0.2
-"""Power by which scores over windows beyond the third shrink. Higher: they score less. 3 h of other music
-against 13 h."""
+"""Power by which scores over longer windows than the third shrink (3 h of music). Higher: lower scores."""
 
 # Background scores. Used in `recording/background_scores`; `PRIOR_GROUPS` in `version/ranking`, too.
 BACKGROUND_MEAN = 0.5
-"""Fisher z expected over n positions, times sqrt(n): of wrong tracks in a large catalogue. Higher: lower
-scores in small ones."""
+"""Fisher z of wrong tracks over n positions, times sqrt(n). Higher: lower scores in small catalogues."""
 BACKGROUND_DEVIATION = 0.08
 """Its deviation, times sqrt(n): 0.03 in noise to 0.08 in large catalogues. Higher: as above."""
 PRIOR_GROUPS = 4.0
@@ -130,9 +128,8 @@ AGREES = 0.5
 
 # Calibration: false alarms an hour, by score. Used in `tracking/calibration`.
 RECORDING_ALARMS_LOG10 = 4.5
-"""Their logarithm at score 0. Higher: higher thresholds. Between the highest scores of 10 s of other makers
-(9.8 h) and of the references' soundtracks (3 h) against 13 h (docs/recordings.md,
-scripts/count_alarms.py)."""
+"""Their logarithm at score 0, between those of other makers' music and of the references' soundtracks against
+13 h (scripts/count_alarms.py, docs/recordings.md). Higher: higher thresholds."""
 RECORDING_SCORE_PER_DECADE = 1.6
 """Score that makes them ten times rarer. Measured with the above. Higher: higher thresholds."""
 RECORDING_KNOWN_PER_SCORE = 0.333
@@ -148,8 +145,7 @@ VERSION_KNOWN_PER_HOUR = 0.1
 
 # Rejection of recordings. Used in `recording/claim_check`; the newest audio in most rooms.
 NEWEST_S = 1.48
-"""Newest audio, by which it is judged what sounds now; twice as much tells the speed. Higher: later
-claims."""
+"""Newest audio, which tells what sounds now; twice as much tells the speed. Higher: later claims."""
 SOUNDING_SCORE = 2.5
 """Score over the newest audio from which a candidate sounds now. Higher: later claims."""
 DIRECTED_SCORE = 4.0
@@ -180,11 +176,9 @@ FOLLOWED_S = 11.8
 """Most audio on which a match is followed; half of it tells a performance, as neighbouring decisions err
 alike. Higher: steadier, later."""
 STEADY = 0.8
-"""Share of its correlation that the newest audio has while nothing begins; then half the searches are saved.
-Higher: more work."""
+"""Share of its correlation in the newest audio that saves half the searches. Higher: more work."""
 BETTER = 0.03
-"""Correlation, times sqrt(n), by which another place must be better. Higher: repeats are told later; lower: a
-match wanders."""
+"""Correlation, times sqrt(n), by which another place is better. Higher: steadier, repeats told later."""
 
 # Tracking, both lanes. Used in `tracking/` and `version/path_tracker`.
 OVER_CORRELATION = 0.08
@@ -212,8 +206,7 @@ VERSION_SLOWEST = 0.67
 VERSION_SOUNDS = 1.5
 """Score of its newest stretch from which a version sounds now. Higher: later claims."""
 VERSION_CORRELATION = 0.3
-"""Least correlation of a version: other pianists have 0.5 to 0.9, unknown music under 0.4. Higher: poor
-versions are lost."""
+"""Least of a version: pianists have 0.5 to 0.9, unknown music under 0.4. Higher: poor ones are lost."""
 
 # What is told. Used in `tracking/report` and by both trackers.
 UPDATE_S = 5.0
@@ -223,7 +216,6 @@ CORRECTION_S = 0.2
 VERSION_CORRECTION_S = 2.0
 """The same of a version, whose place is known less well."""
 HEARD_AT_START = 0.75
-"""Share of the first code that agrees that is of the match: median of 1 h of broadcast. Higher: earlier
-`started_s`."""
+"""Share of the first code that is of the match (1 h of broadcast). Higher: earlier `started_s`."""
 SILENT_AT_END = 0.27
-"""Share of the last code that agrees that came after it: as above. Higher: earlier `ended_s`."""
+"""Share of the last code that is not of it: as above. Higher: earlier `ended_s`."""

@@ -46,11 +46,10 @@ class VersionLane:
         self._arbiter = arbiter
         self._tracker = PathTracker(tracks, threshold, arbiter)
         self._forgot_s = 0.0
-        self._unclaimed = Unclaimed()
+        self.unclaimed = Unclaimed()
         self._begin(0.0)
 
     def _begin(self, begin_s: float) -> None:
-        """Start with an empty history."""
         self._coarse = CoarseChroma(self._settings)
         self._query = np.zeros((steps_in(longest_s()), N_CHROMA), np.float32)
         self._now = self._looked = -1
@@ -92,13 +91,9 @@ class VersionLane:
     def take_up(self, harmony: Harmony, tracks: tuple[Track, ...], numbers: Numbers) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue; end what sounds if its track is gone."""
         facts = self._tracker.take_up(tracks, numbers, self._moment())
-        self._unclaimed.renumber(numbers)
+        self.unclaimed.renumber(numbers)
         self._harmony = harmony
         return facts
-
-    def candidates(self) -> list[MatchFacts]:
-        """Return the best candidates that were never claimed, best first."""
-        return self._unclaimed.best_first()
 
     @property
     def _muted(self) -> bool:
@@ -122,10 +117,10 @@ class VersionLane:
         candidates = rank(self._harmony, self._query, lines, keep)
         facts = self._tracker.decide(candidates, moment, muted=self._muted)
         if self._tracker.track is not None:
-            self._unclaimed.claim([self._tracker.track])
+            self.unclaimed.claim([self._tracker.track])
         describe = partial(self._tracker.describe, moment)
         for one in candidates:
-            self._unclaimed.offer(one.track, one.score, one.score, partial(describe, one))
+            self.unclaimed.offer(one.track, one.score, one.score, partial(describe, one))
         if self._observe is not None:
             stood = traced(candidates, self._tracker.rejections, describe)
             self._observe(Trace("version", moment.stream_s, stood))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream_match.match.recording.background_scores import BackgroundPlaces, fisher_z, levelled_share
+from stream_match.match.recording.background_scores import BackgroundPlaces, decades, fisher_z
 
 EVIDENCE = np.array([6.0, 24.0])
 
@@ -70,5 +70,6 @@ def test_lines_are_levelled_by_lines_and_decoys_by_decoys():
 
 
 def test_nothing_is_levelled_up_to_an_ordinary_size_and_no_more_than_all():
-    assert [levelled_share(hours) for hours in (0.0, 13.0, 16.0, 160.0, 7000.0)] == [0, 0, 0, 1, 1]
-    assert levelled_share(50.6) == pytest.approx(0.5, abs=0.01)
+    assert [decades(hours) for hours in (0.0, 13.0, 16.0, 160.0)] == [0, 0, 0, 1]
+    assert decades(50.6) == pytest.approx(0.5, abs=0.01)
+    assert np.array_equal(spread(places_of(0.4, decades(7000.0))), spread(places_of(0.4, 1.0)))

@@ -31,13 +31,13 @@ def test_another_performance_is_told_with_its_key_tempo_and_place(speed, semiton
 def test_an_unknown_piece_is_not_claimed(seed):
     facts, matcher = hear(REFERENCE, performance(seed, 60))
     assert facts == []
-    assert matcher.candidates()
+    assert matcher.unclaimed.best_first()
 
 
 def test_silence_is_nothing():
     facts, matcher = hear(REFERENCE, silent(60))
     assert facts == []
-    assert matcher.candidates() == []
+    assert matcher.unclaimed.best_first() == []
 
 
 def test_too_little_is_nothing():
@@ -172,7 +172,7 @@ def test_a_loop_of_an_hour_stays_bounded():
     matcher = matcher_of(REFERENCE, 0.1)
     facts = [one for _ in range(900) for one in matcher.feed(loop)]
     assert facts + matcher.finish(0.0) == []
-    assert len(matcher.candidates()) <= 64
+    assert len(matcher.unclaimed.best_first()) <= 64
 
 
 def test_the_budget_sets_the_threshold():
@@ -217,7 +217,7 @@ def test_a_version_ends_when_its_track_is_taken_away():
     assert {one.phase for one in before} == {"started", "updated"}
     assert [(one.phase, one.match_id, one.track.id) for one in at_the_swap] == [("ended", "v1", "p4")]
     assert after == []
-    assert "p4" not in [one.track.id for one in matcher.candidates()]
+    assert "p4" not in [one.track.id for one in matcher.unclaimed.best_first()]
 
 
 def test_a_track_that_is_put_in_is_heard_from_then_on():

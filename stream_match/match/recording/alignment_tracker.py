@@ -1,7 +1,6 @@
 """Claims recordings, and follows each along its line through its track until it is lost."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from stream_match.match import tuning
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
 from stream_match.match.recording.following import Follower
 from stream_match.match.recording.query import Clock, Query
-from stream_match.match.recording.recording_match import Candidate, Matches, RecordingMatch
+from stream_match.match.recording.recording_match import Candidate, Candidates, Matches, RecordingMatch
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
@@ -66,7 +65,7 @@ class AlignmentTracker:
         """Return the tracks that going matches explain."""
         return {track for match in self._going() for track in match.best.tracks}
 
-    def follow(self, query: Query, candidates: Sequence[Candidate]) -> list[MatchFacts]:
+    def follow(self, query: Query, candidates: Candidates) -> list[MatchFacts]:
         """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
         self._arbiter.hear(query.now_s)
@@ -88,7 +87,7 @@ class AlignmentTracker:
         self._ended = [match for match in self._ended if query.clock.stream_s(match.now) > since_s]
         return facts
 
-    def start(self, query: Query, candidates: Sequence[Candidate]) -> list[MatchFacts]:
+    def start(self, query: Query, candidates: Candidates) -> list[MatchFacts]:
         """Claim the candidates that reach the threshold and sound now, best first."""
         facts: list[MatchFacts] = []
         self.rejections = []
@@ -144,9 +143,7 @@ class AlignmentTracker:
         self._ended.append(match)
         return self._teller.advance(match.match_id, cue, match.reading(self._tracks, clock))
 
-    def _runner_up(
-        self, query: Query, candidates: Sequence[Candidate], winner: Candidate
-    ) -> Candidate | None:
+    def _runner_up(self, query: Query, candidates: Candidates, winner: Candidate) -> Candidate | None:
         """Return the best candidate of another sound that sounds now; what has just ended does not."""
         explained = winner.tracks | self.settled_tracks()
         others = (c for c in candidates if c.track not in explained and self._check.sounds(query, c))
@@ -208,9 +205,7 @@ class AlignmentTracker:
         line = match.line_at(query.now)
         return match.at(self._follower.best(query.newest(max(1, int(heard))), line), line)
 
-    def _reconsidered(
-        self, match: RecordingMatch, candidates: Sequence[Candidate], query: Query
-    ) -> RecordingMatch:
+    def _reconsidered(self, match: RecordingMatch, candidates: Candidates, query: Query) -> RecordingMatch:
         """Take in what the votes say of the match's track by now.
 
         On its line, more evidence makes it surer. It moves to another place that explains clearly better what
@@ -230,7 +225,7 @@ class AlignmentTracker:
         return match
 
     def _found_again(
-        self, match: RecordingMatch, others: Matches, candidates: Sequence[Candidate], query: Query
+        self, match: RecordingMatch, others: Matches, candidates: Candidates, query: Query
     ) -> RecordingMatch:
         """Return a match that lacks correlation on the line of a candidate that could be claimed, if any.
 

@@ -15,22 +15,8 @@ def decades(catalogue_h: float) -> float:
     return math.log10(max(catalogue_h, tuning.ORDINARY_H) / tuning.ORDINARY_H)
 
 
-def levelled_share(catalogue_h: float) -> float:
-    """Return by how much background scores of several kinds are levelled in a catalogue, 0 to 1.
-
-    Kinds are lines and decoys, each found at shift 0 or at another. In a large catalogue their means move
-    apart, while each kind spreads as before. All together spread wider, and true lines would lose score.
-    """
-    return min(decades(catalogue_h), 1.0)
-
-
 def fisher_z(correlation: npt.ArrayLike) -> Float32:
-    """Return Fisher's transformation of a correlation, bounded.
-
-    References
-    ----------
-    Fisher, R. A. (1915), Frequency distribution of the values of the correlation coefficient.
-    """
+    """Return Fisher's transformation (1915) of a correlation, bounded."""
     bounded = np.clip(correlation, -tuning.LARGEST_CORRELATION, tuning.LARGEST_CORRELATION)
     transformed: Float32 = np.arctanh(bounded).astype(np.float32)
     return transformed
@@ -65,29 +51,30 @@ class BackgroundScores:
 
 @dataclass(frozen=True)
 class BackgroundPlaces:
-    """The places of the moment, of which each candidate has its own background scores."""
+    """The places of the moment, of which each candidate has its own background scores.
+
+    Of several kinds, lines and decoys, each found at shift 0 or at another, the means move apart in a large
+    catalogue, while each kind spreads as before. There they are levelled, or true lines would lose score.
+    """
 
     evidence: Float64  # length of each window, in positions of the default settings [shape=(n_windows,)]
     correlation: Float32  # of each place, by window [shape=(n, n_windows)]
     group: Int64  # independent group, of which the best place counts [shape=(n,)]
     shift: Int64
     forward: Bools  # which are no decoys
-    levelled: float  # from `levelled_share`
+    decades: float  # of the size of the catalogue; from 1 on all is levelled
 
     def spreads(self, excluded: Bools, shifted: Bools) -> tuple[Float32, Float32]:
-        """Return mean and deviation of the places that are not excluded, for several candidates, by window.
+        """Return mean and deviation [shape=(n_candidates, n_windows)] of the places that are not excluded.
 
-        Parameters
-        ----------
-        excluded : np.ndarray [shape=(n_candidates, n), dtype=bool]
-        shifted : np.ndarray [shape=(n_candidates,), dtype=bool]
-            Whether each candidate was found at a shift: then nothing is levelled.
+        These are [shape=(n_candidates, n)]; for candidates that were found at a shift, nothing is levelled.
         """
         z = fisher_z(self.correlation)
         found = self._spread(z, excluded)
-        if not self.levelled:
+        if not self.decades:
             return found
-        level = self._spread(z - np.float32(self.levelled) * self._better_at_a_shift(z), excluded)
+        off = np.float32(min(self.decades, 1.0)) * self._better_at_a_shift(z)
+        level = self._spread(z - off, excluded)
         mean, deviation = (np.where(shifted[:, np.newaxis], *two) for two in zip(found, level, strict=True))
         return mean, deviation
 
@@ -106,15 +93,13 @@ class BackgroundPlaces:
         """
         better, kind = np.zeros_like(z), 2 * self.shift + self.forward
         rows = {int(one): np.flatnonzero(kind == one) for one in np.unique(kind)}
-        medians = {one: _median(z[at]) for one, at in rows.items() if len(at) >= tuning.PRIOR_GROUPS}
+        medians = {  # the lower of two
+            one: np.sort(z[at], axis=0)[(len(at) - 1) // 2]
+            for one, at in rows.items()
+            if len(at) >= tuning.PRIOR_GROUPS
+        }
         allowed = tuning.SHIFTED_BACKGROUND / np.sqrt(self.evidence)
         for one, median in medians.items():
             if one % 2 in medians and one > 1:
                 better[rows[one]] = np.maximum(0, median - medians[one % 2] - allowed)
         return better
-
-
-def _median(z: Float32) -> Float32:
-    """Return the median of each column, the lower of two."""
-    median: Float32 = np.sort(z, axis=0)[(len(z) - 1) // 2]
-    return median

@@ -10,12 +10,9 @@ from stream_match.index.port import CataloguePort, Float32, Float64
 from stream_match.match import tuning
 from stream_match.match.recording.query import Query, medium_window_s
 from stream_match.match.recording.recording_match import Matches, RecordingMatch
-from stream_match.match.recording.verification import offsets, speed_step
+from stream_match.match.recording.verification import offsets, speeds_about
 from stream_match.match.tracking.alive import Presence, least_correlation
 from stream_match.match.tracking.explained import correlation_of, cosine_of, own_correlation, share_left
-
-_SPEEDS = np.array([0, -1 / 3, 1 / 3, -1, 1], np.float32)
-"""In steps of the speeds that are tried for candidates."""
 
 
 class Follower:
@@ -32,7 +29,8 @@ class Follower:
         shortest, longest = (self._spans.positions(s) for s in (2 * tuning.NEWEST_S, tuning.FOLLOWED_S))
         newest = query.newest(min(max(since, shortest), longest))
         line, fresh = match.line_at(query.now), max(1, round(query.now - match.now))
-        lines = self._about(line)
+        about = offsets(tuning.OFFSET_REACH_S / 2, tuning.OFFSET_STEP_S / 2) * np.float32(self._spans.scale)
+        lines = line.fan(about, speeds_about())
         similarity = self._reader.similarity(newest.words, newest.audible, lines)
         best = int(similarity.mean(axis=1).argmax())
         ahead = replace(match, position=float(line.head[0]), now=query.now, steady=False)
@@ -82,11 +80,6 @@ class Follower:
         """Return whether another line agrees clearly better than a line, and is heard now."""
         there, here = self._reader.peak(query.words, query.audible, other.followed_by(line))
         return bool(there >= here + self._margin(query) and self._is_heard(query, other, line))
-
-    def _about(self, line: Lines) -> Lines:
-        """Return the lines close to a line, itself among them."""
-        steps = offsets(tuning.OFFSET_REACH_S / 2, tuning.OFFSET_STEP_S / 2)
-        return line.fan(steps * np.float32(self._spans.scale), 1 + _SPEEDS * np.float32(speed_step()))
 
     def _after(
         self, presence: Presence, match: RecordingMatch, newest: Query, own: Float64, ago: int

@@ -35,12 +35,8 @@ class Proposals:
     def add(self, codes: Codes, chroma_codes: Codes, times: Int64) -> None:
         """Ask both voters about sound: FAISS about the spectral shape, the LSH tables about the chroma.
 
-        Parameters
-        ----------
-        codes : np.ndarray [shape=(n, n_shifts, n_bits // 8), dtype=uint8]
-        chroma_codes : np.ndarray [shape=(n, chroma_bits // 8), dtype=uint8]
-        times : np.ndarray [shape=(n,), dtype=int64]
-            Moment of each, in frames.
+        Of moments [shape=(n,)] in frames, these are `codes` [shape=(n, n_shifts, n_bits // 8)] and
+        `chroma_codes` [shape=(n, chroma_bits // 8)].
         """
         if len(codes) == 0:
             return

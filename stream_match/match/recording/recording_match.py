@@ -180,4 +180,5 @@ class RecordingMatch:
         return tuple(sorted(self._place_s(head, clock) for head in others))
 
 
+Candidates = Sequence[Candidate]
 Matches = Sequence[RecordingMatch]

@@ -18,7 +18,6 @@ from stream_match.match.recording.background_scores import (
     BackgroundScores,
     decades,
     fisher_z,
-    levelled_share,
 )
 from stream_match.match.recording.query import Query, medium_window_s, shifts_semitones
 from stream_match.match.recording.recording_match import Candidate
@@ -43,22 +42,17 @@ class Scorer:
         self._one_place = STANDARD.positions(tuning.ONE_PLACE_S) * self._spans.scale
         self._score_bias = catalogue.score_bias
         hours = float(self._tracks.length.sum()) * catalogue.settings.code_s / 3600
-        self._levelled = levelled_share(hours)
-        alike = catalogue.score_bias > tuning.BIAS_PER_DECADE * decades(hours)
+        self._decades = decades(hours)
+        alike = catalogue.score_bias > tuning.BIAS_PER_DECADE * self._decades
         beside_background = len(catalogue.tracks.named) < len(catalogue.tracks)
         self._doubting = doubting and (alike or beside_background)
 
     def rank(
         self, query: Query, forward: OffsetBins, backward: OffsetBins, settled: set[int]
     ) -> list[Candidate]:
-        """Score the proposed places against each other and against the decoys.
+        """Score the proposed places against each other and against the decoys; best first.
 
         Tracks that are settled, as they are known to sound already, give no background scores.
-
-        Returns
-        -------
-        list of Candidate
-            Best first, those of settled tracks among them.
         """
         if query.silent:
             return []
@@ -85,14 +79,16 @@ class Scorer:
         lines, evidence = field.shortest, field.windows / self._spans.scale
         forward = lines.speed > 0
         group = self._tracks.recording_of(lines.track) * 2 + forward
-        return BackgroundPlaces(evidence, field.best, group, lines.shift, forward, self._levelled)
+        return BackgroundPlaces(evidence, field.best, group, lines.shift, forward, self._decades)
 
     def _candidates(
         self, places: Places, same: Sequence[Repeats], mean: Float32, deviation: Float32
     ) -> list[Candidate]:
         """Score each place over the window in which it stands out most."""
         lines, windows = places.lines, places.windows
-        scores = (fisher_z(places.best) - mean) / deviation * _evened(windows / self._spans.scale)
+        medium = STANDARD.positions(medium_window_s()) * self._spans.scale
+        evened = np.minimum(1, medium / windows) ** tuning.TAIL_EXPONENT
+        scores = (fisher_z(places.best) - mean) / deviation * evened
         scores -= self._score_bias + shift_loss()[lines.shift[places.line]]
         if self._doubting:
             short = windows < self._spans.positions(2 * medium_window_s())
@@ -143,10 +139,3 @@ class Scorer:
             if all(track != other or abs(position - place) > self._one_place for other, place in kept):
                 kept.append((track, position))
         return tuple(kept)
-
-
-def _evened(windows: Float64) -> Float64:
-    """Return the factors that make a score mean the same over any window."""
-    medium = STANDARD.positions(medium_window_s())
-    evened: Float64 = np.minimum(1, medium / windows) ** tuning.TAIL_EXPONENT
-    return evened

@@ -81,23 +81,30 @@ def offsets(reach_s: float, step_s: float) -> Float32:
     return frames.astype(np.float32) / np.float32(BIN_FRAMES)
 
 
-def speed_step() -> float:
-    """Return the step of the speeds tried: neighbours drift a position apart over the longest window."""
-    return tuning.MOST_SPEED_OFF / _speeds_each_side()
+def _speed_steps() -> tuple[float, int]:
+    """Return the step of the speeds tried, and how many on each side of 1.
 
-
-def _speeds_each_side() -> int:
-    return round(tuning.MOST_SPEED_OFF * tuning.LONGEST_WINDOW_S / STANDARD_CODE_S)
+    Neighbours drift a position apart over the longest window.
+    """
+    each_side = round(tuning.MOST_SPEED_OFF * tuning.LONGEST_WINDOW_S / STANDARD_CODE_S)
+    return tuning.MOST_SPEED_OFF / each_side, each_side
 
 
 def _speeds() -> Float32:
     """Return the speeds tried, the likeliest first."""
-    steps = (way * number for number in range(1, _speeds_each_side() + 1) for way in (-1, 1))
-    return np.array([1, *(1 + step * speed_step() for step in steps)], np.float32)
+    step, each_side = _speed_steps()
+    return np.array(
+        [1, *(1 + way * n * step for n in range(1, each_side + 1) for way in (-1, 1))], np.float32
+    )
+
+
+def speeds_about() -> Float32:
+    """Return the speeds about that of a match, a step to either side, and finer ones between."""
+    step, each_side = _speed_steps()
+    return 1 + np.array([0, -1 / each_side, 1 / each_side, -1, 1], np.float32) * np.float32(step)
 
 
 def _lines_of(bins: OffsetBins, direction: float, query: Query) -> Lines:
-    """Return the lines that offset bins propose."""
     speeds = np.full(len(bins), direction, np.float32)
     return Lines(bins.track, bins.head_frames / query.stride, speeds, bins.shift)
 

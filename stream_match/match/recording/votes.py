@@ -79,15 +79,9 @@ class VoteWindow:
     def add(
         self, time: Int64, position: Int64, track: Int64, shift: Int64, weight: Float32, by_lsh: Bools
     ) -> None:
-        """Take votes, and drop the bins that are too old or too light by then.
+        """Take votes [shape=(n,) each], and drop the bins that are too old or too light by then.
 
-        Parameters
-        ----------
-        time, position, track, shift : np.ndarray [shape=(n,), dtype=int64]
-            Frame of the stream; reference frame voted for, and its track; number of the shift, below 16.
-        weight : np.ndarray [shape=(n,), dtype=float32]
-        by_lsh : np.ndarray [shape=(n,), dtype=bool]
-            Whether it is of the LSH tables, not of FAISS.
+        Time and position are frames of the stream and of the track; shifts are numbers below 16.
         """
         if len(time) == 0:
             return
@@ -136,19 +130,10 @@ class VoteWindow:
         per_track: int,
         groups: Int64 | None = None,
     ) -> OffsetBins:
-        """Return the heaviest bins.
+        """Return the heaviest bins at the frame `now`, of lines that run forward (1) or of decoys (-1).
 
-        Parameters
-        ----------
-        now : int
-            The frame that `OffsetBins.head_frames` refers to.
-        direction : {1, -1}
-            1 for lines along which the reference runs forward, -1 for decoys.
-        at_most : sequence of int
-            How many bins of each shift: weights at different ones cannot be compared.
-        per_track : int
-            How many bins of one track, at one shift; twice as many of a group of copies.
-        groups : np.ndarray [shape=(n_tracks,), dtype=int64], optional
+        So many are of each shift at most, as weights at different ones cannot be compared; `per_track` of one
+        track at one shift, and twice as many of copies, by the `groups` [shape=(n_tracks,)] of tracks.
         """
         there, most = self._gathered[direction], np.array(at_most, np.int64)
         groups = np.empty(0, np.int64) if groups is None else groups
@@ -170,11 +155,9 @@ class VoteWindow:
 
 
 def _key(shift: Int64, track: Int64, offset_bin: Int64) -> Int64:
-    """Return numbers by which bins are put in order."""
     return (shift << _SHIFT_BITS) + (track << _TRACK_BITS) + offset_bin
 
 
 def _parts(key: Int64) -> tuple[Int64, Int64, Int64]:
-    """Return shift, track and bin."""
     track = key >> _TRACK_BITS
     return key >> _SHIFT_BITS, track & ((1 << _SHIFT_BITS - _TRACK_BITS) - 1), key & ((1 << _TRACK_BITS) - 1)

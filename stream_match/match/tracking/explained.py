@@ -37,10 +37,7 @@ def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.Array
 def share_left(known: npt.ArrayLike) -> Float64:
     """Return the share of the power of what is heard that known sounds leave, `LEAST_LEFT` to 1.
 
-    Parameters
-    ----------
-    known : array_like of float [shape=(n_known, ...)]
-        Correlation of what is heard with each.
+    Given are their correlations with it [shape=(n_known, ...)].
     """
     explained = np.square(cosine_of(known)).sum(axis=0)
     left: Float64 = np.maximum(tuning.LEAST_LEFT, 1 - explained)

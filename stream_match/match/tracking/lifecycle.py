@@ -4,7 +4,6 @@ from enum import Enum
 from typing import Literal, NamedTuple
 
 Lane = Literal["recording", "version"]
-Kind = Literal["recording", "version"]
 Phase = Literal["started", "updated", "ended"]
 
 
@@ -23,8 +22,8 @@ class State(Enum):
         return "version" if self is State.VERSION else "recording"
 
     @property
-    def kind(self) -> Kind:
-        """What it is told as."""
+    def kind(self) -> Lane:
+        """What it is told as: the lane that tells such matches."""
         return "version" if self in (State.PERFORMED, State.VERSION) else "recording"
 
 

@@ -38,16 +38,14 @@ class Paths:
 def align(harmony: Harmony, query: Float32, lines: HarmonyLines) -> Paths:
     """Return the best path about each line.
 
-    Parameters
-    ----------
-    query : np.ndarray [shape=(n_query, 12), dtype=float32]
-        Coarse chroma, newest first; zero where silent.
+    The query [shape=(n_query, 12), dtype=float32] is coarse chroma, newest first; zero where silent.
     """
     from stream_match.index import harmony_kernels  # when matching begins, not when this is loaded
 
     band = steps_in(tuning.BAND_S)
     heard = max(1, int(np.count_nonzero(query.any(axis=1))))
-    centred, straight = _directions(query), _on_line(lines, len(query))
+    centred, ago = _directions(query), np.arange(len(query))
+    straight = np.rint(lines.head[:, np.newaxis] - lines.tempo[:, np.newaxis] * ago).astype(np.int64)
     # The lowest step that each line's band touches is row 0 of its stretch.
     lowest = np.minimum(straight[:, 0], straight[:, -1]) - band
     total, column, beside, alike, met = harmony_kernels.best_paths(
@@ -106,13 +104,6 @@ def slope(steps: Float64, weights: Float32) -> float:
     mean = np.average(ago, weights=weights)
     spread = np.sum(weights * (ago - mean) ** 2)
     return float(-np.sum(weights * (ago - mean) * steps) / spread)
-
-
-def _on_line(lines: HarmonyLines, n_query: int) -> Int64:
-    """Return the step of the track that each line meets at each query step [shape=(n, n_query)]."""
-    at = lines.head[:, np.newaxis] - lines.tempo[:, np.newaxis] * np.arange(n_query)
-    steps: Int64 = np.rint(at).astype(np.int64)
-    return steps
 
 
 def _directions(query: Float32) -> Float32:

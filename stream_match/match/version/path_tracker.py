@@ -111,7 +111,6 @@ class PathTracker:
         return self._teller.advance(seen.match_id, Cue.CORRECTED, reading)
 
     def _start(self, candidates: Sequence[VersionCandidate], moment: Moment) -> MatchFacts:
-        """Claim the best candidate."""
         best = candidates[0]
         others = (c for c in candidates if c.track != best.track and c.track not in best.same)
         match = _match_of(best, next(others, None), moment)

@@ -27,14 +27,8 @@ def rank(
 ) -> list[VersionCandidate]:
     """Score lines against each other; return the best of each track, best first.
 
-    Parameters
-    ----------
-    query : np.ndarray [shape=(n_query, 12), dtype=float32]
-        Coarse chroma, newest first; zero before the beginning and where silent.
-    lines : HarmonyLines
-        Those that run forward are candidates; all give background scores.
-    keep : frozenset of int
-        Tracks that are wanted among the candidates however they do.
+    The query [shape=(n_query, 12), dtype=float32] is coarse chroma, newest first; zero where nothing sounds.
+    Lines that run forward are candidates, those of tracks to `keep` in any case; all give background scores.
     """
     heard = int(query.any(axis=1).sum())
     lengths_s = doublings(tuning.VERSION_SHORTEST_S, longest_s())
