@@ -15,11 +15,11 @@ import numpy as np
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.port import Int64
-from stream_match.index.spans import Spans
+from stream_match.index.spans import CodeClock, Spans
 from stream_match.match import tuning
 from stream_match.match.recording.claim_check import reads_both_ways
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import Clock, Query, medium_window_s
+from stream_match.match.recording.query import Query, medium_window_s
 from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.tracking.calibration import Calibration
@@ -82,7 +82,7 @@ class _SelfScorer:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._stride = catalogue.settings.listening().code_stride_frames
-        self._clock = Clock.of(catalogue.settings)
+        self._clock = CodeClock.of(catalogue.settings)
         self._proposals = Proposals(catalogue)
         self._scorer = Scorer(catalogue, doubting=False)
         # A track that scores higher is a remix, not merely alike: an hour of unknown audio does so once.

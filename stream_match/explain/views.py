@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.explain.watch import History, Watch
-from stream_match.features.coarse_chroma import decoded
+from stream_match.features.coarse_chroma import StepClock, decoded
 from stream_match.identify import Finding
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import as_words
 from stream_match.index.port import CataloguePort
 from stream_match.match.recording.query import shifts_semitones
-from stream_match.match.version.version_match import Clock
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -63,7 +62,7 @@ class Chromagram:
     @classmethod
     def cut(cls, steps: Float32, settings: FeatureSettings, stretch: Stretch) -> "Chromagram":
         """Cut a stretch out of the steps of a whole file or track."""
-        clock = Clock(settings, 0.0)
+        clock = StepClock(settings, 0.0)
         rows = stretch.rows(clock.centre_s(0), clock.step_s, len(steps))
         begin_s = clock.centre_s(rows.start) - clock.step_s / 2
         cut = steps[rows]
@@ -186,7 +185,7 @@ def chroma_agreement(
     heard, place : Stretch
         Of the file and of the track.
     """
-    clock = Clock(harmony.settings, 0.0)
+    clock = StepClock(harmony.settings, 0.0)
     theirs = np.roll(decoded(harmony.track_chroma(track)), key, axis=1)
     columns = heard.rows(clock.centre_s(0), clock.step_s, len(steps))
     rows = place.rows(clock.centre_s(0), clock.step_s, len(theirs))

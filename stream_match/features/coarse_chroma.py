@@ -1,6 +1,7 @@
 """Coarse chroma: the harmony of a stream about three times a second, and as bytes in an index."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -90,3 +91,30 @@ def decoded(steps: Bytes) -> Float32:
         Values in [0, 1].
     """
     return steps.astype(np.float32) / np.float32(_LEVELS)
+
+
+@dataclass(frozen=True)
+class StepClock:
+    """Turns steps into seconds; step 0 began at the stream time `begin_s`."""
+
+    settings: FeatureSettings
+    begin_s: float
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one step to the next."""
+        return self.settings.version_hop_frames * self.settings.frame_s
+
+    def centre_s(self, step: float) -> float:
+        """Return the middle of what a step has heard, in seconds since step 0 began."""
+        frames = (step + 1) * self.settings.version_hop_frames - 1 / 2
+        return frames * self.settings.frame_s + self.settings.n_fft_samples / self.settings.sample_rate_hz / 2
+
+    def heard_s(self, n_frames: int) -> float:
+        """Return the stream time up to which so many frames have heard."""
+        samples = max(0, n_frames - 1) * self.settings.hop_samples + self.settings.n_fft_samples
+        return self.begin_s + samples / self.settings.sample_rate_hz
+
+    def heard_at(self, step: int) -> float:
+        """Return the stream time up to which a step has heard."""
+        return self.heard_s((step + 2) * self.settings.version_hop_frames)

@@ -68,6 +68,33 @@ STANDARD = Spans()
 """Those of the default settings."""
 
 
+@dataclass(frozen=True)
+class CodeClock:
+    """Turns positions into seconds."""
+
+    spans: Spans
+    span_s: float  # of audio that a code has heard
+    first_span_s: float  # that the code at position 0 of the stream has heard
+    begin_s: float  # stream time at which that began
+
+    @classmethod
+    def of(cls, settings: FeatureSettings, begin_s: float = 0.0) -> "CodeClock":
+        """Return that of an index, for audio that begins at a stream time."""
+        return cls(Spans.of(settings), settings.span_s, settings.listening().first_span_s, begin_s)
+
+    def stream_s(self, position: float) -> float:
+        """Return the stream time up to which the code at a position has heard."""
+        return self.begin_s + self.first_span_s + position * self.spans.code_s
+
+    def reference_s(self, position: float) -> float:
+        """Return the time in a track up to which the code at a position has heard."""
+        return position * self.spans.code_s + self.span_s
+
+
+STANDARD_CLOCK = CodeClock.of(FeatureSettings())
+"""That of a stream from its beginning, with the default settings."""
+
+
 def doublings(shortest_s: float, longest_s: float) -> tuple[float, ...]:
     """Return lengths that double from the shortest, and the longest."""
     lengths = [shortest_s]

@@ -53,10 +53,7 @@ class Recogniser:
         return (self._frames + wait - 1) * settings.hop_samples + settings.n_fft_samples
 
     def _hear(self) -> list[MatchFacts]:
-        """Let the lanes hear what has come in, in portions on a fixed grid.
-
-        So each hears of what the other one decides at the same frame however the audio is cut.
-        """
+        """Let the lanes hear what has come in; on a fixed grid, for each hears what the other decides."""
         frames = self._features.feed(np.concatenate(self._unheard))
         self._unheard = [np.empty(0, np.float32)]
         facts: list[MatchFacts] = []
@@ -85,10 +82,7 @@ class Recogniser:
     def take_up(self, catalogue: CataloguePort) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue; end matches whose tracks are not in it.
 
-        Raises
-        ------
-        ParameterError
-            If it was made with other settings, or has not the same lanes.
+        A ParameterError says that it was made with other settings, or has not the same lanes.
         """
         lanes = self._catalogue.harmony is None, catalogue.harmony is None
         if catalogue.settings != self._catalogue.settings or lanes[0] != lanes[1]:

@@ -10,16 +10,16 @@ from stream_match.index.coding import Embeddings
 from stream_match.index.lines import as_words
 from stream_match.index.live_embeddings import LiveEmbeddings
 from stream_match.index.port import CataloguePort, Float32, Words
-from stream_match.index.spans import Spans
+from stream_match.index.spans import CodeClock, Spans
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.proposals import Proposals
-from stream_match.match.recording.query import Clock, Query, shifts_semitones
+from stream_match.match.recording.query import Query, shifts_semitones
 from stream_match.match.recording.scoring import Scorer
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
-from stream_match.match.tracking.trace import Observer, Trace, Unclaimed, traced
+from stream_match.match.tracking.trace import Observer, Trace, TracedCandidate, Unclaimed
 
 
 def decision_frames(listening: FeatureSettings) -> int:
@@ -64,7 +64,7 @@ class RecordingLane:
         self._now = -1
         self._asks = False
         self._forget_codes()
-        self._clock = Clock.of(self._catalogue.settings, begin_s)
+        self._clock = CodeClock.of(self._catalogue.settings, begin_s)
 
     def _forget_codes(self) -> None:
         n_words = -(-self._features.n_bits // 64)
@@ -94,8 +94,7 @@ class RecordingLane:
     def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> list[MatchFacts]:
         """Go on with another snapshot of the catalogue, made with the same settings; tell what ends.
 
-        With other hyperplanes, what was heard so far cannot be compared any more. Matches go on all the same,
-        and are followed by what is heard from now on.
+        With other hyperplanes, what was heard so far is forgotten. Matches go on with what is heard next.
         """
         facts = self._tracker.take_up(catalogue, numbers, self._clock)
         self._scorer = Scorer(catalogue)
@@ -140,7 +139,8 @@ class RecordingLane:
             self.unclaimed.offer(one.track, one.score, one.rank_score, partial(describe, one))
         if self._observe is not None:
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
-            stood = traced(candidates, self._tracker.rejections, describe)
+            both = zip(candidates, self._tracker.rejections, strict=True)
+            stood = tuple(TracedCandidate(describe(one), rejection) for one, rejection in both)
             self._observe(Trace("recording", query.now_s, stood, query, named))
         return facts
 

@@ -9,8 +9,8 @@ SHIFT_STEP_SEMITONES = 0.5
 MOST_SHIFT_SEMITONES = 2.0
 """Farthest shift; uploads and mixes are moved by one or two semitones. Higher: more work, more chance."""
 SHORTEST_WINDOW_S = 1.115
-"""Shortest length compared (jingles); others double. Held chords agree over less than two, performances up to
-the third. Higher: short sounds lost."""
+"""Shortest length compared; others double. Held chords agree over less than two, performances up to the
+third. Higher: jingles are lost."""
 LONGEST_WINDOW_S = 14.9
 """Longest length compared (deep noise), and how long votes and performances are kept. Higher: more memory."""
 LARGEST_CORRELATION = 0.98
@@ -28,8 +28,7 @@ LEAST_VOTES = 0.15
 BINS = 64
 """Offset bins verified at shift 0, and decoys. Higher: more work, more background scores."""
 SHIFTED_BINS = 6
-"""The same at each other shift. Higher: more work. With 4, 40 scores on one sampler had a false claim of 8.8,
-with 6 of 7.8 (docs/recordings.md)."""
+"""The same at each other shift; with 4, a false claim of 8.8, with 6 of 7.8 (docs/recordings.md)."""
 BINS_PER_TRACK = 3
 """Offset bins of a track at one shift; twice as many of copies. Higher: less room for others."""
 
@@ -53,14 +52,11 @@ CANDIDATES_PER_TRACK = 2
 REMEMBERED = 64
 """Tracks never claimed that are kept, in `tracking/trace`. Higher: more memory."""
 SAME_SOUND = 0.43
-"""Correlation of repeats and copies; from half of it half a minute is compared. Higher: copies count as
-others. Lowered with the codes, as the next was."""
+"""Correlation of repeats and copies; from half of it more is compared. Higher: copies count as others."""
 SAME_RECORDING = 0.26
-"""Correlation over half a minute of one recording. Copies half a position apart reach 0.42, others that got
-votes 0.18. Higher: bad copies count as others."""
+"""Correlation over 30 s of one recording: copies reach 0.42, others 0.18. Higher: bad copies are others."""
 ONE_PLACE_S = 0.37
-"""Distance of positions that are one place; twice as far off a match goes on, and lines are read backwards.
-Higher: close repeats are one."""
+"""Distance of positions that are one place; of twice as much, one line. Higher: close repeats are one."""
 SURE = 0.7
 """Correlation never doubted; others on the same instrument have 0.2 to 0.5. Higher: more doubt."""
 DOUBTED = 0.75
@@ -81,8 +77,7 @@ SHIFTED_BACKGROUND = 0.05
 """Fisher z, times sqrt(n), allowed to the median at a shift; 13 h have it, 122 h 0.08 to 0.17
 (scripts/evaluate_growth.py). Higher: lower scores there."""
 ORDINARY_H = 16.0
-"""Hours of catalogue up to which nothing is levelled; from ten times as many all is. Higher: lower scores in
-large ones. Calibrated against 13 h."""
+"""Hours of catalogue up to which nothing is levelled; all from ten times (13 h). Higher: lower scores."""
 
 # Self-similarity. Used in `catalog/self_similarity` and `recording/scoring`.
 STRETCHES = 128
@@ -90,8 +85,7 @@ STRETCHES = 128
 STRETCHES_BELOW = 0.75
 """Quantile compared with the next. Half find nothing; the highest share material. Higher: more bias."""
 ORDINARY_SCORE = 4.7
-"""Its score in ordinary catalogues at most: 208 and 44 tracks of game music have 4.3 and 4.7, 40 pieces on
-one sampler 5.4. Higher: less bias."""
+"""Its score in ordinary catalogues: 4.3, 4.7; 40 pieces on one sampler have 5.4. Higher: less bias."""
 MOST_SCORE_BIAS = 1.5
 """Most score bias: it makes false alarms nine times rarer. Higher: less is found among tracks alike."""
 BIAS_PER_DECADE = 0.8
@@ -149,15 +143,13 @@ NEWEST_S = 1.48
 SOUNDING_SCORE = 2.5
 """Score over the newest audio from which a candidate sounds now. Higher: later claims."""
 DIRECTED_SCORE = 4.0
-"""Score of a line above itself read backwards. Steady tones have 0, drones 2 to 10, 99 % of all over 8 (8 h
-of broadcast). Higher: drones are never claimed."""
+"""Score above itself read backwards: steady tones 0, drones 2 to 10, 99 % over 8. Higher: no drones."""
 LOST_WHILE_HELD = 0.45
 """Share of its correlation that a short line must lose backwards. Higher: as above."""
 HELD_CORRELATION = 0.5
 """Correlation from which a longer line is judged so. Lower: chords in noise are judged."""
 LOST = 0.35
-"""Share that such a line must lose. Chords that beat lose a third, one true line in a hundred less than half
-(1 h of broadcast). Higher: true lines are rejected."""
+"""Share that such a line must lose; chords that beat lose a third. Higher: true lines are rejected."""
 NEARLY = 0.7
 """Share of a score that is nearly as good: of another place, which speaks against a claim; of a longer window
 of a version, whose path is taken. Higher: loops are claimed, fewer long paths."""
@@ -173,8 +165,7 @@ NO_PERFORMANCE = 0.75
 DECISION_S = 0.37
 """Time from one decision to the next. Higher: less work, later claims."""
 FOLLOWED_S = 11.8
-"""Most audio on which a match is followed; half of it tells a performance, as neighbouring decisions err
-alike. Higher: steadier, later."""
+"""Most audio on which a match is followed; half of it tells performances. Higher: steadier, later."""
 STEADY = 0.8
 """Share of its correlation in the newest audio that saves half the searches. Higher: more work."""
 BETTER = 0.03
@@ -197,8 +188,7 @@ OFF_SPEED = 0.07
 SURE_ERRORS = 3.0
 """Standard errors by which it must be more. Higher: as above, later."""
 STRAY_S = 0.046
-"""Root mean square off a straight line of no recording; half of it is one again. 810 excerpts of 10 s have
-0.037 at most. Higher: performances are recordings."""
+"""Root mean square off the line of no recording; 810 excerpts have 0.037 at most. Higher: fewer versions."""
 VERSION_DECISION_S = 2.2
 """Time from one decision of the version lane to the next. Higher: less work, later claims."""
 VERSION_SLOWEST = 0.67

@@ -7,7 +7,7 @@ import numpy as np
 from stream_match.config import MatchSettings
 from stream_match.events import MatchFacts, Track
 from stream_match.features.chroma import N_CHROMA
-from stream_match.features.coarse_chroma import CoarseChroma
+from stream_match.features.coarse_chroma import CoarseChroma, StepClock
 from stream_match.index.harmony import Harmony, require_step
 from stream_match.index.port import Float32
 from stream_match.index.tracks import Numbers
@@ -15,11 +15,11 @@ from stream_match.match import tuning
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.calibration import Calibration
 from stream_match.match.tracking.lifecycle import Cue, State
-from stream_match.match.tracking.trace import Observer, Trace, Unclaimed, traced
+from stream_match.match.tracking.trace import Observer, Trace, TracedCandidate, Unclaimed
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import longest_s, rank
-from stream_match.match.version.version_match import Clock, Moment
+from stream_match.match.version.version_match import Moment
 
 
 class VersionLane:
@@ -54,7 +54,7 @@ class VersionLane:
         self._query = np.zeros((steps_in(longest_s()), N_CHROMA), np.float32)
         self._now = self._looked = -1
         self._n_frames = 0
-        self._clock = Clock(self._settings, begin_s)
+        self._clock = StepClock(self._settings, begin_s)
 
     def feed(self, chroma: Float32) -> list[MatchFacts]:
         """Take the chroma frames [shape=(n_frames, 12), dtype=float32] that follow; return what they decide.
@@ -122,6 +122,7 @@ class VersionLane:
         for one in candidates:
             self.unclaimed.offer(one.track, one.score, one.score, partial(describe, one))
         if self._observe is not None:
-            stood = traced(candidates, self._tracker.rejections, describe)
+            both = zip(candidates, self._tracker.rejections, strict=True)
+            stood = tuple(TracedCandidate(describe(one), rejection) for one, rejection in both)
             self._observe(Trace("version", moment.stream_s, stood))
         return facts

@@ -11,22 +11,23 @@ import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
+from stream_match.features.coarse_chroma import StepClock
 from stream_match.index.catalogue import Part, catalogue_of
 from stream_match.index.coding import HASHED_STRIDE, Hyperplanes, TrackCodes
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.projection import Projection
 from stream_match.index.segment import build_segment
+from stream_match.index.spans import CodeClock
 from stream_match.match import tuning
 from stream_match.match.recording.alignment_tracker import AlignmentTracker
 from stream_match.match.recording.background_scores import BackgroundScores, fisher_z
-from stream_match.match.recording.query import Clock, Query
+from stream_match.match.recording.query import Query
 from stream_match.match.recording.recording_match import Candidate
 from stream_match.match.tracking.arbiter import Arbiter
 from stream_match.match.tracking.lifecycle import State
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import longest_s
-from stream_match.match.version.version_match import Clock as VersionClock
 from stream_match.match.version.version_match import Moment, VersionCandidate
 
 SETTINGS = FeatureSettings(chroma_bits=256)
@@ -193,7 +194,7 @@ class RecordingWorld:
         self.catalogue = catalogue_of_tracks(tracks)
         self.arbiter = WatchedArbiter()
         self.tracker = AlignmentTracker(self.catalogue, threshold, self.arbiter)
-        self.clock = Clock.of(SETTINGS)
+        self.clock = CodeClock.of(SETTINGS)
         self.rejections = []
 
     def hear(self, stretches, also=(), between=None):
@@ -279,7 +280,7 @@ class VersionWorld:
     def __init__(self, arbiter=None):
         self.arbiter = arbiter or WatchedArbiter()
         self.tracker = PathTracker(PIECES, 8.0, self.arbiter)
-        self.clock = VersionClock(SETTINGS, 0.0)
+        self.clock = StepClock(SETTINGS, 0.0)
         self.now = steps_in(longest_s())
         self.rejections = []
 

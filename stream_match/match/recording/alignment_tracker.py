@@ -7,11 +7,12 @@ import numpy as np
 
 from stream_match.events import MatchFacts
 from stream_match.index.port import CataloguePort, Float64
+from stream_match.index.spans import CodeClock
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match import tuning
 from stream_match.match.recording.claim_check import ClaimCheck, is_no_performance
 from stream_match.match.recording.following import Follower
-from stream_match.match.recording.query import Clock, Query
+from stream_match.match.recording.query import Query
 from stream_match.match.recording.recording_match import Candidate, Candidates, Matches, RecordingMatch
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.arbiter import Arbiter
@@ -23,10 +24,7 @@ from stream_match.match.tracking.trace import Rejection
 
 
 class AlignmentTracker:
-    """Starts, follows and ends the matches of the recording lane; claims from a threshold of the score.
-
-    `rejections` are those of the candidates that it was last asked to claim.
-    """
+    """Starts, follows and ends the matches of the recording lane; claims from a threshold of the score."""
 
     def __init__(self, catalogue: CataloguePort, threshold: float, arbiter: Arbiter) -> None:
         self._threshold = threshold
@@ -36,7 +34,7 @@ class AlignmentTracker:
         self._spans = self._reader.spans
         self._matches: list[RecordingMatch] = []
         self._ended: list[RecordingMatch] = []
-        self.rejections: list[Rejection | None] = []
+        self.rejections: list[Rejection | None] = []  # of the candidates last given to `start`
 
     def _know(self, catalogue: CataloguePort) -> None:
         self._tracks = catalogue.tracks
@@ -44,7 +42,7 @@ class AlignmentTracker:
         self._check = ClaimCheck(catalogue, self._threshold, self._arbiter)
         self._follower = Follower(catalogue)
 
-    def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: Clock) -> list[MatchFacts]:
+    def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: CodeClock) -> list[MatchFacts]:
         """Go on with another snapshot; end the matches of tracks that it does not have."""
         gone = [match for match in self._going() if numbers[match.best.track] == GONE]
         facts = [one for match in gone for one in self._end(match, Cue.REMOVED, clock)]
@@ -139,7 +137,7 @@ class AlignmentTracker:
         self._matches.append(replace(match, match_id=facts.match_id, tempo=tempo, told=reading))
         return facts
 
-    def _end(self, match: RecordingMatch, cue: Cue, clock: Clock) -> list[MatchFacts]:
+    def _end(self, match: RecordingMatch, cue: Cue, clock: CodeClock) -> list[MatchFacts]:
         self._ended.append(match)
         return self._teller.advance(match.match_id, cue, match.reading(self._tracks, clock))
 
@@ -251,7 +249,7 @@ class AlignmentTracker:
                 return replace(moved, best=best, presence=presence, level=candidate.correlation)
         return match
 
-    def _told_again(self, match: RecordingMatch, clock: Clock) -> tuple[RecordingMatch, list[MatchFacts]]:
+    def _told_again(self, match: RecordingMatch, clock: CodeClock) -> tuple[RecordingMatch, list[MatchFacts]]:
         """Let the tempo of a match decide what it is; tell it again if that or its place has changed."""
         reading, facts = match.reading(self._tracks, clock), []
         assert match.told is not None

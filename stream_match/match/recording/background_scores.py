@@ -87,10 +87,7 @@ class BackgroundPlaces:
         return spreads(z[order], self.group[order], order, excluded, *before, *counted)
 
     def _better_at_a_shift(self, z: Float32) -> Float32:
-        """Return by how much the medians at a shift are above that of shift 0, beyond what is allowed.
-
-        Lines and decoys are compared apart. It is 0 at shift 0 [shape=(n, n_windows), dtype=float32].
-        """
+        """Return by how much the medians at a shift are too high, of lines and decoys apart; 0 at shift 0."""
         better, kind = np.zeros_like(z), 2 * self.shift + self.forward
         rows = {int(one): np.flatnonzero(kind == one) for one in np.unique(kind)}
         medians = {  # the lower of two

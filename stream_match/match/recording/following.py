@@ -137,10 +137,7 @@ class Follower:
         )
 
     def _is_heard(self, query: Query, other: Lines, line: Lines) -> bool:
-        """Return whether another line agrees with the newest audio at least half as well as a line does.
-
-        Before a track jumped, what was heard agreed with where it was then.
-        """
+        """Return whether another line agrees with the newest audio, and not only with what went before."""
         newest = query.newest(self._spans.positions(tuning.NEWEST_S))
         there, here = self._reader.mean(newest.words, newest.audible, other.followed_by(line))
         return bool(there > tuning.AGREES * here)

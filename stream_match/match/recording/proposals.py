@@ -19,18 +19,20 @@ class Proposals:
         self._catalogue = catalogue
         listening = catalogue.settings.listening()
         self._stride, frame_s = listening.code_stride_frames, listening.frame_s
-        self._votes = VoteWindow(
-            int(tuning.LONGEST_WINDOW_S / frame_s), tuning.VOTE_HALF_LIFE_S / frame_s, tuning.LEAST_VOTES
-        )
+        window, half_life = int(tuning.LONGEST_WINDOW_S / frame_s), tuning.VOTE_HALF_LIFE_S / frame_s
+        self._forward = VoteWindow(window, half_life, tuning.LEAST_VOTES)
+        self._backward = VoteWindow(window, half_life, tuning.LEAST_VOTES, direction=-1)
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
-        self._votes.reset()
+        self._forward.reset()
+        self._backward.reset()
 
     def take_up(self, catalogue: CataloguePort, numbers: Numbers) -> None:
         """Ask another snapshot from now on; votes for tracks that it has are kept."""
         self._catalogue = catalogue
-        self._votes.renumber(numbers)
+        self._forward.renumber(numbers)
+        self._backward.renumber(numbers)
 
     def add(self, codes: Codes, chroma_codes: Codes, times: Int64) -> None:
         """Ask both voters about sound: FAISS about the spectral shape, the LSH tables about the chroma.
@@ -48,7 +50,7 @@ class Proposals:
         asked = np.concatenate([codes[often, 0], codes[seldom, 1:].reshape(-1, codes.shape[2])])
         when = np.concatenate([times[often], np.repeat(times[seldom], len(asked_shifts))])
         near, hashed = self._catalogue.propose(asked, chroma_codes[often])
-        self._votes.add(
+        votes = (
             np.concatenate([when[near.row], times[often][hashed.row]]),
             np.concatenate([near.position, hashed.position]) * self._stride,
             np.concatenate([near.track, hashed.track]),
@@ -56,11 +58,15 @@ class Proposals:
             np.concatenate([near.agreement, np.full(len(hashed), tuning.LSH_VOTE, np.float32)]),
             np.arange(len(near) + len(hashed)) >= len(near),
         )
+        self._forward.add(*votes)
+        self._backward.add(*votes)
 
     def bins(self, now: int) -> tuple[OffsetBins, OffsetBins]:
         """Return the offset bins proposed at the moment `now`, and the decoys."""
-        self._votes.forget(now)
-        groups, each = self._catalogue.tracks.groups, tuning.BINS_PER_TRACK
         most = (tuning.BINS, *(tuning.SHIFTED_BINS for _ in shifts_semitones()[1:]))
-        forward = self._votes.bins(now, 1, at_most=most, per_track=each, groups=groups)
-        return forward, self._votes.bins(now, -1, at_most=most, per_track=each, groups=groups)
+        groups = self._catalogue.tracks.groups
+        forward, backward = (
+            votes.bins(now, at_most=most, per_track=tuning.BINS_PER_TRACK, groups=groups)
+            for votes in (self._forward, self._backward)
+        )
+        return forward, backward

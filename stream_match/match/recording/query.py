@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream_match.config import FeatureSettings
 from stream_match.index.port import Bools, Int64, Words
-from stream_match.index.spans import Spans, doublings
+from stream_match.index.spans import STANDARD_CLOCK, CodeClock, Spans, doublings
 from stream_match.match import tuning
 
 
@@ -28,33 +27,6 @@ def medium_window_s() -> float:
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Turns positions into seconds."""
-
-    spans: Spans
-    span_s: float  # of audio that a code has heard
-    first_span_s: float  # that the code at position 0 of the stream has heard
-    begin_s: float  # stream time at which that began
-
-    @classmethod
-    def of(cls, settings: FeatureSettings, begin_s: float = 0.0) -> "Clock":
-        """Return that of an index, for audio that begins at a stream time."""
-        return cls(Spans.of(settings), settings.span_s, settings.listening().first_span_s, begin_s)
-
-    def stream_s(self, position: float) -> float:
-        """Return the stream time up to which the code at a position has heard."""
-        return self.begin_s + self.first_span_s + position * self.spans.code_s
-
-    def reference_s(self, position: float) -> float:
-        """Return the time in a track up to which the code at a position has heard."""
-        return position * self.spans.code_s + self.span_s
-
-
-STANDARD_CLOCK = Clock.of(FeatureSettings())
-"""That of a stream from its beginning, with the default settings."""
-
-
-@dataclass(frozen=True)
 class Query:
     """What was heard last, and when."""
 
@@ -62,7 +34,7 @@ class Query:
     audible: Bools  # [shape=(n_frames,)]
     now: float  # moment of the newest code, in positions
     stride: int  # frames per position
-    clock: Clock = STANDARD_CLOCK
+    clock: CodeClock = STANDARD_CLOCK
 
     @property
     def now_s(self) -> float:

@@ -9,19 +9,14 @@ import numpy as np
 from stream_match.events import Evidence, Rival
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.lines import Lines
-from stream_match.index.spans import Spans
+from stream_match.index.spans import CodeClock, Spans
 from stream_match.index.tracks import GONE, Numbers, Tracks
 from stream_match.match import tuning
 from stream_match.match.recording.background_scores import BackgroundScores
-from stream_match.match.recording.query import Clock, shifts_semitones
+from stream_match.match.recording.query import shifts_semitones
 from stream_match.match.tracking.alive import Presence
 from stream_match.match.tracking.report import Reading
 from stream_match.match.tracking.tempo import TempoTrack
-
-
-def is_one_place(position: float, other: float) -> bool:
-    """Return whether a repeat of a place is that place itself: the two share a code."""
-    return abs(position - other) <= 1
 
 
 @dataclass(frozen=True)
@@ -56,9 +51,12 @@ class Candidate:
         return self.correlation * math.sqrt(self.window_positions)
 
     def moved_to(self, position: float) -> "Candidate":
-        """Return the same at another place of its track; a repeat that is there changes places with it."""
+        """Return the same at another place of its track; a repeat that is there changes places with it.
+
+        Places up to a position apart share a code: they are one.
+        """
         same = tuple(
-            (track, self.position if track == self.track and is_one_place(place, position) else place)
+            (track, self.position if track == self.track and abs(place - position) <= 1 else place)
             for track, place in self.same
         )
         return replace(self, position=position, same=same)
@@ -103,10 +101,7 @@ class RecordingMatch:
 
     @property
     def semitones(self) -> float:
-        """How much higher than its reference it sounds.
-
-        Where speed and shift are those of a turntable, the speed is the finer measure.
-        """
+        """How much higher than its reference it sounds; of a turntable, the speed is the finer measure."""
         shift, by_speed = shifts_semitones()[self.shift], N_CHROMA * math.log2(self.speed)
         turned = shift != 0 and abs(by_speed - shift) <= tuning.SHIFT_STEP_SEMITONES / 2
         return by_speed if turned else shift
@@ -138,7 +133,7 @@ class RecordingMatch:
         runner_up = self.runner_up and self.runner_up.renumbered(numbers)
         return None if best is None else replace(self, best=best, runner_up=runner_up)
 
-    def reading(self, tracks: Tracks, clock: Clock) -> Reading:
+    def reading(self, tracks: Tracks, clock: CodeClock) -> Reading:
         """Return what is known of it."""
         place_s = self._place_s(self.position, clock)
         if self.presence.missing:  # its line may have left the track
@@ -155,11 +150,11 @@ class RecordingMatch:
             evidence=self._evidence(tracks, clock),
         )
 
-    def _place_s(self, position: float, clock: Clock) -> float:
+    def _place_s(self, position: float, clock: CodeClock) -> float:
         """Return the time in the track that sounds now: the middles of codes meet, not their ends."""
         return clock.reference_s(position) + (self.speed - 1) * clock.span_s / 2
 
-    def _evidence(self, tracks: Tracks, clock: Clock) -> Evidence:
+    def _evidence(self, tracks: Tracks, clock: CodeClock) -> Evidence:
         best, rival = self.best, self.runner_up
         others = sorted(best.tracks - {best.track})
         return Evidence(
@@ -172,11 +167,11 @@ class RecordingMatch:
             repeats_s=self._repeats_s(int(tracks.length[best.track]), clock),
         )
 
-    def _repeats_s(self, length: int, clock: Clock) -> tuple[float, ...]:
+    def _repeats_s(self, length: int, clock: CodeClock) -> tuple[float, ...]:
         """Return the repeats of the place that sounds now: they have gone on as it has."""
         best = self.best
         heads = [head + self.position - best.position for track, head in best.same if track == best.track]
-        others = (head for head in heads if 0 <= head < length and not is_one_place(head, self.position))
+        others = (head for head in heads if 0 <= head < length and abs(head - self.position) > 1)
         return tuple(sorted(self._place_s(head, clock) for head in others))
 
 

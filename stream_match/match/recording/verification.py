@@ -123,9 +123,6 @@ def _best(
 
 
 def _speed_loss(speeds: Float32, n_offsets: int, windows: Float64) -> Float64:
-    """Return what a fan's lines must gain over speed 1, by window.
-
-    A line that drifts by less than half a position over its window cannot be told from speed 1 at all.
-    """
+    """Return what lines must gain over speed 1, by window: all, if they drift less than half a position."""
     off = np.tile(np.abs(speeds.astype(np.float64) - 1), n_offsets)[:, np.newaxis]
     return np.where((off > 0) & (2 * off * windows < 1), np.inf, tuning.SPEED_LOSS * off)

@@ -7,15 +7,13 @@ time. Position *plus* time gives that of lines read backwards: they show what ch
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from stream_match.config import FeatureSettings
 from stream_match.index.port import Bools, Float32, Float64, Int64
 from stream_match.index.tracks import GONE, Numbers
-
-Direction = Literal[1, -1]
 
 BIN_FRAMES = FeatureSettings().listening().code_stride_frames
 """Frames to an offset bin: a position. It counts with its two neighbours, so that a line may drift."""
@@ -57,23 +55,26 @@ _NOTHING = _Sums(np.empty(0, np.int64), np.empty((0, 4)), np.empty(0, np.int64))
 
 
 class VoteWindow:
-    """The votes of the last seconds.
+    """The votes of the last seconds for lines that run forward (1), or for decoys (-1).
 
     Bins that got no vote for `window_frames`, or that have faded to less than `least_weight`, are dropped.
     """
 
-    def __init__(self, window_frames: int, half_life_frames: float, least_weight: float = 0.0) -> None:
+    def __init__(
+        self, window_frames: int, half_life_frames: float, least_weight: float = 0.0, direction: int = 1
+    ) -> None:
         from stream_match.index import keyed_sums  # when matching begins, not when this is loaded
 
         self._window = window_frames
         self._half_life = half_life_frames
         self._least_weight = least_weight
+        self._direction = direction
         self._keyed = keyed_sums
         self.reset()
 
     def reset(self) -> None:
         """Forget all votes, as at a gap."""
-        self._gathered: dict[Direction, _Sums] = {1: _NOTHING, -1: _NOTHING}
+        self._gathered = _NOTHING
         self._now = 0
 
     def add(
@@ -87,55 +88,43 @@ class VoteWindow:
             return
         now = max(self._now, int(time.max()))
         left = np.exp2((time - now) / self._half_life)
-        for direction in self._gathered:
-            offset = position - direction * time
-            # Offsets turn negative once the stream is longer than the references before the track.
-            offset_bin = (1 << _TRACK_BITS - 1) + offset // BIN_FRAMES
-            summands = [left * weight, left * (weight * offset), left * ~by_lsh, left * by_lsh]
-            votes = _Sums(_key(shift, track, offset_bin), np.stack(summands, axis=1), time)
-            self._move_on(direction, now, votes)
-        self._now = now
+        offset = position - self._direction * time
+        # Offsets turn negative once the stream is longer than the references before the track.
+        offset_bin = (1 << _TRACK_BITS - 1) + offset // BIN_FRAMES
+        summands = [left * weight, left * (weight * offset), left * ~by_lsh, left * by_lsh]
+        self._move_on(now, _Sums(_key(shift, track, offset_bin), np.stack(summands, axis=1), time))
 
     def renumber(self, numbers: Numbers) -> None:
         """Go on with other numbers of tracks; votes for those that are gone are dropped."""
-        for direction, there in self._gathered.items():
-            shift, track, offset_bin = _parts(there.key)
-            key = _key(shift, numbers[track], offset_bin)
-            order = np.argsort(key, kind="stable")
-            order = order[numbers[track[order]] != GONE]
-            self._gathered[direction] = _Sums(key[order], there.sums[order], there.latest[order])
+        there = self._gathered
+        shift, track, offset_bin = _parts(there.key)
+        key = _key(shift, numbers[track], offset_bin)
+        order = np.argsort(key, kind="stable")
+        order = order[numbers[track[order]] != GONE]
+        self._gathered = _Sums(key[order], there.sums[order], there.latest[order])
 
     def forget(self, now: int) -> None:
         """Drop the bins that are too old or too light at the moment `now`."""
-        if now == self._now:
-            return  # when votes were taken, all bins were looked through
-        for direction in self._gathered:
-            self._move_on(direction, now, _NOTHING)
-        self._now = now
+        if now != self._now:  # when votes were taken, all bins were looked through
+            self._move_on(now, _NOTHING)
 
-    def _move_on(self, direction: Direction, now: int, votes: _Sums) -> None:
+    def _move_on(self, now: int, votes: _Sums) -> None:
         """Let all weights fade until the moment `now`, add votes, in any order, and drop bins."""
-        there, order = self._gathered[direction], np.argsort(votes.key, kind="stable")
+        there, order = self._gathered, np.argsort(votes.key, kind="stable")
         left, oldest = math.exp2((self._now - now) / self._half_life), now - self._window + 1
-        self._gathered[direction] = _Sums(
-            *self._keyed.gathered(*there, left, order, *votes, self._least_weight, oldest)
-        )
+        gathered = self._keyed.gathered(*there, left, order, *votes, self._least_weight, oldest)
+        self._gathered, self._now = _Sums(*gathered), now
 
     def bins(
-        self,
-        now: int,
-        direction: Direction,
-        *,
-        at_most: Sequence[int],
-        per_track: int,
-        groups: Int64 | None = None,
+        self, now: int, *, at_most: Sequence[int], per_track: int, groups: Int64 | None = None
     ) -> OffsetBins:
-        """Return the heaviest bins at the frame `now`, of lines that run forward (1) or of decoys (-1).
+        """Return the heaviest bins at the frame `now`.
 
         So many are of each shift at most, as weights at different ones cannot be compared; `per_track` of one
         track at one shift, and twice as many of copies, by the `groups` [shape=(n_tracks,)] of tracks.
         """
-        there, most = self._gathered[direction], np.array(at_most, np.int64)
+        self.forget(now)
+        there, most = self._gathered, np.array(at_most, np.int64)
         groups = np.empty(0, np.int64) if groups is None else groups
         rows, weight = self._keyed.peaks(there.key, there.sums)
         rows = self._keyed.heaviest(
@@ -143,11 +132,11 @@ class VoteWindow:
         )
         shift, track, _ = _parts(there.key[rows])
         sums = self._keyed.with_neighbours(there.key, there.sums, rows)
-        weight, moment, faiss, lsh = (sums * math.exp2((self._now - now) / self._half_life)).T
+        weight, moment, faiss, lsh = sums.T
         return OffsetBins(
             track=track,
             shift=shift,
-            head_frames=moment / np.maximum(weight, np.finfo(np.float64).tiny) + direction * now,
+            head_frames=moment / np.maximum(weight, np.finfo(np.float64).tiny) + self._direction * now,
             weight=weight.astype(np.float32),
             faiss_votes=np.rint(faiss).astype(np.int64),
             lsh_votes=np.rint(lsh).astype(np.int64),

@@ -25,7 +25,7 @@ def correlation_of(cosine: npt.ArrayLike) -> Float64:
 def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.ArrayLike) -> Float64:
     """Return the correlation of what is heard with what a candidate has beyond something known.
 
-    Given are those of what is heard with the candidate, and with what is known, and that of these two.
+    Given are those of what is heard with the candidate and with what is known, and that of these two.
     """
     shared, explained = cosine_of(alike), cosine_of(known)
     own = cosine_of(heard) - explained * shared
@@ -35,10 +35,7 @@ def own_correlation(heard: npt.ArrayLike, known: npt.ArrayLike, alike: npt.Array
 
 
 def share_left(known: npt.ArrayLike) -> Float64:
-    """Return the share of the power of what is heard that known sounds leave, `LEAST_LEFT` to 1.
-
-    Given are their correlations with it [shape=(n_known, ...)].
-    """
+    """Return the share of the power of what is heard that sounds `known` [shape=(n_known, ...)] leave."""
     explained = np.square(cosine_of(known)).sum(axis=0)
     left: Float64 = np.maximum(tuning.LEAST_LEFT, 1 - explained)
     return left

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from stream_match.events import MatchFacts
 from stream_match.index.tracks import GONE, Numbers, renumbered
@@ -10,8 +10,6 @@ from stream_match.match import tuning
 from stream_match.match.recording.query import Query
 from stream_match.match.recording.votes import OffsetBins
 from stream_match.match.tracking.lifecycle import Lane
-
-T = TypeVar("T")
 
 Rejection = Literal[
     "score", "both ways", "known", "version", "explained", "past", "elsewhere", "faint", "behind", "sounding"
@@ -38,14 +36,6 @@ class Trace:
 
 
 Observer = Callable[[Trace], None]
-
-
-def traced(
-    candidates: Iterable[T], rejections: Iterable[Rejection | None], describe: Callable[[T], MatchFacts]
-) -> tuple[TracedCandidate, ...]:
-    """Return how candidates stood at a decision."""
-    both = zip(candidates, rejections, strict=True)
-    return tuple(TracedCandidate(describe(candidate), rejection) for candidate, rejection in both)
 
 
 class Unclaimed:

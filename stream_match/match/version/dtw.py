@@ -96,10 +96,7 @@ def _trust(query: Float32, met: Float32, heard: int) -> Float32:
 
 
 def slope(steps: Float64, weights: Float32) -> float:
-    """Return the tempo of a path: steps of reference per step of query, by weighted least squares.
-
-    Steps [shape=(n,)] are newest first. Of the weights, >= 0, two at least are above 0.
-    """
+    """Return the tempo of a path, newest first, by least squares; two weights at least are above 0."""
     ago = np.arange(len(steps), dtype=np.float64)
     mean = np.average(ago, weights=weights)
     spread = np.sum(weights * (ago - mean) ** 2)

@@ -18,10 +18,7 @@ from stream_match.match.version.version_match import Moment, VersionCandidate, V
 
 
 class PathTracker:
-    """Starts, follows and ends the matches of the version lane; claims from a threshold of the score.
-
-    `rejections` are those of the candidates that it last decided on.
-    """
+    """Starts, follows and ends the matches of the version lane; claims from a threshold of the score."""
 
     def __init__(self, tracks: tuple[Track, ...], threshold: float, arbiter: Arbiter) -> None:
         self._tracks = tracks
@@ -29,7 +26,7 @@ class PathTracker:
         self._arbiter = arbiter
         self._teller = Teller(arbiter, Calibration.versions())
         self._last: VersionMatch | None = None
-        self.rejections: list[Rejection | None] = []
+        self.rejections: list[Rejection | None] = []  # of the candidates last given to `decide`
 
     @property
     def _match(self) -> VersionMatch | None:

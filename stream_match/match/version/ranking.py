@@ -94,10 +94,7 @@ def _background(harmony: Harmony, paths: Paths, lines: HarmonyLines, excluded: B
 
 
 def _joined(shorter: VersionCandidate, longer: VersionCandidate) -> VersionCandidate:
-    """Put together what two windows say of a track: the better score, and the longer path if it holds.
-
-    A long window gives a better tempo. Where a player jumps, its path does not hold.
-    """
+    """Return the better score of two windows, and the longer path if it holds: a player may have jumped."""
     share = tuning.NEARLY
     holds = longer.score >= share * shorter.score and longer.recent >= share * shorter.recent
     return replace(longer if holds else shorter, score=max(shorter.score, longer.score))

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream_match.config import FeatureSettings
 from stream_match.events import Evidence, Rival, Track
 from stream_match.features.chroma import N_CHROMA
+from stream_match.features.coarse_chroma import StepClock
 from stream_match.index.harmony import HarmonyLines
 from stream_match.index.port import Float32, Float64
 from stream_match.index.tracks import GONE, Numbers
@@ -17,39 +17,12 @@ from stream_match.match.version.dtw import slope, steps_in
 
 
 @dataclass(frozen=True)
-class Clock:
-    """Turns steps into seconds; step 0 began at the stream time `begin_s`."""
-
-    settings: FeatureSettings
-    begin_s: float
-
-    @property
-    def step_s(self) -> float:
-        """Seconds from one step to the next."""
-        return self.settings.version_hop_frames * self.settings.frame_s
-
-    def centre_s(self, step: float) -> float:
-        """Return the middle of what a step has heard, in seconds since step 0 began."""
-        frames = (step + 1) * self.settings.version_hop_frames - 1 / 2
-        return frames * self.settings.frame_s + self.settings.n_fft_samples / self.settings.sample_rate_hz / 2
-
-    def heard_s(self, n_frames: int) -> float:
-        """Return the stream time up to which so many frames have heard."""
-        samples = max(0, n_frames - 1) * self.settings.hop_samples + self.settings.n_fft_samples
-        return self.begin_s + samples / self.settings.sample_rate_hz
-
-    def heard_at(self, step: int) -> float:
-        """Return the stream time up to which a step has heard."""
-        return self.heard_s((step + 2) * self.settings.version_hop_frames)
-
-
-@dataclass(frozen=True)
 class Moment:
     """When the lane decides: the newest step, and the stream time up to which it has heard."""
 
     step: int
     stream_s: float
-    clock: Clock
+    clock: StepClock
 
 
 @dataclass(frozen=True)
