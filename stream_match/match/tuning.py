@@ -28,7 +28,7 @@ LEAST_VOTES = 0.15
 BINS = 64
 """Offset bins verified at shift 0, and decoys. Higher: more work, more background scores."""
 SHIFTED_BINS = 6
-"""The same at each other shift; with 4, a false claim of 8.8, with 6 of 7.8 (docs/recordings.md)."""
+"""At each other shift; with 4 a false claim of 8.8, with 6 7.8 (docs/recordings.md). Higher: more work."""
 BINS_PER_TRACK = 3
 """Offset bins of a track at one shift; twice as many of copies. Higher: less room for others."""
 
