@@ -32,6 +32,9 @@ distances then, ours half as long."""
 _SAMPLED = 16
 """Every so many-th distance is looked at, for a limit below which the nearest lie."""
 
+_ROOM = 1.5
+"""Distances below the limit for which there is room, as a multiple of how many the sample lets expect."""
+
 _ROWS_AT_ONCE, _ROWS_SELECTED_AT_ONCE = 4096, 128
 """Frames searched at once: results of FAISS, and distances to all frames."""
 
@@ -163,22 +166,24 @@ def _selected(squared: Float32, wanted: int) -> _Found:
     place = int(expected + 3 * np.sqrt(expected)) + 1  # three deviations: few rows are left with too few
     sample = squared[:, ::_SAMPLED]
     place = min(place, sample.shape[1] - 1)
-    reached = np.partition(sample, place, axis=1)[:, place]
-    flat, count = _within(squared, reached)
-    few = count < wanted
-    if np.any(few):
-        reached[few] = np.partition(squared[few], wanted - 1, axis=1)[:, wanted - 1]
-        flat, count = _within(squared, reached)
-    held = np.arange(count.max()) < count[:, np.newaxis]
-    near, rows = np.full(held.shape, np.float32(np.inf)), np.zeros(held.shape, np.int64)
-    near[held], rows[held] = squared.ravel()[flat], flat - np.repeat(np.arange(n) * n_ref, count)
+    reached = np.ascontiguousarray(np.partition(sample, place, axis=1)[:, place])
+    near, rows, count = _picked(squared, reached, int(_ROOM * (place + 1) * _SAMPLED))
+    wrong = (count < wanted) | (count > near.shape[1])
+    if np.any(wrong):
+        reached[wrong] = np.partition(squared[wrong], wanted - 1, axis=1)[:, wanted - 1]
+        near, rows, count = _picked(squared, reached, n_ref)
+    near[np.arange(near.shape[1]) >= count[:, np.newaxis]] = np.inf
     return _Found(near, rows, reached)
 
 
-def _within(squared: Float32, reached: Float32) -> tuple[Int64, Int64]:
-    """Return where squared distances are in reach, in the flattened array, and how many in each row."""
-    flat = np.flatnonzero(squared <= reached[:, np.newaxis])
-    return flat, np.diff(np.searchsorted(flat, np.arange(len(squared) + 1) * squared.shape[1]))
+def _picked(squared: Float32, reached: Float32, width: int) -> tuple[Float32, Int64, Int64]:
+    """Return distances in reach, where they stand, and how many there are; behind them is anything."""
+    from stream_match.index.selection_kernels import pick  # compiled when it is first needed
+
+    near, rows = np.empty((len(squared), width), np.float32), np.empty((len(squared), width), np.int64)
+    count = pick(squared, reached, near, rows)
+    most = min(width, int(count.max()))
+    return near[:, :most], rows[:, :most], count
 
 
 class _Search:
