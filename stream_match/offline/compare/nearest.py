@@ -167,11 +167,13 @@ def _selected(squared: Float32, wanted: int) -> _Found:
     sample = squared[:, ::_SAMPLED]
     place = min(place, sample.shape[1] - 1)
     reached = np.ascontiguousarray(np.partition(sample, place, axis=1)[:, place])
-    near, rows, count = _picked(squared, reached, int(_ROOM * (place + 1) * _SAMPLED))
-    wrong = (count < wanted) | (count > near.shape[1])
-    if np.any(wrong):
-        reached[wrong] = np.partition(squared[wrong], wanted - 1, axis=1)[:, wanted - 1]
-        near, rows, count = _picked(squared, reached, n_ref)
+    width = int(_ROOM * (place + 1) * _SAMPLED)
+    near, rows, count = _picked(squared, reached, width)
+    few = count < wanted
+    if np.any(few):
+        reached[few] = np.partition(squared[few], wanted - 1, axis=1)[:, wanted - 1]
+        near, rows, count = _picked(squared, reached, width)
+    reached[count > width] = -np.inf  # so many are equally far
     near[np.arange(near.shape[1]) >= count[:, np.newaxis]] = np.inf
     return _Found(near, rows, reached)
 
@@ -216,9 +218,10 @@ class _Search:
         low, high = _below(last - 2 * bound, squared.dtype), -_below(-last - 2 * bound, squared.dtype)
         again: Bools = (high[:, 0] >= found.reached) & (found.reached < np.inf)
         chosen = squared < low
-        is_open = (squared <= high) & ~chosen
+        chosen[again] = np.arange(squared.shape[1]) < k  # whatever they are
+        is_open = (squared <= high) & ~chosen & ~again[:, np.newaxis]
         room = k - np.count_nonzero(chosen, axis=1)
-        settled = (np.count_nonzero(is_open, axis=1) == room) & ~again
+        settled = np.count_nonzero(is_open, axis=1) == room
         chosen[settled] |= is_open[settled]
         is_open[settled] = False
         rows, places = np.nonzero(is_open)
