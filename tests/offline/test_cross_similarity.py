@@ -290,3 +290,12 @@ def test_the_worked_example_has_its_numbers(worked_example, name, arguments):
         assert found.max() == pytest.approx(expected["max"], abs=1e-5)
         assert found[linked].min() == pytest.approx(expected["min_nonzero"], abs=1e-5)
         assert np.median(found[linked]) == pytest.approx(expected["median"], abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [300, 2100, 4500])
+def test_however_many_frames_are_searched_the_nearest_are_found(n):
+    x, y = (np.random.default_rng(seed).standard_normal((12, m)) for seed, m in ((1, n), (2, 15_000)))
+    found = nearest_euclidean(x.T, y.T, 10, distances=True)
+    rows = np.arange(0, n, 97)
+    nearest = np.sort(cdist(x.T[rows], y.T), axis=1)[:, :10]
+    assert_allclose(np.sort(found.distances[rows], axis=1), nearest, rtol=1e-9)

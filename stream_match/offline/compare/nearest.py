@@ -35,8 +35,12 @@ _SAMPLED = 16
 _ROOM = 1.5
 """Distances below the limit for which there is room, as a multiple of how many the sample lets expect."""
 
-_ROWS_AT_ONCE, _ROWS_SELECTED_AT_ONCE = 4096, 128
+_ROWS_AT_ONCE, _ROWS_SELECTED_AT_ONCE = 2048, 128
 """Frames searched at once: results of FAISS, and distances to all frames."""
+
+_FEW_PAIRS = 4_000_000
+"""FAISS searches for fewer than about 1,200 vectors without BLAS, seven times slower. Beyond so many pairs,
+we select then, too."""
 
 _AT_ONCE = 1 << 20
 """Numbers held at once where distances are computed in float64: 8 MB, which caches hold."""
@@ -118,12 +122,15 @@ def _nearest(data: Float64, reference: Float64, k: int) -> Int64:
     search = _Search(data, reference, k)
     single = search.centred[0].astype(np.float32), search.centred[1].astype(np.float32)
     wanted = min(n_ref, k + _MARGIN + k // _MARGIN_SHARE)
-    portion = _ROWS_AT_ONCE if wanted < _SELECTED_FROM else _ROWS_SELECTED_AT_ONCE
+    few = len(data) < _ROWS_AT_ONCE and len(data) * n_ref > _FEW_PAIRS
+    select = few or wanted >= _SELECTED_FROM
+    # Equal portions, each of enough rows.
+    portion = _ROWS_SELECTED_AT_ONCE if select else -(-len(data) // max(1, len(data) // _ROWS_AT_ONCE))
     columns = np.empty((len(data), k), np.int64)
     again = np.zeros(len(data), bool)
     for first in range(0, len(data), portion):
         at = np.arange(first, min(first + portion, len(data)))
-        columns[at], again[at] = search.decide(at, _searched(single[0][at], single[1], wanted))
+        columns[at], again[at] = search.decide(at, _searched(single[0][at], single[1], wanted, select=select))
     if np.any(again):
         columns[again] = _searched_again(data[again], reference, k)
     return columns
@@ -148,9 +155,9 @@ class _Found:
     reached: npt.NDArray[np.floating]
 
 
-def _searched(data: Float32, reference: Float32, wanted: int) -> _Found:
+def _searched(data: Float32, reference: Float32, wanted: int, *, select: bool) -> _Found:
     n_ref = len(reference)
-    if wanted >= _SELECTED_FROM:
+    if select:
         return _selected(squared_distances(data, reference), wanted)
     squared, rows = nearest_vectors(data, reference, wanted)
     return _Found(squared, rows, squared[:, -1] if wanted < n_ref else np.full(len(data), np.float32(np.inf)))
