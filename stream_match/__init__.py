@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from stream_match.engine import Engine
     from stream_match.events import from_json
     from stream_match.identify import identify_files
+    from stream_match.offline.compare.similarity import cross_similarity
     from stream_match.publish.subscribe import subscribe
     from stream_match.service import listen
 
@@ -17,6 +18,7 @@ _HOMES = {
     "Engine": "stream_match.engine",
     "ListenSettings": "stream_match.config",
     "MatchSettings": "stream_match.config",
+    "cross_similarity": "stream_match.offline.compare.similarity",
     "from_json": "stream_match.events",
     "identify_files": "stream_match.identify",
     "listen": "stream_match.service",
@@ -28,6 +30,7 @@ __all__ = [
     "Engine",
     "ListenSettings",
     "MatchSettings",
+    "cross_similarity",
     "from_json",
     "identify_files",
     "listen",

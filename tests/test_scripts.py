@@ -51,6 +51,7 @@ PYTHON = [
     "evaluate.py",
     "evaluate_growth.py",
     "evaluate_overlaps.py",
+    "evaluate_similarity.py",
     "evaluate_streams.py",
     "learn_shapes.py",
     "make_background.py",

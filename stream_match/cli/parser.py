@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.set_defaults(run=None, asked=parser)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for add in (_listen, _identify, _explain, _onsets, _index, _watch, _devices, _demo):
+    for add in (_listen, _identify, _explain, _compare, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
@@ -165,6 +165,47 @@ def _explain(commands: "Subparsers[Parser]") -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON, as identify does")
     _alarms(parser, "as of identify")
+
+
+def _compare(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "compare",
+        "compare:run",
+        help="compare two recordings frame by frame: what they share, where, and how fast",
+        epilog="example: stream-match compare take1.wav take2.wav --plot both.png\n\n"
+        "Each frame of A is linked to the nearest frames of B. The best path through the links tells where\n"
+        "the two run alike. There always is one: compare its links with those of A read backwards.\n\n"
+        "exit status: 1 if a file could not be read; 2 for a mistake in the arguments",
+    )
+    parser.add_argument("a", metavar="A", help="a file of sound")
+    parser.add_argument("b", metavar="B", help="another one, the reference")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw links and affinities; needs matplotlib (extra: plot)"
+    )
+    parser.add_argument(
+        "--features",
+        choices=("chroma-cqt", "chroma", "mfcc"),
+        default="chroma-cqt",
+        help="what is compared: pitch classes by the constant-Q transform (default) or by the Fourier "
+        "transform, or the sound's colour",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("connectivity", "distance", "affinity"),
+        default="affinity",
+        help="what is drawn beside the links, and counted by --json; affinity by default",
+    )
+    parser.add_argument(
+        "--k", type=_at_least_one, metavar="N", help="frames of B that each frame of A is linked to"
+    )
+    parser.add_argument(
+        "--metric",
+        default="cosine",
+        metavar="NAME",
+        help="cosine (default), euclidean, or one of scikit-learn's",
+    )
+    parser.add_argument("--json", action="store_true", help="print a line of JSON")
 
 
 def _onsets(commands: "Subparsers[Parser]") -> None:

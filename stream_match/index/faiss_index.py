@@ -343,6 +343,46 @@ def load_shingles(path: str, *, n_shingles: int) -> ShingleLists:
     return ShingleLists(index)
 
 
+def nearest_vectors(queries: Float32, vectors: Float32, k: int) -> tuple[Float32, npt.NDArray[np.int64]]:
+    """Find the nearest vectors by Euclidean distance; all are compared, by as many threads as OpenMP has.
+
+    Parameters
+    ----------
+    queries : np.ndarray [shape=(n, d), dtype=float32]
+    vectors : np.ndarray [shape=(n_vectors, d), dtype=float32]
+    k : int, 1 <= k <= n_vectors
+
+    Returns
+    -------
+    squared : np.ndarray [shape=(n, k), dtype=float32]
+        Squared distances, ascending: by products, with their rounding.
+    rows : np.ndarray [shape=(n, k), dtype=int64]
+        Of `vectors`.
+    """
+    import faiss
+
+    squared, rows = faiss.knn(np.ascontiguousarray(queries), np.ascontiguousarray(vectors), k)
+    return squared, rows
+
+
+def squared_distances(queries: Float32, vectors: Float32) -> Float32:
+    """Return the squared Euclidean distances of all pairs, as `nearest_vectors` computes them.
+
+    Parameters
+    ----------
+    queries : np.ndarray [shape=(n, d), dtype=float32]
+    vectors : np.ndarray [shape=(n_vectors, d), dtype=float32]
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_vectors), dtype=float32]
+    """
+    import faiss
+
+    squared: Float32 = faiss.pairwise_distances(np.ascontiguousarray(queries), np.ascontiguousarray(vectors))
+    return squared
+
+
 def _is_whole(index: Any, path: str) -> bool:
     """Return whether lists that are mapped from a file hold as many codes as they say, and lie within it.
 

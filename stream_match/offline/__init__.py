@@ -1,0 +1,1 @@
+"""Work on whole recordings, away from any stream."""
