@@ -24,7 +24,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ import mir_eval
 import numpy as np
 import numpy.typing as npt
 
+from beginnings.one_shots import PlacedSounds, Shot, of_the_fitting, placed_sounds, read, single_sounds
+
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.file import read_blocks
 from stream_match.config import OnsetSettings
 from stream_match.engine import Engine
 from stream_match.events import OnsetClusterFacts
@@ -46,26 +46,9 @@ from stream_match.sounds.groups import grouped
 Samples = npt.NDArray[np.float32]
 
 FITTED_ON = ("80sRock", "Grunge", "Shadows")
-FITTED_KIT = "GMRockKit"
-FITTED_HALF = "samples"  # of these, every second one
 TOGETHER_S = 0.03  # strokes closer than this are one onset
 BLOCK_SAMPLES = 2205
-LATEST_BEGINNING_SAMPLES = 265
 CLICK_SAMPLES = 1544
-AUDIO = {".flac", ".wav", ".ogg", ".mp3"}
-NO_SINGLE_SOUND = (
-    "loop", "roll", "ambi", "guit", "glitch", "vinyl", "misc", "mehackit", "arovane", "swoosh", "perc_door",
-    "bass_trance", "bass_drop", "splash-softest",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PlacedSounds:
-    """Sounds placed at known samples."""
-
-    y: Samples
-    times_s: npt.NDArray[np.float64]
-    kinds: npt.NDArray[np.int64]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -189,7 +172,7 @@ def _annotated(folder: Path, *, everything: bool) -> dict[str, list[tuple[Sample
             if not everything and any(name in row["audio"] for name in FITTED_ON):
                 continue
             audio, annotation = (folder.parent / row[column] for column in ("audio", "annotation"))
-            tracks.setdefault(row["kind"], []).append((_read(audio), _onset_times(annotation)))
+            tracks.setdefault(row["kind"], []).append((read(audio), _onset_times(annotation)))
     return tracks
 
 
@@ -203,66 +186,25 @@ def _onset_times(path: Path) -> npt.NDArray[np.float64]:
 
 # --- one-shots ---
 
-_SHOTS: dict[tuple[Any, ...], dict[str, tuple[Samples, int]]] = {}
+_SHOTS: dict[tuple[Any, ...], dict[str, Shot]] = {}
 
 
-def _shots(args: argparse.Namespace) -> dict[str, tuple[Samples, int]]:
-    """Return single sounds by name, and the sample of each that first exceeds a tenth of its peak."""
+def _shots(args: argparse.Namespace) -> dict[str, Shot]:
+    """Return single sounds by name; those of the fitting only if all are asked for."""
     key = (*args.shots, args.all)
     if key not in _SHOTS:
-        paths = sorted(p for folder in args.shots for p in folder.rglob("*") if p.suffix in AUDIO)
-        paths = [p for p in paths if not any(word in p.name.lower() for word in NO_SINGLE_SOUND)]
-        singles = {path: one for path in paths if (one := _single(path)) is not None}
-        if not args.all:
-            half = [path for path in singles if path.parent.name == FITTED_HALF][1::2]
-            singles = {p: one for p, one in singles.items() if p not in half and p.parent.name != FITTED_KIT}
-        found = {path.name: one for path, one in singles.items()}
-        _SHOTS[key] = found
-        print(f"single sounds: {len(found)}\n", file=sys.stderr)
+        singles = single_sounds(args.shots)
+        fitted = set() if args.all else of_the_fitting(singles)
+        _SHOTS[key] = {path.name: shot for path, shot in singles.items() if path not in fitted}
+        print(f"single sounds: {len(_SHOTS[key])}\n", file=sys.stderr)
     return _SHOTS[key]
 
 
-def _single(path: Path) -> tuple[Samples, int] | None:
-    y = _read(path)
-    if not y.any() or not _is_single(y):
-        return None
-    first = int(np.argmax(np.abs(y) > 0.1 * np.abs(y).max()))
-    return (y[: 2 * SAMPLE_RATE_HZ], first) if first < LATEST_BEGINNING_SAMPLES else None
-
-
-def _is_single(y: Samples) -> bool:
-    """Say whether the level, in steps of 10 ms, never rises by 6 dB again after its peak."""
-    steps = y[: len(y) // 220 * 220].reshape(-1, 220).astype(float)
-    level_db = 10 * np.log10(np.mean(steps**2, axis=1) + 1e-12)
-    after = level_db[int(np.argmax(level_db)) :]
-    again = (after > np.minimum.accumulate(after) + 6) & (after > after[0] - 30)
-    return not again.any() and int(np.argmax(level_db)) < 6
-
-
 def _placed(
-    args: argparse.Namespace,
-    seed: int,
-    n_kinds: int,
-    *,
-    level_db: float,
-    snr_db: float | None,
-    per_kind: int = 15,
+    args: argparse.Namespace, seed: int, n_kinds: int, *, level_db: float, snr_db: float | None, per_kind: int = 15
 ) -> PlacedSounds:
-    """Place sounds of so many kinds at random, 0.15 s to 0.7 s apart."""
     rng = np.random.default_rng((seed, n_kinds))
-    shots = _shots(args)
-    names = rng.choice(sorted(shots), n_kinds, replace=False)
-    kinds = rng.integers(n_kinds, size=per_kind * n_kinds)
-    starts = np.round(SAMPLE_RATE_HZ * (0.5 + np.cumsum(rng.uniform(0.15, 0.7, len(kinds))))).astype(int)
-    y = np.zeros(starts[-1] + SAMPLE_RATE_HZ)
-    for start, kind in zip(starts, kinds, strict=True):
-        sound, first = shots[names[kind]]
-        gain = 0.25 / np.abs(sound).max() * 10 ** (rng.uniform(-level_db, level_db) / 20)
-        room = y[start - first : start - first + len(sound)]
-        room += gain * sound[: len(room)]
-    if snr_db is not None:
-        y += np.sqrt(np.mean(y**2)) * 10 ** (-snr_db / 20) * rng.standard_normal(len(y))
-    return PlacedSounds(y.astype(np.float32), starts / SAMPLE_RATE_HZ, kinds)
+    return placed_sounds(_shots(args), rng, n_kinds, level_db=level_db, snr_db=snr_db, per_kind=per_kind)
 
 
 # --- clusters ---
@@ -315,7 +257,7 @@ def real(args: argparse.Namespace) -> None:
     for row in drums:
         audio, annotation = (args.annotated.parent / row[column] for column in ("audio", "annotation"))
         times_s, struck = _strokes(annotation)
-        facts, pairs = _matched(_read(audio), times_s)
+        facts, pairs = _matched(read(audio), times_s)
         ours, truth = [facts[j].cluster_id for _, j in pairs], [struck[i] for i, _ in pairs]
         scores.append(adjusted_rand_score(truth, ours))
         heard = f"{len(pairs)} of {len(struck)}"
@@ -377,15 +319,15 @@ def drift(args: argparse.Namespace) -> None:
 
 
 def _minute(
-    rng: np.random.Generator, shots: dict[str, tuple[Samples, int]], names: Any, *, gain_db: float
+    rng: np.random.Generator, shots: dict[str, Shot], names: Any, *, gain_db: float
 ) -> tuple[Samples, list[tuple[float, int]]]:
     y = 0.002 * rng.standard_normal(60 * SAMPLE_RATE_HZ)
     truth = []
     for at_s in np.arange(1.0, 57.5, 2.4) + rng.uniform(0, 0.5, 24):
         kind = int(rng.integers(len(names)))
-        sound, first = shots[names[kind]]
+        shot = shots[names[kind]]
         start = round(at_s * SAMPLE_RATE_HZ)
-        y[start - first : start - first + len(sound)] += 0.2 / np.abs(sound).max() * sound
+        y[start - shot.first : start - shot.first + len(shot.y)] += 0.2 / np.abs(shot.y).max() * shot.y
         truth.append((start / SAMPLE_RATE_HZ, kind))
     return (y * 10 ** (gain_db / 20)).astype(np.float32), truth
 
@@ -501,7 +443,7 @@ def _minute_of(paths: Sequence[Path], *, seed: int) -> Samples:
     at = 0
     while at < len(y):
         for path in paths:
-            clip = _read(path)
+            clip = read(path)
             room = y[at : at + len(clip)]
             room += 0.3 / np.abs(clip).max() * clip[: len(room)]
             at += len(clip)
@@ -526,10 +468,6 @@ def _plot(events: list[tuple[str, OnsetClusterFacts]], classes: Sequence[str], p
     axes.set(xlabel="seconds", ylabel="cluster, in order of appearance")
     axes.legend()
     figure.savefig(path)
-
-
-def _read(path: Path) -> Samples:
-    return np.concatenate(list(read_blocks(path)))
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -325,20 +325,45 @@ def warped(alike):
     return max(paths)
 
 
-def flux(bands, levels, floor, knee, own_share, weights, lag, groups):
-    """The mean rise in dB, over the loudest neighbour `lag` frames before, of those bands that rise most."""
-    out = []
-    for t in range(lag, len(bands)):
-        mean_level = sum(levels[t]) / len(levels[t])
-        rises = []
-        for b in range(len(bands[t])):
-            level = own_share * levels[t][b] + (1 - own_share) * mean_level + floor
-            before = max(bands[t - lag][near] for near in (b - 1, b, b + 1) if 0 <= near < len(bands[t]))
-            now_db = 20 * math.log10(1 + bands[t][b] / (knee * level))
-            rises.append(weights[b] * max(0.0, now_db - 20 * math.log10(1 + before / (knee * level))))
-        size, larger = divmod(len(rises), groups)  # the first ones are larger by one
-        ends = [size * (g + 1) + min(g + 1, larger) for g in range(groups)]
-        out.append(max(statistics.fmean(rises[a:b]) for a, b in zip([0, *ends], ends, strict=False)))
+def changes(db, groups, stroke, lately, alike, around, sparse, share):
+    """What changes in each frame of `db`, rows of bands in dB, one number after the other.
+
+    What goes before the first frame is like it.
+    """
+    n, out, running = len(db[0]), [], 0.0
+    size, larger = divmod(n, groups)  # the first ones are larger by one
+    ends = [size * (g + 1) + min(g + 1, larger) for g in range(groups)]
+
+    def at(t):
+        return db[max(t, 0)]
+
+    def loudest(row, b):
+        return max(row[near] for near in (b - 1, b, b + 1) if 0 <= near < n)
+
+    def shape(row):
+        mirrored = [*row[::-1], *row, *row[::-1]]
+        means = [statistics.fmean(mirrored[n + b - around // 2 : n + b + around // 2 + 1]) for b in range(n)]
+        return [max(0.0, x - m) for x, m in zip(row, means, strict=True)]
+
+    def norm(values):
+        return math.sqrt(sum(x * x for x in values)) + 1e-3
+
+    def by_group(rises):
+        return [statistics.fmean(rises[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+
+    for t, now in enumerate(db):
+        rises = [max(0.0, now[b] - loudest(at(t - stroke), b)) for b in range(n)]
+        past = [max(loudest(at(t - ago), b) for ago in range(lately[0], lately[1] + 1)) for b in range(n)]
+        new = [max(0.0, x - y) for x, y in zip(now, past, strict=True)]
+        here = shape(now)
+        likeness = []
+        for ago in alike:
+            then = shape(at(t - ago))
+            overlap = sum(x * loudest(then, b) for b, x in enumerate(here))
+            likeness.append(overlap / (norm(here) * norm(then)))
+        partials = statistics.fmean(sorted(new)[-(n // sparse) :])
+        out.append([*by_group(rises), *by_group(new), partials, *likeness, norm(here) / math.sqrt(n), running])
+        running += share * (max(by_group(rises)) - running)
     return out
 
 
@@ -357,25 +382,14 @@ def f_measure(truth, found, together_s, window_s):
     return 2 * matched / (len(apart) + len(found))
 
 
-def peaks(values, past, lately, spread, least, before, rest, masking, masked):
-    """The frames of `values` that are onsets; `past` values went before."""
-    found, last, last_rise = [], -rest - 1, 0.0
-    joined = [*past, *values]
-    n = len(past)
-    for frame in range(len(values) - 1):
-        here = joined[frame + n]
-        gone = joined[frame : frame + n]
-        middle = max(statistics.median(gone), statistics.median(gone[-lately:]))
-        deviation = statistics.median(abs(value - middle) for value in gone)
-        since = frame - last
-        if here <= middle + spread * deviation + least or here < max(gone[-before:]):
-            continue
-        if here < joined[frame + n + 1] or since <= rest:
-            continue
-        if here < masking * last_rise * math.exp(-since / masked):
-            continue
-        found.append(frame)
-        last, last_rise = frame, here
+def peaks(log_odds, least, before, rest):
+    """The frames that are onsets: higher than the next one, as high as those before them, one at a time."""
+    found = []
+    for frame in range(len(log_odds) - 1):
+        here, past = log_odds[frame], log_odds[max(0, frame - before) : frame]
+        highest = here >= least and here > log_odds[frame + 1] and all(here >= value for value in past)
+        if highest and (not found or frame - found[-1] > rest):
+            found.append(frame)
     return found
 
 

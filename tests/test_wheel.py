@@ -14,7 +14,7 @@ import pytest
 from stream_match.shipped import shipped
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("background", "demo", "schema", "shapes")
+SHIPPED = ("background", "demo", "onsets", "schema", "shapes")
 
 
 def run(*command, cwd, **env):

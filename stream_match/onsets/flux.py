@@ -1,14 +1,17 @@
-"""How much the spectrum rises from one moment to the next: spectral flux of the SuperFlux kind.
+"""How the spectrum changes from one moment to the next: what a beginning is told from.
 
-Böck and Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013: the rise of each band is
-taken over the loudest of its neighbours a little earlier, so that a tone which wavers is no rise. Where
-we differ: compression is relative to a running level and not to full scale, so that a recording and the same
-one 40 dB softer give the same flux; the window falls faster than it rises, so that what is new counts
-soon; and of five parts of the spectrum the one that rises most counts alone.
+Spectral flux of the SuperFlux kind (Böck and Widmer, "Maximum filter vibrato suppression for onset detection",
+DAFx 2013): the rise of each band is taken over the loudest of its neighbours earlier, so that a tone which
+wavers is no rise. Besides the rise over 20 ms that a stroke makes there is the rise over the loudest of the last
+80 ms, which a tone makes whose pitch is new though nothing gets louder, and how like its former shape the spectrum
+is. Compression is relative to a running level and not to full scale, so a
+recording and the same one 40 dB softer change alike; the window falls faster than it rises, so that what is
+new counts soon.
 """
 
 import numpy as np
 import numpy.typing as npt
+import scipy.ndimage
 import scipy.signal
 import scipy.sparse
 
@@ -28,11 +31,17 @@ LOWEST_HZ = 30.0
 HIGHEST_HZ = 10_500.0
 BANDS_PER_OCTAVE = 24
 
-LAG_FRAMES = 2
-"""A rise is measured over 20 ms: an attack that is spread over two frames counts whole."""
+STROKE_FRAMES = 2
+"""A stroke rises over 20 ms: an attack that is spread over two frames counts whole."""
+
+LATELY_FRAMES = (3, 8)
+"""The last 30 to 80 ms: a band that was loud in them does not rise when it is loud again."""
+
+ALIKE_FRAMES = (4, 8)
+"""The shape of the spectrum is compared with that of 40 and of 80 ms ago."""
 
 LEVEL_S = 1.2
-"""Time constant of the running level of each band."""
+"""Time constant of the running level of each band, and of the running flux."""
 
 OWN_LEVEL = 0.3
 """Share of a band's own level in what it is compared with; the rest is the mean of all bands. With its own
@@ -42,15 +51,29 @@ KNEE = 0.1
 """Share of the level from which on magnitudes count as their logarithm, below it as they are."""
 
 GROUPS = 5
-"""Of neighbouring bands, equally many in each. That group counts which rises most: what begins behind guitars
-shows in one part of the spectrum only, and the mean over all bands would thin it out."""
+"""Of neighbouring bands, equally many in each: what begins behind guitars shows in one of them only."""
 
-LOWEST_WEIGHT, HIGHEST_WEIGHT = 0.7, 1.3
-"""Weight of the lowest and of the highest band, on a line in between. What begins is bright, and voices and
-basses that go on fill the lower octaves; with less weight there, dull kicks are missed."""
+SPARSE = 5
+"""One band in so many is new when a tone is, and the mean over all of them would thin it out."""
+
+AROUND_BANDS = 15
+"""A partial stands out of so many bands around it."""
 
 FLOOR = 3e-6
 """Lowest level, as the amplitude of a sine in a band: -110 dBFS, below the noise of 16 bits."""
+
+FEATURES = (
+    *(f"stroke {group}" for group in range(GROUPS)),
+    *(f"new {group}" for group in range(GROUPS)),
+    "new partials",
+    *(f"alike {10 * frames} ms" for frames in ALIKE_FRAMES),
+    "contrast",
+    "running flux",
+)
+"""What is told of each frame: dB, but for the two shares of likeness."""
+
+_PAST = LATELY_FRAMES[1]
+_LEAST_NORM = np.float32(1e-3)  # of a shape, dB: silence is like nothing
 
 
 def window() -> Float32:
@@ -91,7 +114,7 @@ def band_filter(sample_rate_hz: float) -> scipy.sparse.csr_matrix:
 
 
 class Flux:
-    """Rises of the spectrum of a stream, a value per hop.
+    """Changes of the spectrum of a stream, some values per hop.
 
     Parameters
     ----------
@@ -102,16 +125,16 @@ class Flux:
         self._frames = FrameBuffer(N_FFT, HOP_SAMPLES)
         self._window = window()
         self._filter = band_filter(sample_rate_hz)
-        self._weights = np.linspace(LOWEST_WEIGHT, HIGHEST_WEIGHT, self._filter.shape[0])
         groups = np.array_split(np.arange(self._filter.shape[0]), GROUPS)
         self._groups = np.array([group[0] for group in groups])
-        self._in_group = np.array([len(group) for group in groups])
-        self._share = 1 - np.exp(-HOP_SAMPLES / (LEVEL_S * sample_rate_hz))
-        self._past: Float64 | None = None  # the last LAG_FRAMES frames
+        self._in_group = np.array([len(group) for group in groups], np.float32)
+        self._share = float(1 - np.exp(-HOP_SAMPLES / (LEVEL_S * sample_rate_hz)))
+        self._past: Float32 | None = None  # the last _PAST frames, in dB
         self._level: Float64 | None = None
+        self._running_flux = 0.0
 
-    def feed(self, y: Float32) -> Float64:
-        """Take samples and return the flux of the frames that they complete.
+    def feed(self, y: Float32) -> Float32:
+        """Take samples and return the changes of the frames that they complete.
 
         The result does not depend, to the last bit, on how the signal is cut into blocks.
 
@@ -122,56 +145,93 @@ class Flux:
 
         Returns
         -------
-        np.ndarray [shape=(n_frames,), dtype=float64]
-            Weighted mean rise of the bands of the group that rises most [dB], >= 0. Frame `t` ends at sample
-            ``t * HOP_SAMPLES + N_FFT``.
+        np.ndarray [shape=(n_frames, len(FEATURES)), dtype=float32]
+            Finite. Frame ``t`` ends at sample ``t * HOP_SAMPLES + N_FFT``.
         """
         frames = self._frames.feed(y)
         if not len(frames):
-            return np.empty(0)
+            return np.empty((0, len(FEATURES)), np.float32)
         spectrum = magnitudes(frames, self._window)
         # A sine of amplitude a has the magnitude a * sum(window) / 2.
         bands = (self._filter @ spectrum.T).T * (4 / N_FFT)
-        return self._rises(bands.astype(np.float64))
+        return self._changes(self._compressed(bands.astype(np.float64)))
 
-    def _rises(self, bands: Float64) -> Float64:
-        if self._past is None or self._level is None:  # what sounds at the beginning has not risen
-            self._past = np.repeat(bands[:1], LAG_FRAMES, axis=0)
-            self._level = bands[0]
-        levels = self._running(bands)
+    def _compressed(self, bands: Float64) -> Float32:
+        """Return magnitudes in dB over the knee, which is a share of the level as it was before each frame."""
+        levels = self._levels(bands)
         reference = OWN_LEVEL * levels + (1 - OWN_LEVEL) * levels.mean(axis=1, keepdims=True) + FLOOR
-        joined = np.concatenate([self._past, bands])
-        self._past = joined[len(bands) :].copy()
-        now = compressed(joined[LAG_FRAMES:], reference)
-        before = compressed(_loudest_neighbour(joined[: len(bands)]), reference)
-        rises = np.maximum(now - before, 0) * self._weights
-        flux: Float64 = np.max(np.add.reduceat(rises, self._groups, axis=1) / self._in_group, axis=1)
-        return flux
+        decibels: Float32 = np.float32(20) * np.log10(1 + (bands / (KNEE * reference)).astype(np.float32))
+        return decibels
 
-    def _running(self, bands: Float64) -> Float64:
+    def _levels(self, bands: Float64) -> Float64:
         """Return the running mean of each band as it was before each frame."""
-        assert self._level is not None
-        state = ((1 - self._share) * self._level)[np.newaxis]
-        after, state = scipy.signal.lfilter([self._share], [1, self._share - 1], bands, axis=0, zi=state)
-        before = np.concatenate([self._level[np.newaxis], after[:-1]])
+        before = bands[0] if self._level is None else self._level
+        state = ((1 - self._share) * before)[np.newaxis]
+        after, _ = scipy.signal.lfilter([self._share], [1, self._share - 1], bands, axis=0, zi=state)
         self._level = after[-1].copy()
-        return before
+        return np.concatenate([before[np.newaxis], after[:-1]])
+
+    def _changes(self, now: Float32) -> Float32:
+        if self._past is None:  # what sounds at the beginning has not risen
+            self._past = np.repeat(now[:1], _PAST, axis=0)
+        bands = np.concatenate([self._past, now])
+        self._past = bands[-_PAST:].copy()
+        louder = _loudest_neighbour(bands)
+        stroke = self._by_group(np.maximum(now - _ago(louder, STROKE_FRAMES), 0))
+        new = np.maximum(now - _loudest_lately(louder), 0)
+        running = self._running_means(stroke.max(axis=1))
+        columns = [stroke, self._by_group(new), _most(new), *_alike(bands), running]
+        return np.concatenate(columns, axis=1)
+
+    def _running_means(self, flux: Float32) -> Float32:
+        """Return the running mean of the flux as it was before each frame: a filter takes longer for so few."""
+        means = []
+        for value in flux.tolist():
+            means.append(self._running_flux)
+            self._running_flux += self._share * (value - self._running_flux)
+        return np.array(means, np.float32)[:, np.newaxis]
+
+    def _by_group(self, rises: Float32) -> Float32:
+        means: Float32 = np.add.reduceat(rises, self._groups, axis=1) / self._in_group
+        return means
 
 
-def compressed(bands: Float64, level: Float64) -> Float64:
-    """Return magnitudes in dB over the knee.
-
-    Parameters
-    ----------
-    bands, level : np.ndarray [shape=(n_frames, n_bands), dtype=float64]
-        Magnitudes, and what they are compared with.
-    """
-    decibels: Float64 = 20 * np.log10(1 + bands / (KNEE * level))
-    return decibels
-
-
-def _loudest_neighbour(bands: Float64) -> Float64:
+def _loudest_neighbour(bands: Float32) -> Float32:
+    """Return the loudest of each band and its two neighbours."""
     loudest = bands.copy()
     np.maximum(loudest[:, 1:], bands[:, :-1], out=loudest[:, 1:])
     np.maximum(loudest[:, :-1], bands[:, 1:], out=loudest[:, :-1])
     return loudest
+
+
+def _ago(frames: Float32, ago: int) -> Float32:
+    """Return the frames that lie so many before each one; `_PAST` are there before the first."""
+    return frames[_PAST - ago : len(frames) - ago]
+
+
+def _loudest_lately(frames: Float32) -> Float32:
+    """Return the loudest of each band in `LATELY_FRAMES` before each frame."""
+    first, last = LATELY_FRAMES
+    loudest = _ago(frames, first).copy()
+    for ago in range(first + 1, last + 1):
+        np.maximum(loudest, _ago(frames, ago), out=loudest)
+    return loudest
+
+
+def _most(rises: Float32) -> Float32:
+    """Return the mean of the largest fifth of the rises."""
+    largest: Float32 = np.sort(rises, axis=1)[:, -(rises.shape[1] // SPARSE) :]
+    return largest.mean(axis=1, keepdims=True)
+
+
+def _alike(bands: Float32) -> list[Float32]:
+    """Return how like its former shapes the spectrum is, in [0, 1.8], and how far it stands out, in dB."""
+    shape = np.maximum(bands - scipy.ndimage.uniform_filter1d(bands, AROUND_BANDS, axis=1), 0)
+    blurred = _loudest_neighbour(shape)
+    norm = np.sqrt(np.square(shape).sum(axis=1, keepdims=True)) + _LEAST_NORM
+    now, now_norm = _ago(shape, 0), _ago(norm, 0)
+    likeness = [
+        (now * _ago(blurred, ago)).sum(axis=1, keepdims=True) / (now_norm * _ago(norm, ago))
+        for ago in ALIKE_FRAMES
+    ]
+    return [*likeness, now_norm / np.float32(np.sqrt(bands.shape[1]))]
