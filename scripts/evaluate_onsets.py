@@ -1,9 +1,12 @@
-"""Measure the onset lane: detection, clusters, drift, cost, memory, sounds of the environment.
+"""Measure the onset lane: detection, soft notes, clusters, drift, cost, memory, sounds of the environment.
 
 Run it as .venv/bin/python scripts/evaluate_onsets.py PART... with the material that the part needs:
 
   detection    --annotated DIR (tracks.csv, audio, `time<TAB>class` lines) and --shots DIR...
+  lines        --lines DIR...    what scripts/make_lines.py renders
+  going-on     --recordings DIR...   onsets a minute in what does not begin again, and in recordings
   clusters     --shots DIR...
+  hard         --shots DIR...   clusters of strums and double strokes among single sounds
   real         --annotated DIR   clusters of annotated drum recordings, those of the fitting included
   drift        --shots DIR...   four hours in which the level wanders, with a restart in the middle
   cost         --shots DIR...
@@ -13,7 +16,7 @@ Run it as .venv/bin/python scripts/evaluate_onsets.py PART... with the material 
 mir_eval is needed, scikit-learn comes with librosa, aubio is compared with if it is there. Files of single
 sounds that have more than one attack are left out. The detector was fitted on the tracks named in FITTED_ON,
 detector and clusters on the kit FITTED_KIT and on every second one of Sonic Pi's samples; the tables are of
-the others unless --all is given.
+the others unless --all is given. The lines that it was learnt from are of other soundfonts or instruments.
 """
 
 import argparse
@@ -30,8 +33,8 @@ from typing import Any
 import mir_eval
 import numpy as np
 import numpy.typing as npt
-
-from beginnings.one_shots import PlacedSounds, Shot, of_the_fitting, placed_sounds, read, single_sounds
+from beginnings.hard_sounds import going_on, hard_shots
+from beginnings.one_shots import AUDIO, PlacedSounds, Shot, of_the_fitting, placed_sounds, read, single_sounds
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.config import OnsetSettings
@@ -65,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("parts", nargs="+", choices=sorted(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--annotated", type=Path, metavar="DIR")
     parser.add_argument("--shots", type=Path, nargs="+", default=[], metavar="DIR")
+    parser.add_argument("--lines", type=Path, nargs="+", default=[], metavar="DIR")
+    parser.add_argument("--recordings", type=Path, nargs="+", default=[], metavar="DIR")
     parser.add_argument("--environment", type=Path, metavar="DIR")
     parser.add_argument("--plot", type=Path, metavar="PNG")
     parser.add_argument(
@@ -184,6 +189,45 @@ def _onset_times(path: Path) -> npt.NDArray[np.float64]:
     return np.array(times)
 
 
+# --- soft notes ---
+
+
+def lines(args: argparse.Namespace) -> None:
+    """Compare with librosa's offline SuperFlux on rendered lines, instrument by instrument and way by way."""
+    import librosa
+
+    rows: dict[str, list[list[float]]] = {}
+    for folder in args.lines:
+        with (folder / "tracks.csv").open(encoding="utf-8") as tracks:
+            for track in csv.DictReader(tracks):
+                y, truth = read(folder / track["audio"]), _onset_times(folder / track["annotation"])
+                found = [onset.sample / SAMPLE_RATE_HZ for onset in _ours(y)]
+                scores = [
+                    mir_eval.onset.f_measure(truth, np.sort(np.array(times, float)), window=window)[0]
+                    for times in (found, _superflux(librosa, y))
+                    for window in (0.025, 0.05)
+                ]
+                for row in ("all", track["kind"], track["played"]):
+                    rows.setdefault(row, []).append(scores)
+    print("| lines | F ±25 ms | F ±50 ms | SuperFlux, offline: ±25 ms | ±50 ms |\n|---|---|---|---|---|")
+    for name, scored in rows.items():
+        print(
+            f"| {name} ({len(scored)}) | {' | '.join(f'{score:.3f}' for score in np.mean(scored, axis=0))} |"
+        )
+
+
+def still(args: argparse.Namespace) -> None:
+    """Count onsets a minute where few or none are."""
+    print("| a minute of | onsets told | in truth |\n|---|---|---|")
+    for name, (y, truth) in going_on().items():
+        told = len(_ours(y.astype(np.float32))) / (len(y) / SAMPLE_RATE_HZ / 60)
+        print(f"| {name} | {told:.0f} | {truth} |")
+    for folder in args.recordings:
+        recordings = [read(path) for path in sorted(folder.iterdir()) if path.suffix in AUDIO]
+        told = sum(len(_ours(y)) for y in recordings) / (sum(map(len, recordings)) / SAMPLE_RATE_HZ / 60)
+        print(f"| {folder.name} | {told:.0f} | not known |")
+
+
 # --- one-shots ---
 
 _SHOTS: dict[tuple[Any, ...], dict[str, Shot]] = {}
@@ -201,7 +245,13 @@ def _shots(args: argparse.Namespace) -> dict[str, Shot]:
 
 
 def _placed(
-    args: argparse.Namespace, seed: int, n_kinds: int, *, level_db: float, snr_db: float | None, per_kind: int = 15
+    args: argparse.Namespace,
+    seed: int,
+    n_kinds: int,
+    *,
+    level_db: float,
+    snr_db: float | None,
+    per_kind: int = 15,
 ) -> PlacedSounds:
     rng = np.random.default_rng((seed, n_kinds))
     return placed_sounds(_shots(args), rng, n_kinds, level_db=level_db, snr_db=snr_db, per_kind=per_kind)
@@ -228,6 +278,34 @@ def clusters(args: argparse.Namespace) -> None:
         mean = np.mean(rows, axis=0)
         least = min(row[0] for row in rows)
         print(f"| {n_kinds} | {mean[0]:.3f} | {least:.2f} | {mean[3]:.1f} | {mean[1]:.3f} | {mean[2]:.3f} |")
+
+
+def hard(args: argparse.Namespace) -> None:
+    """Measure clusters where every third kind is a strum or a double stroke."""
+    from sklearn.metrics import adjusted_rand_score
+
+    shots = {**_shots(args), **hard_shots(_shots(args), np.random.default_rng(3))}
+    easy = sorted(_shots(args))
+    odd = sorted(set(shots) - set(easy))
+    print("| kinds | adjusted Rand index | its least | clusters made | sounds heard |\n|---|---|---|---|---|")
+    for n_kinds in (2, 4, 8, 12):
+        rows = []
+        for seed in range(10):
+            rng = np.random.default_rng((seed, n_kinds))
+            n_odd = max(1, n_kinds // 3)
+            names = [
+                *rng.choice(odd, n_odd, replace=False),
+                *rng.choice(easy, n_kinds - n_odd, replace=False),
+            ]
+            placed = placed_sounds(
+                {name: shots[name] for name in names}, rng, n_kinds, level_db=12, snr_db=20, per_kind=30,
+                apart_s=(0.25, 0.8),
+            )  # fmt: skip
+            told, truth = _told(placed)
+            ours = [one.cluster_id for one in told]
+            rows.append([adjusted_rand_score(truth, ours), len(set(ours)), len(truth) / len(placed.times_s)])
+        index, made, heard = np.mean(rows, axis=0)
+        print(f"| {n_kinds} | {index:.3f} | {min(row[0] for row in rows):.2f} | {made:.1f} | {heard:.3f} |")
 
 
 def _told(placed: PlacedSounds) -> tuple[list[OnsetClusterFacts], list[int]]:
@@ -472,7 +550,10 @@ def _plot(events: list[tuple[str, OnsetClusterFacts]], classes: Sequence[str], p
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "detection": detection,
+    "lines": lines,
+    "going-on": still,
     "clusters": clusters,
+    "hard": hard,
     "real": real,
     "drift": drift,
     "cost": cost,

@@ -1,10 +1,10 @@
 """Learn models/onsets: the perceptron that tells a beginning from the changes of the spectrum around it.
 
-Run it as .venv/bin/python scripts/learn_onsets.py --lines DIR... --shots DIR... --soundfont FILE.sf2 --talk DIR...
-[--out DIR]. Lines are what scripts/make_lines.py renders; of the single sounds those are taken that
-scripts/evaluate_onsets.py leaves out; the soundfont gives drums; talkers are recordings of single voices. tinysoundfont
-is needed. No recording of the tables in docs/onsets.md is used. Seeded: the same files give the same weights, but for
-the last bits, which are the processor's.
+Run it as .venv/bin/python scripts/learn_onsets.py --lines DIR... --shots DIR... --soundfont FILE.sf2
+--talk DIR... [--out DIR]. Lines are what scripts/make_lines.py renders; of the single sounds those are taken
+that scripts/evaluate_onsets.py leaves out; the soundfont gives drums; talkers are recordings of single
+voices. tinysoundfont is needed. No recording of the tables in docs/onsets.md is used. Seeded: the same files
+give the same weights, but for the last bits, which are the processor's.
 """
 
 import argparse
@@ -20,7 +20,13 @@ from beginnings.one_shots import AUDIO, of_the_fitting, single_sounds
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.errors import StreamMatchError
-from stream_match.onsets.activation import AHEAD_FRAMES, BEHIND_FRAMES, MOST_DEVIATIONS, Perceptron, in_context
+from stream_match.onsets.activation import (
+    AHEAD_FRAMES,
+    BEHIND_FRAMES,
+    MOST_DEVIATIONS,
+    Perceptron,
+    in_context,
+)
 from stream_match.onsets.detector import DELAY_FRAMES
 from stream_match.onsets.flux import HOP_SAMPLES, N_FFT, Flux
 
@@ -41,14 +47,14 @@ FIRST_FRAMES = 4  # what begins before them cannot be seen to rise
 
 CARD = """# When a sound begins
 
-The perceptron of the onset lane of stream-match: the changes of the spectrum around a frame in, the log odds that a
-sound begins there out.
+The perceptron of the onset lane of stream-match: the changes of the spectrum around a frame in, the log odds
+that a sound begins there out.
 
-**What it is.** {inputs} inputs, which are standardised by `mean.npy` and `deviation.npy`, {hidden} tanh units and two
-outputs: log odds, and by how many frames the sound begins later. Arrays of float32, without pickle.
+**What it is.** {inputs} inputs, which are standardised by `mean.npy` and `deviation.npy`, {hidden} tanh units
+and two outputs: log odds, and by how many frames the sound begins later. Arrays of float32, without pickle.
 
-**What it was learnt from.** {seconds:.0f} s of sounds whose beginnings are known to the sample, {frames} frames,
-made by `scripts/learn_onsets.py`:
+**What it was learnt from.** {seconds:.0f} s of sounds whose beginnings are known to the sample, {frames}
+frames, made by `scripts/learn_onsets.py`:
 
 | kind | pieces |
 |---|---|
@@ -56,8 +62,8 @@ made by `scripts/learn_onsets.py`:
 
 Files: {folders}. It holds no audio.
 
-**Limits.** Its notes are a soundfont's and its rooms are noise that dies away. What it is worth on recordings,
-docs/onsets.md says.
+**Limits.** Its notes are a soundfont's and its rooms are noise that dies away. What it is worth on
+recordings, docs/onsets.md says.
 
 **Licence.** Dedicated to the public domain (CC0 1.0).
 """
@@ -100,7 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         np.save(args.out / f"{name}.npy", array)
     folders = ", ".join(folder.name for folder in (*args.lines, *args.shots, args.soundfont, *args.talk))
     card = CARD.format(
-        inputs=len(perceptron.mean), hidden=HIDDEN, seconds=seconds, frames=sum(map(len, labels)), folders=folders,
+        inputs=len(perceptron.mean), hidden=HIDDEN, seconds=seconds, frames=sum(map(len, labels)),
+        folders=folders,
         kinds="\n".join(f"| {kind} | {count} |" for kind, count in sorted(kinds.items())),
     )  # fmt: skip
     (args.out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
@@ -108,11 +115,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _examples(one: Material, rng: np.random.Generator) -> tuple[Float32, Float32, Bool]:
-    """Return the changes around each frame, how many frames later a sound begins, and whether that is known.
+    """Return the changes around each frame, how many frames later a sound begins, and whether that is sure.
 
-    A sound begins in three frames, the two beside them may go either way, and in all others there is none (NaN). Half
-    of the material begins in silence, where it may go either way as well; the other half in the middle, where what
-    sounds has begun before.
+    A sound begins in three frames, the two beside them may go either way, and in all others there is none
+    (NaN). Half of the material begins in silence, where it may go either way as well; the other half in the
+    middle, where what sounds has begun before.
     """
     y, onsets_s = one.y.astype(np.float32), one.onsets_s
     from_silence = rng.random() < 0.5
@@ -171,12 +178,14 @@ def learnt(rows: Float32, offsets: Float32, rng: np.random.Generator) -> Percept
 
 
 def _slopes(weights: list[Float32], rows: Float32, offsets: Float32) -> list[Float32]:
-    """Return the slopes of the mean logistic loss and squared error of offsets, with decay of the first layer."""
+    """Return the slopes of the logistic loss, the squared error of offsets, and decay of the first layer."""
     hidden, bias, output, output_bias = weights
     begins = np.isfinite(offsets)
     units = np.tanh(rows @ hidden + bias)
     told = units @ output + output_bias
-    wrong = np.stack([1 / (1 + np.exp(-told[:, 0])) - begins, np.where(begins, told[:, 1] - offsets, 0)], axis=1)
+    wrong = np.stack(
+        [1 / (1 + np.exp(-told[:, 0])) - begins, np.where(begins, told[:, 1] - offsets, 0)], axis=1
+    )
     wrong = (wrong * np.array([1, TIMING]) / len(rows)).astype(np.float32)
     back = wrong @ output.T * (1 - units**2)
     return [rows.T @ back + np.float32(DECAY) * hidden, back.sum(axis=0), units.T @ wrong, wrong.sum(axis=0)]

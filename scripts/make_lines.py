@@ -1,11 +1,11 @@
 """Render single lines of bowed and blown instruments, whose notes are known to the sample.
 
-Run it as .venv/bin/python scripts/make_lines.py --soundfont FILE.sf2 --out DIR; soundfile, music21 and tinysoundfont
-(`pip install --no-deps tinysoundfont`) are needed. The lines are parts of quartets and songs in music21's corpus,
-moved by octaves into the range of each instrument, five for each: `legato` (no gaps, vibrato), `slurred` (one
-sound whose pitch steps within 15 to 40 ms), `detached`, `repeated` (long notes are played as several) and `swelling`
-(each note grows for 60 to 120 ms). Written: DIR/audio/*.flac, DIR/annotations/*.txt with a line `time<TAB>pitch`
-for each note, and DIR/tracks.csv.
+Run it as .venv/bin/python scripts/make_lines.py --soundfont FILE.sf2 --out DIR; soundfile, music21 and
+tinysoundfont (`pip install --no-deps tinysoundfont`) are needed. The lines are parts of quartets and songs in
+music21's corpus, moved by octaves into the range of each instrument, five for each: `legato` (no gaps,
+vibrato), `slurred` (one sound whose pitch steps within 15 to 40 ms), `detached`, `repeated` (long notes are
+played as several) and `swelling` (each note grows for 60 to 120 ms). Written: DIR/audio/*.flac,
+DIR/annotations/*.txt with a line `time<TAB>pitch` for each note, and DIR/tracks.csv.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from beginnings.lines import INSTRUMENTS, PLAYED, SAMPLE_RATE_HZ, melodies, performance, rendered
+from beginnings.lines import FURTHER, INSTRUMENTS, PLAYED, SAMPLE_RATE_HZ, melodies, performance, rendered
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    every = {**INSTRUMENTS, **FURTHER}
     parser.add_argument("--soundfont", type=Path, required=True, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--instruments", nargs="+", choices=sorted(INSTRUMENTS), default=sorted(INSTRUMENTS))
+    parser.add_argument("--instruments", nargs="+", choices=sorted(every), default=sorted(INSTRUMENTS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     import soundfile
@@ -46,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows.writerow(["audio", "annotation", "kind", "played"])
         for name, played in wanted:
             rng = np.random.default_rng(zlib.crc32(f"{args.seed} {name} {played}".encode()))
-            notes = performance(next(found), INSTRUMENTS[name], played, rng)
-            y = rendered(notes, INSTRUMENTS[name], played, args.soundfont, rng)
+            notes = performance(next(found), every[name], played, rng)
+            y = rendered(notes, every[name], played, args.soundfont, rng)
             audio, annotation = f"audio/{name}-{played}.flac", f"annotations/{name}-{played}.txt"
             soundfile.write(args.out / audio, y, SAMPLE_RATE_HZ)
             lines = "".join(f"{note.start_s:.4f}\t{note.key}\n" for note in notes)

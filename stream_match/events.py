@@ -126,7 +126,7 @@ class OnsetFacts(Payload):
     onset_id: str
     onset_s: StreamSeconds = Field(description="Stream time at which the sound began")
     stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
-    strength: Score = Field(ge=0, description="Rise above the last half second, in its median deviations")
+    strength: Score = Field(ge=0, description="Log odds that a sound begins here")
 
 
 class OnsetClusterFacts(Payload):
@@ -135,7 +135,7 @@ class OnsetClusterFacts(Payload):
     onset_id: str
     onset_s: StreamSeconds = Field(description="Stream time at which the sound began")
     stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
-    strength: Score = Field(ge=0, description="Rise above the last half second, in its median deviations")
+    strength: Score = Field(ge=0, description="Log odds that a sound begins here")
     cluster_id: str = Field(description="Kind of sound; never given to another, over restarts too")
     cluster_size: int = Field(ge=1, description="Sounds of this cluster so far, this one included")
     distance: Score = Field(ge=0, description="From the cluster as it was before; 0 if it is a new one")

@@ -362,7 +362,9 @@ def changes(db, groups, stroke, lately, alike, around, sparse, share):
             overlap = sum(x * loudest(then, b) for b, x in enumerate(here))
             likeness.append(overlap / (norm(here) * norm(then)))
         partials = statistics.fmean(sorted(new)[-(n // sparse) :])
-        out.append([*by_group(rises), *by_group(new), partials, *likeness, norm(here) / math.sqrt(n), running])
+        out.append(
+            [*by_group(rises), *by_group(new), partials, *likeness, norm(here) / math.sqrt(n), running]
+        )
         running += share * (max(by_group(rises)) - running)
     return out
 

@@ -1,5 +1,6 @@
 """Single lines of bowed and blown instruments: melodies of music21's corpus, played by tinysoundfont."""
 
+import itertools
 import sys
 import warnings
 from collections.abc import Iterator
@@ -30,10 +31,18 @@ class Instrument:
 
 INSTRUMENTS = {
     "violin": Instrument(40, 55, 93), "viola": Instrument(41, 48, 81), "cello": Instrument(42, 36, 72),
-    "contrabass": Instrument(43, 28, 55), "trumpet": Instrument(56, 55, 82), "trombone": Instrument(57, 40, 70),
-    "horn": Instrument(60, 41, 74), "saxophone": Instrument(65, 49, 80), "oboe": Instrument(68, 58, 86),
+    "contrabass": Instrument(43, 28, 55), "trumpet": Instrument(56, 55, 82),
+    "trombone": Instrument(57, 40, 70), "horn": Instrument(60, 41, 74), "saxophone": Instrument(65, 49, 80), "oboe": Instrument(68, 58, 86),
     "bassoon": Instrument(70, 34, 67), "clarinet": Instrument(71, 50, 86), "flute": Instrument(73, 60, 93),
 }  # fmt: skip
+FURTHER = {
+    "piano": Instrument(0, 36, 90), "guitar": Instrument(24, 40, 76), "steel guitar": Instrument(25, 40, 80),
+    "organ": Instrument(19, 36, 84), "accordion": Instrument(21, 48, 84), "strings": Instrument(48, 36, 84),
+    "choir": Instrument(52, 48, 76), "harp": Instrument(46, 36, 88), "vibraphone": Instrument(11, 53, 86),
+    "recorder": Instrument(74, 60, 90), "tuba": Instrument(58, 30, 58), "soprano sax": Instrument(64, 56, 85),
+}  # fmt: skip
+"""More to learn from: struck, plucked and blown."""
+
 HELD_OUT = ("viola", "trombone", "oboe")
 """Never looked at while the detector was made."""
 
@@ -55,13 +64,14 @@ def melodies(rng: np.random.Generator) -> Iterator[npt.NDArray[np.float64]]:
     warnings.simplefilter("ignore")
     paths = sorted(
         Path(path) for path in corpus.getCorePaths()
-        if Path(path).suffix in (".mxl", ".xml", ".krn") and any(f"/{one}/" in str(path) for one in COLLECTIONS)
+        if Path(path).suffix in (".mxl", ".xml", ".krn")
+        and any(f"/{one}/" in str(path) for one in COLLECTIONS)
     )  # fmt: skip
     while True:
         for number in rng.permutation(len(paths)):
             try:
                 score = converter.parse(paths[number])
-            except Exception as error:  # a score that music21 cannot read is not used
+            except Exception as error:  # noqa: BLE001 - music21 raises anything; such a score is not used
                 print(f"{paths[number].name} is not used ({type(error).__name__})", file=sys.stderr)
                 continue
             lines = [line for part in score.parts if len(line := _line(part)) >= 60]
@@ -87,6 +97,7 @@ def _line(part: Any) -> npt.NDArray[np.float64]:
 def performance(
     melody: npt.NDArray[np.float64], instrument: Instrument, played: str, rng: np.random.Generator
 ) -> list[Note]:
+    """Play a melody at some pace, as the instrument and the way of playing want it."""
     quarter_s = 60 / rng.uniform(70, 110)
     begin = int(rng.integers(max(1, len(melody) - 60)))
     rows = melody[begin:].copy()
@@ -105,7 +116,9 @@ def performance(
         if at_s > LINE_S:
             break
         folded = int(np.clip(key + octaves, instrument.lowest, instrument.highest))
-        notes.append(Note(at_s, at_s + length * quarter_s, folded, float(np.clip(rng.normal(0.65, 0.12), 0.3, 1))))
+        notes.append(
+            Note(at_s, at_s + length * quarter_s, folded, float(np.clip(rng.normal(0.65, 0.12), 0.3, 1)))
+        )
     return _articulated(notes, played, rng)
 
 
@@ -121,10 +134,17 @@ def _articulated(notes: list[Note], played: str, rng: np.random.Generator) -> li
             edges = np.linspace(note.start_s, until_s, count + 1)
             done += [
                 Note(start, end - rng.uniform(0.01, 0.05), note.key, note.velocity)
-                for start, end in zip(edges, edges[1:], strict=False)
+                for start, end in itertools.pairwise(edges)
             ]
         else:
-            done.append(Note(note.start_s, max(note.start_s + 0.05, until_s - rng.uniform(0.0, 0.06)), note.key, note.velocity))
+            done.append(
+                Note(
+                    note.start_s,
+                    max(note.start_s + 0.05, until_s - rng.uniform(0.0, 0.06)),
+                    note.key,
+                    note.velocity,
+                )
+            )
     return done
 
 
@@ -142,7 +162,7 @@ def rendered(
     ends = [(round(phrase[-1].end_s * SAMPLE_RATE_HZ), False, phrase) for phrase in phrases]
     hand = _Hand(played, rng)
     blocks, now, held = [], 0, phrases[0]
-    for at, begins, phrase in sorted([*starts, *ends], key=lambda event: event[:2]) + [_tail(ends)]:
+    for at, begins, phrase in [*sorted([*starts, *ends], key=lambda event: event[:2]), _tail(ends)]:
         while now < at:
             now_s = now / SAMPLE_RATE_HZ
             synth.pitchbend(0, 8192 + round(8191 * hand.bend(now_s, held) / BEND_SEMITONES))
@@ -156,7 +176,8 @@ def rendered(
         else:
             synth.noteoff(0, phrase[0].key)
     y = np.concatenate(blocks)
-    return (y * (0.5 / np.abs(y).max())).astype(np.float32)
+    louder: npt.NDArray[np.float32] = (y * (0.5 / np.abs(y).max())).astype(np.float32)
+    return louder
 
 
 def _tail(ends: list[tuple[int, bool, list[Note]]]) -> tuple[int, bool, list[Note]]:
@@ -192,9 +213,9 @@ class _Hand:
         self._grow_s, self._glide_s = rng.uniform(0.06, 0.12), rng.uniform(0.015, 0.04)
 
     def bend(self, now_s: float, phrase: list[Note]) -> float:
-        """Return by how many semitones the first key of a phrase is bent: the key now, and vibrato on long notes."""
+        """Return by how many semitones a phrase's first key is bent: the key now, vibrato on long notes."""
         since_s, steps = 0.0, 0.0
-        for note, following in zip(phrase, phrase[1:], strict=False):
+        for note, following in itertools.pairwise(phrase):
             gone = np.clip((now_s - following.start_s) / self._glide_s + 0.5, 0, 1)
             steps += (following.key - note.key) * float(gone)
         for note in phrase:

@@ -38,7 +38,11 @@ class Material:
 
 
 def material(
-    lines: Sequence[Path], shots: Mapping[str, Shot], soundfont: Path, talk: Sequence[Path], rng: np.random.Generator
+    lines: Sequence[Path],
+    shots: Mapping[str, Shot],
+    soundfont: Path,
+    talk: Sequence[Path],
+    rng: np.random.Generator,
 ) -> Iterator[Material]:
     """Yield everything, damaged where real recordings are."""
     shots = {**shots, **{f"made {number}": _stroke(rng) for number in range(len(shots))}}
@@ -65,7 +69,7 @@ def played_lines(folder: Path) -> Iterator[Material]:
 
 
 def damaged(y: Float64, rng: np.random.Generator) -> Float64:
-    """Return a recording in a room, through a tilted response, with noise, at another level: each by chance."""
+    """Return a recording in a room, tilted, with noise, at another level: each by chance."""
     if rng.random() < 0.5:
         length = round(rng.uniform(0.2, 1.5) * SAMPLE_RATE_HZ)
         room = rng.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
@@ -89,7 +93,8 @@ def _coloured(n: int, rng: np.random.Generator) -> Float64:
 
 def _merged(times_s: Float64) -> Float64:
     times_s = np.sort(times_s)
-    return times_s[np.concatenate([[True], np.diff(times_s) > TOGETHER_S])]
+    apart: Float64 = times_s[np.concatenate([[True], np.diff(times_s) > TOGETHER_S])]
+    return apart
 
 
 def _duet(played: Sequence[Material], rng: np.random.Generator) -> Material:
@@ -101,7 +106,7 @@ def _duet(played: Sequence[Material], rng: np.random.Generator) -> Material:
 
 
 def _sequence(shots: Mapping[str, Shot], rng: np.random.Generator) -> Material:
-    snr_db = rng.choice([None, 15.0, 20.0, 25.0])
+    snr_db = (None, 15.0, 20.0, 25.0)[int(rng.integers(4))]
     placed = placed_sounds(shots, rng, 8, level_db=12, snr_db=snr_db)
     return Material("sequence", placed.y.astype(float), placed.times_s)
 
@@ -112,7 +117,9 @@ def _sequence(shots: Mapping[str, Shot], rng: np.random.Generator) -> Material:
 def _stroke(rng: np.random.Generator) -> Shot:
     """Make a stroke: tones and noise that die away, down to a click."""
     t = np.arange(SAMPLE_RATE_HZ // 2) / SAMPLE_RATE_HZ
-    tones = np.sin(2 * np.pi * np.outer(np.exp(rng.uniform(np.log(60), np.log(9000), int(rng.integers(1, 6)))), t))
+    tones = np.sin(
+        2 * np.pi * np.outer(np.exp(rng.uniform(np.log(60), np.log(9000), int(rng.integers(1, 6)))), t)
+    )
     noise = rng.standard_normal(len(t))
     if rng.random() < 0.5:
         noise = np.diff(noise, prepend=0.0)
@@ -142,8 +149,12 @@ def _groove(shots: Mapping[str, Shot], rng: np.random.Generator) -> Material:
     for at_s, drum in struck:
         shot = shots[names[drum]]
         start = max(0, round(at_s * SAMPLE_RATE_HZ) - shot.first)
-        y[start : start + len(shot.y)] += loudness[drum] * rng.uniform(0.25, 1) / np.abs(shot.y).max() * shot.y
-    return Material("groove", y[: round(GROOVE_S * SAMPLE_RATE_HZ)], _merged(np.array([at_s for at_s, _ in struck])))
+        y[start : start + len(shot.y)] += (
+            loudness[drum] * rng.uniform(0.25, 1) / np.abs(shot.y).max() * shot.y
+        )
+    return Material(
+        "groove", y[: round(GROOVE_S * SAMPLE_RATE_HZ)], _merged(np.array([at_s for at_s, _ in struck]))
+    )
 
 
 def _general_midi_groove(soundfont: Path, rng: np.random.Generator) -> Material:
@@ -185,9 +196,16 @@ def _talker(path: Path) -> Material:
 
     y = read(path)
     hop = SAMPLE_RATE_HZ // 200
-    mel = librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE_HZ, n_fft=1024, hop_length=hop, n_mels=138, fmin=27.5)
+    mel = librosa.feature.melspectrogram(
+        y=y, sr=SAMPLE_RATE_HZ, n_fft=1024, hop_length=hop, n_mels=138, fmin=27.5
+    )
     rise = librosa.onset.onset_strength(
-        S=librosa.power_to_db(mel, ref=np.max), sr=SAMPLE_RATE_HZ, hop_length=hop, lag=2, max_size=3, center=False
+        S=librosa.power_to_db(mel, ref=np.max),
+        sr=SAMPLE_RATE_HZ,
+        hop_length=hop,
+        lag=2,
+        max_size=3,
+        center=False,
     )
     onsets_s = librosa.onset.onset_detect(
         onset_envelope=rise, sr=SAMPLE_RATE_HZ, hop_length=hop, units="time", delta=SYLLABLE_DELTA
@@ -234,12 +252,17 @@ def _noise(rng: np.random.Generator) -> Material:
     if kind == 1:
         drops = (rng.random(n) < rng.uniform(60, 1500) / SAMPLE_RATE_HZ) * np.exp(rng.normal(0, 0.6, n))
         t = np.arange(400)
-        y = np.convolve(drops, np.exp(-t / rng.uniform(5, 80)) * np.sin(t * rng.uniform(0.1, 1.5)))[:n] + 0.02 * y
+        y = (
+            np.convolve(drops, np.exp(-t / rng.uniform(5, 80)) * np.sin(t * rng.uniform(0.1, 1.5)))[:n]
+            + 0.02 * y
+        )
     if kind == 2:
         y = scipy.signal.lfilter([1], [1, -rng.uniform(0.9, 0.995)], y)
     if kind == 3:
         low = rng.uniform(0.02, 0.6)
-        y = scipy.signal.lfilter(*scipy.signal.butter(2, [low, min(0.95, low * rng.uniform(1.3, 3))], "band"), y)
+        y = scipy.signal.lfilter(
+            *scipy.signal.butter(2, [low, min(0.95, low * rng.uniform(1.3, 3))], "band"), y
+        )
     knots = np.arange(0, TONE_S + 3, rng.uniform(0.3, 1.5))
     swell = np.interp(np.arange(n) / SAMPLE_RATE_HZ, knots, rng.standard_normal(len(knots)))
     y = y / y.std() * np.exp(rng.uniform(0, 0.5) * swell)

@@ -1,6 +1,6 @@
 """Single sounds from files, and sequences in which they are placed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def placed_sounds(
     level_db: float,
     snr_db: float | None,
     per_kind: int = 15,
-    apart_s: Sequence[float] = (0.15, 0.7),
+    apart_s: tuple[float, float] = (0.15, 0.7),
 ) -> PlacedSounds:
     """Place sounds of so many kinds at random, in white noise."""
     names = rng.choice(sorted(shots), n_kinds, replace=False)

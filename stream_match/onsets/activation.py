@@ -1,4 +1,4 @@
-"""How sure it is, frame by frame, that a sound begins, and when: a small perceptron that looks at the changes around it.
+"""Whether a sound begins in a frame, and when: a small perceptron that looks at the changes around it.
 
 `scripts/learn_onsets.py` makes it, of sounds whose beginnings are known to the sample.
 """
@@ -79,7 +79,9 @@ def read_perceptron(folder: Path) -> Perceptron:
     n_inputs, n_hidden = len(CONTEXT_FRAMES) * len(FEATURES), perceptron.hidden_bias.size
     shapes = ((n_inputs,), (n_inputs,), (n_inputs, n_hidden), (n_hidden,), (n_hidden, 2), (2,))
     if tuple(array.shape for array in perceptron) != shapes:
-        raise CatalogError(f"{str(folder)!r} was learnt from other changes of the spectrum than are measured here")
+        raise CatalogError(
+            f"{str(folder)!r} was learnt from other changes of the spectrum than are measured here"
+        )
     return perceptron
 
 

@@ -25,8 +25,8 @@ APART_SAMPLES = 330
 SHORTEST_SEARCH_SAMPLES = 64
 
 LEAST_EVIDENCE = 100.0
-"""A split that explains the samples so much better than none is where a stroke begins: of those in noise two in 1,000
-are misplaced by it. What comes more softly is timed by the activation, to 10 ms."""
+"""A split that explains the samples so much better than none is where a stroke begins: of those in noise two
+in 1,000 are misplaced by it. What comes more softly is timed by the activation, to 10 ms."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """How the spectrum changes from one moment to the next: what a beginning is told from.
 
-Spectral flux of the SuperFlux kind (Böck and Widmer, "Maximum filter vibrato suppression for onset detection",
-DAFx 2013): the rise of each band is taken over the loudest of its neighbours earlier, so that a tone which
-wavers is no rise. Besides the rise over 20 ms that a stroke makes there is the rise over the loudest of the last
-80 ms, which a tone makes whose pitch is new though nothing gets louder, and how like its former shape the spectrum
-is. Compression is relative to a running level and not to full scale, so a
+Spectral flux of the SuperFlux kind (Böck and Widmer, "Maximum filter vibrato suppression for onset
+detection", DAFx 2013): the rise of each band is taken over the loudest of its neighbours earlier, so that a
+tone which wavers is no rise. Besides the rise over 20 ms that a stroke makes there is the rise over the
+loudest of the last 80 ms, which a tone makes whose pitch is new though nothing gets louder, and how like its
+former shape the spectrum is. Compression is relative to a running level and not to full scale, so a
 recording and the same one 40 dB softer change alike; the window falls faster than it rises, so that what is
 new counts soon.
 """
@@ -157,7 +157,7 @@ class Flux:
         return self._changes(self._compressed(bands.astype(np.float64)))
 
     def _compressed(self, bands: Float64) -> Float32:
-        """Return magnitudes in dB over the knee, which is a share of the level as it was before each frame."""
+        """Return magnitudes in dB over the knee, a share of the level as it was before each frame."""
         levels = self._levels(bands)
         reference = OWN_LEVEL * levels + (1 - OWN_LEVEL) * levels.mean(axis=1, keepdims=True) + FLOOR
         decibels: Float32 = np.float32(20) * np.log10(1 + (bands / (KNEE * reference)).astype(np.float32))
@@ -184,7 +184,7 @@ class Flux:
         return np.concatenate(columns, axis=1)
 
     def _running_means(self, flux: Float32) -> Float32:
-        """Return the running mean of the flux as it was before each frame: a filter takes longer for so few."""
+        """Return the running mean of the flux before each frame: a filter takes longer for so few."""
         means = []
         for value in flux.tolist():
             means.append(self._running_flux)
@@ -192,8 +192,8 @@ class Flux:
         return np.array(means, np.float32)[:, np.newaxis]
 
     def _by_group(self, rises: Float32) -> Float32:
-        means: Float32 = np.add.reduceat(rises, self._groups, axis=1) / self._in_group
-        return means
+        sums: Float32 = np.add.reduceat(rises, self._groups, axis=1)
+        return sums / self._in_group
 
 
 def _loudest_neighbour(bands: Float32) -> Float32:
@@ -221,7 +221,8 @@ def _loudest_lately(frames: Float32) -> Float32:
 def _most(rises: Float32) -> Float32:
     """Return the mean of the largest fifth of the rises."""
     largest: Float32 = np.sort(rises, axis=1)[:, -(rises.shape[1] // SPARSE) :]
-    return largest.mean(axis=1, keepdims=True)
+    means: Float32 = largest.mean(axis=1, keepdims=True)
+    return means
 
 
 def _alike(bands: Float32) -> list[Float32]:

@@ -50,12 +50,14 @@ def test_the_changes_are_those_of_a_loop():
     share = 1 - np.exp(-HOP_SAMPLES / (flux_module.LEVEL_S * RATE_HZ))
     level, decibels = bands[0], []
     for row in bands:
-        reference = flux_module.OWN_LEVEL * level + (1 - flux_module.OWN_LEVEL) * level.mean() + flux_module.FLOOR
+        reference = (
+            flux_module.OWN_LEVEL * level + (1 - flux_module.OWN_LEVEL) * level.mean() + flux_module.FLOOR
+        )
         decibels.append(list(20 * np.log10(1 + row / (flux_module.KNEE * reference))))
         level = level + share * (row - level)
     theirs = changes(
-        decibels, flux_module.GROUPS, flux_module.STROKE_FRAMES, flux_module.LATELY_FRAMES, flux_module.ALIKE_FRAMES,
-        flux_module.AROUND_BANDS, flux_module.SPARSE, share,
+        decibels, flux_module.GROUPS, flux_module.STROKE_FRAMES, flux_module.LATELY_FRAMES,
+        flux_module.ALIKE_FRAMES, flux_module.AROUND_BANDS, flux_module.SPARSE, share,
     )  # fmt: skip
     assert (ours.shape, ours.dtype) == ((61, len(FEATURES)), np.float32)
     # float32 against float64.
