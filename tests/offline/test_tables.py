@@ -180,6 +180,23 @@ def test_a_run_that_was_killed_goes_on_where_it_was(music, tmp_path, jobs):
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+def test_a_run_that_is_interrupted_leaves_what_is_whole(music, tmp_path, monkeypatch):
+    reading = table.describe_file
+
+    def interrupted(path, rows, recipe):
+        if path.name == "two.wav":
+            rows.with_suffix(".part").touch()
+            raise KeyboardInterrupt
+        return reading(path, rows, recipe)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(table, "describe_file", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_table([music], tmp_path / "t.csv", name="ssd", jobs=1)
+    assert [path.suffix for path in (tmp_path / ".t.csv.parts").iterdir()] == [".rows"]
+    assert make_table([music], tmp_path / "t.csv", name="ssd", jobs=1).resumed == 1
+
+
 def test_what_has_changed_is_described_again(music, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     copy.mkdir()

@@ -8,7 +8,7 @@ there, whole or not at all, and then the folder is deleted.
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,10 +109,10 @@ def make_table(
     with _told(out):
         folder.mkdir(exist_ok=True)
         try:
-            with one_writer(folder):
+            with one_writer(folder), _without_rests(folder):
                 described = _describe(found, folder, recipe, jobs=jobs, progress=progress)
                 rows = _write(out, described.tracks, recipe)
-                _clear(folder)
+                _delete(folder.glob("*.rows"))
         finally:
             _remove_if_empty(folder)
     return TableReport(
@@ -219,9 +219,18 @@ def _rows(
             yield track.id, np.concatenate([*start, values])
 
 
-def _clear(folder: Path) -> None:
-    """Delete what the table was made of; if that fails, the table is whole all the same."""
-    for path in [*folder.glob("*.rows"), *folder.glob("*.part")]:
+@contextmanager
+def _without_rests(folder: Path) -> Iterator[None]:
+    """Delete what was half written when a run ends, also by a signal."""
+    try:
+        yield
+    finally:
+        _delete(folder.glob("*.part"))
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    """Delete files; if that fails, the table is whole all the same."""
+    for path in list(paths):
         with suppress(OSError):
             path.unlink()
 
