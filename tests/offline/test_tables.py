@@ -83,6 +83,17 @@ def test_on_two_processes_it_is_the_same_to_the_byte(music, tmp_path):
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
+def test_a_file_that_is_several_tracks_by_links_is_described_as_each(music, tmp_path):
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for name in "abc":
+        (folder / f"{name}.wav").symlink_to(music / "disc/one.wav")
+    make_table([folder], tmp_path / "t.csv", name="ssd", jobs=2)
+    _, ids, values = read(tmp_path / "t.csv")
+    assert ids == ["a", "b", "c"]
+    np.testing.assert_array_equal(values[0], values[1])
+
+
 def test_windows_are_rows_of_their_own(music, tmp_path, librosa):
     report = make_table([music], tmp_path / "t.csv", name="gtzan", window_s=3.0, jobs=1)
     header, ids, values = read(tmp_path / "t.csv")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
+from stream_match.catalog.find import FoundTrack
 from stream_match.catalog.read import Unread, partial_file
 from stream_match.descriptors.sets import SAMPLE_RATE_HZ, VERSION, DescriptorSet, set_named
 from stream_match.errors import SourceError
@@ -55,12 +56,12 @@ class Described:
     seconds: float
 
 
-def rows_name(path: Path, recipe: Recipe, made_with: str) -> str:
+def rows_name(track: FoundTrack, recipe: Recipe, made_with: str) -> str:
     """Return a name for the rows of a file: another one once anything that they depend on has changed.
 
     Parameters
     ----------
-    path : Path
+    track : FoundTrack
     recipe : Recipe
     made_with : str
         Version of a library on which the values depend.
@@ -70,9 +71,10 @@ def rows_name(path: Path, recipe: Recipe, made_with: str) -> str:
     OSError
         If the file is not there.
     """
-    status = path.stat()
-    what = [str(path.resolve()), status.st_size, status.st_mtime_ns, recipe.name, recipe.window_samples]
-    content = json.dumps([*what, VERSION, made_with]).encode("utf-8", "surrogateescape")
+    status = track.path.stat()
+    # The id as well: one file may be several tracks, by links.
+    which = [track.id, str(track.path.resolve()), status.st_size, status.st_mtime_ns]
+    content = json.dumps([*which, recipe.name, recipe.window_samples, VERSION, made_with]).encode()
     return f"{hashlib.sha256(content).hexdigest()[:32]}.rows"
 
 

@@ -184,7 +184,7 @@ def _places(found: Found, folder: Path, recipe: Recipe) -> dict[str, Path]:
     places: dict[str, Path] = {}
     for track in found.tracks:
         try:
-            places[track.id] = folder / rows_name(track.path, recipe, made_with)
+            places[track.id] = folder / rows_name(track, recipe, made_with)
         except OSError as error:
             found.skipped.append((track.path, f"{str(track.path)!r} cannot be read: {error.strerror}"))
     return places
