@@ -482,9 +482,9 @@ def _loudness_of_band(bands, edges, band):
     if not felt:
         return 0.0
     level_db = 10 * math.log10(felt) + FULL_SCALE_DB
-    centre = math.log((edges[band] + edges[band + 1]) / 2)
+    edge = math.log(edges[band + 1])
     alpha, transfer, threshold = (
-        float(np.interp(centre, np.log(_ISO_226[:, 0]), _ISO_226[:, column])) for column in (1, 2, 3)
+        float(np.interp(edge, np.log(_ISO_226[:, 0]), _ISO_226[:, column])) for column in (1, 2, 3)
     )
     b = (0.4 * 10 ** ((level_db + transfer) / 10 - 9)) ** alpha
     b -= (0.4 * 10 ** ((threshold + transfer) / 10 - 9)) ** alpha
