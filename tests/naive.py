@@ -468,3 +468,72 @@ def nearest_places(tracks, queries, asked, most):
             near = near or [place for place in places if place[0] < beyond][:most]
         found.append(near)
     return found
+
+
+def specific_loudness(y, sr, frame):
+    """Loudness of one frame in 24 critical bands, bin by bin and band by band."""
+    n_fft = {11_025: 256, 22_050: 512, 44_100: 1024}[sr]
+    edges = [0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700, 3150, 3700]
+    edges += [4400, 5300, 6400, 7700, 9500, 12_000, 15_500]
+    part = [float(value) for value in y[frame * n_fft // 2 :][:n_fft]]
+    window = [0.5 - 0.5 * math.cos(2 * math.pi * i / n_fft) for i in range(n_fft)]
+    window = [float(np.float32(value)) for value in window]
+    spectrum = np.fft.fft(np.array(part) * np.array(window))
+    norm = n_fft * sum(value**2 for value in window) / 4
+    bands = [0.0] * 24
+    for k in range(n_fft // 2 + 1):
+        for band in range(24):
+            if edges[band] <= k * sr / n_fft < edges[band + 1]:
+                bands[band] += abs(spectrum[k]) ** 2 / norm
+    return [_loudness_of_band(bands, edges, band) if edges[band] < sr / 2 else 0.0 for band in range(24)]
+
+
+def _loudness_of_band(bands, edges, band):
+    from stream_match.descriptors.loudness import _ISO_226, FULL_SCALE_DB
+
+    felt = 0.0
+    for other in range(24):
+        apart = band - other + 0.474
+        felt += bands[other] * 10 ** ((15.81 + 7.5 * apart - 17.5 * math.sqrt(1 + apart**2)) / 10)
+    if not felt:
+        return 0.0
+    level_db = 10 * math.log10(felt) + FULL_SCALE_DB
+    edge = math.log(edges[band + 1])
+    alpha, transfer, threshold = (
+        float(np.interp(edge, np.log(_ISO_226[:, 0]), _ISO_226[:, column])) for column in (1, 2, 3)
+    )
+    b = (0.4 * 10 ** ((level_db + transfer) / 10 - 9)) ** alpha
+    b -= (0.4 * 10 ** ((threshold + transfer) / 10 - 9)) ** alpha
+    b += 0.005135
+    phon = max(0.0, 40 * math.log10(b) + 94) if b > 0 else 0.0
+    return 2 ** ((phon - 40) / 10) if phon >= 40 else (phon / 40) ** 2.642
+
+
+def fluctuation(loudness, number, frame_rate_hz):
+    """Amplitude of the `number`-th modulation of one band, weighted by how strongly its rate is felt."""
+    n = len(loudness)
+    total = sum(value * complex(np.exp(-2j * np.pi * number * i / n)) for i, value in enumerate(loudness))
+    rate = number * frame_rate_hz / n
+    return abs(total) * 2 / n / (rate / 4 + 4 / rate)
+
+
+def seven_statistics(values):
+    """Mean, median, variance, skewness, kurtosis, least and greatest, as their definitions read."""
+    mean, variance = statistics.fmean(values), statistics.pvariance(values)
+    if max(values) == min(values):
+        return mean, values[0], 0.0, 0.0, 0.0, values[0], values[0]
+    deviation = math.sqrt(variance)
+    skewness, kurtosis = (
+        statistics.fmean(((v - mean) / deviation) ** power for v in values) for power in (3, 4)
+    )
+    return mean, statistics.median(values), variance, skewness, kurtosis, min(values), max(values)
+
+
+def fused_distance(a, b, lengths, weights):
+    """Root of the sum over sets of weight times mean squared difference."""
+    total, first = 0.0, 0
+    for length, weight in zip(lengths, weights, strict=True):
+        for x, y in zip(a[first : first + length], b[first : first + length], strict=True):
+            total += weight * (x - y) ** 2 / length
+        first += length
+    return math.sqrt(total)

@@ -49,6 +49,7 @@ PYTHON = [
     "count_alarms.py",
     "count_odd_alarms.py",
     "evaluate.py",
+    "evaluate_descriptors.py",
     "evaluate_growth.py",
     "evaluate_overlaps.py",
     "evaluate_similarity.py",

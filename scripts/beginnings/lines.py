@@ -32,7 +32,8 @@ class Instrument:
 INSTRUMENTS = {
     "violin": Instrument(40, 55, 93), "viola": Instrument(41, 48, 81), "cello": Instrument(42, 36, 72),
     "contrabass": Instrument(43, 28, 55), "trumpet": Instrument(56, 55, 82),
-    "trombone": Instrument(57, 40, 70), "horn": Instrument(60, 41, 74), "saxophone": Instrument(65, 49, 80), "oboe": Instrument(68, 58, 86),
+    "trombone": Instrument(57, 40, 70), "horn": Instrument(60, 41, 74),
+    "saxophone": Instrument(65, 49, 80), "oboe": Instrument(68, 58, 86),
     "bassoon": Instrument(70, 34, 67), "clarinet": Instrument(71, 50, 86), "flute": Instrument(73, 60, 93),
 }  # fmt: skip
 FURTHER = {

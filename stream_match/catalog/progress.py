@@ -4,14 +4,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from stream_match.capture.file import duration_s
-from stream_match.catalog.read import ReadTrack, Unread
+from stream_match.catalog.read import Unread
 from stream_match.catalog.workers import OnDone
 
 
+class Heard(Protocol):
+    """What came of a file that was heard through."""
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of what could be decoded."""
+
+
 @contextmanager
-def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone]:
+def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone[Heard]]:
     """Show how much has been read, on stderr and only if that is a terminal.
 
     Parameters
@@ -23,7 +32,7 @@ def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone]:
 
     Yields
     ------
-    callable (int, ReadTrack or Unread) -> None
+    callable (int, Heard or Unread) -> None
         To be called after each file.
     """
     if not shown or not sys.stderr.isatty():
@@ -34,8 +43,8 @@ def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone]:
     expected = [duration_s(path) or 0.0 for path in paths]
     with tqdm(total=sum(expected) / 60, bar_format=_FORMAT, file=sys.stderr) as bar:
 
-        def advance(number: int, result: ReadTrack | Unread) -> None:
-            seconds = result.seconds if isinstance(result, ReadTrack) else expected[number]
+        def advance(number: int, result: Heard | Unread) -> None:
+            seconds = expected[number] if isinstance(result, Unread) else result.seconds
             bar.total += (seconds - expected[number]) / 60  # headers may lie, or say nothing
             bar.update(seconds / 60)
 

@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from stream_match.catalog.read import ReadTrack, Unread, partial_file, read_track
 from stream_match.config import FeatureSettings
@@ -23,12 +23,19 @@ from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import blocked, held
 from stream_match.threads import one_thread
 
-OnDone = Callable[[int, ReadTrack | Unread], None]
-Read = Callable[[Path, Path, FeatureSettings], ReadTrack | Unread]
+Result = TypeVar("Result")
+Settings = TypeVar("Settings")
+OnDone = Callable[[int, Result | Unread], None]
+Read = Callable[[Path, Path, Settings], Result | Unread]
 
 
 def read_all(
-    paths: Sequence[Path], work: Path, settings: FeatureSettings, *, jobs: int | None, on_done: OnDone
+    paths: Sequence[Path],
+    work: Path,
+    settings: FeatureSettings,
+    *,
+    jobs: int | None,
+    on_done: OnDone[ReadTrack],
 ) -> list[ReadTrack | Unread]:
     """Read files, the largest first, and return the results in the order of the paths.
 
@@ -53,39 +60,78 @@ def read_all(
     OSError
         If the frames cannot be written.
     """
+    places = [work / f"{number}.frames" for number in range(len(paths))]
+    return each_file(paths, places, read_track, settings, jobs=jobs, on_done=on_done)
+
+
+def each_file(
+    paths: Sequence[Path],
+    places: Sequence[Path],
+    read: Read[Settings, Result],
+    settings: Settings,
+    *,
+    jobs: int | None,
+    on_done: OnDone[Result],
+) -> list[Result | Unread]:
+    """Do with each file what `read_all` does with it, or something else.
+
+    Parameters
+    ----------
+    paths, places : sequence of Path
+        Files, and where what comes of each is written.
+    read : callable (Path, Path, settings) -> result or Unread
+        A function of a module. Before it reads a file it makes `partial_file` of the place, and renames that
+        once it is whole: of a worker that died, it tells that the file was the cause.
+    settings : any
+        That can be sent to another process.
+    jobs : int or None
+        Processes; None for one per core. A single one is this very process.
+    on_done : callable (int, result or Unread) -> None
+        Called in this process after each file, with its number in `paths`.
+
+    Raises
+    ------
+    UsageError
+        If `jobs` is below 1.
+    CatalogError
+        If a worker process cannot be started.
+    OSError
+        If what comes of a file cannot be written.
+    """
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs is {jobs}, expected at least 1")
     count = min(jobs or os.cpu_count() or 1, len(paths))
     if count > 1:
-        return _read_in_processes(paths, work, settings, count, on_done)
+        return _read_in_processes(paths, places, read, settings, count, on_done)
     results = []
-    for number, path in enumerate(paths):
-        results.append(read_track(path, _frames(work, number), settings))
+    for number, (path, place) in enumerate(zip(paths, places, strict=True)):
+        results.append(read(path, place, settings))
         on_done(number, results[-1])
     return results
 
 
-def _frames(work: Path, number: int) -> Path:
-    return work / f"{number}.frames"
-
-
 def _read_in_processes(
-    paths: Sequence[Path], work: Path, settings: FeatureSettings, count: int, on_done: OnDone
-) -> list[ReadTrack | Unread]:
+    paths: Sequence[Path],
+    places: Sequence[Path],
+    read: Read[Settings, Result],
+    settings: Settings,
+    count: int,
+    on_done: OnDone[Result],
+) -> list[Result | Unread]:
     waiting = _largest_first(paths)
-    results: dict[int, ReadTrack | Unread] = {}
-    with _Workers(settings) as workers:
+    results: dict[int, Result | Unread] = {}
+    with _Workers(read, settings) as workers:
         idle = [workers.start() for _ in range(count)]
         busy: dict[Connection, int] = {}
         while waiting or busy:
             while waiting and idle:
                 number, pipe = waiting.pop(0), idle.pop()
                 busy[pipe] = number
-                _ask(pipe, paths[number], _frames(work, number))
+                _ask(pipe, paths[number], places[number])
             ready = wait(list(busy))
             for pipe in [pipe for pipe in busy if pipe in ready]:
                 number = busy.pop(pipe)
-                result = _answer(pipe, _frames(work, number))
+                result: Result | Unread | None = _answer(pipe, places[number])
                 idle.append(workers.start() if result is None else pipe)
                 results[number] = result or _deadly(paths[number])
                 on_done(number, results[number])
@@ -95,8 +141,8 @@ def _read_in_processes(
 class _Workers:
     """Processes that read files, each asked through a pipe; in the end all are killed, whatever they do."""
 
-    def __init__(self, settings: FeatureSettings) -> None:
-        self._settings = settings
+    def __init__(self, read: Read[Any, Any], settings: object) -> None:
+        self._read, self._settings = read, settings
         self._context = multiprocessing.get_context("spawn")
         self._processes: list[SpawnProcess] = []
         self._pipes: list[Connection] = []
@@ -111,7 +157,7 @@ class _Workers:
             ours, theirs = self._context.Pipe()
             self._pipes.append(ours)
             process = self._context.Process(
-                target=_work, args=(theirs, read_track, self._settings), daemon=True
+                target=_work, args=(theirs, self._read, self._settings), daemon=True
             )
             process.start()
             self._processes.append(process)
@@ -128,24 +174,23 @@ class _Workers:
                 pipe.close()
 
 
-def _ask(pipe: Connection, path: Path, frames: Path) -> None:
+def _ask(pipe: Connection, path: Path, place: Path) -> None:
     with suppress(OSError):  # it is dead, which its answer tells
-        pipe.send((path, frames))
+        pipe.send((path, place))
 
 
-def _answer(pipe: Connection, frames: Path) -> ReadTrack | Unread | None:
+def _answer(pipe: Connection, place: Path) -> Any:
     """Return what a worker has read; None if it died over it."""
     try:
         result = pipe.recv()
     except (EOFError, OSError) as error:
-        if partial_file(frames).exists():
-            partial_file(frames).unlink()
+        if partial_file(place).exists():
+            partial_file(place).unlink()
             return None
         msg = "a worker process could not start or died (out of memory?): try --jobs 1"
         raise CatalogError(msg) from error
     if isinstance(result, Exception):
         raise result
-    assert isinstance(result, ReadTrack | Unread)
     return result
 
 
@@ -153,16 +198,16 @@ def _deadly(path: Path) -> Unread:
     return Unread(f"{str(path)!r} cannot be read: the process that read it died (out of memory?)")
 
 
-def _work(pipe: Connection, read: Read, settings: FeatureSettings) -> None:
+def _work(pipe: Connection, read: Read[Settings, Any], settings: Settings) -> None:
     """Read what is asked for, in a process of its own, until there is nobody who asks."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=partial(_follow, parent.join), daemon=True).start()
     while True:
-        path, frames = pipe.recv()
+        path, place = pipe.recv()
         try:
             with one_thread():
-                pipe.send(read(path, frames, settings))
+                pipe.send(read(path, place, settings))
         except Exception as error:  # noqa: BLE001 - raised where it was asked for
             pipe.send(error)
 

@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.set_defaults(run=None, asked=parser)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for add in (_listen, _identify, _explain, _compare, _onsets, _index, _watch, _devices, _demo):
+    for add in (_listen, _identify, _explain, _compare, _features, _onsets, _index, _watch, _devices, _demo):
         add(commands)
     return parser
 
@@ -206,6 +206,35 @@ def _compare(commands: "Subparsers[Parser]") -> None:
         help="cosine (default), euclidean, or one of scikit-learn's",
     )
     parser.add_argument("--json", action="store_true", help="print a line of JSON")
+
+
+def _features(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "features",
+        "features:run",
+        help="describe audio files and folders by what they sound like, in a table",
+        epilog="example: stream-match features ~/Music --set rp --out features.parquet\n\n"
+        "sets:  rp     Rhythm Patterns: 24 critical bands x 60 modulations, 1440 columns\n"
+        "       ssd    Statistical Spectrum Descriptors: 7 statistics x 24 bands, 168 columns\n"
+        "       gtzan  the 57 columns of the published GTZAN table, by librosa\n\n"
+        "A run that was broken off goes on where it was when the same command is given again.\n\n"
+        "exit status: 1 if files were skipped because they could not be read or are too short (the others\n"
+        "are in the table), or if nothing could be done; 2 for a mistake in the arguments",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    parser.add_argument("--set", choices=("rp", "ssd", "gtzan"), required=True, help="which descriptors")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", required=True,
+        help="the table, ending in .csv or .parquet; the latter needs pyarrow (extra: table)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--window",
+        type=_positive,
+        metavar="S",
+        help="a row for each S seconds, and a column start_s; by default a row for the whole file",
+    )
+    _jobs(parser)
 
 
 def _onsets(commands: "Subparsers[Parser]") -> None:

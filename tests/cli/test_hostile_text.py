@@ -105,6 +105,12 @@ def test_onsets(run_cli, query, hostile):
     check(run_cli("onsets", "--from", f"{HOSTILE}.jsonl"))
 
 
+def test_describing(run_cli, hostile, tmp_path):
+    check(run_cli("features", hostile, "--set", "ssd", "--jobs", "1", "--out", tmp_path / f"{HOSTILE}.csv"))
+    check(run_cli("features", f"{HOSTILE}.wav", "--set", "ssd", "--out", tmp_path / "t.csv"))
+    check(run_cli("features", hostile, "--set", "ssd", "--out", tmp_path / HOSTILE))
+
+
 def test_listening(run_process, index, query):
     done = run_process("listen", "--index", index, "--source", query, "--pace", "fast")
     assert done.returncode == 0

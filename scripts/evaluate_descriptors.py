@@ -1,0 +1,248 @@
+#!/usr/bin/env python
+"""Measure the descriptors of tracks: against librosa and the published GTZAN table, and their speed.
+
+Run it as .venv/bin/python scripts/evaluate_descriptors.py PART...
+
+  conventions  --table CSV              what the numbers of the published table tell of how it was made
+  published    --table CSV --clips DIR  the median error of each column on clips of that table
+  plain        --recordings DIR         our columns against those of librosa called plainly
+  cells        tones modulated at known rates: where their Rhythm Patterns peak
+  speed        --recordings DIR         times faster than real time, of one core
+
+The table is features_30_sec.csv, as published with the GTZAN data set. Clips have its names, with any suffix;
+nothing of either is part of this project. Threads are those of the environment: OPENBLAS_NUM_THREADS=1
+OMP_NUM_THREADS=1 for one core.
+"""
+
+import argparse
+import csv
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.capture.file import read_blocks
+from stream_match.descriptors.gtzan import COLUMNS, gtzan_features
+from stream_match.descriptors.loudness import BARK_EDGES_HZ, N_BANDS
+from stream_match.descriptors.rhythm import modulation_hz
+from stream_match.descriptors.segments import SegmentDescriptors
+from stream_match.descriptors.sets import SAMPLE_RATE_HZ as SR
+from stream_match.descriptors.sets import SETS
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+N_FFT, HOP = 2048, 512
+ENOUGH = 0.02  # of the value in the table
+SUFFIXES = {".ogg", ".wav", ".flac", ".mp3", ".au"}
+RATES_HZ = (1.0, 2.0, 4.0, 8.0)
+ROUNDS = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure the parts asked for; return the exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="+", choices=sorted(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--table", type=Path, metavar="CSV")
+    parser.add_argument("--clips", type=Path, metavar="DIR")
+    parser.add_argument("--recordings", type=Path, metavar="DIR")
+    args = parser.parse_args(argv)
+    for part, options in NEEDED.items():
+        for option in options:
+            if part in args.parts and getattr(args, option) is None:
+                parser.error(f"the part {part} needs --{option}")
+    warnings.simplefilter("ignore")  # of short recordings, by librosa
+    for part in args.parts:
+        print(f"\n## {part}\n")
+        PARTS[part](args)
+    return 0
+
+
+def _published(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _column(rows: list[dict[str, str]], name: str) -> Float64:
+    return np.array([float(row[name]) for row in rows])
+
+
+def _heard(path: Path) -> Float32:
+    return np.concatenate(list(read_blocks(path)))
+
+
+def _recordings(args: argparse.Namespace) -> list[Path]:
+    files = sorted(path for path in args.recordings.iterdir() if path.suffix in SUFFIXES)
+    if not files:
+        raise SystemExit(f"{args.recordings} holds no recordings")
+    return files
+
+
+# --- conventions ---
+
+
+def conventions(args: argparse.Namespace) -> None:
+    """Print in how many rows the numbers are what a convention makes them."""
+    import librosa
+
+    rows = _published(args.table)
+    length = _column(rows, "length")
+    print(f"columns in our order: {list(rows[0])[2:-1] == list(COLUMNS)}; {len(rows)} rows")
+    print(f"lengths: {length.min():g} to {length.max():g} samples, median {np.median(length):g}\n")
+    print("| convention | rows that agree |\n|---|---|")
+    counts = {
+        "frames over the whole clip, centred": 1 + length // HOP,
+        "not centred": (length - N_FFT) // HOP + 1,
+    }
+    for told, n_frames in counts.items():
+        for name, unit in (("zero_crossing_rate", 1 / N_FFT), ("rolloff", SR / N_FFT)):
+            total = _column(rows, f"{name}_mean") * n_frames / unit
+            print(f"| {name}: sums are whole numbers, {told} | {_whole(total, 1e-6)} |")
+    n_frames = counts["frames over the whole clip, centred"]
+    mean, variance = (_column(rows, f"zero_crossing_rate_{what}") for what in ("mean", "var"))
+    for told, factor in (("n", 1.0), ("n - 1", (n_frames - 1) / n_frames)):
+        squares = n_frames * (variance * factor + mean**2) * N_FFT**2
+        print(f"| variances: divided by {told} | {_whole(squares, 1e-3)} |")
+    bins = set(librosa.tempo_frequencies(384, sr=SR, hop_length=HOP))
+    print(f"| tempo: a bin of the tempogram | {sum(t in bins for t in _column(rows, 'tempo'))} |\n")
+    single = [name for name in COLUMNS if np.mean(_is_float32(_column(rows, name))) > 0.9]
+    double = [name for name in COLUMNS if name not in single]
+    print(f"float32: {len(single)} columns; float64: {', '.join(double)}")
+
+
+def _whole(values: Float64, tolerance: float) -> int:
+    return int(np.count_nonzero(np.abs(values - np.round(values)) < tolerance))
+
+
+def _is_float32(values: Float64) -> npt.NDArray[np.bool_]:
+    return np.asarray(values.astype(np.float32) == values)
+
+
+# --- published ---
+
+
+def published(args: argparse.Namespace) -> None:
+    """Print how far our columns are from the published ones."""
+    rows = {Path(row["filename"]).stem: row for row in _published(args.table)}
+    clips = [path for path in sorted(args.clips.rglob("*")) if path.stem in rows and path.suffix in SUFFIXES]
+    if not clips:
+        raise SystemExit(f"{args.clips} holds no clip that the table names")
+    errors = []
+    for path in clips:
+        ours = gtzan_features(_heard(path), SR)
+        theirs = np.array([float(rows[path.stem][name]) for name in COLUMNS])
+        errors.append(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1e-12))
+    median = np.median(errors, axis=0)
+    print(f"{len(clips)} clips\n\n| column | median error |\n|---|---|")
+    for name, error in zip(COLUMNS, median, strict=True):
+        print(f"| {name} | {error:.2%} |")
+    print(f"\nat most {ENOUGH:.0%}: {np.count_nonzero(median <= ENOUGH)} of {len(COLUMNS)} columns")
+
+
+# --- plain ---
+
+
+def plain(args: argparse.Namespace) -> None:
+    """Print how far our columns are from those of librosa called plainly."""
+    files = _recordings(args)
+    worst = np.zeros(len(COLUMNS))
+    for path in files:
+        y = _heard(path)
+        worst = np.maximum(worst, np.abs(gtzan_features(y, SR) - _plainly(y)))
+    differ = [f"{name} {error:.2g}" for name, error in zip(COLUMNS, worst, strict=True) if error]
+    print(f"{len(files)} recordings; columns that differ anywhere: {', '.join(differ) or 'none'}")
+
+
+def _plainly(y: Float32) -> Float64:
+    import librosa
+
+    feature: Any = librosa.feature
+    named: dict[str, Any] = {
+        "chroma_stft": feature.chroma_stft(y=y),
+        "rms": feature.rms(y=y),
+        "spectral_centroid": feature.spectral_centroid(y=y),
+        "spectral_bandwidth": feature.spectral_bandwidth(y=y),
+        "rolloff": feature.spectral_rolloff(y=y),
+        "zero_crossing_rate": feature.zero_crossing_rate(y),
+        "harmony": librosa.effects.harmonic(y),
+        "perceptr": librosa.effects.percussive(y),
+        **{f"mfcc{number}": row for number, row in enumerate(feature.mfcc(y=y), 1)},
+    }
+    values = {f"{name}_mean": np.mean(part) for name, part in named.items()}
+    values |= {f"{name}_var": np.var(part) for name, part in named.items()}
+    values["tempo"] = feature.tempo(y=y)[0]
+    return np.array([float(values[name]) for name in COLUMNS])
+
+
+# --- cells ---
+
+
+def cells(_: argparse.Namespace) -> None:
+    """Print where the patterns of modulated tones peak, one in each band that is heard whole."""
+    t = np.arange(13 * SR) / SR
+    rates = modulation_hz(SR / 256)
+    print("| modulated at | peak at the right rate | in the right band as well | bands |\n|---|---|---|---|")
+    for rate_hz in RATES_HZ:
+        right_rate, right = 0, 0
+        expected = int(np.argmin(np.abs(rates - rate_hz)))
+        heard = [band for band in range(N_BANDS) if BARK_EDGES_HZ[band + 1] < SR / 2]
+        for band in heard:
+            hz = (BARK_EDGES_HZ[band] + BARK_EDGES_HZ[band + 1]) / 2
+            y = 0.3 * np.sin(2 * np.pi * hz * t) * (1 + np.cos(2 * np.pi * rate_hz * t)) / 2
+            descriptors = SegmentDescriptors(SR)
+            descriptors.feed(y.astype(np.float32))
+            peak = int(np.argmax(descriptors.rhythm_pattern()))
+            right_rate += peak // N_BANDS == expected
+            right += peak == expected * N_BANDS + band
+        print(f"| {rate_hz:g} Hz | {right_rate} | {right} | {len(heard)} |")
+
+
+# --- speed ---
+
+
+def speed(args: argparse.Namespace) -> None:
+    """Print how fast each set is computed, of samples that have been decoded."""
+    heard = [y for y in map(_heard, _recordings(args)) if len(y) >= 30 * SR]
+    seconds = sum(map(len, heard)) / SR
+    print(f"{len(heard)} recordings, {seconds / 60:.1f} min; the fastest of {ROUNDS} rounds\n")
+    print("| set | seconds | times real time |\n|---|---|---|")
+    for name, descriptors in SETS.items():
+        descriptors.describe([heard[0]])  # what is imported and compiled once
+        took = []
+        for _ in range(ROUNDS):
+            begin = time.perf_counter()
+            for y in heard:
+                descriptors.describe([y])
+            took.append(time.perf_counter() - begin)
+        print(f"| {name} | {min(took):.2f} | {seconds / min(took):.0f} |", flush=True)
+
+
+PARTS = {
+    "conventions": conventions,
+    "published": published,
+    "plain": plain,
+    "cells": cells,
+    "speed": speed,
+}
+NEEDED = {
+    "conventions": ["table"],
+    "published": ["table", "clips"],
+    "plain": ["recordings"],
+    "speed": ["recordings"],
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

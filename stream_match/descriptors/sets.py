@@ -1,0 +1,95 @@
+"""The sets of descriptors by name: which columns each has, and how a track is described."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_match.descriptors import gtzan, rhythm, ssd
+from stream_match.descriptors.segments import SegmentDescriptors
+from stream_match.errors import ParameterError
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+SAMPLE_RATE_HZ = 22_050
+
+VERSION = 1
+"""Of what is computed; raise it when the same samples give other values."""
+
+MOST_AT_ONCE_S = 600.0
+"""Longest clip that the GTZAN set takes, which needs all of it at once: 2.2 GB."""
+
+
+@dataclass(frozen=True)
+class DescriptorSet:
+    """A set of descriptors.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of str
+    shortest_samples : int
+        What a description needs at least.
+    longest_samples : int or None
+        The longest that can be described; None without a limit.
+    describe : callable (iterable of np.ndarray) -> np.ndarray
+        From blocks of mono samples [shape=(n,), dtype=float32] at `SAMPLE_RATE_HZ` to the values of the
+        columns [dtype=float64].
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    shortest_samples: int
+    longest_samples: int | None
+    describe: Callable[[Iterable[Float32]], Float64]
+
+
+def _segments(blocks: Iterable[Float32]) -> SegmentDescriptors:
+    descriptors = SegmentDescriptors(SAMPLE_RATE_HZ)
+    for y in blocks:
+        descriptors.feed(y)
+    return descriptors
+
+
+def _rp(blocks: Iterable[Float32]) -> Float64:
+    return _segments(blocks).rhythm_pattern()
+
+
+def _ssd(blocks: Iterable[Float32]) -> Float64:
+    return _segments(blocks).spectrum_descriptor()
+
+
+def _gtzan(blocks: Iterable[Float32]) -> Float64:
+    return gtzan.gtzan_features(np.concatenate([np.empty(0, np.float32), *blocks]), SAMPLE_RATE_HZ)
+
+
+_SEGMENT = SegmentDescriptors(SAMPLE_RATE_HZ).segment_samples
+_MOST = int(MOST_AT_ONCE_S * SAMPLE_RATE_HZ)
+
+SETS = {
+    described.name: described
+    for described in (
+        DescriptorSet("rp", rhythm.COLUMNS, _SEGMENT, None, _rp),
+        DescriptorSet("ssd", ssd.COLUMNS, _SEGMENT, None, _ssd),
+        DescriptorSet("gtzan", gtzan.COLUMNS, gtzan.N_FFT, _MOST, _gtzan),
+    )
+}
+
+
+def set_named(name: str) -> DescriptorSet:
+    """Return a set.
+
+    Parameters
+    ----------
+    name : str
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+    """
+    if name not in SETS:
+        raise ParameterError(f"the set of descriptors is {name!r}; give one of {', '.join(SETS)}.")
+    return SETS[name]

@@ -1,0 +1,1 @@
+"""Tables of descriptors: many files described, and written as CSV or Parquet."""
