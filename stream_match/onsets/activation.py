@@ -4,7 +4,6 @@
 """
 
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -53,24 +52,14 @@ class Perceptron(NamedTuple):
 
 @cache
 def shipped_perceptron() -> Perceptron:
-    """Return the perceptron of ``models/onsets``.
+    """Return the perceptron of ``models/onsets``: an array a file, named like the field, without pickle.
 
     Raises
     ------
     CatalogError
-        If it did not come with the program.
+        If it did not come with the program, or is of other changes than are measured here.
     """
-    return read_perceptron(shipped(FOLDER))
-
-
-def read_perceptron(folder: Path) -> Perceptron:
-    """Read a perceptron: an array a file, named like the field, without pickle.
-
-    Raises
-    ------
-    CatalogError
-        If there is none, or it is of other changes than are measured here.
-    """
+    folder = shipped(FOLDER)
     try:
         arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in Perceptron._fields}
         perceptron = Perceptron(**{name: array.astype(np.float32) for name, array in arrays.items()})

@@ -12,14 +12,13 @@ from onset_samples import RATE_HZ, noise_of, placed
 
 from stream_match.capture.file import read_blocks
 from stream_match.errors import CatalogError
+from stream_match.onsets import activation, picking, timing
 from stream_match.onsets import flux as flux_module
-from stream_match.onsets import picking, timing
 from stream_match.onsets.activation import (
     AHEAD_FRAMES,
     CONTEXT_FRAMES,
     MOST_DEVIATIONS,
     Activation,
-    read_perceptron,
     shipped_perceptron,
 )
 from stream_match.onsets.detector import APART_SAMPLES, OnsetDetector
@@ -70,8 +69,8 @@ def test_the_cut_changes_no_bit_of_the_activation(lengths):
     y, _ = placed([0, 3, 1], noise=0.01)
 
     def judged(parts):
-        flux, activation = Flux(RATE_HZ), Activation(shipped_perceptron())
-        return np.concatenate([activation.feed(flux.feed(part)) for part in parts])
+        flux, judge = Flux(RATE_HZ), Activation(shipped_perceptron())
+        return np.concatenate([judge.feed(flux.feed(part)) for part in parts])
 
     whole = judged([y])
     assert whole.shape == ((len(y) - N_FFT) // HOP_SAMPLES + 1 - AHEAD_FRAMES, 2)
@@ -91,11 +90,13 @@ def test_the_activation_is_that_of_the_perceptron():
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "of other changes", "objects"])
-def test_a_perceptron_that_is_none_is_refused(tmp_path, damage):
+def test_a_perceptron_that_is_none_is_refused(tmp_path, monkeypatch, damage):
+    read = shipped_perceptron.__wrapped__  # not the cached one
+    monkeypatch.setattr(activation, "shipped", lambda _: tmp_path)
     for name, array in shipped_perceptron()._asdict().items():
         np.save(tmp_path / f"{name}.npy", array)
     hidden = tmp_path / "hidden.npy"
-    assert read_perceptron(tmp_path).hidden.shape == (len(CONTEXT_FRAMES) * len(FEATURES), 40)
+    assert read().hidden.shape == (len(CONTEXT_FRAMES) * len(FEATURES), 40)
     if damage == "missing":
         hidden.unlink()
     elif damage == "truncated":
@@ -105,7 +106,7 @@ def test_a_perceptron_that_is_none_is_refused(tmp_path, damage):
     else:
         np.save(hidden, np.array([None, "x"]), allow_pickle=True)
     with pytest.raises(CatalogError):
-        read_perceptron(tmp_path)
+        read()
 
 
 @settings(max_examples=40, deadline=None)
