@@ -21,7 +21,6 @@ from beginnings.one_shots import AUDIO, of_the_fitting, single_sounds
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.errors import StreamMatchError
 from stream_match.onsets.activation import (
-    AHEAD_FRAMES,
     BEHIND_FRAMES,
     MOST_DEVIATIONS,
     Perceptron,
@@ -130,7 +129,6 @@ def _examples(one: Material, rng: np.random.Generator) -> tuple[Float32, Float32
         y = y[-shift:]
     changes = Flux(SAMPLE_RATE_HZ).feed(y)
     rows = in_context(np.concatenate([np.repeat(changes[:1], BEHIND_FRAMES, axis=0), changes]))
-    rows = rows[: len(changes) - AHEAD_FRAMES]
     offsets, sure = np.full(len(rows), np.nan, np.float32), np.ones(len(rows), bool)
     for sample in onsets_s * SAMPLE_RATE_HZ + shift:
         place = (sample - N_FFT) / HOP_SAMPLES + DELAY_FRAMES

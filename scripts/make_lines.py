@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from beginnings.lines import FURTHER, INSTRUMENTS, PLAYED, SAMPLE_RATE_HZ, melodies, performance, rendered
+from beginnings.lines import FURTHER, INSTRUMENTS, PLAYED, melodies, performance, rendered
+
+from stream_match.capture.base import SAMPLE_RATE_HZ
 
 
 def main(argv: Sequence[str] | None = None) -> int:

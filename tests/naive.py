@@ -384,12 +384,13 @@ def f_measure(truth, found, together_s, window_s):
     return 2 * matched / (len(apart) + len(found))
 
 
-def peaks(log_odds, least, before, rest):
-    """The frames that are onsets: higher than the next one, as high as those before them, one at a time."""
+def peaks(log_odds, least, before, after, rest):
+    """The frames that are onsets: higher than those after them, as high as those before, one at a time."""
     found = []
-    for frame in range(len(log_odds) - 1):
+    for frame in range(len(log_odds) - after):
         here, past = log_odds[frame], log_odds[max(0, frame - before) : frame]
-        highest = here >= least and here > log_odds[frame + 1] and all(here >= value for value in past)
+        highest = here >= least and here > max(log_odds[frame + 1 : frame + after + 1])
+        highest = highest and all(here >= value for value in past)
         if highest and (not found or frame - found[-1] > rest):
             found.append(frame)
     return found

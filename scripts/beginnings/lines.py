@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE_HZ = 22_050
+from stream_match.capture.base import SAMPLE_RATE_HZ
+
 LINE_S = 30.0
 COLLECTIONS = ("haydn", "mozart", "beethoven", "schumann_robert", "handel", "corelli")
 PLAYED = ("legato", "slurred", "detached", "repeated", "swelling")
 BEND_SEMITONES = 13.0
 SLURRED_NOTES = 6
+CHANNELS = (0, 1)
+"""Phrases take turns: the one that dies away keeps its bend."""
 STEP_SAMPLES = 110  # 5 ms: how often vibrato and swelling move
 
 
@@ -45,7 +48,7 @@ FURTHER = {
 """More to learn from: struck, plucked and blown."""
 
 HELD_OUT = ("viola", "trombone", "oboe")
-"""Never looked at while the detector was made."""
+"""Never looked at while the detector was made, and never learnt from."""
 
 
 @dataclass(frozen=True)
@@ -156,26 +159,28 @@ def rendered(
     import tinysoundfont
 
     synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE_HZ)
-    synth.program_select(0, synth.sfload(str(soundfont)), 0, instrument.program)
-    synth.pitchbend_range(0, BEND_SEMITONES)
+    font = synth.sfload(str(soundfont))
+    for channel in CHANNELS:
+        synth.program_select(channel, font, 0, instrument.program)
+        synth.pitchbend_range(channel, BEND_SEMITONES)
     phrases = _slurs(notes) if played == "slurred" else [[note] for note in notes]
     starts = [(round(phrase[0].start_s * SAMPLE_RATE_HZ), True, phrase) for phrase in phrases]
     ends = [(round(phrase[-1].end_s * SAMPLE_RATE_HZ), False, phrase) for phrase in phrases]
     hand = _Hand(played, rng)
-    blocks, now, held = [], 0, phrases[0]
+    blocks, now, held, channel = [], 0, phrases[0], CHANNELS[0]
     for at, begins, phrase in [*sorted([*starts, *ends], key=lambda event: event[:2]), _tail(ends)]:
         while now < at:
             now_s = now / SAMPLE_RATE_HZ
-            synth.pitchbend(0, 8192 + round(8191 * hand.bend(now_s, held) / BEND_SEMITONES))
-            synth.control_change(0, 11, round(127 * hand.pressure(now_s, held)))
+            synth.pitchbend(channel, 8192 + round(8191 * hand.bend(now_s, held) / BEND_SEMITONES))
+            synth.control_change(channel, 11, round(127 * hand.pressure(now_s, held)))
             step = min(STEP_SAMPLES, at - now)
             blocks.append(np.frombuffer(synth.generate(step), np.float32).reshape(-1, 2).mean(axis=1))
             now += step
         if begins:
-            held = phrase
-            synth.noteon(0, phrase[0].key, round(127 * phrase[0].velocity))
+            held, channel = phrase, CHANNELS[phrases.index(phrase) % len(CHANNELS)]
+            synth.noteon(channel, phrase[0].key, round(127 * phrase[0].velocity))
         else:
-            synth.noteoff(0, phrase[0].key)
+            synth.noteoff(CHANNELS[phrases.index(phrase) % len(CHANNELS)], phrase[0].key)
     y = np.concatenate(blocks)
     louder: npt.NDArray[np.float32] = (y * (0.5 / np.abs(y).max())).astype(np.float32)
     return louder

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.signal
 
+from beginnings.lines import HELD_OUT
 from beginnings.one_shots import Shot, placed_sounds, read
 from stream_match.capture.base import SAMPLE_RATE_HZ
 
@@ -46,7 +47,7 @@ def material(
 ) -> Iterator[Material]:
     """Yield everything, damaged where real recordings are."""
     shots = {**shots, **{f"made {number}": _stroke(rng) for number in range(len(shots))}}
-    played = [one for folder in lines for one in played_lines(folder)]
+    played = [one for folder in lines for one in played_lines(folder) if one.kind not in HELD_OUT]
     grooves = [_groove(shots, rng) for _ in range(2 * GROOVES // 3)]
     grooves += [_general_midi_groove(soundfont, rng) for _ in range(GROOVES - len(grooves))]
     sequences = [_sequence(shots, rng) for _ in range(SEQUENCES)]

@@ -38,7 +38,7 @@ class Perceptron(NamedTuple):
     hidden : np.ndarray [shape=(len(CONTEXT_FRAMES) * len(FEATURES), n_hidden), dtype=float32]
     hidden_bias : np.ndarray [shape=(n_hidden,), dtype=float32]
     output : np.ndarray [shape=(n_hidden, 2), dtype=float32]
-        Of the log odds that a sound begins, and of how many frames later than the middle of this one.
+        Of the log odds that a sound begins, and of how many frames after this one's time.
     output_bias : np.ndarray [shape=(2,), dtype=float32]
     """
 
@@ -83,8 +83,8 @@ def in_context(changes: Float32) -> Float32:
 
     Returns
     -------
-    np.ndarray [shape=(n_frames - BEHIND_FRAMES - AHEAD_FRAMES, 9 * n_features), dtype=float32]
-        Row ``i`` is of frame ``i + BEHIND_FRAMES``.
+    np.ndarray [shape=(n, len(CONTEXT_FRAMES) * n_features), dtype=float32]
+        ``n = n_frames - BEHIND_FRAMES - AHEAD_FRAMES``; row ``i`` is of frame ``i + BEHIND_FRAMES``.
     """
     n_frames = max(0, len(changes) - BEHIND_FRAMES - AHEAD_FRAMES)
     columns = [changes[BEHIND_FRAMES + at :][:n_frames] for at in CONTEXT_FRAMES]

@@ -1,13 +1,13 @@
 """Every sound that begins, as soon as it can be told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.onsets.activation import AHEAD_FRAMES, Activation, shipped_perceptron
 from stream_match.onsets.flux import HOP_SAMPLES, N_FFT, Flux
-from stream_match.onsets.picking import Peak, Picker
+from stream_match.onsets.picking import AFTER_FRAMES, Peak, Picker
 from stream_match.onsets.tape import Tape
 from stream_match.onsets.timing import beginning
 
@@ -15,6 +15,9 @@ Float32 = npt.NDArray[np.float32]
 
 DELAY_FRAMES = 2
 """The activation is highest in the frame that ends 20 ms after the beginning."""
+
+KNOWN_FRAMES = AHEAD_FRAMES + AFTER_FRAMES
+"""So many frames after its own an onset is known."""
 
 SEARCH_SAMPLES = 450
 """How far to either side of the activation's time the beginning of a stroke is looked for: 20 ms."""
@@ -87,8 +90,14 @@ class OnsetDetector:
         """
         self._tape.record(y)
         found = [self._placed(peak) for peak in self._peaks(y)]
-        self._tape.forget(self._tape.end - SEARCH_SAMPLES - N_FFT - (AHEAD_FRAMES + 1) * HOP_SAMPLES)
+        self._tape.forget(self._tape.end - SEARCH_SAMPLES - N_FFT - KNOWN_FRAMES * HOP_SAMPLES)
         return [onset for onset in found if onset is not None]
+
+    def finish(self) -> list[Onset]:
+        """Return the onsets that the last samples tell if silence follows; nothing is fed afterwards."""
+        end = self._tape.end
+        told = self.feed(np.zeros(N_FFT + KNOWN_FRAMES * HOP_SAMPLES, np.float32))
+        return [replace(onset, decided=min(onset.decided, end)) for onset in told if onset.sample < end]
 
     def _peaks(self, y: Float32) -> list[Peak]:
         return self._picker.feed(self._activation.feed(self._flux.feed(y)))
@@ -104,4 +113,4 @@ class OnsetDetector:
             place = max(0, expected - start)
         sample = max(0, start + place)
         self._last = sample
-        return Onset(sample, known + (AHEAD_FRAMES + 1) * HOP_SAMPLES, peak.log_odds)
+        return Onset(sample, known + KNOWN_FRAMES * HOP_SAMPLES, peak.log_odds)

@@ -92,7 +92,7 @@ class OnsetLane:
             told += self._begun(onset)
         told += self._described(self._due(self._tape.end))
         needed = self._waiting[0][1].sample if self._waiting else self._tape.end
-        # A sound that is yet to be told begins in the last frame at the earliest.
+        # A sound that is yet to be told begins at most 0.1 s before the end.
         self._tape.forget(min(needed, self._tape.end - self._sound_samples) - 2 * BEFORE_SAMPLES)
         return told
 
@@ -104,9 +104,10 @@ class OnsetLane:
         offset_s : float [seconds]
             Stream time at which the next stretch begins.
         """
+        told = [fact for onset in self._detector.finish() for fact in self._begun(onset)]
         least = round(LEAST_SOUND_S * self._sample_rate_hz)
         cut_off = [sound for sound in self._waiting if self._tape.end - sound[1].sample >= least]
-        told = self._described(cut_off)
+        told += self._described(cut_off)
         self._begin(offset_s)
         return told
 

@@ -11,7 +11,10 @@ LEAST_LOG_ODDS = 2.2
 """From nine to one on a peak is an onset."""
 
 BEFORE_FRAMES = 2
-"""A peak is as high as so many frames before it, and higher than the one after it."""
+"""A peak is as high as so many frames before it."""
+
+AFTER_FRAMES = 2
+"""And higher than so many after it: a small peak comes 20 to 30 ms before that of a stroke."""
 
 REST_FRAMES = 4
 """After an onset, so many frames are none: two notes or strokes begin at least 50 ms apart."""
@@ -41,7 +44,7 @@ class Peak:
 
 
 class Picker:
-    """Finds onsets in a stream of activations, each one frame after it."""
+    """Finds onsets in a stream of activations, each `AFTER_FRAMES` after it."""
 
     def __init__(self) -> None:
         # The past of the next frame to be decided, then that frame.
@@ -60,10 +63,10 @@ class Picker:
         Returns
         -------
         list of Peak
-            The frame before the last one is the latest that may be in it.
+            The last `AFTER_FRAMES` frames are not in it yet.
         """
         values = np.concatenate([self._values, activation])
-        count = len(values) - BEFORE_FRAMES - 1  # frames with a frame behind them
+        count = len(values) - BEFORE_FRAMES - AFTER_FRAMES  # frames with all of those behind them
         if count <= 0:
             self._values = values
             return []
@@ -80,9 +83,11 @@ class Picker:
 
 
 def _highest(log_odds: Float64, count: int) -> npt.NDArray[np.int64]:
-    """Return which frames are at least as high as those before them, and higher than the next one."""
+    """Return which frames are at least as high as those before them, and higher than those after them."""
     own = log_odds[BEFORE_FRAMES : BEFORE_FRAMES + count]
-    highest = (own >= LEAST_LOG_ODDS) & (own > log_odds[BEFORE_FRAMES + 1 :])
+    highest = own >= LEAST_LOG_ODDS
+    for later in range(1, AFTER_FRAMES + 1):
+        highest &= own > log_odds[BEFORE_FRAMES + later :][:count]
     for ago in range(1, BEFORE_FRAMES + 1):
         highest &= own >= log_odds[BEFORE_FRAMES - ago :][:count]
     return np.flatnonzero(highest)
