@@ -41,6 +41,11 @@ _ROWS = 4096
 _FIRST = 1024
 """Tracks that are sorted by their lower bounds at first; mostly no others are looked at."""
 
+_MANY = 0.05
+"""Share of the tracks that may be left after these; if more are, a product with all prunes them first."""
+
+_EPS32, _EPS64 = float(np.finfo(np.float32).eps), float(np.finfo(np.float64).eps)
+
 _SMALLEST, _LARGEST = 1e-100, 1e100
 _FARTHEST = 1e15
 """What is outside is compared plainly: squares would leave the range of the numbers."""
@@ -56,7 +61,7 @@ class Nearest:
         Where they stand in the table, nearest first; of those equally far, the earlier first.
     distances : np.ndarray [shape=(k,), dtype=float64]
     compared : int
-        Tracks whose vectors were looked at.
+        Tracks whose vectors were looked at one by one.
     """
 
     rows: Int64
@@ -177,10 +182,9 @@ class NearestTracks:
             self._norms[at] = self._norm(part)
             self._head[:, at] = self._head_of(part)
         # What is lost to the mean, in float64; of distances by cosine what `distances` itself loses.
-        eps = float(np.finfo(np.float64).eps)
-        self._lost = 16 * eps * (2 * self._width + float(np.linalg.norm(self._mean, 1)) / self._scale)
+        self._lost = 16 * _EPS64 * (2 * self._width + float(np.linalg.norm(self._mean, 1)) / self._scale)
         if self._metric == "cosine":
-            self._lost += float(np.sqrt(8 * self._width * eps))
+            self._lost += float(np.sqrt(8 * self._width * _EPS64))
         self._lost += 1e-15  # squares below the smallest numbers of float32
 
     @property
@@ -231,13 +235,12 @@ class NearestTracks:
         from stream_match.descriptors.nearest_kernels import BLOCK, add_apart, refine
 
         n, squared = len(self._rows), int(self._metric != "l1")
-        query = mapped[0].astype(np.float32)
+        query, length = mapped[0].astype(np.float32), float(self._norm(mapped)[0])
+        lost = self._lost * (1 + float(np.abs(mapped).max()))
         # Differences, their squares and sums of up to `BLOCK` of them, and of the axes or groups, err by
         # less than this share of both lengths. Values that are rounded to float32 are in it.
-        share = (min(self._rows.shape[1], BLOCK) + AXES) * float(np.finfo(np.float32).eps)
-        slack = share * (self._norms + float(self._norm(mapped)[0])) + self._lost * (
-            1 + float(np.abs(mapped).max())
-        )
+        share = (min(self._rows.shape[1], BLOCK) + AXES) * _EPS32
+        slack = share * (self._norms + length) + lost
         sums = np.zeros(n, np.float32)
         add_apart(self._head, self._head_of(mapped)[:, 0].astype(np.float32), squared, sums)
         lower = (np.sqrt(sums) if squared else sums) - slack
@@ -249,10 +252,21 @@ class NearestTracks:
         if compared == first < n:
             left = lower <= best[-1]
             left[order] = False
+            if squared and np.count_nonzero(left) > _MANY * n:
+                lower = np.maximum(lower, self._by_product(query, length) - lost)
+                left &= lower <= best[-1]
             rest = np.flatnonzero(left)
             rest = rest[np.argsort(lower[rest])]
             compared += refine(self._rows, query, squared, rest, lower, slack, best, refined)
         return np.flatnonzero(refined <= best[-1]), compared
+
+    def _by_product(self, query: Float32, length: float) -> Float64:
+        """Return lower bounds by one product with all vectors, less what rounding makes of it."""
+        width, norms = self._rows.shape[1], self._norms
+        both = norms**2 + length**2
+        error = (width + 16) * (_EPS32 * norms * length + 4 * _EPS64 * both)
+        squared = both - 2 * (self._rows @ query).astype(np.float64) - 2 * error
+        return np.sqrt(np.maximum(squared, 0))
 
     def _decided(self, query: Float64, rows: Int64, k: int, compared: int) -> Nearest:
         table = self._table if len(rows) == len(self._table) else self._table[rows]

@@ -87,7 +87,24 @@ def test_without_pruning_it_is_the_same(metric, monkeypatch):
     monkeypatch.setattr(module, "_SAMPLED", 5)
     rng = np.random.default_rng(8)
     table = rng.standard_normal((200, 50))
-    check(table, rng.standard_normal(50), metric, 9)
+    found = check(table, rng.standard_normal(50), metric, 9)
+    assert (found.compared < 50) == (metric != "l1")  # by a product
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.integers(0, 2**31), st.sampled_from(METRICS), st.sampled_from(KINDS), st.integers(30, 90),
+    st.integers(70, 99), st.integers(1, 12), st.booleans(),
+)  # fmt: skip
+def test_tracks_that_a_product_leaves_out_are_not_among_the_nearest(seed, metric, kind, n, d, k, near):
+    rng = np.random.default_rng(seed)
+    table = made(kind, rng, n, d)
+    query = table[1] * (1 + 1e-9 * rng.standard_normal(d)) if near else made(kind, rng, 1, d)[0]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_FIRST", 1)
+        patched.setattr(module, "_MANY", 0)
+        patched.setattr(module, "_SAMPLED", 3)
+        check(table, query, metric, k)
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e-120, 1e-30, 1e30, 1e120])
