@@ -4,7 +4,8 @@ All metrics but L1 are Euclidean distances of vectors that are made once: column
 factor, or vectors of length 1. Euclidean distances have a lower bound by few numbers: the differences along
 the principal axes, and the difference of the lengths of what is left. L1 has one by sums over groups of
 columns. Tracks are compared in the order of their lower bounds in float32, until no other can be among the
-nearest. What rounding leaves open is decided by `distances`, in float64.
+nearest. If Euclidean bounds leave many tracks, a product with all vectors gives tighter ones. What rounding
+leaves open is decided by `distances`, in float64.
 """
 
 from collections.abc import Iterator, Mapping
