@@ -8,6 +8,7 @@ Run it as .venv/bin/python scripts/evaluate_descriptors.py PART...
   plain        --recordings DIR         our columns against those of librosa called plainly
   cells        tones modulated at known rates: where their Rhythm Patterns peak
   speed        --recordings DIR         times faster than real time, of one core
+  neighbours   the nearest of 100,000 made-up tracks, against comparing everything with numpy; takes 7 GB
 
 The table is features_30_sec.csv, as published with the GTZAN data set. Clips have its names, with any suffix;
 nothing of either is part of this project. Threads are those of the environment: OPENBLAS_NUM_THREADS=1
@@ -27,8 +28,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
+from stream_match.descriptors.distances import column_factors, distances
 from stream_match.descriptors.gtzan import COLUMNS, gtzan_features
 from stream_match.descriptors.loudness import BARK_EDGES_HZ, N_BANDS
+from stream_match.descriptors.nearest_tracks import NearestTracks, principal_axes
 from stream_match.descriptors.rhythm import modulation_hz
 from stream_match.descriptors.segments import SegmentDescriptors
 from stream_match.descriptors.sets import SAMPLE_RATE_HZ as SR
@@ -230,12 +233,94 @@ def speed(args: argparse.Namespace) -> None:
         print(f"| {name} | {min(took):.2f} | {seconds / min(took):.0f} |", flush=True)
 
 
+# --- neighbours ---
+
+TRACKS, NEAREST, QUERIES = 100_000, 10, 5
+LENGTHS = {"rp": 1440, "ssd": 168}
+FADES = (1.0, 0.5, 0.0)
+
+
+def neighbours(_: argparse.Namespace) -> None:
+    """Print how fast the nearest tracks are found, of tables of various correlation."""
+    print(f"{TRACKS} tracks x {sum(LENGTHS.values())} columns; the {NEAREST} nearest; medians of {QUERIES}.")
+    print("In brackets: how many times as long as ours. The product with the table is not yet a search.\n")
+    for fade in FADES:
+        rng = np.random.default_rng(20_261_128)
+        table, share = _correlated(rng, fade)
+        print(f"the 64 strongest axes hold {share:.0%} of the variance\n")
+        print("| metric | prepared in | numpy | in parts | one product | ours | compared | same |")
+        print("|---|---|---|---|---|---|---|---|")
+        for metric in ("l2", "scaled", "weighted", "cosine", "l1"):
+            _race(rng, table, metric)
+        print(flush=True)
+
+
+def _correlated(rng: np.random.Generator, fade: float) -> tuple[Float64, float]:
+    """Return columns of deviation 1, and the share of variance of 64 axes.
+
+    The deviation along axis number i is i to the power of ``-fade``: 0 is white noise.
+    """
+    width = sum(LENGTHS.values())
+    strength = np.arange(1, width + 1) ** -fade
+    turned = strength[:, np.newaxis] * np.linalg.qr(rng.standard_normal((width, width)))[0]
+    table = np.empty((TRACKS, width))
+    for first in range(0, TRACKS, 10_000):
+        part = table[first : first + 10_000]
+        np.matmul(rng.standard_normal((len(part), width)), turned, out=part)
+    table /= table.std(axis=0)
+    return table, float(principal_axes(table[:8192], 64)[1].sum())
+
+
+def _race(rng: np.random.Generator, table: Float64, metric: str) -> None:
+    begin = time.perf_counter()
+    prepared = NearestTracks(table, metric, lengths=LENGTHS)
+    prepared_s = time.perf_counter() - begin
+    prepared.search(table[0], NEAREST)  # what is compiled once
+    took = []
+    compared, same = [], True
+    for row in rng.choice(len(table), QUERIES, replace=False):
+        query = table[row] + 0.5 * rng.standard_normal(table.shape[1])
+        times = [time.perf_counter()]
+        found = prepared.search(query, NEAREST)
+        times.append(time.perf_counter())
+        plain = _with_numpy(query, table, metric)
+        times.append(time.perf_counter())
+        parts = distances(query, table, metric, lengths=LENGTHS)
+        times.append(time.perf_counter())
+        _ = table @ query
+        times.append(time.perf_counter())
+        took.append(np.diff(times))
+        nearest = np.argsort(parts, kind="stable")[:NEAREST]
+        same &= bool(np.array_equal(found.rows, nearest) and np.allclose(plain[nearest], parts[nearest]))
+        same &= bool(np.array_equal(found.distances, parts[nearest]))
+        compared.append(found.compared)
+    ours, others = np.median(took, axis=0)[0], np.median(took, axis=0)[1:]
+    told = [f"{other * 1e3:.0f} ms ({other / ours:.1f})" for other in others]
+    if metric == "l1":
+        told[-1] = "–"
+    told += [f"{ours * 1e3:.1f} ms", f"{np.median(compared):.0f}", str(same)]
+    print(f"| {metric} | {prepared_s:.1f} s | {' | '.join(told)} |", flush=True)
+
+
+def _with_numpy(query: Float64, table: Float64, metric: str) -> Float64:
+    """Return all distances as one writes them down."""
+    if metric == "l1":
+        return np.asarray(np.abs(table - query).sum(axis=1))
+    if metric == "cosine":
+        lengths = np.linalg.norm(table, axis=1) * np.linalg.norm(query)
+        return np.asarray(1 - table @ query / lengths)
+    factors = column_factors(metric, table.shape[1], LENGTHS, None)
+    squared = (table - query) ** 2
+    return np.asarray(np.sqrt((squared if metric == "l2" else squared * factors).sum(axis=1)))
+
+
 PARTS = {
     "conventions": conventions,
     "published": published,
     "plain": plain,
     "cells": cells,
     "speed": speed,
+    "neighbours": neighbours,
 }
 NEEDED = {
     "conventions": ["table"],

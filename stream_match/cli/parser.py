@@ -76,7 +76,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.set_defaults(run=None, asked=parser)
     commands = parser.add_subparsers(metavar="COMMAND")
-    for add in (_listen, _identify, _explain, _compare, _features, _onsets, _index, _watch, _devices, _demo):
+    for add in (
+        _listen,
+        _identify,
+        _explain,
+        _compare,
+        _features,
+        _similar,
+        _onsets,
+        _index,
+        _watch,
+        _devices,
+        _demo,
+    ):
         add(commands)
     return parser
 
@@ -235,6 +247,56 @@ def _features(commands: "Subparsers[Parser]") -> None:
         help="a row for each S seconds, and a column start_s; by default a row for the whole file",
     )
     _jobs(parser)
+
+
+def _similar(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "similar",
+        "similar:run",
+        help="list the tracks of a table that sound most like one of them, or like a file",
+        epilog="example: stream-match similar album/track01 --table features.parquet --metric cosine\n\n"
+        "A table is what stream-match features writes, or the published GTZAN table. Several tables of the\n"
+        "same tracks, each of other sets, are joined by name. Each column is brought to mean 0 and\n"
+        "deviation 1 first.\n\n"
+        "metrics: weighted  Euclidean; each set counts by its weight, whatever its number of columns\n"
+        "         scaled    the same, all weights 1\n"
+        "         l2, l1    Euclidean, sum of absolute differences\n"
+        "         cosine    1 less the cosine of the angle\n\n"
+        "exit status: 1 if the file could not be described; 2 for a mistake in the arguments, such as a\n"
+        "name that is not in the table",
+    )
+    parser.add_argument("query", metavar="NAME_OR_FILE", help="a track of the table, or a file of sound")
+    parser.add_argument(
+        "--table", type=Path, action="append", required=True, metavar="FILE",
+        help="ending in .csv or .parquet; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metric", choices=("l1", "l2", "scaled", "weighted", "cosine"),
+        help="how distances are measured; weighted by default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", type=_weights, metavar="SET=W,…",
+        help="of the sets, for the metric weighted; rp=0.5,ssd=0.9 by default, and 1 for gtzan",
+    )  # fmt: skip
+    parser.add_argument("-k", type=_at_least_one, metavar="N", help="how many tracks; 10 by default")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per track")
+
+
+def _weights(text: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for word in text.split(","):
+        name, _, number = word.partition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not name or name in weights or not 0 <= weight < math.inf:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} does not give sets and numbers as rp=0.5,ssd=0.9 does"
+            )
+        weights[name] = weight
+    return weights
 
 
 def _onsets(commands: "Subparsers[Parser]") -> None:

@@ -44,7 +44,7 @@ class ZScore:
         ParameterError
             If it has another number of columns, or holds NaN or infinity.
         """
-        values = _checked("x", x)
+        values = checked_vector("x", x)
         if values.shape[-1:] != self.mean.shape:
             raise ParameterError(f"x has shape {values.shape}; give vectors of {len(self.mean)} values.")
         constant = self.deviation == 0
@@ -65,7 +65,7 @@ def fit_z_score(table: npt.ArrayLike) -> ZScore:
     ParameterError
         If it has no row or another shape, or holds NaN or infinity.
     """
-    values = _table(table)
+    values = checked_table(table)
     constant = values.min(axis=0) == values.max(axis=0)  # its mean and deviation may be off by rounding
     mean = np.where(constant, values[0], values.mean(axis=0))
     return ZScore(mean, np.where(constant, 0, values.std(axis=0)))
@@ -100,7 +100,7 @@ def fuse(sets: Mapping[str, npt.ArrayLike]) -> Fused:
     ParameterError
         If there is none, or their numbers of rows differ; as for `fit_z_score`.
     """
-    tables = {name: _table(table, name) for name, table in sets.items()}
+    tables = {name: checked_table(table, name) for name, table in sets.items()}
     if len({len(table) for table in tables.values()}) != 1:
         counts = ", ".join(f"{name} {len(table)}" for name, table in tables.items())
         raise ParameterError(
@@ -171,12 +171,12 @@ def distances(
     """
     if metric not in METRICS:
         raise ParameterError(f"metric is {metric!r}; give one of {', '.join(METRICS)}.")
-    rows, one = _table(table), _checked("query", query)
+    rows, one = checked_table(table), checked_vector("query", query)
     if one.shape != rows.shape[1:]:
         raise ParameterError(
             f"query has shape {one.shape} and table {rows.shape}; give (d,) and (n, d) with the same d."
         )
-    factors = _factors(metric, rows.shape[1], lengths, weights)
+    factors = column_factors(metric, rows.shape[1], lengths, weights)
     found = np.empty(len(rows))
     for first in range(0, len(rows), _ROWS):
         part = rows[first : first + _ROWS]
@@ -193,10 +193,27 @@ def _cosine(query: Float64, rows: Float64) -> Float64:
     return np.asarray(1 - np.clip(cosine, -1, 1))
 
 
-def _factors(
+def column_factors(
     metric: str, width: int, lengths: Mapping[str, int] | None, weights: Mapping[str, float] | None
 ) -> Float64:
-    """Return what each squared difference is multiplied by [shape=(d,)]."""
+    """Return what each squared difference is multiplied by.
+
+    Parameters
+    ----------
+    metric, lengths, weights
+        As for `distances`.
+    width : int
+        Columns of the table, d.
+
+    Returns
+    -------
+    np.ndarray [shape=(d,), dtype=float64]
+
+    Raises
+    ------
+    ParameterError
+        If lengths or weights do not fit.
+    """
     if metric not in ("scaled", "weighted"):
         return np.ones(width)
     lengths = {"all": width} if lengths is None else lengths
@@ -220,14 +237,41 @@ def _weights(lengths: Mapping[str, int], weights: Mapping[str, float] | None) ->
     return {name: given.get(name, DEFAULT_WEIGHTS.get(name, 1.0)) for name in lengths}
 
 
-def _table(table: npt.ArrayLike, name: str = "table") -> Float64:
-    values = _checked(name, table)
+def checked_table(table: npt.ArrayLike, name: str = "table") -> Float64:
+    """Return a table as an array.
+
+    Parameters
+    ----------
+    table : array_like [shape=(n, d)]
+    name : str
+        What a message calls it.
+
+    Raises
+    ------
+    ParameterError
+        If it has no row, no column or another shape; as for `checked_vector`.
+    """
+    values = checked_vector(name, table)
     if values.ndim != 2 or 0 in values.shape:
         raise ParameterError(f"{name} has shape {values.shape}; give (n, d), with a row per track.")
     return values
 
 
-def _checked(name: str, x: Any) -> Float64:
+def checked_vector(name: str, x: Any) -> Float64:
+    """Return numbers as an array.
+
+    Parameters
+    ----------
+    name : str
+        What a message calls them.
+    x : array_like
+        Of any shape.
+
+    Raises
+    ------
+    ParameterError
+        If they are no numbers, or NaN or infinity is among them.
+    """
     try:
         values = np.asarray(x, np.float64)
     except (TypeError, ValueError) as error:

@@ -27,15 +27,19 @@ INT, FLOAT, REAL = numba.int64, numba.float64, numba.float32
 """Types of arguments: arrays of one dimension, and numbers."""
 
 
-def compiled(*arguments: Any) -> Callable[[F], F]:
+def compiled(*arguments: Any, any_order: bool = False) -> Callable[[F], F]:
     """Return a decorator that compiles a function for arguments of these types.
+
+    With `any_order`, sums of floats may be added in any order, which lets loops take whole vectors. The last
+    digits of sums then differ between processors.
 
     What was compiled is kept for the next start, beside its file or in the user's cache. Where neither can
     be written, on a full disk, or if what was kept is broken, it is compiled at each start.
     """
 
     def decorator(function: F) -> F:
-        compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy")
+        fastmath = {"reassoc"} if any_order else False
+        compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy", fastmath=fastmath)
         try:
             kernel: F = compile_it(cache=True)(function)
         except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again

@@ -109,6 +109,9 @@ def test_describing(run_cli, hostile, tmp_path):
     check(run_cli("features", hostile, "--set", "ssd", "--jobs", "1", "--out", tmp_path / f"{HOSTILE}.csv"))
     check(run_cli("features", f"{HOSTILE}.wav", "--set", "ssd", "--out", tmp_path / "t.csv"))
     check(run_cli("features", hostile, "--set", "ssd", "--out", tmp_path / HOSTILE))
+    check(run_cli("similar", HOSTILE, "--table", tmp_path / f"{HOSTILE}.csv"))
+    (tmp_path / "t.csv").write_text(f'id,"{HOSTILE}"\n"{HOSTILE}",1\n', encoding="utf-8")
+    check(run_cli("similar", HOSTILE, "--table", tmp_path / "t.csv"))
 
 
 def test_listening(run_process, index, query):

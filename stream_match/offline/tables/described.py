@@ -115,11 +115,36 @@ def describe_file(path: Path, rows: Path, recipe: Recipe) -> Described | Unread:
     return Described(rows, heard.samples / SAMPLE_RATE_HZ)
 
 
+def describe_whole(path: Path, name: str) -> Float64:
+    """Return the description of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    name : str
+        Of the set.
+
+    Returns
+    -------
+    np.ndarray [shape=(d,), dtype=float64]
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded, or is shorter or longer than what can be described.
+    """
+    heard = _Heard(path, Recipe(name, None), advice="give an excerpt")
+    for values in heard.rows():
+        return values
+    raise SourceError(f"{heard.too_short()}; give a longer file.")
+
+
 class _Heard:
     """The audio of a file, counted while it is described."""
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
-        self._path, self._recipe = path, recipe
+    def __init__(self, path: Path, recipe: Recipe, *, advice: str = "give --window 30") -> None:
+        self._path, self._recipe, self._advice = path, recipe, advice
         self.samples = 0
 
     def rows(self) -> Iterator[Float64]:
@@ -150,7 +175,7 @@ class _Heard:
             if longest is not None and self.samples > longest:
                 raise SourceError(
                     f"{str(self._path)!r} is longer than {longest / SAMPLE_RATE_HZ / 60:g} min, the most "
-                    f"that {self._recipe.name} describes at once; give --window 30."
+                    f"that {self._recipe.name} describes at once; {self._advice}."
                 )
             yield y
 

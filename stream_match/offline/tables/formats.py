@@ -56,7 +56,7 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Rows, about: Mapping
     UsageError
         If pyarrow is not there.
     """
-    pa, parquet = _pyarrow()
+    pa, parquet = pyarrow_modules()
     fields = [("id", pa.string()), *((name, pa.float64()) for name in columns)]
     schema = pa.schema(fields, metadata=dict(about))
     waiting = iter(rows)
@@ -66,7 +66,14 @@ def write_parquet(path: Path, columns: Sequence[str], rows: Rows, about: Mapping
             writer.write_table(pa.table([[track for track, _ in group], *values], schema=schema))
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """Return pyarrow and its module of Parquet.
+
+    Raises
+    ------
+    UsageError
+        If pyarrow is not there.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
@@ -102,4 +109,4 @@ def check_format(path: Path) -> None:
             f"--out {str(path)!r} does not end in .csv or .parquet; name a table such as features.csv."
         )
     if suffix == ".parquet":
-        _pyarrow()
+        pyarrow_modules()
