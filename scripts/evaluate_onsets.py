@@ -14,9 +14,10 @@ Run it as .venv/bin/python scripts/evaluate_onsets.py PART... with the material 
   environment  --environment DIR (a folder per class), --plot PNG
 
 mir_eval is needed, scikit-learn comes with librosa, aubio is compared with if it is there. Files of single
-sounds that have more than one attack are left out. The detector was fitted on the tracks named in FITTED_ON,
-detector and clusters on the kit FITTED_KIT and on every second one of Sonic Pi's samples; the tables are of
-the others unless --all is given. The lines that it was learnt from are of other soundfonts or instruments.
+sounds that have more than one attack are left out. The detector was learnt from, and the clusters were
+fitted on, the kit FITTED_KIT and every second one of Sonic Pi's samples; the tables are of the others unless
+--all is given. The tracks named in FITTED_ON, which an earlier detector was fitted on, are left out with
+them. The lines that the detector was learnt from are of other soundfonts or instruments.
 """
 
 import argparse

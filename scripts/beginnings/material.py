@@ -20,6 +20,7 @@ TOGETHER_S = 0.03  # what begins closer together is one onset
 DRUM_KEYS = (36, 37, 38, 39, 42, 45, 46, 48, 49, 51, 54, 56, 70, 75)
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
 GROOVE_S, TONE_S = 25.0, 20.0
+SYLLABLE_DELTA = 0.1  # how far a syllable's rise stands out, as a share of the highest
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,6 @@ def _talker(path: Path) -> Material:
         onset_envelope=rise, sr=SAMPLE_RATE_HZ, hop_length=hop, units="time", delta=SYLLABLE_DELTA
     )
     return Material("talker", y.astype(float), onsets_s)
-
-
-SYLLABLE_DELTA = 0.1
 
 
 def _tone(rng: np.random.Generator) -> Material:

@@ -14,8 +14,10 @@ Samples = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 FITTED_KIT = "GMRockKit"
+"""The kit that the detector was learnt from."""
+
 FITTED_HALF = "samples"
-"""The detector was learnt from the kit FITTED_KIT and from every second sound of FITTED_HALF."""
+"""The folder of which every second sound was learnt from."""
 
 AUDIO = {".flac", ".wav", ".ogg", ".mp3"}
 LATEST_BEGINNING_SAMPLES = 265
