@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from beginnings.hard_sounds import going_on, hard_shots
 from beginnings.one_shots import AUDIO, PlacedSounds, Shot, of_the_fitting, placed_sounds, read, single_sounds
+from beginnings.superflux import superflux_onsets
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.config import OnsetSettings
@@ -139,7 +140,7 @@ def _detectors() -> Iterator[tuple[str, Callable[[Samples], Any]]]:
         yield "aubio, online, specflux", lambda y: _aubio(aubio, "specflux", y)
     import librosa
 
-    yield "librosa, offline, SuperFlux settings", lambda y: _superflux(librosa, y)
+    yield "librosa, offline, SuperFlux settings", superflux_onsets
     yield (
         "librosa, offline, defaults",
         lambda y: librosa.onset.onset_detect(y=y, sr=SAMPLE_RATE_HZ, units="time"),
@@ -150,25 +151,6 @@ def _aubio(aubio: Any, method: str, y: Samples) -> list[float]:
     detector = aubio.onset(method, 1024, 256, SAMPLE_RATE_HZ)
     blocks = (y[start : start + 256] for start in range(0, len(y) - 255, 256))
     return [detector.get_last_s() for block in blocks if detector(block)]
-
-
-def _superflux(librosa: Any, y: Samples) -> Any:
-    hop = SAMPLE_RATE_HZ // 200
-    mel = librosa.feature.melspectrogram(
-        y=y, sr=SAMPLE_RATE_HZ, n_fft=1024, hop_length=hop, fmin=27.5, fmax=SAMPLE_RATE_HZ / 2, n_mels=138
-    )
-    # Not centred: librosa takes the frames of a given spectrum for twice as long as they are, and is late.
-    strength = librosa.onset.onset_strength(
-        S=librosa.power_to_db(mel, ref=np.max),
-        sr=SAMPLE_RATE_HZ,
-        hop_length=hop,
-        lag=2,
-        max_size=3,
-        center=False,
-    )
-    return librosa.onset.onset_detect(
-        onset_envelope=strength, sr=SAMPLE_RATE_HZ, hop_length=hop, units="time"
-    )
 
 
 def _annotated(folder: Path, *, everything: bool) -> dict[str, list[tuple[Samples, Any]]]:
@@ -195,8 +177,6 @@ def _onset_times(path: Path) -> npt.NDArray[np.float64]:
 
 def lines(args: argparse.Namespace) -> None:
     """Compare with librosa's offline SuperFlux on rendered lines, instrument by instrument and way by way."""
-    import librosa
-
     rows: dict[str, list[list[float]]] = {}
     for folder in args.lines:
         with (folder / "tracks.csv").open(encoding="utf-8") as tracks:
@@ -205,7 +185,7 @@ def lines(args: argparse.Namespace) -> None:
                 found = [onset.sample / SAMPLE_RATE_HZ for onset in _ours(y)]
                 scores = [
                     mir_eval.onset.f_measure(truth, np.sort(np.array(times, float)), window=window)[0]
-                    for times in (found, _superflux(librosa, y))
+                    for times in (found, superflux_onsets(y))
                     for window in (0.025, 0.05)
                 ]
                 for row in ("all", track["kind"], track["played"]):

@@ -11,6 +11,7 @@ import scipy.signal
 
 from beginnings.lines import HELD_OUT
 from beginnings.one_shots import Shot, placed_sounds, read
+from beginnings.superflux import superflux_onsets
 from stream_match.capture.base import SAMPLE_RATE_HZ
 
 Float64 = npt.NDArray[np.float64]
@@ -194,24 +195,8 @@ def _mix(grooves: Sequence[Material], played: Sequence[Material], rng: np.random
 
 def _talker(path: Path) -> Material:
     """Read a talker: a syllable begins where librosa's offline SuperFlux says so."""
-    import librosa
-
     y = read(path)
-    hop = SAMPLE_RATE_HZ // 200
-    mel = librosa.feature.melspectrogram(
-        y=y, sr=SAMPLE_RATE_HZ, n_fft=1024, hop_length=hop, n_mels=138, fmin=27.5
-    )
-    rise = librosa.onset.onset_strength(
-        S=librosa.power_to_db(mel, ref=np.max),
-        sr=SAMPLE_RATE_HZ,
-        hop_length=hop,
-        lag=2,
-        max_size=3,
-        center=False,
-    )
-    onsets_s = librosa.onset.onset_detect(
-        onset_envelope=rise, sr=SAMPLE_RATE_HZ, hop_length=hop, units="time", delta=SYLLABLE_DELTA
-    )
+    onsets_s = superflux_onsets(y, delta=SYLLABLE_DELTA)
     return Material("talker", y.astype(float), onsets_s)
 
 

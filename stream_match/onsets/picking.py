@@ -19,7 +19,6 @@ AFTER_FRAMES = 2
 REST_FRAMES = 4
 """After an onset, so many frames are none: two notes or strokes begin at least 50 ms apart."""
 
-
 MOST_OFFSET = 2.0
 """Frames at most 1.5 away from a beginning are learnt from: a time farther off is an error."""
 

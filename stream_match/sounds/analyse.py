@@ -143,7 +143,8 @@ def _onset_samples(read: Callable[[], Blocks], detector: str) -> list[int]:
         frames = offline.detect(read, SAMPLE_RATE_HZ, delta=SEED_DELTA, wait=SEED_WAIT_FRAMES)
         return [int(frame) * offline.HOP_SAMPLES for frame in frames]
     streaming = OnsetDetector(SAMPLE_RATE_HZ, from_silence=True)
-    return [onset.sample for block in read() for onset in streaming.feed(block)]
+    found = [onset.sample for block in read() for onset in streaming.feed(block)]
+    return [*found, *(onset.sample for onset in streaming.finish())]
 
 
 def _compared(
