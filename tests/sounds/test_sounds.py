@@ -102,12 +102,12 @@ def test_one_sound_is_one_group():
     assert grouped(np.zeros((1, 2)), "affinity", None) == [0]
 
 
-@pytest.mark.parametrize("method", ["online", "agglomerative"])
-def test_a_sound_just_before_the_end_is_told(tmp_path, method):
+@pytest.mark.parametrize(("method", "clusters"), [("online", None), ("kmeans", 3)])
+def test_a_sound_just_before_the_end_is_told(tmp_path, method, clusters):
     y, starts = placed([0, 1, 2, 1, 2])
     path = tmp_path / "cut.wav"
     soundfile.write(path, y[: starts[-1] + 1000], 22_050)  # 45 ms of the last one
-    told = [one.onset_s for one in analyse_file(path, method=method).sounds]
+    told = [one.onset_s for one in analyse_file(path, method=method, clusters=clusters).sounds]
     assert told == pytest.approx(starts / 22_050, abs=0.01)
 
 
