@@ -1,0 +1,343 @@
+"""A model of genres on disk: a folder of arrays with a manifest, without pickle.
+
+DIR/manifest.json       what the model is, and size and hash of each array; with a hash of its own
+DIR/MODEL_CARD.md       the same for people
+DIR/*.npy               arrays
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+
+from stream_match.catalog.entries import FileEntry, FileName
+from stream_match.catalog.manifest import CARD_FILE, LARGEST_MANIFEST_BYTES, MANIFEST_FILE, signed
+from stream_match.catalog.rows import Written, damage
+from stream_match.descriptors.distances import ZScore
+from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
+from stream_match.descriptors.scorers import SCORERS
+from stream_match.descriptors.sets import SETS, VERSION, set_named
+from stream_match.errors import CatalogError, ParameterError, SinkError, UsageError
+
+Array = npt.NDArray[Any]
+
+FORMAT = "stream_match.genre"
+FORMAT_VERSION = 1
+
+LARGEST_ARRAY_BYTES = 1 << 29
+"""A model of the seed's largest forest has 20 MB. What is larger is not read."""
+
+_SCALE = ("scale_least", "scale_factor")
+_FAMILIAR = ("familiar_mean", "familiar_deviation", "familiar_rows")
+
+Genre = Annotated[str, Field(min_length=1, max_length=200)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Preamble(Written):
+    """What is looked at first: it must be readable in every version."""
+
+    format: Literal["stream_match.genre"]
+    format_version: int
+
+
+class GenreManifest(Written):
+    """What a model folder says of itself.
+
+    `window_seconds` is None where a row describes a whole track. `descriptors_version` is that of the code
+    that computes the columns. `licence` and `trained_on` are the words of who trained it. `tracks`, `rows`
+    and `accuracy` (by tracks, each held out once) are of what it was trained on.
+    """
+
+    format: Literal["stream_match.genre"] = "stream_match.genre"
+    format_version: int = FORMAT_VERSION
+    genres: tuple[Genre, ...] = Field(min_length=2, max_length=10_000)
+    sets: tuple[str, ...] = Field(min_length=1, max_length=len(SETS))
+    columns: tuple[str, ...]
+    descriptors_version: int
+    window_seconds: Positive | None
+    classifier: str
+    scorer: Literal["layers", "trees", "vectors"]
+    temperature: Positive
+    threshold: float = Field(ge=0)
+    familiar_limit: float = Field(ge=0)
+    licence: str
+    trained_on: str
+    tracks: int
+    rows: int
+    accuracy: float = Field(ge=0, le=1)
+    files: dict[FileName, FileEntry] = Field(default={})
+
+
+def arrays_of(model: GenreModel) -> dict[str, Array]:
+    """Return the arrays of a model, by the names of their files less ``.npy``."""
+    arrays: dict[str, Array] = dict(zip(_SCALE, (model.scale.least, model.scale.factor), strict=True))
+    familiar = model.familiar
+    values = (familiar.scale.mean, familiar.scale.deviation, familiar.rows)
+    return arrays | dict(zip(_FAMILIAR, values, strict=True)) | model.scorer.arrays()
+
+
+def write_genre_model(
+    model: GenreModel, manifest: GenreManifest, card: str, folder: Path, *, replace: bool = False
+) -> None:
+    """Write a model, whole or not at all; equal input gives equal bytes.
+
+    Parameters
+    ----------
+    model : GenreModel
+    manifest : GenreManifest
+        Its files are filled in here.
+    card : str
+        In Markdown.
+    folder : Path
+        Is made.
+    replace : bool
+        Whether a model that is there may be replaced.
+
+    Raises
+    ------
+    UsageError
+        As `check_genre_folder`.
+    SinkError
+        If it cannot be written.
+    """
+    check_genre_folder(folder, replace=replace)
+    place = Path(os.path.realpath(folder))
+    beside, old = (place.with_name(f".{place.name}.{os.getpid()}.{what}") for what in ("new", "old"))
+    try:
+        beside.mkdir()
+        files = {f"{name}.npy": _written(beside / f"{name}.npy", a) for name, a in arrays_of(model).items()}
+        whole = manifest.model_copy(update={"files": files})
+        (beside / CARD_FILE).write_text(card, encoding="utf-8")
+        (beside / MANIFEST_FILE).write_bytes(signed(whole.model_dump(mode="json")))
+        if place.exists():
+            place.rename(old)
+        try:
+            beside.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
+    except OSError as error:
+        raise SinkError(f"{str(folder)!r} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def check_genre_folder(folder: Path, *, replace: bool) -> None:
+    """Refuse a place where no model can be written, or where something else stands.
+
+    Parameters
+    ----------
+    folder : Path
+    replace : bool
+        Whether a model may stand there.
+
+    Raises
+    ------
+    UsageError
+        If it is a file, a folder of something else, a model and `replace` is false, or in no folder.
+    """
+    shown = repr(str(folder))
+    if not folder.exists():
+        if not folder.parent.is_dir():
+            raise UsageError(f"{shown} is in a folder that is not there; make {str(folder.parent)!r} first.")
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{shown} is a file; give a folder to be made.")
+    names = [path.name for path in folder.iterdir()]
+    ours = not names or (_says_it_is_ours(folder) and all(_may_be_ours(name) for name in names))
+    if not ours:
+        raise UsageError(f"{shown} is a folder of something else; give another one.")
+    if names and not replace:
+        raise UsageError(f"{shown} is a model already; give --replace, or another folder.")
+
+
+def read_genre_model(folder: Path) -> GenreModel:
+    """Read a model, which is trusted no further than its numbers.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    CatalogError
+        If there is none, or it is damaged, of another version, or of other columns than this program
+        computes.
+    """
+    manifest = read_genre_manifest(folder)
+    arrays = {name.removesuffix(".npy"): _read(folder / name, file) for name, file in manifest.files.items()}
+    try:
+        return _model(manifest, arrays)
+    except (ParameterError, KeyError) as error:
+        raise _damaged(folder, error.args[0]) from error
+
+
+def read_genre_manifest(folder: Path) -> GenreManifest:
+    """Read what a model folder says of itself.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    CatalogError
+        As `read_genre_model`, but for the arrays.
+    """
+    text = _manifest_text(folder)
+    try:
+        version = _Preamble.model_validate_json(text).format_version
+    except ValidationError as error:
+        raise CatalogError(
+            f"{str(folder)!r} is no model of genres: its {MANIFEST_FILE} is another's, or damaged."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise CatalogError(
+            f"the model of genres {str(folder)!r} has format version {version}, and this version of "
+            f"stream-match reads {FORMAT_VERSION}; {_ANEW}."
+        )
+    try:
+        altered = signed(json.loads(text)) != text
+        manifest = GenreManifest.model_validate_json(text)
+    except ValidationError as error:
+        raise _damaged(folder, damage(error)) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, for one
+        raise _damaged(folder, f"{MANIFEST_FILE} is no JSON") from error
+    if altered:
+        raise _damaged(folder, f"{MANIFEST_FILE} has been altered")
+    _check_columns(folder, manifest)
+    return manifest
+
+
+_ANEW = "train it anew with scripts/train_genre.py"
+
+
+def _check_columns(folder: Path, manifest: GenreManifest) -> None:
+    known = [column for name in manifest.sets if name in SETS for column in set_named(name).columns]
+    if list(manifest.columns) != known:
+        raise CatalogError(
+            f"the model of genres {str(folder)!r} is of other columns than this version of stream-match "
+            f"computes for {'+'.join(manifest.sets)}; {_ANEW}."
+        )
+    if manifest.descriptors_version != VERSION:
+        raise CatalogError(
+            f"the model of genres {str(folder)!r} was trained on descriptors of version "
+            f"{manifest.descriptors_version}, and this version of stream-match computes {VERSION}; {_ANEW}."
+        )
+
+
+def _model(manifest: GenreManifest, arrays: Mapping[str, Array]) -> GenreModel:
+    n_columns, n_genres = len(manifest.columns), len(manifest.genres)
+    least, factor = (_vector(arrays, name, n_columns) for name in _SCALE)
+    mean, deviation = (_vector(arrays, name, n_columns) for name in _FAMILIAR[:2])
+    rows = arrays[_FAMILIAR[2]]
+    if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != n_columns or not len(rows):
+        raise ParameterError(f"{_FAMILIAR[2]} is {rows.dtype}{rows.shape}")
+    named = {name: array for name, array in arrays.items() if name not in (*_SCALE, *_FAMILIAR)}
+    scorer = SCORERS[manifest.scorer].of(named)
+    if (scorer.n_columns, scorer.n_genres) != (n_columns, n_genres):
+        raise ParameterError(f"it scores {scorer.n_genres} genres by {scorer.n_columns} columns")
+    if len(set(manifest.genres)) < n_genres:
+        raise ParameterError("a genre stands twice")
+    if any(not np.all(np.isfinite(array)) for array in (least, factor, mean, deviation, rows)):
+        raise ParameterError("an array holds NaN or infinity")
+    return GenreModel(
+        genres=manifest.genres,
+        sets=manifest.sets,
+        window_seconds=manifest.window_seconds,
+        scale=Scale(least, factor),
+        scorer=scorer,
+        temperature=manifest.temperature,
+        threshold=manifest.threshold,
+        familiar=Familiar(ZScore(mean, deviation), rows, manifest.familiar_limit),
+    )
+
+
+def _vector(arrays: Mapping[str, Array], name: str, length: int) -> npt.NDArray[np.float64]:
+    array = arrays[name]
+    if array.dtype != np.float64 or array.shape != (length,):
+        raise ParameterError(f"{name} is {array.dtype}{array.shape}")
+    return array
+
+
+def _written(path: Path, array: Array) -> FileEntry:
+    held = io.BytesIO()
+    np.save(held, np.ascontiguousarray(array), allow_pickle=False)
+    data = held.getvalue()
+    path.write_bytes(data)
+    return _entry(data)
+
+
+def _entry(data: bytes) -> FileEntry:
+    return FileEntry(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _read(path: Path, expected: FileEntry) -> Array:
+    """Read an array from a file that is as its entry says; no more memory is taken than it has bytes."""
+    if expected.bytes > LARGEST_ARRAY_BYTES:
+        raise _damaged(path.parent, f"{path.name} has {expected.bytes} bytes, which no model needs")
+    data = _bytes(path, expected.bytes)
+    if _entry(data) != expected:
+        raise _damaged(path.parent, f"{path.name} has been altered")
+    held = io.BytesIO(data)
+    try:
+        if np.lib.format.read_magic(held) != (1, 0):
+            raise ValueError("another version")  # noqa: TRY301 - one place says it
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(held)
+        if dtype.hasobject or by_columns or math.prod(shape) * dtype.itemsize != len(data) - held.tell():
+            raise ValueError("another length")  # noqa: TRY301 - one place says it
+        return np.frombuffer(data, dtype, offset=held.tell()).reshape(shape)
+    except (ValueError, TypeError, OverflowError, EOFError) as error:
+        raise _damaged(path.parent, f"{path.name} is no array") from error
+
+
+def _manifest_text(folder: Path) -> bytes:
+    if not folder.exists():
+        raise CatalogError(f"there is no model of genres {str(folder)!r}; {_ANEW}.")
+    if not folder.is_dir():
+        raise CatalogError(f"{str(folder)!r} is a file; give the folder of a model of genres.")
+    if not (folder / MANIFEST_FILE).is_file():
+        raise CatalogError(f"{str(folder)!r} is no model of genres: it has no {MANIFEST_FILE}.")
+    return _bytes(folder / MANIFEST_FILE, LARGEST_MANIFEST_BYTES)
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    """Read a file up to a length, and refuse one that is longer, a link or no file."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise _damaged(path.parent, f"{path.name} is missing")
+        with path.open("rb") as handle:
+            data = handle.read(most + 1)
+    except OSError as error:
+        raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    if len(data) > most:
+        raise _damaged(path.parent, f"{path.name} is too long")
+    return data
+
+
+def _damaged(folder: Path, why: object) -> CatalogError:
+    return CatalogError(f"the model of genres {str(folder)!r} is damaged ({why}); {_ANEW}.")
+
+
+def _says_it_is_ours(folder: Path) -> bool:
+    try:
+        _Preamble.model_validate_json(_manifest_text(folder))
+    except (CatalogError, ValidationError):
+        return False
+    return True
+
+
+def _may_be_ours(name: str) -> bool:
+    return name in (MANIFEST_FILE, CARD_FILE) or name.endswith(".npy")
