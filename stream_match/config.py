@@ -272,6 +272,13 @@ class ListenSettings(Settings):
     sinks: tuple[str, ...] = Field(default=("console:",), strict=False, description="A single one, too")
     match: MatchSettings = MatchSettings()
     onsets: OnsetSettings = OnsetSettings()
+    sounds_like: bool = Field(
+        default=True,
+        description="Whether to say which tracks unknown music resembles, if the index has descriptors",
+    )
+    genre_model: Path | None = Field(
+        default=None, strict=False, description="Folder of a model that names the genre of unknown music"
+    )
     state: Path | None = Field(
         default=None,
         strict=False,

@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings, MatchSettings, OnsetSettings
+from stream_match.descriptors.genre_model import GenreModel
+from stream_match.descriptors.similar_tracks import SimilarTracks
+from stream_match.descriptors.unknown_music import UnknownMusicLane
 from stream_match.errors import ParameterError
 from stream_match.events import Facts, MatchFacts
 from stream_match.index.port import CataloguePort
@@ -31,6 +34,10 @@ class Engine:
     settings : MatchSettings, optional
     onsets : OnsetSettings, optional
         How to listen for sounds that begin; without, nobody does.
+    sounds_like : bool
+        Whether to say which tracks unknown music resembles, if the catalogue has their descriptors.
+    genres : GenreModel, optional
+        Names the genre of unknown music.
     observe : Observer, optional
         Is told what every decision about a match saw, and changes nothing.
     """
@@ -40,6 +47,9 @@ class Engine:
         catalogue: CataloguePort | None = None,
         settings: MatchSettings | None = None,
         onsets: OnsetSettings | None = None,
+        *,
+        sounds_like: bool = False,
+        genres: GenreModel | None = None,
         observe: Observer | None = None,
     ) -> None:
         features = catalogue.settings if catalogue is not None else FeatureSettings()
@@ -48,6 +58,12 @@ class Engine:
             Recogniser(catalogue, settings or MatchSettings(), observe) if catalogue is not None else None
         )
         self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
+        self._sounds_like = sounds_like
+        self._unknown = (
+            UnknownMusicLane(self._sample_rate_hz, self._similar(catalogue), genres)
+            if sounds_like or genres is not None
+            else None
+        )
         self._samples = 0
         self._gaps_s = 0.0
 
@@ -118,7 +134,11 @@ class Engine:
         if self._matches is None:
             return []
         with one_thread():
-            return sorted(self._matches.take_up(catalogue), key=_known_s)
+            ends = sorted(self._matches.take_up(catalogue), key=_known_s)
+        if self._unknown is not None:
+            self._unknown.take_up(self._similar(catalogue))
+            self._unknown.note(ends)
+        return [*ends]
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""
@@ -152,9 +172,11 @@ class Engine:
             self._onsets.remember(memory)
 
     def _hear(self, y: npt.NDArray[np.float32]) -> list[Facts]:
-        facts: list[Facts] = []
-        if self._matches is not None:
-            facts += self._matches.feed(y)
+        matches = self._matches.feed(y) if self._matches is not None else []
+        facts: list[Facts] = [*matches]
+        if self._unknown is not None:
+            self._unknown.note(matches)
+            facts += self._unknown.feed(y)
         if self._onsets is not None:
             facts += self._onsets.feed(y)
         self._samples += len(y)
@@ -168,7 +190,12 @@ class Engine:
         self._gaps_s += gap_s
         if self._matches is not None:
             facts += self._matches.finish(self.stream_s)
+        if self._unknown is not None:
+            self._unknown.finish(self.stream_s)
         return sorted(facts, key=_known_s)
+
+    def _similar(self, catalogue: CataloguePort | None) -> SimilarTracks | None:
+        return catalogue.similar if catalogue is not None and self._sounds_like else None
 
 
 def _known_s(facts: Facts) -> float:

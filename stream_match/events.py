@@ -156,7 +156,33 @@ class ClusterFacts(Payload):
     stream_s: StreamSeconds
 
 
-Facts = MatchFacts | OnsetFacts | OnsetClusterFacts | ClusterFacts
+class SimilarTrack(Track):
+    """A track that resembles what is heard."""
+
+    distance: Score = Field(
+        ge=0, description="0 for the same descriptors; about 1 for the nearest of a style"
+    )
+
+
+class SoundsLikeFacts(Payload):
+    """What the engine says that unknown music resembles."""
+
+    stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
+    heard_s: StreamSeconds = Field(description="Stream time since which it was listened to")
+    tracks: tuple[SimilarTrack, ...] = Field(description="Nearest first")
+
+
+class GenreFacts(Payload):
+    """What the engine guesses of the genre of unknown music."""
+
+    stream_s: StreamSeconds = Field(description="Seconds of audio since the stream began, at the decision")
+    heard_s: StreamSeconds = Field(description="Stream time since which it was listened to")
+    genre: str = Field(description="As the model calls it, or `unsure`")
+    probability: Chance = Field(ge=0, le=1, description="Of the likeliest genre, also when unsure")
+    runner_up: str = Field(description="The second likeliest genre; the likeliest when unsure")
+
+
+Facts = MatchFacts | OnsetFacts | OnsetClusterFacts | ClusterFacts | SoundsLikeFacts | GenreFacts
 
 
 class Envelope(Payload):
@@ -206,6 +232,22 @@ class ClusterEvent(Envelope, ClusterFacts):
     ]
 
 
+class SoundsLikeEvent(Envelope, SoundsLikeFacts):
+    """Unknown music resembles tracks of the index; at most one a minute and source."""
+
+    schema_: Literal["stream_match.sounds_like/1"] = Field(
+        default="stream_match.sounds_like/1", alias="schema"
+    )
+    type: Literal["sounds_like"] = "sounds_like"
+
+
+class GenreEvent(Envelope, GenreFacts):
+    """A guess at the genre of unknown music; at most one a minute and source."""
+
+    schema_: Literal["stream_match.genre/1"] = Field(default="stream_match.genre/1", alias="schema")
+    type: Literal["genre"] = "genre"
+
+
 State = Literal["starting", "running", "stalled", "reconnecting", "failed", "stopped"]
 
 
@@ -240,7 +282,9 @@ class StatusEvent(Envelope):
     )
 
 
-Event = MatchEvent | StatusEvent | OnsetEvent | OnsetClusterEvent | ClusterEvent
+Event = (
+    MatchEvent | StatusEvent | OnsetEvent | OnsetClusterEvent | ClusterEvent | SoundsLikeEvent | GenreEvent
+)
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
@@ -261,7 +305,15 @@ def from_json(payload: str | bytes) -> Event:
     return _ADAPTER.validate_json(payload)
 
 
-_MODELS: tuple[type[Envelope], ...] = (MatchEvent, StatusEvent, OnsetEvent, OnsetClusterEvent, ClusterEvent)
+_MODELS: tuple[type[Envelope], ...] = (
+    MatchEvent,
+    StatusEvent,
+    OnsetEvent,
+    OnsetClusterEvent,
+    ClusterEvent,
+    SoundsLikeEvent,
+    GenreEvent,
+)
 
 
 def known_schemas() -> set[str]:

@@ -21,6 +21,7 @@ from stream_match.service import CurrentCatalogue, EnginePort, Report, World, li
 from stream_match.threads import one_thread
 
 if TYPE_CHECKING:
+    from stream_match.descriptors.genre_model import GenreModel
     from stream_match.index.port import CataloguePort
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
         If neither matches nor sounds are wanted.
     """
     matching = settings.match.enabled and settings.index is not None
-    if not matching and not settings.onsets.enabled:
+    genres = None if settings.genre_model is None else _genre_model(settings.genre_model)
+    if not matching and not settings.onsets.enabled and genres is None:
         raise UsageError(
             "There is nothing to listen for: sounds are switched off, and matching needs an index "
             "(--index DIR; stream-match index build makes it)."
@@ -73,7 +75,7 @@ def listen_to_the_end(settings: ListenSettings) -> tuple[Report, int]:
         _compile_loops()
     catalogue = _catalogue(settings.index) if matching and settings.index is not None else None
     with one_thread():  # for all engines together: to say it at each block takes a tenth of their time
-        report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue), signals))
+        report = asyncio.run(_listen(settings, catalogue, _engines(settings, catalogue, genres), signals))
     failed = report.failed or report.undelivered
     return report, 1 if failed and not signals.came else 0
 
@@ -92,6 +94,19 @@ def _compile_loops() -> None:
         )
 
 
+def _genre_model(folder: Path) -> "GenreModel":
+    """Read a model, and load what its descriptors need before a source is opened."""
+    import numpy as np
+
+    from stream_match.catalog.genre_models import read_genre_model
+    from stream_match.descriptors.sets import SAMPLE_RATE_HZ, set_named
+
+    model = read_genre_model(folder)
+    for name in model.sets:
+        set_named(name).describe([np.zeros(SAMPLE_RATE_HZ * 10, np.float32)])
+    return model
+
+
 def _catalogue(index: Path) -> "CurrentCatalogue[CataloguePort]":
     """Load an index, and be ready to look for newer generations of it."""
     from stream_match.catalog import load_index
@@ -105,13 +120,21 @@ def _count(catalogue: "CataloguePort") -> int:
 
 
 def _engines(
-    settings: ListenSettings, catalogue: "CurrentCatalogue[CataloguePort] | None"
+    settings: ListenSettings,
+    catalogue: "CurrentCatalogue[CataloguePort] | None",
+    genres: "GenreModel | None",
 ) -> Callable[[], EnginePort]:
     """Return what makes engines with the lanes that are wanted, with the newest catalogue each."""
     from stream_match.engine import Engine
 
     onsets = settings.onsets if settings.onsets.enabled else None
-    return lambda: Engine(None if catalogue is None else catalogue.newest, settings.match, onsets)
+    return lambda: Engine(
+        None if catalogue is None else catalogue.newest,
+        settings.match,
+        onsets,
+        sounds_like=settings.sounds_like,
+        genres=genres,
+    )
 
 
 async def _listen(
@@ -213,7 +236,9 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
     settings = ListenSettings.from_toml(args.config) if args.config else ListenSettings()
     given: dict[str, Any] = settings.model_dump(exclude_unset=True)
     given |= {
-        key: value for key in ("index", "pace", "node", "state") if (value := getattr(args, key)) is not None
+        key: value
+        for key in ("index", "pace", "node", "state", "genre_model")
+        if (value := getattr(args, key)) is not None
     }
     if args.source:
         given["sources"] = [{"uri": uri} for uri in args.source]
@@ -226,6 +251,8 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         }
     if args.no_match:
         given["match"] = {**given.get("match", {}), "enabled": False}
+    if args.no_sounds_like:
+        given["sounds_like"] = False
     onsets = {"enabled": False} if args.no_onsets else {}
     onsets |= {"announce": True} if args.announce_onsets else {}
     if onsets:

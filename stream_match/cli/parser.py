@@ -126,6 +126,12 @@ def _listen(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--no-match", action="store_true", help="do not look for tracks")
     parser.add_argument("--no-onsets", action="store_true", help="do not listen for sounds that begin")
     parser.add_argument(
+        "--no-sounds-like", action="store_true", help="do not say which tracks unknown music resembles"
+    )
+    parser.add_argument(
+        "--genre-model", type=Path, metavar="DIR", help="names the genre of unknown music (train_genre.py)"
+    )
+    parser.add_argument(
         "--announce-onsets",
         action="store_true",
         help="tell a sound at once, too, before its cluster is known",
@@ -525,7 +531,7 @@ def _watch(commands: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--type",
         metavar="T,T",
-        help="only events of these types: match, status, onset, onset_cluster, cluster",
+        help="only events of these types: match, status, onset, onset_cluster, cluster, sounds_like, genre",
     )
     parser.add_argument("--node", metavar="NAME", help="only those of this listener")
     parser.add_argument("--source", metavar="NAME", help="only those of this source")

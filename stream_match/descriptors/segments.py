@@ -5,6 +5,8 @@ of a track is the median over its segments, the spectrum descriptor their mean. 
 also the first and the last.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,13 @@ from stream_match.errors import ParameterError
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+
+LEVEL_DBFS = -20.0
+"""RMS level that segments are brought to where recordings of any level are to be compared. The sone is not a
+linear measure: music that is played 20 dB softer has another pattern."""
+
+FAINTEST_DBFS = -70.0
+"""Segments are raised as if they had this level at least: what is fainter is not made loud."""
 
 MOST_PATTERNS = 512
 """Patterns kept for the median: 51 minutes, 6 MB. Of a longer stream every second segment counts, then every
@@ -28,6 +37,8 @@ class SegmentDescriptors:
     ----------
     sr : int [Hz]
         Sample rate: 11,025, 22,050 or 44,100. At 22,050 Hz the highest band is empty, and its values zero.
+    level_dbfs : float or None [dB]
+        RMS level that each segment is brought to; None leaves it as it is.
 
     Raises
     ------
@@ -35,9 +46,10 @@ class SegmentDescriptors:
         If there is no such sample rate.
     """
 
-    def __init__(self, sr: int = 22_050) -> None:
+    def __init__(self, sr: int = 22_050, *, level_dbfs: float | None = None) -> None:
         n_fft = frame_length(sr)
         self._sr = sr
+        self._level_dbfs = level_dbfs
         self._step = SEGMENT_FRAMES * n_fft // 2
         self._needed = self._step + n_fft - n_fft // 2
         self._frame_rate_hz = sr / (n_fft // 2)
@@ -80,7 +92,7 @@ class SegmentDescriptors:
         return self.segments - before
 
     def _take(self, y: Float32) -> None:
-        loudness = specific_loudness(y, self._sr)
+        loudness = specific_loudness(y * self._gain(y), self._sr)
         descriptor = spectrum_descriptor(loudness)
         self._sum = self._sum + descriptor if self.segments else descriptor
         if self.segments % self._stride == 0:
@@ -90,6 +102,12 @@ class SegmentDescriptors:
             if self.segments % self._stride == 0:
                 self._patterns.append(rhythm_pattern(loudness, self._frame_rate_hz))
         self.segments += 1
+
+    def _gain(self, y: Float32) -> np.float32:
+        if self._level_dbfs is None:
+            return np.float32(1)
+        heard_dbfs = max(rms_dbfs(y), FAINTEST_DBFS)
+        return np.float32(10 ** ((self._level_dbfs - heard_dbfs) / 20))
 
     def rhythm_pattern(self) -> Float64:
         """Return the Rhythm Pattern of what was heard: the median over its segments.
@@ -129,3 +147,9 @@ class SegmentDescriptors:
                 f"{len(self._held) / self._sr:.1f} s were heard; a segment needs "
                 f"{self._needed / self._sr:.1f} s."
             )
+
+
+def rms_dbfs(y: Float32) -> float:
+    """Return the RMS level of samples [shape=(n,), n >= 1]; that of digital silence is -200 dB."""
+    power = float(np.mean(np.square(y, dtype=np.float64)))
+    return 10 * math.log10(max(power, 1e-20))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
+from stream_match.descriptors.similar_tracks import SimilarTracks
 from stream_match.events import Track
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.harmony import Harmony
@@ -88,6 +89,8 @@ class Catalogue:
     score_bias : float, >= 0
         How much scores are too high since the tracks resemble each other: `catalog/self_similarity`.
         Above 0, poor agreement is doubted, too: `match/recording/scoring`.
+    similar : SimilarTracks or None
+        The tracks by what they sound like; None if they were not described.
     """
 
     settings: FeatureSettings
@@ -96,6 +99,7 @@ class Catalogue:
     numbers: tuple[Int64, ...]
     tracks: Tracks
     score_bias: float = 0.0
+    similar: SimilarTracks | None = None
 
     @cached_property
     def lines(self) -> LineReader:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
+from stream_match.descriptors.similar_tracks import SimilarTracks
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import Lines
@@ -126,6 +127,10 @@ class CataloguePort(Protocol):
     @property
     def harmony(self) -> Harmony | None:
         """Its tracks for the version lane; None if that lane is off."""
+
+    @property
+    def similar(self) -> SimilarTracks | None:
+        """Its tracks by what they sound like; None if it was not described."""
 
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
         """Ask both voters, the one of the spectral shape and that of the chroma."""

@@ -9,9 +9,11 @@ from stream_match.errors import UsageError
 from stream_match.events import (
     ClusterEvent,
     Event,
+    GenreEvent,
     MatchEvent,
     OnsetClusterEvent,
     OnsetEvent,
+    SoundsLikeEvent,
     StatusEvent,
     Track,
 )
@@ -22,6 +24,8 @@ from stream_match.text import printable
 # Below these, speed and pitch are as the recording has them, within what a listener would notice.
 _SPEED_SHOWN = 0.005
 _SEMITONES_SHOWN = 0.1
+
+_SIMILAR_SHOWN = 3
 
 LATE_S = 2.0
 """An event that is older than the clock on the screen by so much tells its own time, too."""
@@ -150,6 +154,10 @@ def _said(event: Event) -> str:
         return _describe_match(event)
     if isinstance(event, OnsetClusterEvent):
         return _describe_sound(event)
+    if isinstance(event, SoundsLikeEvent):
+        return f"≈ unknown music   like {'; '.join(map(_named, event.tracks[:_SIMILAR_SHOWN]))}"
+    if isinstance(event, GenreEvent):
+        return _describe_genre(event)
     if isinstance(event, OnsetEvent):
         return f"♪ a sound   at {event.onset_s:.3f} s"
     return _describe_cluster(event)
@@ -170,6 +178,13 @@ def _describe_cluster(cluster: ClusterEvent) -> str:
         "revived": "is heard again",
     }
     return f"♪ {_kind(cluster.cluster_id)}   {told[cluster.change]}  (heard {_times(cluster.cluster_size)})"
+
+
+def _describe_genre(genre: GenreEvent) -> str:
+    sure = f"{min(99, round(100 * genre.probability))} %"
+    if genre.genre == "unsure":
+        return f"≈ unknown music   genre unsure  ({genre.runner_up}: {sure})"
+    return f"≈ unknown music   {genre.genre}  ({sure}, else {genre.runner_up})"
 
 
 def _kind(cluster_id: str) -> str:

@@ -2,7 +2,16 @@
 
 from collections.abc import Hashable
 
-from stream_match.events import ClusterEvent, Event, MatchEvent, OnsetClusterEvent, OnsetEvent, StatusEvent
+from stream_match.events import (
+    ClusterEvent,
+    Event,
+    GenreEvent,
+    MatchEvent,
+    OnsetClusterEvent,
+    OnsetEvent,
+    SoundsLikeEvent,
+    StatusEvent,
+)
 from stream_match.publish.bounded import Bounded
 
 RETURN_S = 10.0
@@ -16,7 +25,7 @@ class News:
     """Knows what a person watching has seen, and what of the rest is news."""
 
     def __init__(self) -> None:
-        self._said: Bounded[Hashable, Hashable] = Bounded(REMEMBERED)  # by node and source
+        self._said: Bounded[Hashable, Hashable] = Bounded(REMEMBERED)  # by node, source and type
         self._heard_s: Bounded[Hashable, float] = Bounded(REMEMBERED)  # by node, source and kind
         self._announced: Bounded[Hashable, None] = Bounded(REMEMBERED)  # by node, source and sound
         self._playing: Bounded[Hashable, None] = Bounded(REMEMBERED)  # by node, source and match
@@ -28,7 +37,8 @@ class News:
         source said: one that just runs says so every minute, and one that is away at each attempt. A cluster
         that was created shows in its first sound. A sound that was announced is shown once, when it is
         announced. Any other is news when it is the first of its kind, when its kind comes back after
-        `RETURN_S`, and when it makes a round number; who wants every one reads the events.
+        `RETURN_S`, and when it makes a round number; who wants every one reads the events. Of unknown music,
+        the nearest track and the genre are news when they are others than the last time.
 
         Parameters
         ----------
@@ -44,6 +54,10 @@ class News:
             return True
         if isinstance(event, OnsetClusterEvent):
             return self._is_new_sound(event)
+        if isinstance(event, SoundsLikeEvent):
+            return self._is_new_saying(event, tuple(track.id for track in event.tracks[:1]))
+        if isinstance(event, GenreEvent):
+            return self._is_new_saying(event, event.genre)
         return not (isinstance(event, ClusterEvent) and event.change == "created")
 
     def _is_new_match(self, match: MatchEvent) -> bool:
@@ -56,9 +70,12 @@ class News:
         return match.phase != "updated" or not shown
 
     def _is_new_state(self, status: StatusEvent) -> bool:
-        source, said = (status.node, status.source), (status.state, status.reason)
-        known = self._said.get(source) == said
-        self._said[source] = said
+        return self._is_new_saying(status, (status.state, status.reason))
+
+    def _is_new_saying(self, event: Event, said: Hashable) -> bool:
+        kind = (event.node, event.source, event.type)
+        known = self._said.get(kind) == said
+        self._said[kind] = said
         return not known
 
     def _is_new_sound(self, sound: OnsetClusterEvent) -> bool:

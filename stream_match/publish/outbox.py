@@ -9,9 +9,9 @@ from stream_match.events import Event, MatchEvent
 CAPACITY = 10_000
 
 # What is given up first. Of sounds there are many and the next one comes; an update is repeated by the next
-# one, a state is told again as the retained one, a beginning can be read from its end. An end is in no
-# rank: it is never dropped.
-_RANKS = ("onset", "onset_cluster", "updated", "status", "cluster", "started")
+# one, and so is what unknown music is like; a state is told again as the retained one, a beginning can be
+# read from its end. An end is in no rank: it is never dropped.
+_RANKS = ("onset", "onset_cluster", "updated", "genre", "sounds_like", "status", "cluster", "started")
 
 
 def _rank(event: Event) -> str:

@@ -58,7 +58,8 @@ async def subscribe(
     node, source : str
         Names to listen for; ``+`` is any.
     types : collection of str
-        Of ``match``, ``onset``, ``onset_cluster``, ``cluster``, ``status``; all by default.
+        Of ``match``, ``onset``, ``onset_cluster``, ``cluster``, ``sounds_like``, ``genre``, ``status``; all
+        by default.
     patient : bool
         Wait for a broker that is not there at the start, instead of raising.
     backoff : Backoff, optional

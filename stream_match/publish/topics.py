@@ -8,7 +8,7 @@ from stream_match.events import Event, MatchEvent, OnsetClusterEvent, OnsetEvent
 BASE = "stream_match"
 
 ONLINE, STOPPED, OFFLINE = "online", "stopped", "offline"
-KINDS = ("match", "onset", "onset_cluster", "cluster", "status")
+KINDS = ("match", "onset", "onset_cluster", "cluster", "sounds_like", "genre", "status")
 """Types of events; each has a topic of its own."""
 
 NOTHING_PLAYING = '{"track": null}'

@@ -10,7 +10,15 @@ import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.errors import StreamMatchError
-from stream_match.events import ClusterFacts, Facts, MatchFacts, OnsetClusterFacts, OnsetFacts
+from stream_match.events import (
+    ClusterFacts,
+    Facts,
+    GenreFacts,
+    MatchFacts,
+    OnsetClusterFacts,
+    OnsetFacts,
+    SoundsLikeFacts,
+)
 from stream_match.service.memory import SoundMemory
 from stream_match.service.reasons import reason_of
 from stream_match.service.report import Report
@@ -176,6 +184,8 @@ class Lane:
         own: dict[str, object] = {"stream_s": facts.stream_s + self._offset_s}
         if isinstance(facts, OnsetFacts | OnsetClusterFacts):
             own |= {"onset_id": f"{self._prefix}-{facts.onset_id}", "onset_s": facts.onset_s + self._offset_s}
+        if isinstance(facts, SoundsLikeFacts | GenreFacts):
+            own["heard_s"] = facts.heard_s + self._offset_s
         if isinstance(facts, OnsetClusterFacts | ClusterFacts):
             own["cluster_id"] = self._cluster(facts.cluster_id)
         if isinstance(facts, ClusterFacts):

@@ -9,11 +9,15 @@ from stream_match.events import (
     ClusterFacts,
     Event,
     Facts,
+    GenreEvent,
+    GenreFacts,
     MatchEvent,
     MatchFacts,
     OnsetClusterEvent,
     OnsetClusterFacts,
     OnsetEvent,
+    SoundsLikeEvent,
+    SoundsLikeFacts,
     StatusEvent,
 )
 from stream_match.service.world import World
@@ -118,6 +122,10 @@ class Stamper:
         if isinstance(facts, ClusterFacts):
             fields["event_type"] = f"cluster_{facts.change}"
             return ClusterEvent(**fields)
+        if isinstance(facts, SoundsLikeFacts):
+            return SoundsLikeEvent(**fields)
+        if isinstance(facts, GenreFacts):
+            return GenreEvent(**fields)
         return OnsetClusterEvent(**fields) if isinstance(facts, OnsetClusterFacts) else OnsetEvent(**fields)
 
     def status(self, time: float, **fields: Any) -> StatusEvent:

@@ -2,16 +2,21 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 from stream_match.capture.base import Block
-from stream_match.events import Event, Facts, State
+from stream_match.events import Event, Facts, GenreFacts, SoundsLikeFacts, State
 from stream_match.service import states
 from stream_match.service.lane import Level
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.stamp import Stamper, utc
 
 log = logging.getLogger(__name__)
+
+UNKNOWN_EVERY_S = 60.0
+"""Least time between two events of a type about unknown music. An engine keeps to it, but knows nothing of
+the one before."""
 
 
 class Teller:
@@ -49,6 +54,7 @@ class Teller:
         self._metadata: dict[str, str] = {}
         self._told_s = 0.0  # stream time of the last status
         self._news = False
+        self._unknown_s: dict[type[Facts], float] = {}  # stream times of what was last told of unknown music
 
     def hear(self, piece: Block) -> None:
         """Take note of a piece's level, and of what the stream says of itself."""
@@ -80,7 +86,19 @@ class Teller:
     async def tell(self, facts: list[Facts]) -> None:
         """Tell what was heard."""
         for fact in facts:
+            if self._is_too_soon(fact):
+                continue
             await self._publish(self._stamper.event(fact, self._reckoning.moment(fact.stream_s)))
+
+    def _is_too_soon(self, fact: Facts) -> bool:
+        """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""
+        if not isinstance(fact, SoundsLikeFacts | GenreFacts):
+            return False
+        last_s = self._unknown_s.get(type(fact), -math.inf)
+        if fact.stream_s - last_s < UNKNOWN_EVERY_S:
+            return True
+        self._unknown_s[type(fact)] = fact.stream_s
+        return False
 
     async def _tell_state(self, reason: str | None, attempt: int) -> None:
         self._told_s, self._news = self._reckoning.stream_s, False
