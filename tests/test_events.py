@@ -39,6 +39,8 @@ EVENTS = [
     samples.onset(8),
     samples.cluster(9),
     samples.cluster(10, "merged", from_=("RUN-4", "RUN-5")),
+    samples.sounds_like(40),
+    samples.genre(41),
     samples.status(
         6, "reconnecting", attempt=2, reason="gone", last_audio_at=samples.BEGIN, level_dbfs=-30.5
     ),
@@ -73,7 +75,7 @@ def test_the_script_writes_the_committed_files(tmp_path, monkeypatch, capsys):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in SCHEMAS.iterdir()
     }
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 7
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know():

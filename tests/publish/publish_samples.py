@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 from stream_match.events import (
     ClusterEvent,
     Evidence,
+    GenreEvent,
     MatchEvent,
     OnsetClusterEvent,
     OnsetEvent,
+    SimilarTrack,
+    SoundsLikeEvent,
     StatusEvent,
     Track,
 )
@@ -88,6 +91,25 @@ def cluster(number, change="created", *, source="kitchen", node="attic", **chang
         "cluster_size": 4,
     }
     return ClusterEvent(**(fields | changes))
+
+
+def sounds_like(number, *ids, source="kitchen", node="attic", **changes):
+    """An event of unknown music that resembles tracks."""
+    tracks = [SimilarTrack(id=name, distance=0.5 + place) for place, name in enumerate(ids or ("a/b", "c"))]
+    fields = {**_said(number, source, node), "heard_s": max(0.0, number - 30.0), "tracks": tracks}
+    return SoundsLikeEvent(**(fields | changes))
+
+
+def genre(number, *, source="kitchen", node="attic", **changes):
+    """An event of a guess at a genre."""
+    fields = {
+        **_said(number, source, node),
+        "heard_s": max(0.0, number - 30.0),
+        "genre": "disco",
+        "probability": 0.71,
+        "runner_up": "pop",
+    }
+    return GenreEvent(**(fields | changes))
 
 
 def _said(number, source, node):

@@ -3,7 +3,7 @@ from datetime import UTC, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publish_samples import BEGIN, cluster, match, onset, sound, status
+from publish_samples import BEGIN, cluster, genre, match, onset, sound, sounds_like, status
 
 from stream_match.events import Track
 from stream_match.publish.console import Screen, describe
@@ -47,6 +47,12 @@ def told(event):
             "20:15:01  kitchen  ♪ kind 3   was not heard for long  (heard once)",
         ),
         (cluster(1, "revived"), "20:15:01  kitchen  ♪ kind 3   is heard again  (heard 4 times)"),
+        (sounds_like(31), "20:15:31  kitchen  ≈ unknown music   like a/b; c"),
+        (genre(31), "20:15:31  kitchen  ≈ unknown music   disco  (71 %, else pop)"),
+        (
+            genre(31, genre="unsure", probability=0.3),
+            "20:15:31  kitchen  ≈ unknown music   genre unsure  (pop: 30 %)",
+        ),
         (
             status(1, "reconnecting", attempt=3, reason="connection refused"),
             "20:15:01  kitchen  · reconnecting (attempt 3): connection refused",
@@ -178,3 +184,14 @@ def test_a_sound_is_news_when_it_is_new_comes_back_or_makes_a_round_number():
     assert news.is_news(sound(1, onset_s=41.5, cluster_size=7, cluster_id="RUN-9"))
     assert news.is_news(sound(1, onset_s=0.5, cluster_size=32))  # another run
     assert news.is_news(onset(2))
+
+
+def test_what_unknown_music_is_like_is_news_when_it_changes():
+    news = News()
+    assert news.is_news(sounds_like(40, "a", "b"))
+    assert not news.is_news(sounds_like(100, "a", "c"))
+    assert news.is_news(genre(100))
+    assert not news.is_news(genre(160, probability=0.9))
+    assert news.is_news(genre(160, genre="unsure"))
+    assert news.is_news(sounds_like(160, "c", "a"))
+    assert news.is_news(sounds_like(160, "c", "a", source="hall"))

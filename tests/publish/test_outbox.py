@@ -1,13 +1,21 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from publish_samples import cluster, match, onset, sound, status
+from publish_samples import cluster, genre, match, onset, sound, sounds_like, status
 
 from stream_match.publish.outbox import Outbox
 
 CAPACITY = 5
-WORTH = {"onset": 0, "onset_cluster": 1, "updated": 2, "status": 3, "cluster": 4, "started": 5, "ended": 6}
-MAKERS = {"onset": onset, "onset_cluster": sound, "status": status, "cluster": cluster}
+MAKERS = {
+    "onset": onset,
+    "onset_cluster": sound,
+    "genre": genre,
+    "sounds_like": sounds_like,
+    "status": status,
+    "cluster": cluster,
+}
+RANKS = ("onset", "onset_cluster", "updated", "genre", "sounds_like", "status", "cluster", "started", "ended")
+WORTH = {kind: worth for worth, kind in enumerate(RANKS)}
 
 
 def kind_of(event):
