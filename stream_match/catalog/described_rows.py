@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stream_match.catalog.entries import DescriptorsEntry, missing_files
 from stream_match.catalog.parts import (
+    CLOSENESS_FILE,
     DESCRIBED_FILE,
     DESCRIPTORS,
     PART_VERSIONS,
@@ -24,7 +25,9 @@ from stream_match.catalog.parts import (
 )
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import entries, named
+from stream_match.descriptors.distances import ZScore
 from stream_match.descriptors.sets import SETS, VERSION
+from stream_match.descriptors.similar_tracks import LENGTHS, Closeness, fit_closeness
 from stream_match.errors import CatalogError
 
 Float32 = npt.NDArray[np.float32]
@@ -45,11 +48,14 @@ class DescribedRows:
         SHA-256 of the audio files.
     sets : mapping of str to np.ndarray [shape=(n_rows, n_columns), dtype=float32]
         The values of each set. A row of NaN tells that its set does not take audio of that length.
+    closeness : Closeness
+        Of the tracks that were written.
     """
 
     entry: DescriptorsEntry
     audio: Bytes
     sets: Mapping[str, Float32]
+    closeness: Closeness
 
     @property
     def comparable(self) -> bool:
@@ -114,7 +120,15 @@ def open_descriptors(place: Path, entry: DescriptorsEntry | None) -> DescribedRo
             name: map_array(folder / f"{name}.npy", "<f4", (entry.rows, len(described.columns)))
             for name, described in SETS.items()
         },
+        _closeness(folder / CLOSENESS_FILE, entry.near),
     )
+
+
+def _closeness(path: Path, near: float) -> Closeness:
+    mean, deviation = map_array(path, "<f8", (2, sum(LENGTHS.values()))).copy()
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation >= 0).all()):
+        raise CatalogError(f"{str(path)!r} holds what are no means and deviations: {mended_by(path)}")
+    return Closeness(ZScore(mean, deviation), near)
 
 
 def write_descriptors(
@@ -143,6 +157,8 @@ def write_descriptors(
     unnamed.mkdir(parents=True)
     arrays: dict[str, Array] = {f"{name}.npy": values for name, values in sets.items()}
     arrays[DESCRIBED_FILE] = _digests(tracks)
+    closeness = fit_closeness(sets, comparable_rows(sets))
+    arrays[CLOSENESS_FILE] = np.array([closeness.scale.mean, closeness.scale.deviation])
     save_arrays(unnamed, arrays)
     files = entries(unnamed, sorted(arrays))
     return DescriptorsEntry(
@@ -152,7 +168,23 @@ def write_descriptors(
         rows=len(tracks),
         computed=computed,
         librosa=tuple(sorted(librosa)),
+        near=closeness.near,
     )
+
+
+def comparable_rows(sets: Mapping[str, Float32]) -> Int64:
+    """Return which rows are of tracks that Rhythm Patterns and spectrum descriptors take.
+
+    Parameters
+    ----------
+    sets : mapping of str to np.ndarray [shape=(n, n_columns), dtype=float32]
+
+    Returns
+    -------
+    np.ndarray [shape=(m,), dtype=int64]
+        Both take the same tracks, and have a row of NaN for another one: its first value is enough to see.
+    """
+    return np.flatnonzero(np.isfinite(sets["ssd"][:, 0]))
 
 
 def _digests(tracks: Sequence[TrackRow]) -> Bytes:

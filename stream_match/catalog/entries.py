@@ -59,6 +59,7 @@ class DescriptorsEntry(PartEntry):
     rows: Count
     computed: int = Field(ge=1, description="Version of what is computed")
     librosa: tuple[str, ...] = Field(description="Versions of librosa that made the rows of one set")
+    near: float = Field(ge=0, description="Distance beyond which music resembles no track")
 
 
 class CatalogueParts(Written):

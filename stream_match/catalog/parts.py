@@ -32,8 +32,11 @@ SHINGLE_LISTS_FILE = "shingles.faiss"
 DESCRIBED_FILE = "audio.npy"
 """Hashes of the audio files that the rows of descriptors belong to."""
 
+CLOSENESS_FILE = "closeness.npy"
+"""Means and deviations of the columns of Rhythm Patterns and spectrum descriptors."""
+
 NAMES: Mapping[str, tuple[str, ...]] = {
-    DESCRIPTORS: (DESCRIBED_FILE, "gtzan.npy", "rp.npy", "ssd.npy"),
+    DESCRIPTORS: (DESCRIBED_FILE, CLOSENESS_FILE, "gtzan.npy", "rp.npy", "ssd.npy"),
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
     RECORDINGS: (
         TRACKS_FILE,

@@ -5,17 +5,20 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from stream_match.catalog.described_rows import DescribedRows, open_descriptors
+import numpy as np
+
+from stream_match.catalog.described_rows import DescribedRows, comparable_rows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
 from stream_match.catalog.parts import mended_by
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
+from stream_match.descriptors.similar_tracks import SimilarTracks
 from stream_match.errors import CatalogError
 from stream_match.index.catalogue import Catalogue, Part, catalogue_of, grouped
 from stream_match.index.coding import Hyperplanes
@@ -56,7 +59,18 @@ class OpenIndex:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue in memory; no background stands beside it."""
-        return joined(self.segments, self.planes, self.manifest)
+        return replace(joined(self.segments, self.planes, self.manifest), similar=self._similar())
+
+    def _similar(self) -> SimilarTracks | None:
+        stored = self.descriptors
+        if stored is None or not stored.comparable:
+            return None
+        comparable = np.zeros(stored.entry.rows + 1, bool)  # the last stands for tracks without a row
+        comparable[comparable_rows(stored.sets)] = True
+        places = stored.places(self.rows)
+        left = np.flatnonzero(comparable[places])
+        tracks = tuple(self.rows[number].track for number in left)
+        return SimilarTracks(tracks, stored.sets, places[left], stored.closeness) if tracks else None
 
 
 def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Manifest) -> Catalogue:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from stream_match.catalog.find import AUDIO_SUFFIXES
 from stream_match.descriptors.distances import Fused, distances, fit_z_score_to_parts, fuse
 from stream_match.descriptors.nearest_tracks import nearest_of
+from stream_match.descriptors.sets import SETS, DescriptorSet
 from stream_match.errors import UsageError
 from stream_match.events import Track
 from stream_match.offline.tables.described import describe_whole
@@ -73,12 +74,15 @@ class Collection:
         Arrays that may be mapped from files.
     rows : np.ndarray [shape=(len(ids),), dtype=int64]
         The row of each track in all of these.
+    described_by : mapping of str to DescriptorSet
+        What describes a file as the tracks were described.
     """
 
     where: str
     ids: tuple[str, ...]
     sets: Mapping[str, Floats]
     rows: Int64
+    described_by: Mapping[str, DescriptorSet] = field(default_factory=lambda: SETS)
 
     def parts(self) -> Iterator[Fused]:
         """Yield the values of all sets side by side, of some tracks at a time."""
@@ -132,7 +136,10 @@ class Collection:
             return np.concatenate([values[self.rows[row]] for values in self.sets.values()])
         path = _file_named(query, self.ids, self.where)
         return np.concatenate(
-            [describe_whole(path, name).astype(values.dtype) for name, values in self.sets.items()]
+            [
+                describe_whole(path, self.described_by[name]).astype(values.dtype)
+                for name, values in self.sets.items()
+            ]
         )
 
     def _distances(

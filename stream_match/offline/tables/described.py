@@ -100,7 +100,7 @@ def describe_file(path: Path, rows: Path, recipe: Recipe) -> Described | Unread:
         If the rows cannot be written.
     """
     part = partial_file(rows)
-    heard = _Heard(path, recipe)
+    heard = _Heard(path, recipe.descriptors, recipe.window_samples)
     try:
         with part.open("wb") as handle:
             for values in heard.rows():
@@ -115,15 +115,14 @@ def describe_file(path: Path, rows: Path, recipe: Recipe) -> Described | Unread:
     return Described(rows, heard.samples / SAMPLE_RATE_HZ)
 
 
-def describe_whole(path: Path, name: str) -> Float64:
+def describe_whole(path: Path, descriptors: DescriptorSet) -> Float64:
     """Return the description of a file.
 
     Parameters
     ----------
     path : Path
         The audio file.
-    name : str
-        Of the set.
+    descriptors : DescriptorSet
 
     Returns
     -------
@@ -134,7 +133,7 @@ def describe_whole(path: Path, name: str) -> Float64:
     SourceError
         If it cannot be decoded, or is shorter or longer than what can be described.
     """
-    heard = _Heard(path, Recipe(name, None), advice="give an excerpt")
+    heard = _Heard(path, descriptors, None, advice="give an excerpt")
     for values in heard.rows():
         return values
     raise SourceError(f"{heard.too_short()}; give a longer file.")
@@ -237,13 +236,15 @@ def by_all_sets(path: Path) -> tuple[Float32, int]:
 class _Heard:
     """The audio of a file, counted while it is described."""
 
-    def __init__(self, path: Path, recipe: Recipe, *, advice: str = "give --window 30") -> None:
-        self._path, self._recipe, self._advice = path, recipe, advice
+    def __init__(
+        self, path: Path, descriptors: DescriptorSet, window: int | None, *, advice: str = "give --window 30"
+    ) -> None:
+        self._path, self._descriptors, self._window, self._advice = path, descriptors, window, advice
         self.samples = 0
 
     def rows(self) -> Iterator[Float64]:
         """Yield the rows of the file; none if it is too short."""
-        descriptors, window = self._recipe.descriptors, self._recipe.window_samples
+        descriptors, window = self._descriptors, self._window
         pieces: Iterable[Iterable[Float32]] = [self._blocks()]
         if window is not None:
             pieces = ([y] for y in _windows(self._blocks(), window))
@@ -263,21 +264,20 @@ class _Heard:
             yield values
 
     def _blocks(self) -> Iterator[Float32]:
-        longest = None if self._recipe.window_samples else self._recipe.descriptors.longest_samples
+        longest = None if self._window else self._descriptors.longest_samples
         for y in _read(self._path):
             self.samples += len(y)
             if longest is not None and self.samples > longest:
                 raise SourceError(
                     f"{str(self._path)!r} is longer than {longest / SAMPLE_RATE_HZ / 60:g} min, the most "
-                    f"that {self._recipe.name} describes at once; {self._advice}."
+                    f"that {self._descriptors.name} describes at once; {self._advice}."
                 )
             yield y
 
     def too_short(self) -> str:
         """Say how long the file is, and how long it must be."""
-        window = self._recipe.window_samples
-        needed = (window or self._recipe.descriptors.shortest_samples) / SAMPLE_RATE_HZ
-        what = "a window" if window else self._recipe.name
+        needed = (self._window or self._descriptors.shortest_samples) / SAMPLE_RATE_HZ
+        what = "a window" if self._window else self._descriptors.name
         return (
             f"{str(self._path)!r} has {self.samples / SAMPLE_RATE_HZ:.1f} s, but {what} needs {needed:.1f} s"
         )

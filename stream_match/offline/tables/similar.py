@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_match.catalog.described import Described, read_descriptors
 from stream_match.catalog.parts import describe_command
-from stream_match.descriptors.sets import set_named
+from stream_match.descriptors.sets import LEVELLED_SETS, set_named
 from stream_match.errors import UsageError
 from stream_match.offline.tables.compared import Collection, Similar, row_named
 from stream_match.offline.tables.reading import Table, read_table
@@ -135,6 +135,7 @@ def similar_in_index(
         tuple(described.ids[row] for row in rows),
         {name: described.sets[name] for name in names},
         rows,
+        LEVELLED_SETS,
     )
     partly, missing = len(complete) - len(rows), described.missing
     hints = []
