@@ -66,11 +66,13 @@ def describe(args: argparse.Namespace) -> int:
         complain(f"files that are no tracks of the index: {report.others}")
     if report.partly:
         complain(f"tracks shorter than 6 s or longer than 10 min, which not all sets take: {report.partly}")
-    resumed = f", {report.resumed} of them by a run that was broken off" if report.resumed else ""
+    told = f"{report.new} file{'' if report.new == 1 else 's'}"
+    if report.resumed:
+        told += f", {report.resumed} of them by a run that was broken off"
     complain(
-        f"described {report.new} files{resumed}, {report.audio_s / 60:.1f} min of audio, in "
-        f"{report.seconds:.1f} s; {report.described} of {_tracks(report.tracks)} of {args.index} have "
-        f"descriptors; files skipped: {len(report.skipped)}"
+        f"described {told}, {report.audio_s / 60:.1f} min of audio, in {report.seconds:.1f} s; "
+        f"{report.described} of {_tracks(report.tracks)} of {args.index} have descriptors; "
+        f"files skipped: {len(report.skipped)}"
     )
     return 1 if report.skipped else 0
 

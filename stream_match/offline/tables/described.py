@@ -226,7 +226,8 @@ def by_all_sets(path: Path) -> tuple[Float32, int]:
         raise
     except Exception as error:  # of whatever computes them: one odd file must not end the others
         raise SourceError(f"{str(path)!r} cannot be described ({type(error).__name__})") from error
-    values = {name: row.astype(np.float32) for name, row in found.items()}
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        values = {name: row.astype(np.float32) for name, row in found.items()}
     for name, row in values.items():
         if not (np.isfinite(row).all() or np.isnan(found[name]).all()):
             raise SourceError(f"{str(path)!r} has values of {name} that are not finite")
