@@ -157,7 +157,8 @@ def write_descriptors(
     unnamed.mkdir(parents=True)
     arrays: dict[str, Array] = {f"{name}.npy": values for name, values in sets.items()}
     arrays[DESCRIBED_FILE] = _digests(tracks)
-    closeness = fit_closeness(sets, comparable_rows(sets))
+    whole = np.logical_and.reduce([np.isfinite(sets[name]).all(axis=1) for name in LENGTHS])
+    closeness = fit_closeness(sets, np.flatnonzero(whole))
     arrays[CLOSENESS_FILE] = np.array([closeness.scale.mean, closeness.scale.deviation])
     save_arrays(unnamed, arrays)
     files = entries(unnamed, sorted(arrays))
@@ -170,21 +171,6 @@ def write_descriptors(
         librosa=tuple(sorted(librosa)),
         near=closeness.near,
     )
-
-
-def comparable_rows(sets: Mapping[str, Float32]) -> Int64:
-    """Return which rows are of tracks that Rhythm Patterns and spectrum descriptors take.
-
-    Parameters
-    ----------
-    sets : mapping of str to np.ndarray [shape=(n, n_columns), dtype=float32]
-
-    Returns
-    -------
-    np.ndarray [shape=(m,), dtype=int64]
-        Both take the same tracks, and have a row of NaN for another one: its first value is enough to see.
-    """
-    return np.flatnonzero(np.isfinite(sets["ssd"][:, 0]))
 
 
 def _digests(tracks: Sequence[TrackRow]) -> Bytes:

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
-from stream_match.catalog.described_rows import DescribedRows, comparable_rows, open_descriptors
+from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
 from stream_match.catalog.parts import mended_by
@@ -65,12 +63,9 @@ class OpenIndex:
         stored = self.descriptors
         if stored is None or not stored.comparable:
             return None
-        comparable = np.zeros(stored.entry.rows + 1, bool)  # the last stands for tracks without a row
-        comparable[comparable_rows(stored.sets)] = True
         places = stored.places(self.rows)
-        left = np.flatnonzero(comparable[places])
-        tracks = tuple(self.rows[number].track for number in left)
-        return SimilarTracks(tracks, stored.sets, places[left], stored.closeness) if tracks else None
+        tracks = tuple(row.track for row, place in zip(self.rows, places, strict=True) if place >= 0)
+        return SimilarTracks(tracks, stored.sets, places[places >= 0], stored.closeness) if tracks else None
 
 
 def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Manifest) -> Catalogue:

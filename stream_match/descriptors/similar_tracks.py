@@ -55,7 +55,8 @@ class SimilarTracks:
     ----------
     tracks : tuple of Track
     sets : mapping of str to np.ndarray [shape=(m, n_columns), dtype=float32]
-        Values of the sets of `LENGTHS`, as they are; may be mapped from files.
+        Values of the sets of `LENGTHS`, as they are; may be mapped from files. A row of NaN tells that its
+        track is too short.
     rows : np.ndarray [shape=(n_tracks,), dtype=int64]
         The row of each track in all of these.
     closeness : Closeness
@@ -83,19 +84,20 @@ class SimilarTracks:
         """
         if not self.tracks:
             return ()
-        scale = self.closeness.scale
-        found = np.concatenate(
-            [
-                distances(scale(row), scale(part), "weighted", lengths=LENGTHS)
-                for part in parts(self.sets, self.rows)
-            ]
-        )
-        nearest = nearest_of(found, min(k, len(found)))
-        if found[nearest[0]] > self.closeness.near:
+        found = np.concatenate([self._distances(row, part) for part in parts(self.sets, self.rows)])
+        nearest = [place for place in nearest_of(found, k) if np.isfinite(found[place])]
+        if not nearest or found[nearest[0]] > self.closeness.near:
             return ()
         return tuple(
             SimilarTrack(**self.tracks[place].model_dump(), distance=float(found[place])) for place in nearest
         )
+
+    def _distances(self, row: Float64, part: Float32) -> Float64:
+        scale, known = self.closeness.scale, np.isfinite(part).all(axis=1)
+        found = np.full(len(part), np.inf)
+        if known.any():
+            found[known] = distances(scale(row), scale(part[known]), "weighted", lengths=LENGTHS)
+        return found
 
 
 def parts(sets: Mapping[str, Float32], rows: Int64) -> Iterator[Float32]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.store import open_index
 from stream_match.descriptors.sets import SETS
+from stream_match.descriptors.similar_tracks import LENGTHS
 from stream_match.errors import CatalogError, UsageError
 
 
@@ -175,7 +177,7 @@ def test_rows_of_nan_tell_which_set_does_not_take_the_track(index):
 @given(st.lists(st.integers(0, 5), max_size=8), st.lists(st.integers(0, 5), min_size=1, max_size=8))
 def test_each_track_finds_a_row_of_its_audio(stored, asked):
     audio = np.array(stored, np.uint8).reshape(-1, 1).repeat(32, axis=1)
-    rows = DescribedRows(None, audio, {"rp": np.array(stored, np.float32)[:, None]})
+    rows = DescribedRows(None, audio, {"rp": np.array(stored, np.float32)[:, None]}, None)
     tracks = [TrackRow(id=f"{n}", seconds=1.0, codes=1, sha256=f"{n:02x}" * 32) for n in asked]
     places = rows.places(tracks)
     assert [place >= 0 for place in places] == [n in stored for n in asked]
@@ -183,6 +185,51 @@ def test_each_track_finds_a_row_of_its_audio(stored, asked):
     assert rows.values(there)["rp"][:, 0].tolist() == [n for n in asked if n in stored]
     if asked == stored[: len(asked)]:
         assert places.tolist() == list(range(len(asked)))
+
+
+# --- what a listener has of them ---
+
+
+def test_a_listener_has_the_tracks_by_what_they_sound_like(index):
+    assert load_index(index).similar is None
+    found = describe(index)
+    similar = load_index(index).similar
+    rows = list_tracks(index)
+    assert [track.id for track in similar.tracks] == [row.id for row in rows]
+    assert all(is_mapped(values) for values in similar.sets.values())
+    own = similar.nearest(found[rows[2].sha256][: sum(LENGTHS.values())].astype(float), 3)
+    assert (own[0].id, own[0].distance, own[0].title) == (rows[2].id, 0.0, rows[2].title)
+    assert len(own) == 3
+    remove_tracks(index, [rows[2].id])
+    left = load_index(index).similar
+    assert [track.id for track in left.tracks] == [row.id for row in rows if row.id != rows[2].id]
+    compact_index(index)
+    assert {track.id for track in load_index(index).similar.tracks} == {track.id for track in left.tracks}
+
+
+def test_a_track_that_is_too_short_is_like_nothing(index):
+    found = made_up_descriptors(index)
+    short, *_ = sorted(found)
+    asked = found[short][: sum(LENGTHS.values())].astype(float)
+    found[short][: len(asked)] = np.nan
+    add_descriptors(index, found, librosa="0.11.0")
+    similar = load_index(index).similar
+    told = replace(similar, closeness=replace(similar.closeness, near=np.inf)).nearest(asked, 10)
+    ids = {row.id for row in list_tracks(index) if row.sha256 != short}
+    assert {track.id for track in told} == ids
+
+
+def test_only_tracks_too_short_resemble_nothing(index):
+    found = {audio: np.full_like(row, np.nan) for audio, row in made_up_descriptors(index).items()}
+    add_descriptors(index, found, librosa="0.11.0")
+    similar = load_index(index).similar
+    assert similar.closeness.near == 0
+    assert similar.nearest(np.zeros(sum(LENGTHS.values())), 3) == ()
+
+
+def test_descriptors_of_another_computation_are_not_listened_with(described):
+    resign(described, lambda manifest: part_of(manifest).update(computed=99))
+    assert load_index(described).similar is None
 
 
 # --- what does not fit ---

@@ -30,7 +30,7 @@ from stream_match.catalog.lock import one_writer
 from stream_match.catalog.manifest import read_manifest
 from stream_match.cli import main
 from stream_match.descriptors import sets as sets_module
-from stream_match.descriptors.sets import describe_by_all
+from stream_match.descriptors.sets import LEVELLED_SETS, describe_by_all
 from stream_match.errors import CatalogError, SinkError, SourceError, UsageError
 from stream_match.offline.tables import described, indexed
 from stream_match.offline.tables.described import by_all_sets, describe_whole
@@ -90,7 +90,7 @@ def test_rows_are_what_the_sets_say_of_the_files(index, music):
             if (track, name) in (("short", "rp"), ("short", "ssd")):
                 assert np.isnan(row).all()
             else:
-                expected = describe_whole(music / f"{track}.wav", name)
+                expected = describe_whole(music / f"{track}.wav", LEVELLED_SETS[name])
                 np.testing.assert_array_equal(row, expected.astype(np.float32))
     assert (report.tracks, report.described, report.new, report.resumed) == (3, 3, 3, 0)
     assert (report.partly, report.others, report.skipped) == (1, 0, ())
@@ -139,7 +139,8 @@ def test_what_is_described_is_passed_over_and_what_is_new_is_added(index, copy, 
     found = read_descriptors(index)
     rows = {name: found.sets["ssd"][place] for place, name in enumerate(found.ids)}
     np.testing.assert_array_equal(rows["disc/one"], rows["new"])
-    np.testing.assert_array_equal(rows["new"], describe_whole(copy / "new.wav", "ssd").astype(np.float32))
+    whole = describe_whole(copy / "new.wav", LEVELLED_SETS["ssd"]).astype(np.float32)
+    np.testing.assert_array_equal(rows["new"], whole)
 
 
 def test_on_two_processes_it_is_the_same_to_the_byte(index, music, tmp_path):
