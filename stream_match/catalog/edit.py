@@ -183,7 +183,8 @@ def compact_index(
             settings = old.manifest.settings
             read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
             _require_all(found, read)
-            basis = replace(basis, planes=fit(read, settings), entry=None, added={**basis.added, "parts": {}})
+            added = {**basis.added, "parts": old.manifest.parts.optional()}
+            basis = replace(basis, planes=fit(read, settings), entry=None, added=added)
             rows = {row.id: row for row in old.rows}
             names = {name: _names_of(row) for name, row in rows.items()}
             coded = [

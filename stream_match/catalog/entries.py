@@ -52,10 +52,33 @@ class PlanesEntry(PartEntry):
     folder: Name
 
 
+class LshShape(Written):
+    """The layout of the LSH tables."""
+
+    tables: int = Field(ge=1, le=64)
+    key_bits: int = Field(ge=1, le=24)
+
+
+class LshCountsEntry(PartEntry):
+    """Frames counted in the buckets of LSH tables, in a folder beside the hyperplanes.
+
+    It is of the index as a whole, and names its tracks itself: it may know more or fewer than the segments.
+    """
+
+    folder: Name
+    lsh: LshShape
+    seed: int = Field(ge=0, description="Of the random hyperplanes")
+
+
 class CatalogueParts(Written):
     """The parts of the index as a whole that are known here."""
 
     hyperplanes: PlanesEntry
+    lsh_counts: LshCountsEntry | None = None
+
+    def optional(self) -> dict[str, Any]:
+        """Return what the manifest says of the parts that do not depend on the hyperplanes."""
+        return self.model_dump(mode="json", exclude={"hyperplanes"}, exclude_none=True)
 
 
 class SegmentParts(Written):
@@ -63,13 +86,6 @@ class SegmentParts(Written):
 
     recordings: PartEntry
     versions: PartEntry | None = None
-
-
-class LshShape(Written):
-    """The layout of the LSH tables."""
-
-    tables: int = Field(ge=1, le=64)
-    key_bits: int = Field(ge=1, le=24)
 
 
 class SegmentEntry(Written):
@@ -160,7 +176,7 @@ class Manifest(Written):
         return self
 
     def files(self) -> dict[str, FileEntry]:
-        """Return all files of the known parts, by their paths below the folder."""
+        """Return all files that listening needs, by their paths below the folder."""
         planes = self.parts.hyperplanes
         found = {f"{PLANES}/{planes.folder}/{name}": entry for name, entry in planes.files.items()}
         for segment in self.segments:
@@ -168,6 +184,13 @@ class Manifest(Written):
                 named = part.files.items() if part is not None else ()
                 found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
         return found
+
+    def optional_files(self) -> dict[str, FileEntry]:
+        """Return the files of known parts that some commands open, and listening does not."""
+        counts = self.parts.lsh_counts
+        if counts is None:
+            return {}
+        return {f"{PLANES}/{counts.folder}/{name}": entry for name, entry in counts.files.items()}
 
     def folders(self) -> set[str]:
         """Return the folders that belong to the index, by their paths below its own."""

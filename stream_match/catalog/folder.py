@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from stream_match.catalog.background import ready
 from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
+from stream_match.catalog.lsh_counts import hash_again, open_lsh_counts
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
+from stream_match.catalog.parts import BUILD_AGAIN
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index
@@ -91,7 +93,7 @@ def describe_index(path: Path) -> IndexInfo:
     """
     index = open_index(path)
     manifest, counts = index.manifest, index.manifest.counts
-    size = sum(entry.bytes for entry in manifest.files().values())
+    size = sum(entry.bytes for entry in (manifest.files() | manifest.optional_files()).values())
     size += (index.folder / MANIFEST_FILE).stat().st_size
     hours = counts.seconds / 3600
     stored = sum(len(segment.segment) for segment in index.segments)
@@ -132,7 +134,7 @@ def _describe(stored: OpenSegment) -> SegmentInfo:
 
 def _parts(manifest: Manifest) -> dict[str, int]:
     """Return the versions of the parts that can be used."""
-    parts = {"hyperplanes": manifest.parts.hyperplanes.version}
+    parts = {name: part.version for name, part in manifest.parts if part is not None}
     parts |= {"recordings": manifest.segments[0].parts.recordings.version}
     versions = [segment.parts.versions for segment in manifest.segments]
     if versions[0] is not None and all(part is not None for part in versions):
@@ -200,9 +202,11 @@ def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
         for segment in manifest.segments
         for name, entry in segment.other_files().items()
     }
-    for name, entry in (others | manifest.files()).items():
+    optional = manifest.optional_files()
+    for name, entry in (others | manifest.files() | optional).items():
+        remedy = hash_again(folder) if name in optional else BUILD_AGAIN
         try:
-            check_file(folder, name, entry, thorough=True)
+            check_file(folder, name, entry, thorough=True, remedy=remedy)
         except CatalogError as error:
             problems.append(str(error))
     return problems
@@ -220,6 +224,8 @@ def _strays(folder: Path, manifest: Manifest) -> list[str]:
 def _contradictions(index: OpenIndex) -> list[str]:
     """Look up a sample of the codes of every segment in every table."""
     problems = []
+    if index.manifest.parts.lsh_counts is not None:
+        open_lsh_counts(index)
     for stored in index.segments:
         segment = stored.segment
         if not _in_their_buckets(stored, _sample(len(segment.chroma_codes))):

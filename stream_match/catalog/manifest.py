@@ -105,7 +105,8 @@ def text_of(manifest: Manifest, added: Mapping[str, Any]) -> bytes:
         From `Manifest.added`, of the one before.
     """
     content = {**added, **manifest.model_dump(mode="json")}
-    content["parts"] = {**content["parts"], **added.get("parts", {})}
+    own = manifest.parts.model_dump(mode="json", exclude_none=True)  # none is what no part says
+    content["parts"] = {**own, **added.get("parts", {})}
     content["segments"] = [segment.to_write() for segment in manifest.segments]
     return signed(content)
 

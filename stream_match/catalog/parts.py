@@ -14,15 +14,19 @@ import numpy.typing as npt
 from stream_match.errors import CatalogError
 
 HYPERPLANES = "hyperplanes"
+LSH_COUNTS = "lsh_counts"
 RECORDINGS = "recordings"
 VERSIONS = "versions"
 
-PART_VERSIONS: Mapping[str, int] = {HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
+PART_VERSIONS: Mapping[str, int] = {HYPERPLANES: 1, LSH_COUNTS: 1, RECORDINGS: 1, VERSIONS: 1}
 """The version of each part that is known here. It is raised when the files of the part change."""
 
 TRACKS_FILE = "tracks.jsonl"
 LISTS_FILE = "neighbours.faiss"
 """Inverted lists; a segment that is compared code by code has none."""
+
+HASHED_FILE = "hashed.jsonl"
+"""The tracks whose frames are counted."""
 
 SHINGLES_FILE = "shingles.npy"
 SHINGLE_LISTS_FILE = "shingles.faiss"
@@ -30,6 +34,7 @@ SHINGLE_LISTS_FILE = "shingles.faiss"
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
+    LSH_COUNTS: ("bucket_planes.npy", "bucket_counts.npy", HASHED_FILE),
     RECORDINGS: (
         TRACKS_FILE,
         "codes.npy",
@@ -45,6 +50,9 @@ shingles one of `SHINGLES_FILE` and `SHINGLE_LISTS_FILE`."""
 
 Array = npt.NDArray[Any]
 
+BUILD_AGAIN = "build the index again"
+"""What to do about damage, but to a part that can be made anew alone."""
+
 
 def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
     """Write arrays into a folder, each under its name."""
@@ -52,7 +60,7 @@ def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
         np.save(folder / name, array, allow_pickle=False)
 
 
-def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
+def map_array(path: Path, dtype: str, shape: tuple[int | None, ...], *, remedy: str = BUILD_AGAIN) -> Array:
     """Map an array from its file, to be read only.
 
     Parameters
@@ -62,6 +70,8 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
         Expected type, as numpy writes it.
     shape : tuple of int or None
         Expected lengths; None for any.
+    remedy : str
+        What to do about another array.
 
     Raises
     ------
@@ -76,14 +86,13 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     except OSError as error:  # which `mmap` raises without a path
         raise OSError(error.errno, error.strerror, str(path)) from error
     except (ValueError, EOFError, OverflowError) as error:
-        raise CatalogError(f"{str(path)!r} is not an array: build the index again") from error
+        raise CatalogError(f"{str(path)!r} is not an array: {remedy}") from error
     fits = len(array.shape) == len(shape) and all(
         expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)
     )
     if array.dtype != np.dtype(dtype) or not fits or not array.flags.c_contiguous:
         raise CatalogError(
-            f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
-            "build the index again"
+            f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: {remedy}"
         )
     return array.view(np.ndarray)
 

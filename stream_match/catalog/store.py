@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
+from stream_match.catalog.parts import BUILD_AGAIN
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
@@ -97,7 +98,7 @@ def open_index(path: Path) -> OpenIndex:
         try:
             return _open(folder, parse_manifest(text, folder))
         except (OSError, MemoryError) as error:
-            problem = _unreadable(error, folder)
+            problem = unreadable(error, folder)
         except CatalogError as error:
             problem = error
         # What it names may have been deleted since: then there is another manifest.
@@ -106,8 +107,15 @@ def open_index(path: Path) -> OpenIndex:
     raise AssertionError
 
 
-def _unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
-    """Return what the system says: there may be nothing wrong with the index."""
+def unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
+    """Return what the system says: there may be nothing wrong with the index.
+
+    Parameters
+    ----------
+    error : OSError or MemoryError
+    folder : Path
+        Named if the error names no file.
+    """
     why = getattr(error, "strerror", None) or os.strerror(errno.ENOMEM)
     problem = CatalogError(f"{str(getattr(error, 'filename', None) or folder)!r} cannot be read: {why}")
     problem.__cause__ = error
@@ -145,7 +153,9 @@ def _check_counts(index: OpenIndex) -> None:
         raise CatalogError(f"the index {str(index.folder)!r} names a track twice: build it again")
 
 
-def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) -> None:
+def check_file(
+    folder: Path, name: str, expected: FileEntry, *, thorough: bool, remedy: str = BUILD_AGAIN
+) -> None:
     """Compare a file with its entry.
 
     Parameters
@@ -156,6 +166,8 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     expected : FileEntry
     thorough : bool
         Whether its contents are looked at.
+    remedy : str
+        What to do if it is not as it was.
 
     Raises
     ------
@@ -170,7 +182,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     except OSError as error:
         raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if problem is not None:
-        raise CatalogError(f"{str(path)!r} {problem}: build the index again")
+        raise CatalogError(f"{str(path)!r} {problem}: {remedy}")
 
 
 def _difference(path: Path, expected: FileEntry, *, thorough: bool) -> str | None:

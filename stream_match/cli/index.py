@@ -1,4 +1,4 @@
-"""``index``: build, add, update, remove, compact, list, info, verify."""
+"""``index``: build, add, update, remove, compact, hash, list, info, verify."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream_match import catalog
-from stream_match.catalog import BuildReport
+from stream_match.catalog import BuildReport, HashReport
 from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli.terminal import complain, say, say_json
 
@@ -53,6 +53,22 @@ def compact(args: argparse.Namespace) -> int:
     count = catalog.compact_index(args.index, refit=args.refit, jobs=args.jobs, progress=sys.stderr.isatty())
     complain(f"{args.index} is one segment now, of {_tracks(count)}")
     return 0
+
+
+def hash_tracks(args: argparse.Namespace) -> int:
+    """Run ``index hash``; return the exit status."""
+    report = catalog.hash_index(args.index, args.paths, jobs=args.jobs, progress=sys.stderr.isatty())
+    _tell_of_files(report)
+    if report.lacking:
+        complain(
+            f"without LSH counts, and not looked for by them: {_tracks(len(report.lacking))}, such as "
+            f"{report.lacking[0]!r}"
+        )
+    complain(
+        f"{args.index}: {_tracks(report.hashed)} hashed, {report.audio_s / 60:.1f} min of audio, "
+        f"{report.kept} before, in {report.seconds:.1f} s; files skipped: {len(report.skipped)}"
+    )
+    return 1 if report.skipped else 0
 
 
 def remove(args: argparse.Namespace) -> int:
@@ -106,12 +122,12 @@ def _tell(report: BuildReport, what: str) -> int:
     return 1 if report.skipped else 0
 
 
-def _tell_of_files(report: BuildReport) -> None:
+def _tell_of_files(report: BuildReport | HashReport) -> None:
     for what_else in report.ignored:
         complain(f"ignored: {what_else}")
     for _, why in report.skipped:
         complain(f"skipped: {why}")
-    for same in report.duplicates:
+    for same in report.duplicates if isinstance(report, BuildReport) else ():
         complain(f"the same file under several names: {', '.join(same)}")
 
 
