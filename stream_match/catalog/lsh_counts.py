@@ -196,7 +196,7 @@ def _mapped(folder: Path, entry: LshCountsEntry, remedy: str) -> LshCounts:
     frames = np.array([row.frames for row in rows], np.int64)
     if normals.shape[1] % 8 or not np.isfinite(normals).all():
         raise CatalogError(
-            f"the hyperplanes in {str(folder)!r} are not finite, or no multiple of 8: {remedy}"
+            f"the hyperplanes in {str(folder)!r} are not finite, or not a multiple of 8: {remedy}"
         )
     if thorough and not (counts.sum(axis=1, dtype=np.int64) == frames).all():
         raise CatalogError(f"{str(folder)!r} contradicts itself (counts): {remedy}")
