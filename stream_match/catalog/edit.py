@@ -179,7 +179,7 @@ def compact_index(
         basis, new = basis_of(old), frozenset[str]()
         basis = replace(
             basis,
-            added={**basis.added, "parts": {}},
+            added={**basis.added, "parts": old.manifest.parts.counted()},
             descriptors=compacted(old, draft.new / PLANES),
         )
         if refit is None:

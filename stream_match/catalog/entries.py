@@ -62,15 +62,38 @@ class DescriptorsEntry(PartEntry):
     near: float = Field(ge=0, description="Distance beyond which music resembles no track")
 
 
+class LshShape(Written):
+    """The layout of the LSH tables."""
+
+    tables: int = Field(ge=1, le=64)
+    key_bits: int = Field(ge=1, le=24)
+
+
+class LshCountsEntry(PartEntry):
+    """Frames counted in the buckets of LSH tables, in a folder beside the hyperplanes.
+
+    It is of the index as a whole, and names its tracks itself: it may know more or fewer than the segments.
+    """
+
+    folder: Name
+    lsh: LshShape
+    seed: int = Field(ge=0, description="Of the random hyperplanes")
+
+
 class CatalogueParts(Written):
     """The parts of the index as a whole that are known here."""
 
     hyperplanes: PlanesEntry
     descriptors: DescriptorsEntry | None = None
+    lsh_counts: LshCountsEntry | None = None
 
     def to_write(self) -> dict[str, Any]:
         """Return what stands in the manifest of them; a part that is not there is not named."""
-        return {name: part for name, part in self.model_dump(mode="json").items() if part is not None}
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def counted(self) -> dict[str, Any]:
+        """Return what stands there of the part that neither hyperplanes nor segments matter to."""
+        return self.model_dump(mode="json", include={"lsh_counts"}, exclude_none=True)
 
 
 class SegmentParts(Written):
@@ -78,13 +101,6 @@ class SegmentParts(Written):
 
     recordings: PartEntry
     versions: PartEntry | None = None
-
-
-class LshShape(Written):
-    """The layout of the LSH tables."""
-
-    tables: int = Field(ge=1, le=64)
-    key_bits: int = Field(ge=1, le=24)
 
 
 class SegmentEntry(Written):
@@ -175,7 +191,7 @@ class Manifest(Written):
         return self
 
     def files(self) -> dict[str, FileEntry]:
-        """Return all files of the known parts, by their paths below the folder."""
+        """Return all files that listening needs, by their paths below the folder."""
         found = {
             f"{PLANES}/{part.folder}/{name}": entry
             for part in (self.parts.hyperplanes, self.parts.descriptors)
@@ -187,6 +203,13 @@ class Manifest(Written):
                 named = part.files.items() if part is not None else ()
                 found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
         return found
+
+    def optional_files(self) -> dict[str, FileEntry]:
+        """Return the files of known parts that some commands open, and listening does not."""
+        counts = self.parts.lsh_counts
+        if counts is None:
+            return {}
+        return {f"{PLANES}/{counts.folder}/{name}": entry for name, entry in counts.files.items()}
 
     def folders(self) -> set[str]:
         """Return the folders that belong to the index, by their paths below its own."""

@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from stream_match.catalog.background import ready
 from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
+from stream_match.catalog.lsh_counts import open_lsh_counts
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
-from stream_match.catalog.parts import DESCRIPTORS, describe_command
+from stream_match.catalog.parts import describe_command
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index
@@ -94,7 +95,7 @@ def describe_index(path: Path) -> IndexInfo:
     index = open_index(path)
     manifest, counts = index.manifest, index.manifest.counts
     described = _described(index)
-    size = sum(entry.bytes for entry in manifest.files().values())
+    size = sum(entry.bytes for entry in (manifest.files() | manifest.optional_files()).values())
     size += (index.folder / MANIFEST_FILE).stat().st_size
     hours = counts.seconds / 3600
     stored = sum(len(segment.segment) for segment in index.segments)
@@ -136,13 +137,11 @@ def _describe(stored: OpenSegment) -> SegmentInfo:
 
 def _parts(manifest: Manifest) -> dict[str, int]:
     """Return the versions of the parts that can be used."""
-    parts = {"hyperplanes": manifest.parts.hyperplanes.version}
+    parts = {name: part.version for name, part in manifest.parts if part is not None}
     parts |= {"recordings": manifest.segments[0].parts.recordings.version}
     versions = [segment.parts.versions for segment in manifest.segments]
     if versions[0] is not None and all(part is not None for part in versions):
         parts["versions"] = versions[0].version
-    if manifest.parts.descriptors is not None:
-        parts[DESCRIPTORS] = manifest.parts.descriptors.version
     return parts
 
 
@@ -215,7 +214,7 @@ def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
         for segment in manifest.segments
         for name, entry in segment.other_files().items()
     }
-    for name, entry in (others | manifest.files()).items():
+    for name, entry in (others | manifest.files() | manifest.optional_files()).items():
         try:
             check_file(folder, name, entry, thorough=True)
         except CatalogError as error:
@@ -235,6 +234,8 @@ def _strays(folder: Path, manifest: Manifest) -> list[str]:
 def _contradictions(index: OpenIndex) -> list[str]:
     """Look up a sample of the codes of every segment in every table."""
     problems = _partial_rows(index)
+    if index.manifest.parts.lsh_counts is not None:
+        open_lsh_counts(index)
     for stored in index.segments:
         segment = stored.segment
         if not _in_their_buckets(stored, _sample(len(segment.chroma_codes))):

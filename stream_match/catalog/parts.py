@@ -15,15 +15,25 @@ from stream_match.errors import CatalogError
 
 DESCRIPTORS = "descriptors"
 HYPERPLANES = "hyperplanes"
+LSH_COUNTS = "lsh_counts"
 RECORDINGS = "recordings"
 VERSIONS = "versions"
 
-PART_VERSIONS: Mapping[str, int] = {DESCRIPTORS: 1, HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
+PART_VERSIONS: Mapping[str, int] = {
+    DESCRIPTORS: 1,
+    HYPERPLANES: 1,
+    LSH_COUNTS: 1,
+    RECORDINGS: 1,
+    VERSIONS: 1,
+}
 """The version of each part that is known here. It is raised when the files of the part change."""
 
 TRACKS_FILE = "tracks.jsonl"
 LISTS_FILE = "neighbours.faiss"
 """Inverted lists; a segment that is compared code by code has none."""
+
+HASHED_FILE = "hashed.jsonl"
+"""The tracks whose frames are counted."""
 
 SHINGLES_FILE = "shingles.npy"
 SHINGLE_LISTS_FILE = "shingles.faiss"
@@ -38,6 +48,7 @@ CLOSENESS_FILE = "closeness.npy"
 NAMES: Mapping[str, tuple[str, ...]] = {
     DESCRIPTORS: (DESCRIBED_FILE, CLOSENESS_FILE, "gtzan.npy", "rp.npy", "ssd.npy"),
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
+    LSH_COUNTS: ("bucket_planes.npy", "bucket_counts.npy", HASHED_FILE),
     RECORDINGS: (
         TRACKS_FILE,
         "codes.npy",
@@ -64,12 +75,19 @@ def mended_by(path: Path) -> str:
     """Return what is to be done about a damaged file of an index."""
     if path.name in NAMES[DESCRIPTORS]:
         return f"describe the tracks again with {describe_command(path.parents[2])}"
+    if path.name in NAMES[LSH_COUNTS]:
+        return f"hash the tracks again with {hash_command(path.parents[2])}"
     return "build the index again"
 
 
 def describe_command(index: Path) -> str:
     """Return the command that adds descriptors to an index."""
     return f"stream-match index describe {index} AUDIO…"
+
+
+def hash_command(index: Path) -> str:
+    """Return the command that adds LSH counts to an index."""
+    return f"stream-match index hash {index} AUDIO…"
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:

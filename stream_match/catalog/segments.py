@@ -156,7 +156,14 @@ def write_planes(planes: Hyperplanes, place: Path) -> PlanesEntry:
 
 
 def named(unnamed: Path, files: Mapping[str, FileEntry]) -> str:
-    """Give a folder the name that follows from what is in it."""
+    """Give a folder the name that follows from what is in it, and return that.
+
+    Parameters
+    ----------
+    unnamed : Path
+    files : mapping of str to FileEntry
+        All files in it.
+    """
     contents = "".join(f"{name} {entry.sha256}\n" for name, entry in sorted(files.items()))
     name = hashlib.sha256(contents.encode()).hexdigest()[:16]
     unnamed.rename(unnamed.with_name(name))

@@ -114,7 +114,7 @@ def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
             manifest = parse_manifest(text, folder)
             return _open(folder, manifest if descriptors else manifest.without_descriptors())
         except (OSError, MemoryError) as error:
-            problem = _unreadable(error, folder)
+            problem = unreadable(error, folder)
         except CatalogError as error:
             problem = error
         # What it names may have been deleted since: then there is another manifest.
@@ -123,8 +123,15 @@ def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
     raise AssertionError
 
 
-def _unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
-    """Return what the system says: there may be nothing wrong with the index."""
+def unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
+    """Return what the system says: there may be nothing wrong with the index.
+
+    Parameters
+    ----------
+    error : OSError or MemoryError
+    folder : Path
+        Named if the error names no file.
+    """
     why = getattr(error, "strerror", None) or os.strerror(errno.ENOMEM)
     problem = CatalogError(f"{str(getattr(error, 'filename', None) or folder)!r} cannot be read: {why}")
     problem.__cause__ = error

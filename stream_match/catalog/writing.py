@@ -221,7 +221,7 @@ def _settle(made: Path, place: Path, aside: Path) -> None:
     if place.exists():
         names = [path.name for path in made.iterdir()]
         same, _, _ = filecmp.cmpfiles(made, place, names, shallow=False)
-        if len(same) == len(names):
+        if len(same) == len(names) and not any((place / name).is_symlink() for name in names):
             return
         place.rename(aside / f"damaged-{place.name}")
     made.rename(place)

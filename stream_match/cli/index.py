@@ -1,4 +1,4 @@
-"""``index``: build, add, update, remove, compact, describe, list, info, verify."""
+"""``index``: build, add, update, remove, compact, describe, hash, list, info, verify."""
 
 import argparse
 import json
@@ -73,6 +73,22 @@ def describe(args: argparse.Namespace) -> int:
         f"described {told}, {report.audio_s / 60:.1f} min of audio, in {report.seconds:.1f} s; "
         f"{report.described} of {_tracks(report.tracks)} of {args.index} have descriptors; "
         f"files skipped: {len(report.skipped)}"
+    )
+    return 1 if report.skipped else 0
+
+
+def hash_tracks(args: argparse.Namespace) -> int:
+    """Run ``index hash``; return the exit status."""
+    report = catalog.hash_index(args.index, args.paths, jobs=args.jobs, progress=sys.stderr.isatty())
+    _tell_of_passed_over(report.ignored, report.skipped)
+    if report.lacking:
+        complain(
+            f"without LSH counts, and not looked for by them: {_tracks(len(report.lacking))}, such as "
+            f"{report.lacking[0]!r}"
+        )
+    complain(
+        f"{args.index}: {_tracks(report.hashed)} hashed, {report.audio_s / 60:.1f} min of audio, "
+        f"{report.kept} before, in {report.seconds:.1f} s; files skipped: {len(report.skipped)}"
     )
     return 1 if report.skipped else 0
 

@@ -158,8 +158,22 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     )
     parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
-    parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="add the best candidates that are not claimed; of lsh-counts, all tracks with a result",
+    )
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
+    parser.add_argument(
+        "--method",
+        choices=("engine", "lsh-counts"),
+        default="engine",
+        help="lsh-counts: rank the tracks by how many chroma frames share a bucket of an LSH table, a "
+        "baseline that claims nothing; the index needs LSH counts (stream-match index hash)",
+    )
+    parser.add_argument(
+        "-k", type=_at_least_one, metavar="K", help="tracks that lsh-counts lists; 10 by default"
+    )
     _alarms(parser, "so many that one unknown file in four hundred gets a name")
 
 
@@ -406,6 +420,7 @@ def _index(commands: "Subparsers[Parser]") -> None:
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
     _index_compact(actions)
     _index_describe(actions)
+    _index_hash(actions)
     listing = _command(
         actions,
         "list",
@@ -521,6 +536,23 @@ def _index_describe(actions: "Subparsers[Parser]") -> None:
     describe.add_argument("index", type=Path, metavar="DIR")
     describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     _jobs(describe)
+
+
+def _index_hash(actions: "Subparsers[Parser]") -> None:
+    hashing = _command(
+        actions,
+        "hash",
+        "index:hash_tracks",
+        help="count the chroma frames of the tracks in LSH tables, for identify --method lsh-counts",
+        epilog="example: stream-match index hash models/mine ~/Music\n\n"
+        "Give the paths that the index was built from. Only tracks that have not been hashed are read: run\n"
+        "it again after add or update.\n\n"
+        "exit status: 1 if files were skipped because they could not be read or have changed; 2 for a\n"
+        "mistake in the arguments",
+    )
+    hashing.add_argument("index", type=Path, metavar="DIR")
+    hashing.add_argument("paths", nargs="+", type=Path, metavar="AUDIO", help="a file or a folder")
+    _jobs(hashing)
 
 
 def _builders(parser: argparse.ArgumentParser) -> None:

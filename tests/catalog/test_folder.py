@@ -23,12 +23,12 @@ from stream_match.catalog import (
 from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
 from stream_match.catalog.entries import FORMAT_VERSION
-from stream_match.catalog.parts import NAMES
+from stream_match.catalog.parts import LSH_COUNTS, NAMES
 from stream_match.catalog.self_similarity import score_bias
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
 
-FILES = [name for names in NAMES.values() for name in names]
+FILES = [name for part, names in NAMES.items() for name in names if part != LSH_COUNTS]
 
 
 def find(index, name):
