@@ -92,7 +92,9 @@ def similar_tracks(
     metric = DEFAULT_METRIC if metric is None else metric
     if weights is not None and metric != "weighted":
         raise UsageError(f"weights are given, and the metric is {metric}; give --metric weighted.")
-    joined = _joined([read_table(path) for path in tables])
+    joined = join_tables([read_table(path) for path in tables])
+    if len(joined.ids) == 1:
+        raise UsageError(f"there is one track, {joined.ids[0]!r}; give a table of two at least.")
     fused = fuse(joined.sets)
     row = _row(query, joined.ids)
     count = len(joined.ids) - (row is not None)
@@ -117,14 +119,35 @@ def similar_tracks(
 
 
 @dataclass(frozen=True)
-class _Joined:
+class Joined:
+    """Tables of the same tracks, joined by name.
+
+    Parameters
+    ----------
+    ids : tuple of str
+    sets : mapping of str to np.ndarray [shape=(n, d), dtype=float64]
+    left_out : int
+        Tracks that some table has and another has not.
+    """
+
     ids: tuple[str, ...]
     sets: Mapping[str, Float64]
     left_out: int
 
 
-def _joined(tables: Sequence[Table]) -> _Joined:
-    """Return the tracks that are in every table, in the order of the first."""
+def join_tables(tables: Sequence[Table]) -> Joined:
+    """Return the tracks that are in every table, in the order of the first.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        One at least.
+
+    Raises
+    ------
+    UsageError
+        If two hold the same set, or they have no track in common.
+    """
     homes: dict[str, Path] = {}
     for table in tables:
         for name in table.sets:
@@ -135,15 +158,13 @@ def _joined(tables: Sequence[Table]) -> _Joined:
     ids = tuple(name for name in tables[0].ids if name in everywhere)
     if not ids:
         raise UsageError("the tables have no track in common; make them of the same files.")
-    if len(ids) == 1:
-        raise UsageError(f"there is one track, {ids[0]!r}; give a table of two at least.")
     sets = {}
     for table in tables:
         places = {name: place for place, name in enumerate(table.ids)}
         rows = [places[name] for name in ids]
         sets.update({name: values[rows] for name, values in table.sets.items()})
     every = set().union(*(table.ids for table in tables))
-    return _Joined(ids, sets, len(every) - len(ids))
+    return Joined(ids, sets, len(every) - len(ids))
 
 
 def _row(query: str, ids: Sequence[str]) -> int | None:
