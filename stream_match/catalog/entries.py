@@ -52,10 +52,24 @@ class PlanesEntry(PartEntry):
     folder: Name
 
 
+class DescriptorsEntry(PartEntry):
+    """The descriptors of tracks, in a folder of their own: how many rows, and what they were made with."""
+
+    folder: Name
+    rows: Count
+    computed: int = Field(ge=1, description="Version of what is computed")
+    librosa: tuple[str, ...] = Field(description="Versions of librosa that made the rows of one set")
+
+
 class CatalogueParts(Written):
     """The parts of the index as a whole that are known here."""
 
     hyperplanes: PlanesEntry
+    descriptors: DescriptorsEntry | None = None
+
+    def to_write(self) -> dict[str, Any]:
+        """Return what stands in the manifest of them; a part that is not there is not named."""
+        return {name: part for name, part in self.model_dump(mode="json").items() if part is not None}
 
 
 class SegmentParts(Written):
@@ -161,8 +175,12 @@ class Manifest(Written):
 
     def files(self) -> dict[str, FileEntry]:
         """Return all files of the known parts, by their paths below the folder."""
-        planes = self.parts.hyperplanes
-        found = {f"{PLANES}/{planes.folder}/{name}": entry for name, entry in planes.files.items()}
+        found = {
+            f"{PLANES}/{part.folder}/{name}": entry
+            for part in (self.parts.hyperplanes, self.parts.descriptors)
+            if part is not None
+            for name, entry in part.files.items()
+        }
         for segment in self.segments:
             for part in (segment.parts.recordings, segment.parts.versions):
                 named = part.files.items() if part is not None else ()
@@ -192,6 +210,15 @@ class Manifest(Written):
         return _says_more(parts, self.parts.model_dump(mode="json")) or any(
             segment.says_more for segment in self.segments
         )
+
+    def without_descriptors(self) -> Self:
+        """Return it as a program reads it that does not know descriptors."""
+        return self.model_copy(update={"parts": self.parts.model_copy(update={"descriptors": None})})
+
+    def version_written(self, part: str) -> object:
+        """Return the version of a part of the whole index, whether it is known here or not; None without."""
+        written = self._written.get("parts", {}).get(part)
+        return written.get("version") if isinstance(written, dict) else None
 
     def added(self) -> dict[str, Any]:
         """Return what stands in its file beside what is known here; segments are not looked at."""

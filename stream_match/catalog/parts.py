@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from stream_match.errors import CatalogError
 
+DESCRIPTORS = "descriptors"
 HYPERPLANES = "hyperplanes"
 RECORDINGS = "recordings"
 VERSIONS = "versions"
 
-PART_VERSIONS: Mapping[str, int] = {HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
+PART_VERSIONS: Mapping[str, int] = {DESCRIPTORS: 1, HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
 """The version of each part that is known here. It is raised when the files of the part change."""
 
 TRACKS_FILE = "tracks.jsonl"
@@ -28,7 +29,11 @@ SHINGLES_FILE = "shingles.npy"
 SHINGLE_LISTS_FILE = "shingles.faiss"
 """Inverted lists of shingles, instead of the shingles themselves, in a large segment."""
 
+DESCRIBED_FILE = "audio.npy"
+"""Hashes of the audio files that the rows of descriptors belong to."""
+
 NAMES: Mapping[str, tuple[str, ...]] = {
+    DESCRIPTORS: (DESCRIBED_FILE, "gtzan.npy", "rp.npy", "ssd.npy"),
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
     RECORDINGS: (
         TRACKS_FILE,
@@ -50,6 +55,18 @@ def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
     """Write arrays into a folder, each under its name."""
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
+
+
+def mended_by(path: Path) -> str:
+    """Return what is to be done about a damaged file of an index."""
+    if path.name in NAMES[DESCRIPTORS]:
+        return f"describe the tracks again with {describe_command(path.parents[2])}"
+    return "build the index again"
+
+
+def describe_command(index: Path) -> str:
+    """Return the command that adds descriptors to an index."""
+    return f"stream-match index describe {index} AUDIO…"
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
@@ -76,14 +93,14 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     except OSError as error:  # which `mmap` raises without a path
         raise OSError(error.errno, error.strerror, str(path)) from error
     except (ValueError, EOFError, OverflowError) as error:
-        raise CatalogError(f"{str(path)!r} is not an array: build the index again") from error
+        raise CatalogError(f"{str(path)!r} is not an array: {mended_by(path)}") from error
     fits = len(array.shape) == len(shape) and all(
         expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)
     )
     if array.dtype != np.dtype(dtype) or not fits or not array.flags.c_contiguous:
         raise CatalogError(
             f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
-            "build the index again"
+            f"{mended_by(path)}"
         )
     return array.view(np.ndarray)
 

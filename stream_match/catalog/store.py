@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
+from stream_match.catalog.parts import mended_by
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
@@ -36,12 +38,15 @@ class OpenIndex:
     planes : Hyperplanes
     segments : tuple of OpenSegment
         In the order of the manifest.
+    descriptors : DescribedRows, optional
+        None if there are none that can be read here.
     """
 
     folder: Path
     manifest: Manifest
     planes: Hyperplanes
     segments: tuple[OpenSegment, ...]
+    descriptors: DescribedRows | None = None
 
     @cached_property
     def rows(self) -> tuple[TrackRow, ...]:
@@ -78,13 +83,15 @@ def labels_of(segments: Sequence[OpenSegment]) -> list[set[str]]:
     return [{row.sha256, *row.copies} for row in rows]
 
 
-def open_index(path: Path) -> OpenIndex:
+def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
     """Open an index; whatever is wrong with it is a `CatalogError`.
 
     Parameters
     ----------
     path : Path
         Its folder.
+    descriptors : bool
+        False for an index whose descriptors may be damaged: they are passed over.
 
     Raises
     ------
@@ -95,7 +102,8 @@ def open_index(path: Path) -> OpenIndex:
     for attempt in range(_ATTEMPTS):
         text = manifest_text(folder)
         try:
-            return _open(folder, parse_manifest(text, folder))
+            manifest = parse_manifest(text, folder)
+            return _open(folder, manifest if descriptors else manifest.without_descriptors())
         except (OSError, MemoryError) as error:
             problem = _unreadable(error, folder)
         except CatalogError as error:
@@ -125,7 +133,11 @@ def _open(folder: Path, manifest: Manifest) -> OpenIndex:
         for entry in manifest.segments
     )
     index = OpenIndex(
-        folder, manifest, open_planes(folder / PLANES / planes.folder, planes, settings), segments
+        folder,
+        manifest,
+        open_planes(folder / PLANES / planes.folder, planes, settings),
+        segments,
+        open_descriptors(folder / PLANES, manifest.parts.descriptors),
     )
     _check_counts(index)
     without = sum(segment.segment.harmony is None for segment in segments)
@@ -170,7 +182,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     except OSError as error:
         raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if problem is not None:
-        raise CatalogError(f"{str(path)!r} {problem}: build the index again")
+        raise CatalogError(f"{str(path)!r} {problem}: {mended_by(path)}")
 
 
 def _difference(path: Path, expected: FileEntry, *, thorough: bool) -> str | None:

@@ -95,26 +95,26 @@ def test_what_is_large_is_mapped_not_read(built):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(index, name):
-    find(index, name).unlink()
-    refused(index, f"{name}' is missing")
+def test_a_missing_file_is_named(described, name):
+    find(described, name).unlink()
+    refused(described, f"{name}' is missing")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_shortened_file_is_named(index, name):
-    path = find(index, name)
+def test_a_shortened_file_is_named(described, name):
+    path = find(described, name)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    refused(index, f"{name}' has {len(data) // 2} bytes, expected {len(data)}")
+    refused(described, f"{name}' has {len(data) // 2} bytes, expected {len(data)}")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_one_changed_byte_is_noticed(index, name):
-    path = find(index, name)
+def test_one_changed_byte_is_noticed(described, name):
+    path = find(described, name)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    refused(index, f"{name}' has been altered")
+    refused(described, f"{name}' has been altered")
 
 
 @pytest.mark.parametrize("checked", [True, False])
