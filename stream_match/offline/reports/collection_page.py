@@ -27,7 +27,7 @@ MOST_LISTED = 200
 
 EXTREMES = 5  # quietest and loudest tracks
 
-_GTZAN = "This needs the set gtzan. stream-match features PATH --set gtzan --out FILE.csv makes a table of it."
+_GTZAN = "This needs the set gtzan: stream-match features PATH --set gtzan --out FILE.csv makes a table."
 
 
 def report_collection(index: Path | None, tables: Sequence[Path], audio: Sequence[Path], out: Path) -> Tracks:
@@ -131,8 +131,8 @@ def _rounded(values: Any, digits: int) -> list[float] | None:
 def _map(seen: Overview) -> str:
     first, second = seen.map.shares
     sentence = (
-        "Tracks that stand together are alike. The axes are the two principal components of the "
-        f"{seen.map.of_set} columns, each scaled to 0 to 1; they hold {first:.1%} and {second:.1%} of the variance."
+        "Tracks that stand together are alike. The axes are the two principal components of the set "
+        f"{seen.map.of_set}, each column scaled to 0 to 1. Shares of variance: {first:.1%}, {second:.1%}."
     )
     return section("map", "Map", f"<p>{sentence}</p>", asset("map.html"))
 
@@ -148,9 +148,9 @@ def _duplicates(tracks: Tracks, found: NearDuplicates) -> str:
         rule = "Only tracks whose descriptors are equal are told: there are too few to say what chance gives."
     else:
         rule = (
-            f"Two tracks are told when they are nearer than {found.share:.2f} of the distance to the "
-            f"{NEIGHBOURS}th neighbour of one of them. In {found.dimensions:.1f} dimensions, which the distances "
-            f"have, chance gives {CHANCE_PAIRS:g} such pairs among {len(tracks.ids):,} tracks. 0 means equal."
+            f"A pair is listed when it is nearer than {found.share:.2f} of the distance to the "
+            f"{NEIGHBOURS}th neighbour of one of both. The distances have {found.dimensions:.1f} dimensions. "
+            f"There, chance gives {CHANCE_PAIRS:g} such pairs among {len(tracks.ids):,} tracks. 0 means equal."
         )
     rows = [
         (f"{distance:.3g}", _choose(tracks, first), _choose(tracks, second))
@@ -176,8 +176,8 @@ def _copies(tracks: Tracks) -> str:
     if scores:
         rows = [(f"<bdi>{escaped(name)}</bdi>", f"{score:.1f}") for name, score in scores]
         parts.append(
-            f"<p>When the index was made, {len(tracks.false_scores):,} tracks were looked for among the others. "
-            "These scored highest with a track that they are not. A listener may take one for the other.</p>"
+            f"<p>When the index was made, {len(tracks.false_scores):,} tracks were looked for among the "
+            "others. These scored highest with a track that they are not.</p>"
         )
         parts.append(table(("track", "highest false score"), rows))
     return section("copies", title, *parts)

@@ -3,8 +3,8 @@
 The distance of two tracks is judged by how far tracks are apart around them. If the neighbours of a track
 were spread evenly in D dimensions, each of its k - 1 nearest would lie within a share r of the distance of
 the k-th with the probability r^D. Among n tracks, n (k - 1) r^D such pairs are due to chance; r is chosen so
-that these are `CHANCE_PAIRS`. D is the maximum-likelihood estimate of Levina & Bickel (2004), averaged as MacKay &
-Ghahramani (2005) do, from the same distances.
+that these are `CHANCE_PAIRS`. D is the maximum-likelihood estimate of Levina & Bickel (2004) from the same
+distances, averaged as MacKay & Ghahramani (2005) do.
 """
 
 from dataclasses import dataclass

@@ -92,7 +92,14 @@ def _mfcc(analysis: Analysis, figure: Any, _: Theme) -> None:
 
 def _chroma(analysis: Analysis, figure: Any, _: Theme) -> None:
     image = _image(
-        figure, analysis, analysis.chroma, hop=CHROMA_HOP_SAMPLES, y_axis="chroma", cmap="cividis", vmin=0, vmax=1
+        figure,
+        analysis,
+        analysis.chroma,
+        hop=CHROMA_HOP_SAMPLES,
+        y_axis="chroma",
+        cmap="cividis",
+        vmin=0,
+        vmax=1,
     )
     _finish(figure, image, "pitch class", "strength")
 
@@ -145,7 +152,7 @@ _FIGURES: Mapping[str, tuple[str, str, Draw, float]] = {
     ),
     "spectrogram": (
         "Spectrogram",
-        "The level by frequency and time, in dB below the loudest point, on a logarithmic scale of frequencies.",
+        "The level by time and frequency, in dB below the loudest point; frequencies are logarithmic.",
         _spectrogram,
         HIGH,
     ),
@@ -169,7 +176,7 @@ _FIGURES: Mapping[str, tuple[str, str, Draw, float]] = {
     ),
     "mfcc": (
         "MFCC",
-        "Twenty mel-frequency cepstral coefficients tell the colour of the sound, each scaled to deviation 1.",
+        "Twenty cepstral coefficients tell the colour of the sound; each has mean 0 and deviation 1.",
         _mfcc,
         HIGH,
     ),

@@ -7,14 +7,18 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.catalog.described import read_descriptors
 from stream_match.catalog.find import AUDIO_SUFFIXES, find_tracks
-from stream_match.catalog.store import open_index
+from stream_match.catalog.store import OpenIndex, open_index
 from stream_match.errors import UsageError
 from stream_match.index.copies import groups_by_label
-from stream_match.offline.tables.reading import Table, read_table
+from stream_match.offline.tables.reading import read_table
 from stream_match.offline.tables.similar import join_tables
 
 Float64 = npt.NDArray[np.float64]
+
+_LEAST_DESCRIBED = 0.5
+"""Of the tracks: the set gtzan takes none longer than 10 minutes, and a collection may consist of such."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +84,13 @@ def gather(index: Path | None, tables: Sequence[Path], audio: Sequence[Path]) ->
     CatalogError
         If the index cannot be read.
     """
-    described = _described(index, tables)
-    joined = join_tables(described)
-    rows = {} if index is None else {row.id: row for row in open_index(index).rows}
-    kept = [place for place, name in enumerate(joined.ids) if index is None or name in rows]
-    if not kept:
-        raise UsageError(f"no track of the tables is in the index {str(index)!r}; give tables of its tracks.")
-    ids = tuple(joined.ids[place] for place in kept)
+    opened = None if index is None else open_index(index)
+    rows = {} if opened is None else {row.id: row for row in opened.rows}
+    described = _of_tables(tables, rows, index) if tables else _of_index(index)
+    ids, labels = described.ids, described.labels
     known = [rows.get(name) for name in ids]
-    groups, grouped_by = _groups(ids, described)
-    copies, false_scores = (None, {}) if index is None else _told_by(index)
-    every = {*rows, *(name for table in described for name in table.ids)}
+    groups, grouped_by = _groups(ids, labels)
+    copies, false_scores = (None, {}) if opened is None else _told_by(opened)
     return Tracks(
         name=(index or tables[0]).resolve().name,
         ids=ids,
@@ -99,30 +99,61 @@ def gather(index: Path | None, tables: Sequence[Path], audio: Sequence[Path]) ->
         groups=groups,
         grouped_by=grouped_by,
         files=_files(ids, audio),
-        sets={name: values[kept] for name, values in joined.sets.items()},
+        sets=described.sets,
         copies=copies,
         false_scores=false_scores,
-        left_out=len(every) - len(ids),
+        left_out=described.left_out,
     )
 
 
-def _described(index: Path | None, tables: Sequence[Path]) -> list[Table]:
-    if tables:
-        return [read_table(path) for path in tables]
+@dataclass(frozen=True)
+class _Described:
+    """Tracks that every set describes.
+
+    Parameters
+    ----------
+    labels : mapping of str to str, or None
+        Genres, by id.
+    """
+
+    ids: tuple[str, ...]
+    sets: Mapping[str, Float64]
+    left_out: int
+    labels: Mapping[str, str] | None
+
+
+def _of_tables(paths: Sequence[Path], rows: Collection[str], index: Path | None) -> _Described:
+    """Return what tables say, of the tracks of the index if there is one."""
+    tables = [read_table(path) for path in paths]
+    joined = join_tables(tables)
+    kept = [place for place, name in enumerate(joined.ids) if index is None or name in rows]
+    if not kept:
+        raise UsageError(f"no track of the tables is in the index {str(index)!r}; give tables of its tracks.")
+    ids = tuple(joined.ids[place] for place in kept)
+    every = {*rows, *(name for table in tables for name in table.ids)}
+    labelled = (dict(zip(t.ids, t.labels, strict=True)) for t in tables if t.labels is not None)
+    sets = {name: values[kept] for name, values in joined.sets.items()}
+    return _Described(ids, sets, len(every) - len(ids), next(labelled, None))
+
+
+def _of_index(index: Path | None) -> _Described:
+    """Return what the index says; a set that leaves out most of the tracks is left out itself."""
     if index is None:
         raise UsageError("neither an index nor a table is given; give --index DIR or --table FILE.")
-    raise UsageError(
-        f"the index {str(index)!r} has no descriptors; add them by "
-        f"stream-match index describe {index} AUDIO…, or give --table FILE."
-    )
+    found = read_descriptors(index)
+    names = [name for name in found.sets if np.mean(found.complete(name)) >= _LEAST_DESCRIBED]
+    kept = found.complete(*names)
+    if not names or not kept.any():
+        raise UsageError(f"no track of the index {str(index)!r} is described by any set; give --table FILE.")
+    ids = tuple(name for name, there in zip(found.ids, kept, strict=True) if there)
+    sets = {name: found.sets[name][kept].astype(np.float64) for name in names}
+    return _Described(ids, sets, len(found.ids) + len(found.missing) - len(ids), None)
 
 
-def _groups(ids: Sequence[str], tables: Sequence[Table]) -> tuple[tuple[str, ...], str]:
+def _groups(ids: Sequence[str], labels: Mapping[str, str] | None) -> tuple[tuple[str, ...], str]:
     """Return the group of each track, and what the groups are: genres that a table names, or folders."""
-    for table in tables:
-        if table.labels is not None:
-            label_of = dict(zip(table.ids, table.labels, strict=True))
-            return tuple(label_of[name] for name in ids), "genre"
+    if labels is not None:
+        return tuple(labels[name] for name in ids), "genre"
     folders = tuple(name.partition("/")[0] if "/" in name else "" for name in ids)
     return folders, "folder" if len(set(folders)) > 1 else ""
 
@@ -140,14 +171,13 @@ def _bare(name: str) -> str:
     return name.removesuffix(suffix) if suffix.lower() in AUDIO_SUFFIXES else name
 
 
-def _told_by(index: Path) -> tuple[tuple[tuple[str, ...], ...], dict[str, float]]:
+def _told_by(index: OpenIndex) -> tuple[tuple[tuple[str, ...], ...], dict[str, float]]:
     """Return groups of copies, and the highest false score of each track that was looked at."""
-    opened = open_index(index)
-    rows = opened.rows
+    rows = index.rows
     firsts = groups_by_label([{row.sha256, *row.copies} for row in rows])
     groups: dict[int, list[str]] = {}
     for row, first in zip(rows, () if firsts is None else firsts.tolist(), strict=firsts is not None):
         groups.setdefault(first, []).append(row.id)
     copies = tuple(tuple(sorted(group)) for group in groups.values() if len(group) > 1)
-    cohort = opened.manifest.cohort
+    cohort = index.manifest.cohort
     return copies, {name: max(scores) for name, scores in cohort.items() if scores}
