@@ -148,9 +148,9 @@ def _duplicates(tracks: Tracks, found: NearDuplicates) -> str:
         rule = "Only tracks whose descriptors are equal are told: there are too few to say what chance gives."
     else:
         rule = (
-            f"A pair is listed when it is nearer than {found.share:.2f} of the distance to the "
-            f"{NEIGHBOURS}th neighbour of one of both. The distances have {found.dimensions:.1f} dimensions. "
-            f"There, chance gives {CHANCE_PAIRS:g} such pairs among {len(tracks.ids):,} tracks. 0 means equal."
+            f"A pair is listed if it is nearer than {found.share:.2f} of the distance to the {NEIGHBOURS}th "
+            f"neighbour of one of both. The distances have {found.dimensions:.1f} dimensions; there, chance "
+            f"gives {CHANCE_PAIRS:g} such pairs among {len(tracks.ids):,} tracks. 0 means equal."
         )
     rows = [
         (f"{distance:.3g}", _choose(tracks, first), _choose(tracks, second))
