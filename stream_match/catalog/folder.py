@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stream_match.catalog.background import ready
 from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
+from stream_match.catalog.parts import DESCRIPTORS, describe_command
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index
@@ -50,6 +51,7 @@ class IndexInfo(Settings):
     bytes_per_hour: float
     excess: float
     parts: dict[str, int]
+    described: int
     segments: tuple[SegmentInfo, ...]
     duplicates: tuple[tuple[str, ...], ...]
     fingerprint: str
@@ -91,6 +93,7 @@ def describe_index(path: Path) -> IndexInfo:
     """
     index = open_index(path)
     manifest, counts = index.manifest, index.manifest.counts
+    described = _described(index)
     size = sum(entry.bytes for entry in manifest.files().values())
     size += (index.folder / MANIFEST_FILE).stat().st_size
     hours = counts.seconds / 3600
@@ -106,12 +109,13 @@ def describe_index(path: Path) -> IndexInfo:
         bytes_per_hour=round(size / max(hours, 1e-9), 1),
         excess=manifest.excess,
         parts=_parts(manifest),
+        described=described,
         segments=tuple(map(_describe, index.segments)),
         duplicates=duplicates_among({row.id: row.sha256 for row in index.rows}),
         fingerprint=manifest.fingerprint,
         format_version=manifest.format_version,
         settings=manifest.settings,
-        hint=_hint(path, removed_share, len(index.segments)),
+        hint=_hint(path, index, removed_share, counts.tracks - described),
     )
 
 
@@ -137,13 +141,24 @@ def _parts(manifest: Manifest) -> dict[str, int]:
     versions = [segment.parts.versions for segment in manifest.segments]
     if versions[0] is not None and all(part is not None for part in versions):
         parts["versions"] = versions[0].version
+    if manifest.parts.descriptors is not None:
+        parts[DESCRIPTORS] = manifest.parts.descriptors.version
     return parts
 
 
-def _hint(path: Path, removed_share: float, n_segments: int) -> str | None:
-    if removed_share > _WORTH_COMPACTING or n_segments > _MANY_SEGMENTS:
-        return f"stream-match index compact {path} makes it smaller and faster"
-    return None
+def _described(index: OpenIndex) -> int:
+    """Return how many tracks have descriptors that can be compared."""
+    stored = index.descriptors
+    return 0 if stored is None or not stored.comparable else int((stored.places(index.rows) >= 0).sum())
+
+
+def _hint(path: Path, index: OpenIndex, removed_share: float, undescribed: int) -> str | None:
+    hints = []
+    if removed_share > _WORTH_COMPACTING or len(index.segments) > _MANY_SEGMENTS:
+        hints.append(f"stream-match index compact {path} makes it smaller and faster")
+    if undescribed and index.descriptors is not None:
+        hints.append(f"{describe_command(path)} describes {undescribed} more tracks")
+    return "; ".join(hints) or None
 
 
 def list_tracks(path: Path) -> tuple[TrackRow, ...]:
@@ -219,7 +234,7 @@ def _strays(folder: Path, manifest: Manifest) -> list[str]:
 
 def _contradictions(index: OpenIndex) -> list[str]:
     """Look up a sample of the codes of every segment in every table."""
-    problems = []
+    problems = _partial_rows(index)
     for stored in index.segments:
         segment = stored.segment
         if not _in_their_buckets(stored, _sample(len(segment.chroma_codes))):
@@ -228,6 +243,16 @@ def _contradictions(index: OpenIndex) -> list[str]:
         if len(codes) and segment.neighbours.search(codes, 1)[0].any():
             problems.append("the FAISS index does not find its own codes: build the index again")
     return problems
+
+
+def _partial_rows(index: OpenIndex) -> list[str]:
+    """Return which sets have rows that are neither finite throughout nor NaN throughout."""
+    sets = {} if index.descriptors is None else index.descriptors.sets
+    return [
+        f"the descriptors {name} have rows that are partly no numbers: build the index again"
+        for name, rows in sets.items()
+        if not (np.isfinite(rows).all(axis=1) | np.isnan(rows).all(axis=1)).all()
+    ]
 
 
 def _sample(count: int) -> npt.NDArray[np.int64]:

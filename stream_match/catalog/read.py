@@ -142,7 +142,7 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
     part = partial_file(frames)
     try:
         samples = _write_frames(path, part, settings)
-        sha256 = _sha256(path)
+        sha256 = sha256_of(path)
         with _its_own_fault(path):
             named = tags(path)
     except SourceError as error:
@@ -200,7 +200,14 @@ def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:
     return None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, in hexadecimal.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
     try:
         with path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()

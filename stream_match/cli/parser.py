@@ -255,22 +255,29 @@ def _similar(commands: "Subparsers[Parser]") -> None:
         commands,
         "similar",
         "similar:run",
-        help="list the tracks of a table that sound most like one of them, or like a file",
-        epilog="example: stream-match similar album/track01 --table features.parquet --metric cosine\n\n"
-        "A table is what stream-match features writes, or the published GTZAN table. Several tables of the\n"
-        "same tracks, each of other sets, are joined by name. Each column is brought to mean 0 and\n"
-        "deviation 1 first.\n\n"
+        help="list the tracks of an index, or of a table, that sound most like one of them, or like a file",
+        epilog="example: stream-match similar album/one --index models/mine --html out.html --audio ~/Music\n"
+        "         stream-match similar album/one --table features.parquet --metric cosine\n\n"
+        "An index needs descriptors, which stream-match index describe DIR AUDIO adds. A table is what\n"
+        "stream-match features writes, or the published GTZAN table. Several tables of the same tracks,\n"
+        "each of other sets, are joined by name. Each column is brought to mean 0 and deviation 1 first.\n\n"
         "metrics: weighted  Euclidean; each set counts by its weight, whatever its number of columns\n"
         "         scaled    the same, all weights 1\n"
         "         l2, l1    Euclidean, sum of absolute differences\n"
         "         cosine    1 less the cosine of the angle\n\n"
         "exit status: 1 if the file could not be described; 2 for a mistake in the arguments, such as a\n"
-        "name that is not in the table",
+        "name that is not there, or an index without descriptors",
     )
-    parser.add_argument("query", metavar="NAME_OR_FILE", help="a track of the table, or a file of sound")
+    parser.add_argument("query", metavar="TRACK_OR_FILE", help="the id of a track, or a file of sound")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--index", type=Path, metavar="DIR", help="folder of an index with descriptors")
+    where.add_argument(
+        "--table", type=Path, action="append", metavar="FILE",
+        help="instead: a table ending in .csv or .parquet; may be repeated",
+    )  # fmt: skip
     parser.add_argument(
-        "--table", type=Path, action="append", required=True, metavar="FILE",
-        help="ending in .csv or .parquet; may be repeated",
+        "--sets", type=_sets, metavar="SET,…",
+        help="what is compared of an index; rp,ssd by default, and there is gtzan",
     )  # fmt: skip
     parser.add_argument(
         "--metric", choices=("l1", "l2", "scaled", "weighted", "cosine"),
@@ -282,6 +289,19 @@ def _similar(commands: "Subparsers[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("-k", type=_at_least_one, metavar="N", help="how many tracks; 10 by default")
     parser.add_argument("--json", action="store_true", help="print a line of JSON per track")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write the list as a page, too")
+    parser.add_argument(
+        "--audio", type=Path, nargs="+", metavar="PATH",
+        help="files and folders with the audio, so that the page has a player for each track",
+    )  # fmt: skip
+
+
+def _sets(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    strange = [name for name in names if name not in ("rp", "ssd", "gtzan")]
+    if strange or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} names no sets as rp,ssd,gtzan does")
+    return names
 
 
 def _report(commands: "Subparsers[Parser]") -> None:
@@ -411,6 +431,7 @@ def _index(commands: "Subparsers[Parser]") -> None:
     remove.add_argument("index", type=Path, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
     _index_compact(actions)
+    _index_describe(actions)
     listing = _command(
         actions,
         "list",
@@ -509,6 +530,23 @@ def _index_compact(actions: "Subparsers[Parser]") -> None:
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
     _jobs(compact)
+
+
+def _index_describe(actions: "Subparsers[Parser]") -> None:
+    describe = _command(
+        actions,
+        "describe",
+        "index:describe",
+        help="describe the tracks of an index by what they sound like, for similar and reports",
+        epilog="example: stream-match index describe models/mine ~/Music\n\n"
+        "Give the paths that the index was built from. Tracks that are described already are passed over,\n"
+        "and a run that was broken off goes on where it was. An hour of audio takes one core 3 min.\n\n"
+        "exit status: 1 if files were skipped because they could not be read, or are not what the index was\n"
+        "made of (the others are described); 2 for a mistake in the arguments",
+    )
+    describe.add_argument("index", type=Path, metavar="DIR")
+    describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    _jobs(describe)
 
 
 def _builders(parser: argparse.ArgumentParser) -> None:

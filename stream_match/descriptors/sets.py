@@ -78,6 +78,43 @@ SETS = {
 }
 
 
+def describe_by_all(blocks: Iterable[Float32]) -> dict[str, Float64]:
+    """Describe a track by all sets at once.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
+        Mono samples at `SAMPLE_RATE_HZ`; those of a track that is longer than `MOST_AT_ONCE_S` are not kept.
+
+    Returns
+    -------
+    dict of str to np.ndarray [shape=(n_columns,), dtype=float64]
+        By the names of the sets, in their order. The values of a set that does not take a track of this
+        length are NaN.
+
+    Raises
+    ------
+    ParameterError
+        If a sample is NaN or infinite.
+    """
+    segments = SegmentDescriptors(SAMPLE_RATE_HZ)
+    held: list[Float32] = []
+    samples = 0
+    for y in blocks:
+        segments.feed(y)
+        samples += len(y)
+        if samples > _MOST:
+            held.clear()
+        else:
+            held.append(y)
+    found = {name: np.full(len(described.columns), np.nan) for name, described in SETS.items()}
+    if segments.segments:
+        found |= {"rp": segments.rhythm_pattern(), "ssd": segments.spectrum_descriptor()}
+    if gtzan.N_FFT <= samples <= _MOST:
+        found["gtzan"] = _gtzan(held)
+    return found
+
+
 def set_named(name: str) -> DescriptorSet:
     """Return a set.
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.described import read_descriptors
-from stream_match.catalog.find import AUDIO_SUFFIXES, find_tracks
+from stream_match.catalog.find import find_tracks
 from stream_match.catalog.store import OpenIndex, open_index
 from stream_match.errors import UsageError
 from stream_match.index.copies import groups_by_label
+from stream_match.offline.tables.compared import bare_name
 from stream_match.offline.tables.reading import read_table
 from stream_match.offline.tables.similar import join_tables
 
@@ -125,14 +126,14 @@ class _Described:
 def _of_tables(paths: Sequence[Path], rows: Collection[str], index: Path | None) -> _Described:
     """Return what tables say, of the tracks of the index if there is one."""
     tables = [read_table(path) for path in paths]
-    joined = join_tables(tables)
+    joined, _ = join_tables(tables)
     kept = [place for place, name in enumerate(joined.ids) if index is None or name in rows]
     if not kept:
         raise UsageError(f"no track of the tables is in the index {str(index)!r}; give tables of its tracks.")
     ids = tuple(joined.ids[place] for place in kept)
     every = {*rows, *(name for table in tables for name in table.ids)}
     labelled = (dict(zip(t.ids, t.labels, strict=True)) for t in tables if t.labels is not None)
-    sets = {name: values[kept] for name, values in joined.sets.items()}
+    sets = {name: values[kept].astype(np.float64) for name, values in joined.sets.items()}
     return _Described(ids, sets, len(every) - len(ids), next(labelled, None))
 
 
@@ -163,12 +164,7 @@ def _files(ids: Collection[str], audio: Sequence[Path]) -> dict[str, Path]:
     if not audio:
         return {}
     paths = {track.id: track.path for track in find_tracks(audio).tracks}
-    return {name: paths[key] for name in ids if (key := name if name in paths else _bare(name)) in paths}
-
-
-def _bare(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in AUDIO_SUFFIXES else name
+    return {name: paths[key] for name in ids if (key := name if name in paths else bare_name(name)) in paths}
 
 
 def _told_by(index: OpenIndex) -> tuple[tuple[tuple[str, ...], ...], dict[str, float]]:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
 from stream_match.catalog.find import FoundTrack
-from stream_match.catalog.read import Unread, partial_file
-from stream_match.descriptors.sets import SAMPLE_RATE_HZ, VERSION, DescriptorSet, set_named
+from stream_match.catalog.read import Unread, partial_file, sha256_of
+from stream_match.descriptors.sets import SAMPLE_RATE_HZ, VERSION, DescriptorSet, describe_by_all, set_named
 from stream_match.errors import SourceError
 
 Float32 = npt.NDArray[np.float32]
@@ -138,6 +138,101 @@ def describe_whole(path: Path, name: str) -> Float64:
     for values in heard.rows():
         return values
     raise SourceError(f"{heard.too_short()}; give a longer file.")
+
+
+def track_rows_name(sha256: str, librosa: str) -> str:
+    """Return a name for the rows of an audio file by all sets: the file's hash, and what they are made with.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of the file, in hexadecimal.
+    librosa : str
+        Its version.
+    """
+    return f"{sha256}.{VERSION}-{librosa}.rows"
+
+
+def describe_track(path: Path, rows: Path, _: None) -> Described | Unread:
+    """Describe a track of an index by all sets, hearing it once.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    rows : Path
+        As `describe_file`, but the values are float32, set after set. Those of a set that does not take a
+        track of this length are NaN. Its name is of `track_rows_name`.
+
+    Returns
+    -------
+    Described or Unread
+        Unread if the file has another hash, or cannot be decoded or described.
+
+    Raises
+    ------
+    OSError
+        If the rows cannot be written.
+    """
+    part = partial_file(rows)
+    part.touch()
+    try:
+        _require_hash(path, rows.name.partition(".")[0])
+        values, samples = by_all_sets(path)
+    except SourceError as error:
+        part.unlink()
+        return Unread(str(error))
+    part.write_bytes(values.tobytes())
+    part.rename(rows)
+    return Described(rows, samples / SAMPLE_RATE_HZ)
+
+
+def _require_hash(path: Path, expected: str) -> None:
+    if sha256_of(path) != expected:
+        raise SourceError(
+            f"{str(path)!r} is not what the index was made of: run stream-match index update first"
+        )
+
+
+def by_all_sets(path: Path) -> tuple[Float32, int]:
+    """Return the values of all sets of a file, and how many samples it has.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+
+    Returns
+    -------
+    values : np.ndarray [shape=(1665,), dtype=float32]
+        Set after set, in the order of `SETS`; NaN for a set that does not take a file of this length.
+    n_samples : int
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded or described, or a value is beyond float32.
+    """
+    samples = 0
+
+    def counted() -> Iterator[Float32]:
+        nonlocal samples
+        for y in _read(path):
+            samples += len(y)
+            yield y
+
+    try:
+        found = describe_by_all(counted())
+    except SourceError:
+        raise
+    except Exception as error:  # of whatever computes them: one odd file must not end the others
+        raise SourceError(f"{str(path)!r} cannot be described ({type(error).__name__})") from error
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        values = {name: row.astype(np.float32) for name, row in found.items()}
+    for name, row in values.items():
+        if not (np.isfinite(row).all() or np.isnan(found[name]).all()):
+            raise SourceError(f"{str(path)!r} has values of {name} that are not finite")
+    return np.concatenate(list(values.values())), samples
 
 
 class _Heard:
