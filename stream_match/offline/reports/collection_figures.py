@@ -124,6 +124,7 @@ def loudness_figure(loudness: Float64, unit: str) -> str:
         axes.hist(loudness, bins=min(60, max(5, len(loudness) // 5)), color=theme.first)
         axes.axvline(float(np.median(loudness)), color=theme.second, label="median")
         axes.set(xlabel=f"loudness [{unit}]", ylabel="tracks")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=9)
 
     low, middle, high = np.quantile(loudness, (0, 0.5, 1))

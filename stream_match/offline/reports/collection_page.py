@@ -191,7 +191,7 @@ def _loudness(tracks: Tracks, seen: Overview) -> str:
         "Mean loudness in sone, added up over the critical bands."
     )  # fmt: skip
     order = np.argsort(loudness, kind="stable")
-    count = min(EXTREMES, len(order))
+    count = min(EXTREMES, max(1, len(order) // 2))
     rows = [
         (word, _choose(tracks, row), f"{loudness[row]:.1f} {unit}")
         for word, rows in (("quietest", order[:count]), ("loudest", order[::-1][:count]))
