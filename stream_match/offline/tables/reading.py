@@ -19,8 +19,9 @@ Float64 = npt.NDArray[np.float64]
 IDS = ("id", "filename")
 """Names of the column of names: ours, and that of the published table."""
 
-ASIDE = ("length", "label")
-"""Columns of the published table that describe no sound."""
+LABEL = "label"
+ASIDE = ("length", LABEL)
+"""Columns of the published table that describe no sound; labels are genres."""
 
 _SHOWN = 3
 
@@ -36,11 +37,14 @@ class Table:
         Names of the tracks; none stands twice.
     sets : mapping of str to np.ndarray [shape=(n, d), dtype=float64]
         The values of each set, finite, in the order of its columns.
+    labels : tuple of str, or None
+        Genres; None if the table has no such column.
     """
 
     path: Path
     ids: tuple[str, ...]
     sets: Mapping[str, Float64]
+    labels: tuple[str, ...] | None = None
 
 
 def read_table(path: Path) -> Table:
@@ -66,7 +70,8 @@ def read_table(path: Path) -> Table:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"--table {str(path)!r} does not end in .csv or .parquet; give a table of features.")
-    header, ids, numbers = reader(path)
+    header, words, numbers = reader(path)
+    ids = words(_id_column(path, header))
     wanted = _sets_of(path, header)
     if not ids:
         raise UsageError(
@@ -86,11 +91,12 @@ def read_table(path: Path) -> Table:
                 f"{_counted(len(np.unique(wrong[:, 0])), 'such row')} in all; leave these tracks out."
             )
         sets[name] = values
-    return Table(path, tuple(ids), sets)
+    labels = tuple(words(places[LABEL])) if LABEL in places else None
+    return Table(path, tuple(ids), sets, labels)
 
 
-_Read = tuple[list[str], list[str], Callable[[Sequence[int]], Float64]]
-"""Names of columns, names of tracks, and what makes an array of some columns."""
+_Read = tuple[list[str], Callable[[int], list[str]], Callable[[Sequence[int]], Float64]]
+"""Names of columns, what makes words of a column, and what makes an array of some."""
 
 
 def _id_column(path: Path, header: Sequence[str]) -> int:
@@ -105,7 +111,7 @@ def _read_csv(path: Path) -> _Read:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
             header = next(lines, [])
-            at = _id_column(path, header)
+            _id_column(path, header)  # what has none is no such table, whatever its rows are
             rows = [row for row in lines if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{str(path)!r} is no CSV in UTF-8 ({error}).") from error
@@ -115,10 +121,13 @@ def _read_csv(path: Path) -> _Read:
                 f"{str(path)!r} has {len(row)} values in row {number} and {len(header)} names of columns."
             )
 
+    def words(column: int) -> list[str]:
+        return [row[column] for row in rows]
+
     def numbers(columns: Sequence[int]) -> Float64:
         return np.array([[_number(row[column]) for column in columns] for row in rows])
 
-    return header, [row[at] for row in rows], numbers
+    return header, words, numbers
 
 
 def _number(text: str) -> float:
@@ -136,10 +145,12 @@ def _read_parquet(path: Path) -> _Read:
         except pa.ArrowException as error:
             raise UsageError(f"{str(path)!r} is no Parquet file that can be read.") from error
     header = [str(name) for name in table.column_names]
-    ids = ["" if name is None else str(name) for name in table.column(_id_column(path, header)).to_pylist()]
+
+    def words(column: int) -> list[str]:
+        return ["" if word is None else str(word) for word in table.column(column).to_pylist()]
 
     def numbers(columns: Sequence[int]) -> Float64:
-        values = np.empty((len(ids), len(columns)))
+        values = np.empty((table.num_rows, len(columns)))
         for place, column in enumerate(columns):
             try:
                 values[:, place] = table.column(column).cast(pa.float64()).to_numpy()
@@ -147,7 +158,7 @@ def _read_parquet(path: Path) -> _Read:
                 values[:, place] = np.nan
         return values
 
-    return header, ids, numbers
+    return header, words, numbers
 
 
 _READERS: Mapping[str, Callable[[Path], _Read]] = {".csv": _read_csv, ".parquet": _read_parquet}

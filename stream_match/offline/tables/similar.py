@@ -57,14 +57,32 @@ def similar_tracks(
     SourceError
         If the file cannot be described.
     """
-    collection, left_out = _joined([read_table(path) for path in tables])
+    collection, left_out = join_tables([read_table(path) for path in tables])
     found = collection.most_like(query, metric=metric, weights=weights, k=k)
     hints = (f"tracks that are not in every table are left out: {left_out}",) if left_out else ()
     return replace(found, left_out=left_out, hints=hints)
 
 
-def _joined(tables: Sequence[Table]) -> tuple[Collection, int]:
-    """Return the tracks that are in every table, in the order of the first, and how many others there are."""
+def join_tables(tables: Sequence[Table]) -> tuple[Collection, int]:
+    """Join tables by the names of their tracks.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        One at least.
+
+    Returns
+    -------
+    joined : Collection
+        The tracks that are in every table, in the order of the first; row i is the i-th.
+    left_out : int
+        How many others there are.
+
+    Raises
+    ------
+    UsageError
+        If two hold the same set, or they have no track in common.
+    """
     homes: dict[str, Path] = {}
     for table in tables:
         for name in table.sets:
