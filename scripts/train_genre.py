@@ -57,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="tables, or one folder")
     parser.add_argument("--report", type=Path, required=True, metavar="HTML", help="the page to write")
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder in which one model is kept")
-    parser.add_argument("--keep", choices=KEPT, help="which; by default the most accurate of those that can be")
+    parser.add_argument("--keep", choices=KEPT, help="which; by default the most accurate")
     parser.add_argument("--replace", action="store_true", help="replace a model that is there")
     parser.add_argument("--licence", default="not stated", metavar="TEXT", help="for the model card")
-    parser.add_argument("--trained-on", metavar="TEXT", help="for the card: what music; by default file names")
+    parser.add_argument("--trained-on", metavar="TEXT", help="for the card; by default names of tables")
     parser.add_argument(
         "--classifiers", default=",".join(CLASSIFIERS), metavar="A,B,…", help="all by default: %(default)s"
     )
@@ -109,9 +109,7 @@ def _run(args: argparse.Namespace) -> int:
         model, manifest = train(
             comparison, licence=args.licence, trained_on=args.trained_on or labelled.source
         )
-        write_genre_model(
-            model, manifest, genre_card(comparison, manifest), args.model, replace=args.replace
-        )
+        write_genre_model(model, manifest, genre_card(comparison, manifest), args.model, replace=args.replace)
         say(f"{args.model} holds {CLASSIFIERS[manifest.classifier].title}")
     return 1 if skipped else 0
 

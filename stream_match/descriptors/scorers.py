@@ -233,9 +233,9 @@ class Vectors:
         return _genres_of(len(self.bias))
 
     def __call__(self, x: Float64) -> Float64:
-        """Return the votes of the machines; one that is in two minds, between its margins, casts a part of one.
+        """Return the votes of the machines; one that is in two minds casts a part of one.
 
-        Whole votes, as scikit-learn's SVC counts them, would hardly tell how sure it is.
+        It is so between its margins. Whole votes, as scikit-learn's SVC counts them, would hardly tell how sure it is.
         """
         first, second = np.triu_indices(self.n_genres, 1)
         for_each = np.eye(self.n_genres)

@@ -24,10 +24,11 @@ _CARD = """\
 Rows, over repeated folds: {fold_accuracy:.1%} ({low:.1%} to {high:.1%}, {confidence:.0%} interval). These are
 tracks of the same collection: of other music it will know less. {chosen}
 
-**When it says nothing.** {rule} A track is *unfamiliar* if more than half of its rows are farther from all
-that was trained on than {limit:.1f} deviations: 99 % of the rows of music trained on are nearer to another track.
+**When it says nothing.** {rule} A track is *unfamiliar* if more than half of its rows are more than
+{limit:.1f} deviations from the middle of all that was trained on (Mahalanobis). Of the tracks held out, 1 % are.
 
-**Limits.** It names one of these genres for whatever it is familiar with. Speech and noise may be near enough.
+**Limits.** It names one of these genres for whatever it is familiar with. Speech and noise may be near
+enough.
 Genres are what those who sorted the music took them for.
 """
 
@@ -45,15 +46,18 @@ def genre_card(comparison: Comparison, manifest: GenreManifest) -> str:
         rule = "No probability was right often enough: it never tells a genre."
     else:
         rule = (
-            f"A track is *unsure* if its likeliest genre has a probability below {manifest.threshold:.3f}. Of the "
-            f"tracks held out {calibration.told:.0%} reach it, and {calibration.told_right:.0%} of these are right."
+            f"A track is *unsure* if its likeliest genre has a probability below {manifest.threshold:.3f}. Of "
+            f"the tracks held out {calibration.told:.0%} reach it, and {calibration.told_right:.0%} of these "
+            "are right."
         )
     of_track = dict(
         zip(comparison.material.labelled.tracks, comparison.material.labelled.labels, strict=True)
     )
     counts = [(name, sum(label == name for label in of_track.values())) for name in manifest.genres]
     low, high = best.interval
-    chosen = f"It is the best of {len(comparison.judged)} by this figure, which flatters it a little."
+    chosen = ""
+    if len(comparison.judged) > 1 and best is max(comparison.judged, key=lambda j: j.accuracy):
+        chosen = f"It is the best of {len(comparison.judged)} by this figure, which flatters it a little."
     return _CARD.format(
         title=CLASSIFIERS[manifest.classifier].title,
         version=manifest.format_version,
@@ -71,11 +75,10 @@ def genre_card(comparison: Comparison, manifest: GenreManifest) -> str:
         low=low,
         high=high,
         confidence=CONFIDENCE,
-        chosen=chosen if best is max(comparison.judged, key=lambda j: j.accuracy) and len(comparison.judged) > 1
-        else "",
+        chosen=chosen,
         rule=rule,
         limit=manifest.familiar_limit,
-    )  # fmt: skip
+    )
 
 
 def _line(text: str) -> str:

@@ -75,9 +75,7 @@ def _mlp(*_: int) -> Any:
 
 
 def _boosted(*_: int) -> Any:
-    return _xgboost().XGBClassifier(
-        n_estimators=1000, learning_rate=0.05, random_state=0, n_jobs=1
-    )
+    return _xgboost().XGBClassifier(n_estimators=1000, learning_rate=0.05, random_state=0, n_jobs=1)
 
 
 def _boosted_forest(_: int, n_genres: int) -> Any:
@@ -121,7 +119,7 @@ def check_classifiers(names: tuple[str, ...]) -> None:
     """
     for name in names:
         if name not in CLASSIFIERS or names.count(name) > 1:
-            raise UsageError(f"the classifier is {name!r}; give each of {', '.join(CLASSIFIERS)} once at most.")
+            raise UsageError(f"the classifier is {name!r}; give each of {', '.join(CLASSIFIERS)} once.")
     if not names:
         raise UsageError(f"no classifier is given; give some of {', '.join(CLASSIFIERS)}.")
     if set(names) & set(BOOSTED):

@@ -187,7 +187,7 @@ class _HeldOut:
 
 
 def _held_out(name: str, x: Float64, genres: Int64, split: Split, before: bool) -> _HeldOut:
-    """Train on one side of a split and ask about the other; scale by all rows `before` it, or by that side."""
+    """Train on one side of a split, ask about the other; scale by all rows `before` it, or by that side."""
     from sklearn.preprocessing import MinMaxScaler
 
     train, test = split

@@ -10,9 +10,6 @@ from stream_match.descriptors.scorers import Layers, Scorer, Trees, Vectors
 
 Float64 = npt.NDArray[np.float64]
 
-_Node = tuple[int, int, int, float]
-"""Column, left, right, threshold."""
-
 
 def scorer_of(name: str, trained: Any, n_columns: int) -> Scorer:
     """Return the scores of a trained classifier.
@@ -39,7 +36,7 @@ def scorer_of(name: str, trained: Any, n_columns: int) -> Scorer:
 
 
 def _layers(weights: Any, biases: Any) -> Layers:
-    weights, biases = [np.asarray(w, np.float64) for w in weights], [np.asarray(b, np.float64) for b in biases]
+    weights, biases = ([np.asarray(part, np.float64) for part in parts] for parts in (weights, biases))
     if len(biases[-1]) == 1:  # of two genres, only the second is scored
         weights[-1] = np.hstack([np.zeros_like(weights[-1]), weights[-1]])
         biases[-1] = np.array([0.0, biases[-1][0]])
@@ -68,7 +65,9 @@ def _voting(trees: Any, n_columns: int) -> Trees:
     n_nodes = 0
     for grown in (tree.tree_ for tree in trees):
         roots.append(n_nodes)
-        parts.append(_nodes(n_nodes, grown.children_left, grown.children_right, grown.feature, grown.threshold))
+        parts.append(
+            _nodes(n_nodes, grown.children_left, grown.children_right, grown.feature, grown.threshold)
+        )
         shares = grown.value[:, 0, :]
         values.append(shares / shares.sum(axis=1, keepdims=True))
         n_nodes += grown.node_count

@@ -1,4 +1,4 @@
-"""Rows of descriptors with the genre of each: tables in GTZAN form, and folders with a folder for each genre."""
+"""Rows of descriptors with the genre of each: from tables in GTZAN form, and from folders of genres."""
 
 import re
 import unicodedata
@@ -125,7 +125,9 @@ def read_labelled(
     tracks = [track for track, _ in rows]
     for track, label in zip(tracks, labels, strict=True):
         if of_tracks.setdefault(track, label) != label:
-            raise UsageError(f"the track {track!r} is both {of_tracks[track]!r} and {label!r}; give it one genre.")
+            raise UsageError(
+                f"the track {track!r} is both {of_tracks[track]!r} and {label!r}; give it one genre."
+            )
     windows = [part.window_s for part in parts if part.window_s is not None]
     return Labelled(
         source=", ".join(path.name for path in paths),

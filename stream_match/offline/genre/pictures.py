@@ -104,7 +104,9 @@ def reliability(calibration: Calibration) -> Any:
     if calibration.threshold <= 1:
         axes.axvline(calibration.threshold, linestyle="--", color="tab:red", label="threshold")
         axes.legend()
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the likeliest genre", ylabel="share that is right")
+    axes.set(
+        xlim=(0, 1), ylim=(0, 1), xlabel="probability of the likeliest genre", ylabel="share that is right"
+    )
     return figure
 
 

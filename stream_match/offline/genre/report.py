@@ -23,7 +23,7 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Genres of {source}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; }}
 th, td {{ padding: .2rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
@@ -79,7 +79,9 @@ def accuracy_lines(comparison: Comparison) -> list[list[str]]:
     ----------
     comparison : Comparison
     """
-    lines = [["classifier", "rows, scaled before", "rows", "tracks, scaled before", "tracks", "folds by tracks"]]
+    lines = [
+        ["classifier", "rows, scaled before", "rows", "tracks, scaled before", "tracks", "folds by tracks"]
+    ]
     for judged in comparison.judged:
         low, high = judged.interval
         numbers = [*judged.by_rows, *judged.by_tracks]
@@ -118,13 +120,13 @@ def _how(comparison: Comparison) -> Iterable[str]:
     best = comparison.best
     n_repeats, n_folds = best.folds.shape
     yield (
-        f"Rows: {HELD_OUT:.0%} of the rows are held out by chance (seed {SPLIT_SEED}), as in the article that "
-        "the classifiers are taken from. Windows of one track stand on both sides then, and tracks are "
+        f"Rows: {HELD_OUT:.0%} of the rows are held out by chance (seed {SPLIT_SEED}), as in the article "
+        "that the classifiers are taken from. Windows of one track stand on both sides then, and tracks are "
         "recognised, not genres. Tracks: the same share of the tracks is held out, with all their rows."
     )
     yield (
-        "Scaled before: columns are brought to 0 to 1 by all rows before the split, as in the article. Otherwise "
-        "by the rows that are trained on; values beyond their range are cut off at it."
+        "Scaled before: columns are brought to 0 to 1 by all rows before the split, as in the article. "
+        "Otherwise by the rows that are trained on; values beyond their range are cut off at it."
     )
     yield (
         f"Folds by tracks: {n_folds} folds, {n_repeats} times; mean, and {CONFIDENCE:.0%} interval by "
@@ -137,8 +139,8 @@ def _how(comparison: Comparison) -> Iterable[str]:
 
 def _of_calibration(title: str, calibration: Calibration) -> list[str]:
     rule = (
-        f"A genre is told from a probability of {calibration.threshold:.2f} on: {calibration.told:.0%} of the "
-        f"tracks held out reach it, and {calibration.told_right:.0%} of these are right."
+        f"A genre is told from a probability of {calibration.threshold:.2f} on: {calibration.told:.0%} of "
+        f"the tracks held out reach it, and {calibration.told_right:.0%} of these are right."
         if calibration.threshold <= 1
         else "No threshold is right often enough: a model of this would never tell a genre."
     )

@@ -212,7 +212,7 @@ def train(comparison: Comparison, *, licence: str, trained_on: str) -> tuple[Gen
         scorer=scorer,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
-        familiar=learn_familiar(labelled.values, material.groups),
+        familiar=learn_familiar(labelled.values, material.genres, material.groups),
     )
     manifest = GenreManifest.model_validate(
         {

@@ -140,6 +140,37 @@ def describe_whole(path: Path, name: str) -> Float64:
     raise SourceError(f"{heard.too_short()}; give a longer file.")
 
 
+def describe_windows(path: Path, name: str, window_s: float | None) -> Float64:
+    """Return the descriptions of the windows of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    name : str
+        Of the set.
+    window_s : float or None
+        Length of a window [seconds]; None for one description of the whole file.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, d), dtype=float64]
+        At least one row. What is left behind the last whole window is dropped.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded, or is shorter than a window, or than what can be described.
+    """
+    if window_s is None:
+        return describe_whole(path, name)[np.newaxis]
+    heard = _Heard(path, Recipe(name, round(window_s * SAMPLE_RATE_HZ)))
+    rows = list(heard.rows())
+    if not rows:
+        raise SourceError(f"{heard.too_short()}; give a longer file.")
+    return np.stack(rows)
+
+
 class _Heard:
     """The audio of a file, counted while it is described."""
 
