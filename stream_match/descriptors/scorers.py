@@ -235,7 +235,8 @@ class Vectors:
     def __call__(self, x: Float64) -> Float64:
         """Return the votes of the machines; one that is in two minds casts a part of one.
 
-        It is so between its margins. Whole votes, as scikit-learn's SVC counts them, would hardly tell how sure it is.
+        It is so between its margins. Whole votes, as scikit-learn's SVC counts them, hardly tell how sure
+        all are together.
         """
         first, second = np.triu_indices(self.n_genres, 1)
         for_each = np.eye(self.n_genres)

@@ -25,7 +25,8 @@ Rows, over repeated folds: {fold_accuracy:.1%} ({low:.1%} to {high:.1%}, {confid
 tracks of the same collection: of other music it will know less. {chosen}
 
 **When it says nothing.** {rule} A track is *unfamiliar* if more than half of its rows are more than
-{limit:.1f} deviations from the middle of all that was trained on (Mahalanobis). Of the tracks held out, 1 % are.
+{limit:.1f} deviations from the middle of all that was trained on (Mahalanobis distance). Of the tracks held
+out, 1 % are.
 
 **Limits.** It names one of these genres for whatever it is familiar with. Speech and noise may be near
 enough.
@@ -46,9 +47,9 @@ def genre_card(comparison: Comparison, manifest: GenreManifest) -> str:
         rule = "No probability was right often enough: it never tells a genre."
     else:
         rule = (
-            f"A track is *unsure* if its likeliest genre has a probability below {manifest.threshold:.3f}. Of "
-            f"the tracks held out {calibration.told:.0%} reach it, and {calibration.told_right:.0%} of these "
-            "are right."
+            f"A track is *unsure* if its likeliest genre has a probability below {manifest.threshold:.3f}. "
+            f"Of the tracks held out {calibration.told:.0%} reach it, and {calibration.told_right:.0%} of "
+            "these are right."
         )
     of_track = dict(
         zip(comparison.material.labelled.tracks, comparison.material.labelled.labels, strict=True)

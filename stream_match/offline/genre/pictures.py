@@ -63,13 +63,15 @@ def importance(falls: Float64, columns: Sequence[str]) -> Any:
     Parameters
     ----------
     falls : np.ndarray [shape=(d,), dtype=float64]
+        NaN for a column that was not measured.
     columns : sequence of str
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    order = np.argsort(-falls, kind="stable")[:SHOWN_COLUMNS][::-1]
+    measured = np.count_nonzero(~np.isnan(falls))
+    order = np.argsort(-falls, kind="stable")[: min(measured, SHOWN_COLUMNS)][::-1]
     figure = new_figure((7, 0.8 + 0.25 * len(order)))
     axes = figure.add_subplot()
     axes.barh([columns[place] for place in order], falls[order], color="tab:blue")

@@ -10,7 +10,7 @@ from stream_match.descriptors.sets import set_named
 from stream_match.offline.genre import pictures
 from stream_match.offline.genre.calibration import Calibration
 from stream_match.offline.genre.classifiers import CLASSIFIERS
-from stream_match.offline.genre.judging import CONFIDENCE
+from stream_match.offline.genre.judging import CONFIDENCE, MOST_SHUFFLED
 from stream_match.offline.genre.splits import HELD_OUT, SPLIT_SEED
 from stream_match.offline.genre.training import Comparison, Material
 from stream_match.text import printable
@@ -65,7 +65,8 @@ def report_page(comparison: Comparison) -> str:
         f"<h2>{escape(title)}: which columns matter</h2>",
         _picture(pictures.importance(comparison.importances, columns), "importance of columns"),
         _p("Permutation importance on the rows held out by tracks: how far accuracy falls when one column is "
-           "shuffled. Columns that say the same share their importance."),
+           f"shuffled, of the {MOST_SHUFFLED} that differ most between the genres. Columns that say the same "
+           "share their importance."),
     ]  # fmt: skip
     if comparison.calibration is not None:
         parts += _of_calibration(title, comparison.calibration)
