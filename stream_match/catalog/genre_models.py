@@ -22,10 +22,9 @@ from pydantic import Field, ValidationError
 from stream_match.catalog.entries import FileEntry, FileName
 from stream_match.catalog.manifest import CARD_FILE, LARGEST_MANIFEST_BYTES, MANIFEST_FILE, signed
 from stream_match.catalog.rows import Written, damage
-from stream_match.descriptors.distances import ZScore
 from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
 from stream_match.descriptors.scorers import SCORERS
-from stream_match.descriptors.sets import SETS, VERSION, set_named
+from stream_match.descriptors.sets import SAMPLE_RATE_HZ, SETS, VERSION, set_named
 from stream_match.errors import CatalogError, ParameterError, SinkError, UsageError
 
 Array = npt.NDArray[Any]
@@ -37,7 +36,8 @@ LARGEST_ARRAY_BYTES = 1 << 29
 """A model of the seed's largest forest has 20 MB. What is larger is not read."""
 
 _SCALE = ("scale_least", "scale_factor")
-_FAMILIAR = ("familiar_mean", "familiar_deviation", "familiar_rows")
+_FAMILIAR = ("familiar_centre", "familiar_width", "familiar_mean")
+_WHITENING = "familiar_whitening"
 
 Genre = Annotated[str, Field(min_length=1, max_length=200)]
 Positive = Annotated[float, Field(gt=0)]
@@ -82,8 +82,9 @@ def arrays_of(model: GenreModel) -> dict[str, Array]:
     """Return the arrays of a model, by the names of their files less ``.npy``."""
     arrays: dict[str, Array] = dict(zip(_SCALE, (model.scale.least, model.scale.factor), strict=True))
     familiar = model.familiar
-    values = (familiar.scale.mean, familiar.scale.deviation, familiar.rows)
-    return arrays | dict(zip(_FAMILIAR, values, strict=True)) | model.scorer.arrays()
+    vectors = (familiar.centre, familiar.width, familiar.mean)
+    arrays |= dict(zip(_FAMILIAR, vectors, strict=True))
+    return arrays | {_WHITENING: familiar.whitening} | model.scorer.arrays()
 
 
 def write_genre_model(
@@ -241,18 +242,20 @@ def _check_columns(folder: Path, manifest: GenreManifest) -> None:
 def _model(manifest: GenreManifest, arrays: Mapping[str, Array]) -> GenreModel:
     n_columns, n_genres = len(manifest.columns), len(manifest.genres)
     least, factor = (_vector(arrays, name, n_columns) for name in _SCALE)
-    mean, deviation = (_vector(arrays, name, n_columns) for name in _FAMILIAR[:2])
-    rows = arrays[_FAMILIAR[2]]
-    if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != n_columns or not len(rows):
-        raise ParameterError(f"{_FAMILIAR[2]} is {rows.dtype}{rows.shape}")
-    named = {name: array for name, array in arrays.items() if name not in (*_SCALE, *_FAMILIAR)}
+    centre, width, mean = (_vector(arrays, name, n_columns) for name in _FAMILIAR)
+    whitening = arrays[_WHITENING]
+    if whitening.dtype != np.float32 or whitening.shape != (n_columns, n_columns):
+        raise ParameterError(f"{_WHITENING} is {whitening.dtype}{whitening.shape}")
+    others = (*_SCALE, *_FAMILIAR, _WHITENING)
+    named = {name: array for name, array in arrays.items() if name not in others}
     scorer = SCORERS[manifest.scorer].of(named)
     if (scorer.n_columns, scorer.n_genres) != (n_columns, n_genres):
         raise ParameterError(f"it scores {scorer.n_genres} genres by {scorer.n_columns} columns")
     if len(set(manifest.genres)) < n_genres:
         raise ParameterError("a genre stands twice")
-    if any(not np.all(np.isfinite(array)) for array in (least, factor, mean, deviation, rows)):
+    if any(not np.all(np.isfinite(array)) for array in (least, factor, centre, width, mean, whitening)):
         raise ParameterError("an array holds NaN or infinity")
+    _check_window(manifest)
     return GenreModel(
         genres=manifest.genres,
         sets=manifest.sets,
@@ -261,8 +264,16 @@ def _model(manifest: GenreManifest, arrays: Mapping[str, Array]) -> GenreModel:
         scorer=scorer,
         temperature=manifest.temperature,
         threshold=manifest.threshold,
-        familiar=Familiar(ZScore(mean, deviation), rows, manifest.familiar_limit),
+        familiar=Familiar(centre, width, mean, whitening, manifest.familiar_limit),
     )
+
+
+def _check_window(manifest: GenreManifest) -> None:
+    for described in map(set_named, manifest.sets):
+        samples = (manifest.window_seconds or 0) * SAMPLE_RATE_HZ
+        longest = described.longest_samples or samples
+        if manifest.window_seconds is not None and not described.shortest_samples <= samples <= longest:
+            raise ParameterError(f"{described.name} takes no windows of {manifest.window_seconds:g} s")
 
 
 def _vector(arrays: Mapping[str, Array], name: str, length: int) -> npt.NDArray[np.float64]:

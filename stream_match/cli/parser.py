@@ -83,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         _compare,
         _features,
         _similar,
+        _genre,
         _report,
         _onsets,
         _index,
@@ -353,6 +354,24 @@ def _report(commands: "Subparsers[Parser]") -> None:
         "--out", type=Path, metavar="HTML",
         help="the page; one that is there is replaced. By default NAME-report.html here, if there is none",
     )  # fmt: skip
+
+
+def _genre(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "genre",
+        "genre:run",
+        help="name the genre of files, by a model that you have trained",
+        epilog="example: stream-match genre song.mp3 --model my-genres\n\n"
+        "No model comes with stream-match. scripts/train_genre.py makes one of a folder that has a folder\n"
+        "of music for each genre. A file whose likeliest genre is not likely enough is unsure. One that is\n"
+        "unlike all music trained on is unfamiliar. The card of the model says how both are decided.\n\n"
+        "exit status: 1 if a file could not be described (the others are done all the same), or the model\n"
+        "cannot be read; 2 if there is none, or for a mistake in the arguments",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file of sound")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="its folder; models/genre by default")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
 
 
 def _weights(text: str) -> dict[str, float]:

@@ -139,6 +139,36 @@ def describe_whole(path: Path, descriptors: DescriptorSet) -> Float64:
     raise SourceError(f"{heard.too_short()}; give a longer file.")
 
 
+def describe_windows(path: Path, descriptors: DescriptorSet, window_s: float | None) -> Float64:
+    """Return the descriptions of the windows of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    descriptors : DescriptorSet
+    window_s : float or None
+        Length of a window [seconds]; None for one description of the whole file.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, d), dtype=float64]
+        At least one row. What is left behind the last whole window is dropped.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded, or is shorter than a window, or than what can be described.
+    """
+    if window_s is None:
+        return describe_whole(path, descriptors)[np.newaxis]
+    heard = _Heard(path, descriptors, round(window_s * SAMPLE_RATE_HZ))
+    rows = list(heard.rows())
+    if not rows:
+        raise SourceError(f"{heard.too_short()}; give a longer file.")
+    return np.stack(rows)
+
+
 def track_rows_name(sha256: str, librosa: str) -> str:
     """Return a name for the rows of an audio file by all sets: the file's hash, and what they are made with.
 
