@@ -76,7 +76,7 @@ def mended_by(path: Path) -> str:
     if path.name in NAMES[DESCRIPTORS]:
         return f"describe the tracks again with {describe_command(path.parents[2])}"
     if path.name in NAMES[LSH_COUNTS]:
-        return f"hash the tracks again with {hash_command(path.parents[2])}"
+        return f"make it anew with {hash_command(path.parents[2])}"
     return "build the index again"
 
 

@@ -148,8 +148,9 @@ def test_an_index_that_is_built_anew_has_none(described, music):
 
 
 def test_copies_of_one_file_share_its_row(tmp_path):
-    for name in "abc":
-        write(tmp_path / "music" / f"{name}.wav", song(1 if name != "b" else 2))
+    for name, seed in ("a", 1), ("b", 2):
+        write(tmp_path / "music" / f"{name}.wav", song(seed))
+    shutil.copy(tmp_path / "music" / "a.wav", tmp_path / "music" / "c.wav")  # written, it has its own time
     index = tmp_path / "index"
     build_index([tmp_path / "music"], index, jobs=1)
     found = describe(index)
