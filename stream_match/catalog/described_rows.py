@@ -18,14 +18,13 @@ from stream_match.catalog.parts import (
     DESCRIPTORS,
     PART_VERSIONS,
     Array,
+    damaged,
     map_array,
-    mended_by,
     save_arrays,
 )
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import entries, named
 from stream_match.descriptors.sets import SETS, VERSION
-from stream_match.errors import CatalogError
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -105,8 +104,7 @@ def open_descriptors(place: Path, entry: DescriptorsEntry | None) -> DescribedRo
     folder = place / entry.folder
     missing = missing_files(entry, DESCRIPTORS)
     if missing:
-        path = folder / missing[0]
-        raise CatalogError(f"the manifest says nothing of {str(path)!r}: {mended_by(path)}")
+        raise damaged(folder / missing[0], "is not in the manifest")
     return DescribedRows(
         entry,
         map_array(folder / DESCRIBED_FILE, "|u1", (entry.rows, _DIGEST_BYTES)),
