@@ -13,7 +13,7 @@ from stream_match.catalog.described_rows import DescribedRows, write_descriptors
 from stream_match.catalog.edit import open_to_change
 from stream_match.catalog.entries import PLANES
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest, text_of
-from stream_match.catalog.parts import DESCRIPTORS, PART_VERSIONS
+from stream_match.catalog.parts import DESCRIPTORS, PART_VERSIONS, DamagedDescriptorsError
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.store import OpenIndex
 from stream_match.catalog.writing import Draft, check_place, settled, writing
@@ -75,7 +75,7 @@ def open_to_describe(folder: Path) -> OpenIndex:
     """
     try:
         index = open_to_change(folder)
-    except CatalogError as error:
+    except DamagedDescriptorsError as error:
         index = open_to_change(folder, descriptors=False)
         log.warning("%s: all tracks count as not described", error)
         return index

@@ -19,8 +19,8 @@ from stream_match.catalog.parts import (
     DESCRIPTORS,
     PART_VERSIONS,
     Array,
+    damaged,
     map_array,
-    mended_by,
     save_arrays,
 )
 from stream_match.catalog.rows import TrackRow
@@ -28,7 +28,6 @@ from stream_match.catalog.segments import entries, named
 from stream_match.descriptors.distances import ZScore
 from stream_match.descriptors.sets import SETS, VERSION
 from stream_match.descriptors.similar_tracks import LENGTHS, Closeness, fit_closeness
-from stream_match.errors import CatalogError
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -111,8 +110,7 @@ def open_descriptors(place: Path, entry: DescriptorsEntry | None) -> DescribedRo
     folder = place / entry.folder
     missing = missing_files(entry, DESCRIPTORS)
     if missing:
-        path = folder / missing[0]
-        raise CatalogError(f"the manifest says nothing of {str(path)!r}: {mended_by(path)}")
+        raise damaged(folder / missing[0], "is not in the manifest")
     return DescribedRows(
         entry,
         map_array(folder / DESCRIBED_FILE, "|u1", (entry.rows, _DIGEST_BYTES)),
@@ -127,7 +125,7 @@ def open_descriptors(place: Path, entry: DescriptorsEntry | None) -> DescribedRo
 def _closeness(path: Path, near: float) -> Closeness:
     mean, deviation = map_array(path, "<f8", (2, sum(LENGTHS.values()))).copy()
     if not (np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation >= 0).all()):
-        raise CatalogError(f"{str(path)!r} holds what are no means and deviations: {mended_by(path)}")
+        raise damaged(path, "holds what are no means and deviations")
     return Closeness(ZScore(mean, deviation), near)
 
 

@@ -3,7 +3,7 @@
 A later version may add keys beside the known ones, and optional parts whose files lie in the folders of
 segments or planes. They are kept as they stand when the index is changed here:
 in the entry of a segment as long as it stays, and beside what is known of the index as a whole. What must
-fit the tracks belongs into a segment, or has to name the generation that it fits.
+fit the tracks belongs into a segment, or has to name the generation, or the audio, that it fits.
 """
 
 from contextlib import suppress

@@ -24,9 +24,9 @@ from stream_match.catalog.parts import (
     LSH_COUNTS,
     NAMES,
     PART_VERSIONS,
+    damaged,
     hash_command,
     map_array,
-    mended_by,
     save_arrays,
 )
 from stream_match.catalog.rows import Count, Digest, Written, damage
@@ -191,24 +191,21 @@ def open_lsh_counts(index: OpenIndex) -> LshCounts:
 
 
 def _mapped(folder: Path, entry: LshCountsEntry) -> LshCounts:
-    remedy = mended_by(folder / HASHED_FILE)
     for missing in missing_files(entry, LSH_COUNTS):
-        raise CatalogError(f"the manifest says nothing of {str(folder / missing)!r}: {remedy}")
+        raise damaged(folder / missing, "is not in the manifest")
     thorough = sum(file.bytes for file in entry.files.values()) <= CHECKED_UP_TO_BYTES
     for name in NAMES[LSH_COUNTS]:
         check_file(folder, name, entry.files[name], thorough=thorough)
-    rows, tables, n_buckets = _rows(folder, remedy), entry.lsh.tables, 1 << entry.lsh.key_bits
-    normals = map_array(folder / "bucket_planes.npy", "<f4", (N_CHROMA, tables * entry.lsh.key_bits))
-    counts = map_array(folder / "bucket_counts.npy", "<u4", (tables, n_buckets, len(rows)))
+    rows, tables, n_buckets = _rows(folder / HASHED_FILE), entry.lsh.tables, 1 << entry.lsh.key_bits
+    planes, buckets = folder / "bucket_planes.npy", folder / "bucket_counts.npy"
+    normals = map_array(planes, "<f4", (N_CHROMA, tables * entry.lsh.key_bits))
+    counts = map_array(buckets, "<u4", (tables, n_buckets, len(rows)))
     frames = np.array([row.frames for row in rows], np.int64)
     if normals.shape[1] % 8 or not np.isfinite(normals).all():
-        raise CatalogError(
-            f"the hyperplanes in {str(folder)!r} are not finite, or not a multiple of 8: {remedy}"
-        )
+        raise damaged(planes, "holds hyperplanes that are not finite, or not a multiple of 8")
     if thorough and not (counts.sum(axis=1, dtype=np.int64) == frames).all():
-        raise CatalogError(f"{str(folder)!r} contradicts itself (counts): {remedy}")
-    planes = Projection(np.zeros(N_CHROMA, np.float32), normals)
-    return LshCounts(entry.seed, planes, counts, rows)
+        raise damaged(buckets, f"contradicts {HASHED_FILE} (counts)")
+    return LshCounts(entry.seed, Projection(np.zeros(N_CHROMA, np.float32), normals), counts, rows)
 
 
 def refuse_newer(index: OpenIndex) -> None:
@@ -231,12 +228,12 @@ def refuse_newer(index: OpenIndex) -> None:
         )
 
 
-def _rows(folder: Path, remedy: str) -> tuple[HashedRow, ...]:
-    lines = (folder / HASHED_FILE).read_bytes().splitlines()
+def _rows(path: Path) -> tuple[HashedRow, ...]:
+    lines = path.read_bytes().splitlines()
     try:
         rows = tuple(HashedRow.model_validate_json(line) for line in lines)
     except ValidationError as error:
-        raise CatalogError(f"{str(folder / HASHED_FILE)!r} is damaged ({damage(error)}): {remedy}") from error
+        raise damaged(path, f"is damaged ({damage(error)})") from error
     if len({row.id for row in rows}) < len(rows):
-        raise CatalogError(f"{str(folder / HASHED_FILE)!r} names a track twice: {remedy}")
+        raise damaged(path, "names a track twice")
     return rows

@@ -71,13 +71,25 @@ def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
         np.save(folder / name, array, allow_pickle=False)
 
 
-def mended_by(path: Path) -> str:
-    """Return what is to be done about a damaged file of an index."""
+class DamagedDescriptorsError(CatalogError):
+    """Descriptors that cannot be trusted; what else is in the index may be whole."""
+
+
+def damaged(path: Path, how: str) -> CatalogError:
+    """Return the error that tells of a damaged file of an index, and what is to be done.
+
+    Parameters
+    ----------
+    path : Path
+    how : str
+        What follows its name in the sentence.
+    """
     if path.name in NAMES[DESCRIPTORS]:
-        return f"describe the tracks again with {describe_command(path.parents[2])}"
+        command = describe_command(path.parents[2])
+        return DamagedDescriptorsError(f"{str(path)!r} {how}: describe the tracks again with {command}")
     if path.name in NAMES[LSH_COUNTS]:
-        return f"make it anew with {hash_command(path.parents[2])}"
-    return "build the index again"
+        return CatalogError(f"{str(path)!r} {how}: make it anew with {hash_command(path.parents[2])}")
+    return CatalogError(f"{str(path)!r} {how}: build the index again")
 
 
 def describe_command(index: Path) -> str:
@@ -114,15 +126,12 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     except OSError as error:  # which `mmap` raises without a path
         raise OSError(error.errno, error.strerror, str(path)) from error
     except (ValueError, EOFError, OverflowError) as error:
-        raise CatalogError(f"{str(path)!r} is not an array: {mended_by(path)}") from error
+        raise damaged(path, "is not an array") from error
     fits = len(array.shape) == len(shape) and all(
         expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)
     )
     if array.dtype != np.dtype(dtype) or not fits or not array.flags.c_contiguous:
-        raise CatalogError(
-            f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
-            f"{mended_by(path)}"
-        )
+        raise damaged(path, f"is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}")
     return array.view(np.ndarray)
 
 

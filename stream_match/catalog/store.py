@@ -12,7 +12,7 @@ from pathlib import Path
 from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
-from stream_match.catalog.parts import mended_by
+from stream_match.catalog.parts import damaged
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
@@ -198,7 +198,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     except OSError as error:
         raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if problem is not None:
-        raise CatalogError(f"{str(path)!r} {problem}: {mended_by(path)}")
+        raise damaged(path, problem)
 
 
 def _difference(path: Path, expected: FileEntry, *, thorough: bool) -> str | None:

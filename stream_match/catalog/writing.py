@@ -2,7 +2,7 @@
 
     DIR/manifest.json       names everything that belongs to the index
     DIR/MODEL_CARD.md
-    DIR/planes/NAME/        hyperplanes
+    DIR/planes/NAME/        hyperplanes, and descriptors: what is of the index as a whole
     DIR/segments/NAME/      segments; a name follows from the contents
     DIR/.lock               held by the process that writes
     DIR/.work-PID/          what is being written

@@ -1,5 +1,6 @@
 """Descriptors as a part of an index: they follow the audio, whatever becomes of the tracks."""
 
+import errno
 import logging
 import os
 import shutil
@@ -7,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from catalog_samples import COLUMNS, describe, made_up_descriptors, resign, song, write
+from catalog_samples import COLUMNS, contents, describe, made_up_descriptors, resign, song, write
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from stream_match.catalog import (
     list_tracks,
     load_index,
     remove_tracks,
+    store,
     update_index,
     verify_index,
 )
@@ -313,3 +315,17 @@ def test_damage_elsewhere_is_not_mended_by_describing(described):
     next(described.rglob("codes.npy")).unlink()
     with pytest.raises(CatalogError, match=r"codes.npy' is missing: build the index again"):
         add_descriptors(described, found, librosa="0.11.0")
+
+
+def test_what_the_system_refuses_for_now_does_not_drop_descriptors(described, monkeypatch):
+    found = made_up_descriptors(described)
+    before = contents(described)
+
+    def refuse(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "rp.npy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "open_descriptors", refuse)
+        with pytest.raises(CatalogError, match="cannot be read: Too many open files"):
+            add_descriptors(described, dict(list(found.items())[:1]), librosa="0.11.0")
+    assert contents(described) == before

@@ -24,8 +24,8 @@ DEFAULT_METRIC = "weighted"
 DEFAULT_K = 10
 
 _NEAR_NAMES = 3
-_ROWS = 1024
-"""Tracks compared at once; of Rhythm Patterns and spectrum descriptors 13 MB."""
+_ROWS = 256
+"""Tracks compared at once; of Rhythm Patterns and spectrum descriptors 3 MB."""
 
 
 @dataclass(frozen=True)
