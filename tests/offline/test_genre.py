@@ -16,9 +16,9 @@ from scipy import stats
 
 from stream_match.capture.repertoire import PIECES
 from stream_match.capture.synth import render
+from stream_match.catalog.genre_manifest import read_genre_manifest
 from stream_match.catalog.genre_models import (
     check_genre_folder,
-    read_genre_manifest,
     read_genre_model,
     write_genre_model,
 )
@@ -60,8 +60,9 @@ def small(name, n_rows=60, n_genres=3):
     return made
 
 
-def rows_of(genre, n, seed, columns=len(COLUMNS)):
+def rows_of(genre, n, seed):
     """Rows whose first columns tell the genre, at different scales."""
+    columns = len(COLUMNS)
     rng = np.random.default_rng([seed, genre])
     rows = rng.normal(size=(n, columns))
     rows[:, :6] += 2.0 * np.eye(6)[genre % 6]
@@ -223,7 +224,7 @@ def replaced(row, column, value):
         (lambda rows: rows[:1], "has no rows"),
         (lambda rows: rows[:9], "there is one genre, 'blues'"),
         (lambda rows: rows[:10], "the genre 'disco' has one track"),
-        (lambda rows: [*rows[:9], rows[9], [*rows[9][:0], "x.au", *rows[9][1:]]], "of the genre 'disco' are nearly"),
+        (lambda rows: [*rows[:10], ["x.au", *rows[9][1:]]], "of the genre 'disco' are nearly"),
         (lambda rows: [*rows, [*rows[1][:-1], "disco"]], "'blues.00000' is both 'blues' and 'disco'"),
     ],
 )  # fmt: skip
@@ -285,7 +286,7 @@ def test_judging_is_the_same_on_any_number_of_processes(comparison):
 
 def test_columns_that_tell_the_genre_are_the_important_ones(comparison):
     falls = comparison.importances
-    assert falls[:3].mean() > 0.05 > abs(falls[3:].mean()) * 5
+    assert falls[:3].mean() > max(0.05, 2 * falls[3:].mean())
     assert comparison.best.accuracy > 0.6
 
 
@@ -361,7 +362,7 @@ def test_constant_columns_and_more_columns_than_rows_are_no_trouble():
 
 
 def test_a_model_is_the_same_once_written_and_read(comparison, trained, kept, tmp_path):
-    model, manifest = trained
+    model, _ = trained
     read = read_genre_model(kept)
     rows = comparison.material.labelled.values
     np.testing.assert_array_equal(read.probabilities(rows), model.probabilities(rows))
@@ -436,6 +437,10 @@ def flip(path):
     path.write_bytes(bytes(data))
 
 
+def linked(path):
+    path.rename(path.with_name("b")).with_name(path.name).symlink_to("b")
+
+
 def giant(folder):
     """An array that says that it is far larger than its file."""
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }"
@@ -454,7 +459,7 @@ def giant(folder):
         (lambda f: flip(f / "bias.npy"), r"bias.npy has been altered"),
         (lambda f: (f / "bias.npy").write_bytes(b"x" * 10_000), "bias.npy is too long"),
         (lambda f: (f / "bias.npy").unlink(), "bias.npy is missing"),
-        (lambda f: (f / "bias.npy").rename(f / "b") and (f / "bias.npy").symlink_to(f / "b"), "bias.npy is missing"),
+        (lambda f: linked(f / "bias.npy"), "bias.npy is missing"),
         (giant, "bias.npy is no array"),
         (lambda f: resaved(f, "bias.npy", np.array([None] * 3), allow_pickle=True), "bias.npy is no array"),
         (lambda f: resaved(f, "bias.npy", np.zeros(2)), "not of all pairs"),

@@ -1,6 +1,6 @@
 """The model card of a model of genres."""
 
-from stream_match.catalog.genre_models import GenreManifest
+from stream_match.catalog.genre_manifest import GenreManifest
 from stream_match.offline.genre.classifiers import CLASSIFIERS
 from stream_match.offline.genre.judging import CONFIDENCE
 from stream_match.offline.genre.training import Comparison

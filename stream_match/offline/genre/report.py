@@ -10,7 +10,8 @@ from stream_match.descriptors.sets import set_named
 from stream_match.offline.genre import pictures
 from stream_match.offline.genre.calibration import Calibration
 from stream_match.offline.genre.classifiers import CLASSIFIERS
-from stream_match.offline.genre.judging import CONFIDENCE, MOST_SHUFFLED
+from stream_match.offline.genre.importance import MOST_SHUFFLED
+from stream_match.offline.genre.judging import CONFIDENCE
 from stream_match.offline.genre.splits import HELD_OUT, SPLIT_SEED
 from stream_match.offline.genre.training import Comparison, Material
 from stream_match.text import printable
@@ -61,7 +62,7 @@ def report_page(comparison: Comparison) -> str:
         *map(_p, _how(comparison)),
         f"<h2>{escape(title)}: what is taken for what</h2>",
         _picture(pictures.confusion(material.genres, best.predicted, material.names), "confusion matrix"),
-        _p(f"Rows, each when it was held out by tracks, in the first of {len(best.folds)} repeats."),
+        _p("Rows, each when it was held out by tracks, in the first round of the folds."),
         f"<h2>{escape(title)}: which columns matter</h2>",
         _picture(pictures.importance(comparison.importances, columns), "importance of columns"),
         _p("Permutation importance on the rows held out by tracks: how far accuracy falls when one column is "
@@ -102,7 +103,8 @@ def _of_material(material: Material) -> list[str]:
     told = (
         f"{len(material.genres)} rows of {material.n_tracks} tracks; a row describes {length} by "
         f"{labelled.values.shape[1]} columns ({'+'.join(labelled.sets)}). "
-        f"{joined} tracks are nearly the same as another one, and stay on its side of every split by tracks."
+        "Tracks that are nearly the same as another one, and stay on its side of a split by tracks: "
+        f"{joined}."
     )
     tracks_of = dict(zip(labelled.tracks, material.genres.tolist(), strict=True))
     counts = np.bincount(list(tracks_of.values()), minlength=len(material.names))
@@ -130,9 +132,9 @@ def _how(comparison: Comparison) -> Iterable[str]:
         "Otherwise by the rows that are trained on; values beyond their range are cut off at it."
     )
     yield (
-        f"Folds by tracks: {n_folds} folds, {n_repeats} times; mean, and {CONFIDENCE:.0%} interval by "
-        "Student's t with the variance corrected for folds that share their rows (Nadeau & Bengio 2003). "
-        "This is the figure to rely on."
+        f"Folds by tracks: {n_folds} folds, each held out once, {_times(n_repeats)}; mean, and "
+        f"{CONFIDENCE:.0%} interval by Student's t, with the variance corrected for folds that share their "
+        "rows (Nadeau & Bengio 2003). This is the figure to rely on."
     )
     if any(judged.unfinished for judged in comparison.judged):
         yield "* Training stopped at the limit of its steps, as in the article."
@@ -152,6 +154,10 @@ def _of_calibration(title: str, calibration: Calibration) -> list[str]:
            f"divided by a temperature of {calibration.temperature:.2f}. Expected calibration error: "
            f"{calibration.error_before:.3f} without it, {calibration.error:.3f} with it. {rule}"),
     ]  # fmt: skip
+
+
+def _times(count: int) -> str:
+    return "in one round" if count == 1 else f"in {count} rounds"
 
 
 def _picture(figure: Any, what: str) -> str:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.catalog.genre_models import GenreManifest
+from stream_match.catalog.genre_manifest import GenreManifest
 from stream_match.descriptors.genre_model import GenreModel, Scale
 from stream_match.descriptors.scorers import Layers, Trees, Vectors
 from stream_match.descriptors.sets import VERSION
 from stream_match.errors import UsageError
 from stream_match.offline.genre.calibration import Calibration, calibrate, learn_familiar
 from stream_match.offline.genre.classifiers import CLASSIFIERS, KEPT, check_classifiers
-from stream_match.offline.genre.judging import Judged, fit, importances, judge, training_count
+from stream_match.offline.genre.importance import importances
+from stream_match.offline.genre.judging import Judged, fit, judge, training_count
 from stream_match.offline.genre.labelled import Labelled
 from stream_match.offline.genre.splits import groups_of, groups_of_each
 
