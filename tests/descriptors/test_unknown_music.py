@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from music import RATE_HZ, piece
 
 from stream_match.descriptors import unknown_music
-from stream_match.descriptors.distances import ZScore, fit_z_score
+from stream_match.descriptors.distances import fit_z_score
 from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
 from stream_match.descriptors.scorers import Layers
 from stream_match.descriptors.similar_tracks import (
@@ -51,7 +51,7 @@ def genres(threshold=0.5, limit=np.inf, window_seconds=10.0, toward=(5.0, 0.0)):
         scorer=Layers((np.zeros((d, 2)),), (np.array(toward),)),
         temperature=1.0,
         threshold=threshold,
-        familiar=Familiar(ZScore(np.zeros(d), np.ones(d)), np.zeros((1, d), np.float32), limit),
+        familiar=Familiar(np.zeros(d), np.ones(d), np.zeros(d), np.eye(d, dtype=np.float32), limit),
     )
 
 
