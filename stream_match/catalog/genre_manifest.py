@@ -42,7 +42,7 @@ class GenreManifest(Written):
     window_seconds: Positive | None
     classifier: str
     scorer: Literal["layers", "trees", "vectors"]
-    temperature: Positive
+    temperature: float = Field(ge=1e-3, le=1e5)
     threshold: float = Field(ge=0)
     familiar_limit: float = Field(ge=0)
     licence: str

@@ -176,6 +176,24 @@ def test_the_table_of_three_seconds_names_windows_of_clips(tmp_path):
     assert labelled.window_seconds == 3.0
 
 
+def test_a_table_of_parquet_is_the_same(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = write_table(tmp_path / "t.csv", windows=2)
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    words = {"id", "label"}
+    columns = {
+        name: [row[place] if name in words else float(row[place]) for row in rows]
+        for place, name in enumerate(header)
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    one, two = read_labelled([path]), read_labelled([tmp_path / "t.parquet"])
+    np.testing.assert_array_equal(one.values, two.values)
+    assert (one.tracks, one.labels, one.window_seconds) == (two.tracks, two.labels, two.window_seconds)
+
+
 def test_several_sets_are_joined_row_by_row(tmp_path):
     names = [f"{genre}/{track}" for genre in GENRES for track in range(4)]
     tables = {}
