@@ -24,11 +24,13 @@ def check_place(option: str, path: Path, *, example: str, source: str | Path | N
     Raises
     ------
     UsageError
-        If it is a folder, in none or in one that cannot be written, or the source.
+        If it is a folder or a device, in no folder or in one that cannot be written, or the source.
     """
     shown = f"{option} {str(path)!r}"
     if path.is_dir():
         raise UsageError(f"{shown} is a folder; name a file in it, such as {str(path / example)!r}.")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{shown} is a device or a pipe, and a file would take its place; name a file.")
     if not path.parent.is_dir():
         raise UsageError(f"{shown} is in a folder that is not there; make {str(path.parent)!r} first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -56,6 +58,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         If it cannot be written.
     """
     place = Path(os.path.realpath(path))  # a link stays one
+    if place.exists() and not place.is_file():  # a device, that a file would replace
+        raise SinkError(f"{str(path)!r} cannot be written: it is no file")
     beside = place.with_name(f".{place.stem}.{os.getpid()}{place.suffix}")
     try:
         yield beside

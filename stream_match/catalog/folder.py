@@ -12,7 +12,7 @@ from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifes
 from stream_match.catalog.parts import describe_command
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
-from stream_match.catalog.store import OpenIndex, check_file, open_index
+from stream_match.catalog.store import OpenIndex, check_file, open_index, open_usable
 from stream_match.catalog.writing import settled
 from stream_match.config import FeatureSettings, Settings
 from stream_match.errors import CatalogError
@@ -77,7 +77,7 @@ def load_index(path: str | Path) -> Catalogue:
         If it is no index, of another format version or of other feature code, or not whole; or if it needs a
         background, and there is none that fits.
     """
-    return ready(open_index(Path(path)).catalogue)
+    return ready(open_usable(Path(path)).catalogue)
 
 
 def describe_index(path: Path) -> IndexInfo:
@@ -92,7 +92,7 @@ def describe_index(path: Path) -> IndexInfo:
     CatalogError
         As `load_index`.
     """
-    index = open_index(path)
+    index = open_usable(path)
     manifest, counts = index.manifest, index.manifest.counts
     described = _described(index)
     size = sum(entry.bytes for entry in (manifest.files() | manifest.optional_files()).values())
@@ -172,7 +172,7 @@ def list_tracks(path: Path) -> tuple[TrackRow, ...]:
     CatalogError
         As `load_index`.
     """
-    return tuple(sorted(open_index(path).rows, key=lambda row: row.id))
+    return tuple(sorted(open_usable(path).rows, key=lambda row: row.id))
 
 
 def duplicates_among(sha256_by_id: dict[str, str]) -> tuple[tuple[str, ...], ...]:

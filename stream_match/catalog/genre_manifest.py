@@ -10,7 +10,7 @@ from stream_match.catalog.entries import FileEntry, FileName
 from stream_match.catalog.manifest import LARGEST_MANIFEST_BYTES, MANIFEST_FILE, signed
 from stream_match.catalog.rows import Written, damage
 from stream_match.descriptors.sets import SETS, VERSION, set_named
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, UsageError
 
 FORMAT_VERSION = 1
 
@@ -109,11 +109,14 @@ def _check_columns(folder: Path, manifest: GenreManifest) -> None:
 
 def _manifest_text(folder: Path) -> bytes:
     if not folder.exists():
-        raise CatalogError(f"there is no model of genres {str(folder)!r}; {_ANEW}.")
+        raise UsageError(f"there is no folder {str(folder)!r}; give that of a model of genres.")
     if not folder.is_dir():
-        raise CatalogError(f"{str(folder)!r} is a file; give the folder of a model of genres.")
+        raise UsageError(f"{str(folder)!r} is a file; give the folder of a model of genres.")
     if not (folder / MANIFEST_FILE).is_file():
-        raise CatalogError(f"{str(folder)!r} is no model of genres: it has no {MANIFEST_FILE}.")
+        raise CatalogError(
+            f"{str(folder)!r} is no model of genres: it has no {MANIFEST_FILE}; give the folder that "
+            "scripts/train_genre.py made."
+        )
     return read_bytes(folder / MANIFEST_FILE, LARGEST_MANIFEST_BYTES)
 
 

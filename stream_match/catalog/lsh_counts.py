@@ -31,7 +31,7 @@ from stream_match.catalog.parts import (
 )
 from stream_match.catalog.rows import Count, Digest, Written, damage
 from stream_match.catalog.segments import entries, named
-from stream_match.catalog.store import OpenIndex, check_file, open_index, unreadable
+from stream_match.catalog.store import OpenIndex, check_file, open_usable, unreadable
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.bucket_counts import Counts, random_planes
@@ -153,7 +153,7 @@ def load_lsh_counts(path: Path) -> tuple[OpenIndex, LshCounts]:
         As `open_index` and `open_lsh_counts`.
     """
     while True:
-        index = open_index(path)
+        index = open_usable(path)
         try:
             return index, open_lsh_counts(index)
         except CatalogError:

@@ -4,6 +4,7 @@ A part stands on its own. What is not known here is passed over, and so is a new
 index can be used without: what is added to the format later does not refuse this program.
 """
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,12 @@ def damaged(path: Path, how: str) -> CatalogError:
 
 def describe_command(index: Path) -> str:
     """Return the command that adds descriptors to an index."""
-    return f"stream-match index describe {index} AUDIO…"
+    return f"stream-match index describe {shlex.quote(str(index))} AUDIO…"
 
 
 def hash_command(index: Path) -> str:
     """Return the command that adds LSH counts to an index."""
-    return f"stream-match index hash {index} AUDIO…"
+    return f"stream-match index hash {shlex.quote(str(index))} AUDIO…"
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
-from stream_match.catalog.parts import damaged
+from stream_match.catalog.parts import DamagedDescriptorsError, damaged
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
@@ -121,6 +121,27 @@ def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
         if attempt == _ATTEMPTS - 1 or manifest_text(folder) == text:
             raise problem
     raise AssertionError
+
+
+def open_usable(path: Path) -> OpenIndex:
+    """Open an index, without its descriptors if these are damaged, which is told in the log.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+
+    Raises
+    ------
+    CatalogError
+        As `open_index`, of what else it holds.
+    """
+    try:
+        return open_index(path)
+    except DamagedDescriptorsError as error:
+        index = open_index(path, descriptors=False)
+        log.warning("%s; the rest is used", error)
+        return index
 
 
 def unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:

@@ -52,9 +52,10 @@ def _lines(found: Similar) -> list[str]:
     ]
 
 
-def _named(found: Similar, name: str) -> dict[str, str]:
-    track = found.known.get(name, Track(id=name))
-    return track.model_dump(include={"id", "title", "artist", "album"}, exclude_none=True)
+def _named(found: Similar, name: str) -> dict[str, str | None]:
+    if name not in found.known:  # a table knows nothing else
+        return {"id": name}
+    return found.known[name].model_dump(include={"id", "title", "artist", "album"})
 
 
 def _told(found: Similar) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.descriptors.genre_model import GenreModel, GenreTold
+from stream_match.descriptors.genre_model import GenreModel
 from stream_match.descriptors.segments import rms_dbfs
 from stream_match.descriptors.sets import set_named
 from stream_match.descriptors.similar_tracks import SimilarTracks, levelled_row
@@ -61,7 +61,7 @@ class UnknownMusicLane:
         self._sample_rate_hz = sample_rate_hz
         self._similar = similar
         self._genres = genres
-        self._look_s = 0.0
+        self._look_s: dict[type[UnknownFacts], float] = {SoundsLikeFacts: 0.0, GenreFacts: 0.0}
         self._begin(0.0)
 
     def _begin(self, begin_s: float) -> None:
@@ -109,10 +109,12 @@ class UnknownMusicLane:
             self._forget_music()
             return ()
         self._seconds.append(second)
-        if len(self._seconds) < HEARD_S or now_s < self._look_s:
+        due = [kind for kind, look_s in self._look_s.items() if now_s >= look_s]
+        if len(self._seconds) < HEARD_S or not due:
             return ()
-        facts = self._told(np.concatenate(self._seconds), now_s)
-        self._look_s = now_s + (EVERY_S if facts else ASK_AGAIN_S)
+        facts = [fact for kind in due for fact in self._told(kind, now_s)]
+        told = [type(fact) for fact in facts]
+        self._look_s |= {kind: now_s + (EVERY_S if kind in told else ASK_AGAIN_S) for kind in due}
         return facts
 
     def _is_known(self, now_s: float) -> bool:
@@ -127,32 +129,28 @@ class UnknownMusicLane:
                 self._running.add(match.match_id)
         return known
 
-    def _told(self, y: Float32, now_s: float) -> Sequence[UnknownFacts]:
-        begun_s = now_s - HEARD_S
-        facts: list[UnknownFacts] = []
-        if self._similar is not None:
-            tracks = self._similar.nearest(levelled_row(y, self._sample_rate_hz), NEIGHBOURS)
-            if tracks:
-                facts.append(SoundsLikeFacts(stream_s=now_s, heard_s=begun_s, tracks=tracks))
-        if self._genres is not None:
-            told = self._genre(self._genres, y)
-            facts.append(
-                GenreFacts(
-                    stream_s=now_s,
-                    heard_s=begun_s,
-                    genre=told.genre or UNSURE,
-                    probability=told.probability,
-                    runner_up=told.runner_up if told.genre else told.likeliest,
-                )
-            )
-        return facts
+    def _told(self, kind: type[UnknownFacts], now_s: float) -> Sequence[UnknownFacts]:
+        y, begun_s = np.concatenate(self._seconds), now_s - HEARD_S
+        if kind is GenreFacts:
+            return () if self._genres is None else (self._genre(self._genres, y, begun_s, now_s),)
+        if self._similar is None:
+            return ()
+        tracks = self._similar.nearest(levelled_row(y, self._sample_rate_hz), NEIGHBOURS)
+        return (SoundsLikeFacts(stream_s=now_s, heard_s=begun_s, tracks=tracks),) if tracks else ()
 
-    def _genre(self, model: GenreModel, y: Float32) -> GenreTold:
-        """Decide on the genre: half by what is heard now, half by what was heard before, if it goes on."""
+    def _genre(self, model: GenreModel, y: Float32, begun_s: float, now_s: float) -> GenreFacts:
+        """Guess the genre: half by what is heard now, half by what was heard before, if it goes on."""
         rows = _windows(y, model, self._sample_rate_hz)
         likely = model.probabilities(rows).mean(axis=0)
         self._likely = likely if self._likely is None else (self._likely + likely) / 2
-        return model.decide(self._likely, float(model.unfamiliar(rows).mean()))
+        told = model.decide(self._likely, float(model.unfamiliar(rows).mean()))
+        return GenreFacts(
+            stream_s=now_s,
+            heard_s=begun_s,
+            genre=told.genre or UNSURE,
+            probability=told.probability,
+            runner_up=told.runner_up if told.genre else told.likeliest,
+        )
 
 
 def _windows(y: Float32, model: GenreModel, sample_rate_hz: int) -> Float64:

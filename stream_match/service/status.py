@@ -95,7 +95,7 @@ class Teller:
         if not isinstance(fact, SoundsLikeFacts | GenreFacts):
             return False
         last_s = self._unknown_s.get(type(fact), -math.inf)
-        if fact.stream_s - last_s < UNKNOWN_EVERY_S:
+        if fact.stream_s - last_s < UNKNOWN_EVERY_S - 0.5:  # both are rounded
             return True
         self._unknown_s[type(fact)] = fact.stream_s
         return False

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -293,8 +294,12 @@ def lying(change):
 )
 def test_damage_is_told_and_mended_by_describing_again(described, damage, caplog):
     damage(described)
-    with pytest.raises(CatalogError, match=rf"describe the tracks again with .* index describe {described}"):
-        load_index(described)
+    told = rf"describe the tracks again with .* index describe {described}"
+    with pytest.raises(CatalogError, match=told):
+        read_descriptors(described)
+    with caplog.at_level(logging.WARNING):
+        assert load_index(described).similar is None  # the rest is listened with
+    assert re.search(told, caplog.text)
     (problem, *_) = verify_index(described)
     assert "describe the tracks again" in problem
     found = made_up_descriptors_of(described)

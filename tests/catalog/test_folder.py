@@ -25,6 +25,7 @@ from stream_match.catalog.edit import compact_index
 from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import LSH_COUNTS, NAMES
 from stream_match.catalog.self_similarity import score_bias
+from stream_match.catalog.store import open_index
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
 
@@ -64,7 +65,7 @@ def npy(array):
 
 def refused(index, message):
     with pytest.raises(CatalogError, match=message) as caught:
-        load_index(index)
+        open_index(index)
     assert "\n" not in str(caught.value)
     assert verify_index(index)
 

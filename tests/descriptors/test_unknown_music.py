@@ -20,7 +20,7 @@ from stream_match.descriptors.similar_tracks import (
 from stream_match.descriptors.ssd import COLUMNS as SSD
 from stream_match.descriptors.unknown_music import UnknownMusicLane
 from stream_match.errors import ParameterError
-from stream_match.events import Evidence, MatchFacts, Track
+from stream_match.events import Evidence, GenreFacts, MatchFacts, SoundsLikeFacts, Track
 
 WIDTH = sum(LENGTHS.values())
 MUSIC = {seed: piece(seed, 100) for seed in range(6)}
@@ -234,6 +234,15 @@ def test_both_are_told_together():
     assert [(type(fact).__name__, fact.stream_s) for fact in facts] == [
         ("SoundsLikeFacts", 30.0), ("GenreFacts", 30.0), ("SoundsLikeFacts", 90.0), ("GenreFacts", 90.0),
     ]  # fmt: skip
+
+
+def test_what_resembles_nothing_is_looked_at_again_though_its_genre_is_told():
+    closeness = fit_closeness(SIMILAR.sets, SIMILAR.rows)
+    lane = UnknownMusicLane(RATE_HZ, replace(SIMILAR, closeness=closeness), genres())
+    noise = np.random.default_rng(0).standard_normal(40 * RATE_HZ).astype(np.float32) / 20
+    facts = told(np.concatenate([noise, MUSIC[4]]), lane=lane)
+    assert next(fact.stream_s for fact in facts if isinstance(fact, SoundsLikeFacts)) in (60.0, 75.0)
+    assert [fact.stream_s for fact in facts if isinstance(fact, GenreFacts)] == [30.0, 90.0]
 
 
 # How near tracks are to one another

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.errors import UsageError
 from stream_match.offline.reports.page import address_of, escaped, section, table, write_page
 from stream_match.offline.reports.recording import SILENCE_DB, Analysis, analyse_file
 from stream_match.offline.reports.recording_figures import recording_figures
@@ -23,12 +24,16 @@ def report_recording(path: Path, out: Path) -> None:
     Raises
     ------
     UsageError
-        If matplotlib is not there.
+        If matplotlib is not there, or the recording is a folder.
     SourceError
         As for `analyse_file`.
     SinkError
         If the page cannot be written.
     """
+    if path.is_dir():
+        raise UsageError(
+            f"{str(path)!r} is a folder; give a recording, or --index or --table for a collection."
+        )
     analysis = analyse_file(path)
     name = escaped(path.name)
     player = f'<audio controls preload="none" src="{address_of(path, out)}" aria-label="Play {name}"></audio>'

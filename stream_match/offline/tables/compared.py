@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.capture.file import read_blocks
 from stream_match.catalog.find import AUDIO_SUFFIXES
 from stream_match.descriptors.distances import Fused, distances, fit_z_score_to_parts, fuse
 from stream_match.descriptors.nearest_tracks import nearest_of
 from stream_match.descriptors.sets import SETS, DescriptorSet
-from stream_match.errors import UsageError
+from stream_match.errors import SourceError, UsageError
 from stream_match.events import Track
 from stream_match.offline.tables.described import describe_whole
 
@@ -135,12 +136,15 @@ class Collection:
         if row is not None:
             return np.concatenate([values[self.rows[row]] for values in self.sets.values()])
         path = _file_named(query, self.ids, self.where)
-        return np.concatenate(
+        asked = np.concatenate(
             [
                 describe_whole(path, self.described_by[name]).astype(values.dtype)
                 for name, values in self.sets.items()
             ]
         )
+        if not any(y.any() for y in read_blocks(path)):
+            raise SourceError(f"{str(path)!r} holds silence only; there is nothing to compare.")
+        return asked
 
     def _distances(
         self, asked: Floats, metric: str, weights: Mapping[str, float] | None

@@ -135,6 +135,8 @@ def read_columns(path: Path) -> Columns:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"the table {str(path)!r} does not end in .csv or .parquet; give one of features.")
+    if not path.is_file():
+        raise UsageError(f"there is no table {str(path)!r}; give one of features, or the published one.")
     return reader(path)
 
 
