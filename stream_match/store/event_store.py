@@ -140,7 +140,7 @@ class Store:
         """
         with self.changed() as writer:
             writer.executemany(
-                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_values, batch.rows)
+                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_values, batch.rows)
             )
             writer.executemany("INSERT OR REPLACE INTO sinks VALUES (?, ?)", batch.positions.items())
             writer.executemany(
@@ -290,13 +290,15 @@ def _held(lock: threading.Lock) -> Iterator[None]:
 
 def _values(row: Row) -> tuple[object, ...]:
     event = row.event
+    match = event if isinstance(event, MatchEvent) else None
     return (
         row.seq,
         event.event_id,
         event.node,
         event.source,
         kind_of(event),
-        event.match_id if isinstance(event, MatchEvent) else None,
+        match and match.match_id,
+        match and match.track.id,
         round(event.time.timestamp() * 1000),
         row.payload,
     )

@@ -16,11 +16,13 @@ _FIRST = (
         source TEXT NOT NULL,
         kind TEXT NOT NULL,         -- the phase of a match, the type of anything else
         match_id TEXT,
+        track_id TEXT,
         time_ms INTEGER NOT NULL,   -- when it was heard, since 1970
         payload TEXT NOT NULL       -- the very JSON that is published
     )""",
     "CREATE INDEX events_by_match ON events (match_id, kind) WHERE match_id IS NOT NULL",
     "CREATE INDEX events_by_kind ON events (kind, time_ms)",
+    "CREATE INDEX events_by_track ON events (track_id, source, time_ms) WHERE kind = 'started'",
     # All up to this number have arrived: a sink delivers in order.
     "CREATE TABLE sinks (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE sound_counts (
@@ -47,6 +49,19 @@ MIGRATIONS = (_FIRST,)
 VERSION = len(MIGRATIONS)
 
 
+def check_to_read(connection: sqlite3.Connection) -> None:
+    """Refuse to read what is no store of `VERSION`.
+
+    Raises
+    ------
+    StoreError
+        If it is another one.
+    """
+    version = _checked(connection)
+    if version < VERSION:
+        raise StoreError("older", f"it has version {version}: start a listener with it once, which renews it")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a store to `VERSION`, in one transaction.
 
@@ -55,13 +70,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     StoreError
         ``newer`` if a later version of this program wrote it, ``damaged`` if it is no store.
     """
-    version = _number(connection, "user_version")
-    if version > VERSION:
-        raise StoreError(
-            "newer", f"it has version {version}, and this program knows up to {VERSION}: update the program"
-        )
-    if version and _number(connection, "application_id") != APPLICATION_ID:
-        raise StoreError("damaged", "it is no store of stream_match")
+    version = _checked(connection)
     if version == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -72,6 +81,18 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _checked(connection: sqlite3.Connection) -> int:
+    """Return the version of a store that this program may know."""
+    version = _number(connection, "user_version")
+    if version > VERSION:
+        raise StoreError(
+            "newer", f"it has version {version}, and this program knows up to {VERSION}: update the program"
+        )
+    if version and _number(connection, "application_id") != APPLICATION_ID:
+        raise StoreError("damaged", "it is no store of stream_match")
+    return version
 
 
 def _migrate_from(version: int, connection: sqlite3.Connection) -> None:
