@@ -58,6 +58,7 @@ PYTHON = [
     "make_background.py",
     "make_demo.py",
     "make_performances.py",
+    "soak.py",
 ]
 
 
