@@ -34,7 +34,7 @@ PAUSE_S = 2.0
 """Longest pause before what was killed is started again."""
 
 TRUE_WITHIN_S = 10.0
-"""From the last start until the retained topics are true. A busy computer may need longer to start a listener."""
+"""From the last start until the retained topics are true. A busy computer may need longer to start."""
 
 FIRST_START_S = 300.0
 """Longest first start: loops may have to be compiled."""
@@ -58,7 +58,7 @@ class Soak:
     faults : list of str
         What did not hold so far.
     true_after_s, spoke_after_s : list of float
-        After how long, for each start of the listener, the retained topics were true and its first event stored.
+        After how long, for each start, the retained topics were true, and the first event was stored.
     """
 
     def __init__(

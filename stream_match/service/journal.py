@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from stream_match.events import SOUNDS, Event, OnsetClusterEvent, to_json
 from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
 from stream_match.service.intake import cancelled
 from stream_match.service.scribe import Scribe
 from stream_match.service.stamp import EventIds
@@ -90,9 +91,10 @@ class Journal:
 
     async def settled(self) -> None:
         """Wait until everything that was told is handed out; that takes `scribe.PATIENCE_S` at most."""
-        while self._pending:
+        handing_out = self._tasks[-1]
+        while self._pending and not handing_out.done():
             self._quiet.clear()
-            await self._quiet.wait()
+            await first_of(self._quiet.wait(), asyncio.wait({handing_out}))
 
     async def close(self) -> None:
         """Write what waits, for a short while, and close the store."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from stream_match.errors import StoreError
 from stream_match.events import OnsetClusterEvent, to_json
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
 from stream_match.service import orphans
 from stream_match.service.intake import cancelled
 from stream_match.service.stamp import EventIds
@@ -94,6 +96,7 @@ class Scribe:
         self._progress = progress
         self._never = False  # whether the store is not written any more in this run
         self._ending = False
+        self._damage: StoreError | None = None  # what a reader has met
         self._positions: dict[str, int] = {}
         self._sounds: dict[tuple[int, str, str], int] = {}
         self._write_at = math.inf  # when positions and sounds are due
@@ -184,7 +187,14 @@ class Scribe:
         begin = None
         while self.attached and seq < self._tail.begin != begin:  # it may move on meanwhile
             begin = self._tail.begin
-            if rows := await self._world.aside(lambda: self._store.after(seq, limit)):
+            try:
+                rows = await self._world.aside(lambda: self._store.after(seq, limit))
+            except StoreError as error:
+                if is_damage(error):  # what is damaged is known to whoever reads it first
+                    self._damage = error
+                    self._due.set()
+                raise
+            if rows:
                 return [row for row in rows if row.seq <= self.handed]
         return self._tail.after(seq, limit, up_to=self.handed)
 
@@ -204,14 +214,16 @@ class Scribe:
             wait_s = self._due_at() - self._world.monotonic()
             if wait_s <= 0:
                 return
-            waits: list[Awaitable[object]] = [self._due.wait()]
-            if wait_s < math.inf:
-                waits.append(self._world.sleep(wait_s))
-            await _first(*waits)
+            await first_of(self._due.wait(), *([self._slept(wait_s)] if wait_s < math.inf else []))
+
+    async def _slept(self, seconds: float) -> None:
+        await self._world.sleep(seconds)
 
     def _due_at(self) -> float:
+        if self._damage is not None:
+            return 0.0
         if self._never:
-            return math.inf
+            return 0.0 if self._ending else math.inf
         if self.alone or not self.attached:
             return min(self._retry_at, self._world.monotonic() + _HURRY_S) if self._ending else self._retry_at
         if self._tail.unsaved or self._ending:
@@ -219,6 +231,11 @@ class Scribe:
         return min(self._write_at, self._prune_at)
 
     async def _work(self) -> None:
+        if self._damage is not None:
+            damage, self._damage = self._damage, None
+            raise damage
+        if self._never:
+            return
         if not self.attached:
             await self._attach()
         await self._write_portion()
@@ -315,10 +332,17 @@ class Scribe:
         except StoreError as worse:
             self._fail(worse)
             return
-        log.warning("%s It is kept as %s, and a new one begins.", error, aside.name)
+        lost = max((len(reader) - self._in_memory(reader) for reader in self.readers), default=0)
+        log.warning(
+            "%s It is kept as %s, and a new one begins. Events lost with it that had not arrived: %d.",
+            error, aside.name, max(0, lost),
+        )  # fmt: skip
         # What is remembered is written once more, and everybody's place with it.
         self._tail.write_again()
         self._positions |= {reader.name: reader.position for reader in self.readers if reader.name}
+
+    def _in_memory(self, reader: StoredOutbox) -> int:
+        return len(self._tail.after(reader.position, sys.maxsize, up_to=self.handed))
 
     def _fail(self, error: StoreError) -> None:
         self._retry_at = self._world.monotonic() + self._backoff.next_s()
@@ -349,11 +373,3 @@ class Scribe:
             return await task
         finally:
             task.cancel()
-
-
-async def _first(*waits: Awaitable[object]) -> None:
-    tasks = {asyncio.ensure_future(wait) for wait in waits}
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await cancelled(*tasks)

@@ -162,7 +162,7 @@ class Store:
             query = "SELECT seq, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
             with self.read() as reader:
                 found = reader.execute(query, (seq, limit)).fetchall()
-            rows = [row for number, payload in found if (row := _row(number, payload)) is not None]
+                rows = [row for number, payload in found if (row := _row(number, payload)) is not None]
             if rows or not found:
                 return rows
             seq = found[-1][0]
@@ -176,7 +176,7 @@ class Store:
         """Return the greatest number that was ever given, 0 if none was."""
         with self.read() as reader:
             found = reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return int(found[0]) if found else 0
+            return _number(found[0]) if found else 0
 
     def last_event_id(self) -> str | None:
         """Return the greatest id of an event, None if there is none."""
@@ -192,12 +192,12 @@ class Store:
                 "ORDER BY event_id DESC LIMIT 1)",
                 (event_id,),
             ).fetchone()[0]
-        return int(found or 0)
+            return _number(found or 0)
 
     def positions(self) -> dict[str, int]:
         """Return up to which number everything has arrived, by sink."""
         with self.read() as reader:
-            return dict(reader.execute("SELECT name, seq FROM sinks"))
+            return {str(name): _number(seq) for name, seq in reader.execute("SELECT name, seq FROM sinks")}
 
     def keep_sinks(self, names: Sequence[str]) -> None:
         """Forget all sinks but these: what comes meanwhile is not for the others."""
@@ -270,7 +270,7 @@ class Store:
     def _rows(self, query: str) -> list[Row]:
         with self.read() as reader:
             found = reader.execute(query).fetchall()
-        return [row for seq, payload in found if (row := _row(seq, payload)) is not None]
+            return [row for seq, payload in found if (row := _row(seq, payload)) is not None]
 
 
 def is_damage(error: StoreError) -> bool:
@@ -302,6 +302,12 @@ def _values(row: Row) -> tuple[object, ...]:
         round(event.time.timestamp() * 1000),
         row.payload,
     )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def _row(seq: int, payload: str) -> Row | None:

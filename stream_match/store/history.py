@@ -136,8 +136,9 @@ class History:
                     AND (? IS NULL OR source = ?)
             ) ORDER BY match_id, seq"""
         until = None if end is None else end + LONGEST
-        found = self._payloads(words, (_ms(start, -_NEVER_MS), _ms(until, _NEVER_MS), source, source))
-        heard = (self._airing(match_id, told) for match_id, told in found)
+        with opening.naming(self._path):
+            found = self._told(words, (_ms(start, -_NEVER_MS), _ms(until, _NEVER_MS), source, source))
+            heard = [self._airing(match_id, told) for match_id, told in found]
         wanted = (
             airing
             for airing in heard
@@ -167,13 +168,12 @@ class History:
             WHERE kind = 'started' AND track_id IS NOT NULL GROUP BY track_id, source"""
         with opening.naming(self._path):
             rows = self._reader.execute(query).fetchall()
-        return {(source, track): _time(time_ms) for source, track, time_ms in rows}
+            return {(source, track): _time(time_ms) for source, track, time_ms in rows}
 
-    def _payloads(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[str, list[MatchEvent]]]:
-        with opening.naming(self._path):
-            rows = self._reader.execute(query, values)
-            for match_id, told in groupby(rows, key=lambda row: row[0]):
-                yield match_id, [word for _, payload in told if (word := _match(payload)) is not None]
+    def _told(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[str, list[MatchEvent]]]:
+        rows = self._reader.execute(query, values)
+        for match_id, told in groupby(rows, key=lambda row: row[0]):
+            yield match_id, [word for _, payload in told if (word := _match(payload)) is not None]
 
     def _airing(self, match_id: str, told: list[MatchEvent]) -> Airing | None:
         if not told:
@@ -215,7 +215,7 @@ def _moment(time_ms: int, node: str, source: str, payload: str) -> Moment | None
         level = told["level_dbfs"]
         title = told["stream_metadata"].get("StreamTitle")
         return Moment(_time(time_ms), node, source, told["state"], level, title or None)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         return None
 
 

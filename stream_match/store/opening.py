@@ -47,6 +47,10 @@ def naming(path: Path) -> Iterator[None]:
         raise StoreError(kind, f"The store {path} cannot be used: {said}.") from error
     except OSError as error:
         raise StoreError("disk", f"The store {path} cannot be used: {error.strerror}.") from error
+    except (TypeError, ValueError, OverflowError) as error:  # SQLite keeps any type in any column
+        raise StoreError(
+            "damaged", f"The store {path} cannot be used: it holds what was never told."
+        ) from error
 
 
 def kind_of_error(error: sqlite3.Error) -> tuple[str, str]:

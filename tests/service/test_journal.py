@@ -331,9 +331,12 @@ def test_a_clock_that_is_behind_the_store_keeps_events_in_memory(store, caplog):
             store.trouble = None
             await asyncio.sleep(LAST_RETRY_S)
             await bus.publish(status(3))
-        return far.arrived
+            begun = world.monotonic()
+        return far.arrived, world.monotonic() - begun
 
-    assert run(work) == [status(2), status(3)]
+    arrived, took_s = run(work)
+    assert arrived == [status(2), status(3)]
+    assert took_s < 1  # at the end nothing is waited for
     assert given(store) == [status(1, state="stopped")]
     assert "The clock is behind the store" in caplog.text
 
@@ -363,6 +366,35 @@ def test_a_damaged_store_is_set_aside_and_what_is_remembered_written_anew(store,
     assert given(store) == STORED
     assert (tmp_path / f"{FILE}.set-aside").exists()
     assert sum("a new one begins" in message for message in caplog.messages) == 1
+
+
+def test_damage_that_only_a_reader_meets_is_healed_and_the_loss_told(store, caplog):
+    async def work(world):
+        first, second = FarSide(), FarSide()
+        first.away = True
+        async with listening(world, store, first, graceful=False) as bus:
+            for number in range(1, 6):
+                await bus.publish(status(number, "stopped"))
+            await asyncio.sleep(2)
+
+        def unreadable(*_):
+            raise StoreError("damaged", "The store is damaged.")
+
+        begin_anew, store.after = store.begin_anew, unreadable
+
+        def healed():
+            del store.after
+            return begin_anew()
+
+        store.begin_anew = healed
+        async with listening(world, store, second) as bus:
+            await bus.publish(status(6, "stopped"))
+            await asyncio.sleep(10)
+        return second.arrived
+
+    assert run(work) == [status(6, "stopped")]
+    assert given(store) == [status(6, "stopped")]
+    assert "Events lost with it that had not arrived: 5." in caplog.text
 
 
 def test_a_store_that_is_no_store_from_the_start_is_set_aside(store, caplog):
