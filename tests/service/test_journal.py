@@ -21,12 +21,19 @@ from stream_match.publish.policy import AwayError
 from stream_match.service import orphans
 from stream_match.service.bus import Bus
 from stream_match.service.journal import Journal
-from stream_match.service.scribe import LAST_RETRY_S, PATIENCE_S, POSITIONS_EVERY_S, SOUNDS_EVERY_S
+from stream_match.service.scribe import (
+    LAST_RETRY_S,
+    PATIENCE_S,
+    POSITIONS_EVERY_S,
+    PRUNE_EVERY_S,
+    SOUNDS_EVERY_S,
+)
 from stream_match.service.stamp import EventIds
 from stream_match.service.stored_outbox import StoredOutbox
-from stream_match.service.tail import Tail
+from stream_match.service.tail import RECENT, Tail
 from stream_match.store.event_store import Batch, Store
 from stream_match.store.opening import FILE
+from stream_match.store.retention import Limits
 
 FAR_SIDE = "mqtt://far"
 FULL = StoreError("full", "The store is full.")
@@ -244,6 +251,51 @@ def test_sounds_are_counted_by_minute_source_and_kind(store):
     assert counts == [
         (minute, "hall", "RUN-4", 1), (minute, "kitchen", "RUN-3", 2), (minute + 1, "kitchen", "RUN-3", 1),
     ]  # fmt: skip
+
+
+def test_a_day_without_the_far_side_loses_nothing_and_fills_no_memory(store):
+    count, burst = 12_000, 200  # more than an outbox in memory holds
+
+    async def work(world):
+        far = FarSide()
+        far.away = True
+        async with listening(world, store, far) as bus:
+            for start in range(0, count, burst):
+                for number in range(start, start + burst):
+                    await bus.publish(match(number, "updated"))
+                await asyncio.sleep(86_400 * burst / count)
+                assert len(bus._journal._tail.rows) <= RECENT
+            assert far.waiting == count
+            far.away = False
+            await asyncio.sleep(600)
+        return far.arrived
+
+    assert run(work) == [match(number, "updated") for number in range(count)]
+
+
+def test_beyond_its_size_the_loss_is_counted_and_told_and_no_end_is_lost(store, caplog):
+    store.limits = Limits(bytes=1_000_000)
+
+    async def work(world):
+        far = FarSide()
+        far.away = True
+        async with listening(world, store, far) as bus:
+            for number in range(3000):
+                await bus.publish(match(number, "updated" if number % 10 else "ended", match_id=f"m{number}"))
+            await asyncio.sleep(2 * PRUNE_EVERY_S)
+            assert far.waiting == 3000  # as far as it knows: what is gone shows when it is read
+            far.away = False
+            await asyncio.sleep(600)
+            assert far.waiting == 0
+        return far.arrived
+
+    arrived = run(work)
+    ended = [event for event in arrived if event.phase == "ended"]
+    assert ended == [match(number, "ended", match_id=f"m{number}") for number in range(0, 3000, 10)]
+    lost = 3000 - len(arrived)
+    assert lost > 500
+    told = [message for message in caplog.messages if "has reached its limit" in message]
+    assert len(told) == 1
 
 
 # The store fails
