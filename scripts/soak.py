@@ -25,7 +25,7 @@ from soaking.cast import NODE, SOURCE, Cast, Program
 from soaking.verdict import MUST_ARRIVE, faults, lines_of, stored, stored_after_kill, truth, unended
 from soaking.witness import Witness
 
-from stream_match.store.event_store import Row
+from stream_match.store.rows import Row
 
 LONGEST_S = 9.0
 """Longest that all run before the next kill."""

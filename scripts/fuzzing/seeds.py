@@ -13,8 +13,9 @@ import soundfile
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.demo import PIECES, render
 from stream_match.events import from_json, known_schemas, to_json
-from stream_match.store.event_store import Batch, Row, Store
+from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
+from stream_match.store.rows import Batch, Row
 from stream_match.store.sounds import SoundShelf
 
 CLIP_S = 2.0

@@ -27,9 +27,11 @@ from stream_match.errors import SourceError, StoreError, UsageError
 from stream_match.events import to_json
 from stream_match.publish.reader import Reader
 from stream_match.service import orphans
-from stream_match.store.event_store import Batch, Row, Store
+from stream_match.store.event_store import Store
 from stream_match.store.history import History
+from stream_match.store.left_open import open_matches, open_sources
 from stream_match.store.opening import FILE
+from stream_match.store.rows import Batch, Row
 from stream_match.store.sounds import SoundShelf
 
 TOPIC = "base/attic/kitchen/match"
@@ -142,7 +144,7 @@ def _use(store: Store) -> None:
     seq = store.last_seq()
     store.last_event_id()
     store.positions()
-    ends = orphans.ends(store.open_matches(), store.open_sources(), lambda: "0" * 26)
+    ends = orphans.ends(open_matches(store), open_sources(store), lambda: "0" * 26)
     store.write(Batch([Row(seq + 1, event, to_json(event)) for event in ends[:1]], {"far": seq}))
     assert all(json.loads(to_json(row.event)) for row in store.after(0, 1000))
     SoundShelf(store, "kitchen").read()

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 
 from stream_match.events import MatchEvent, StatusEvent, from_json
 from stream_match.publish.topics import NOTHING_PLAYING
-from stream_match.store.event_store import Row, Store
+from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE, connect_to_read
+from stream_match.store.rows import Row
 
 MUST_ARRIVE = ("match", "cluster", "status")
 

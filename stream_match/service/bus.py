@@ -41,7 +41,7 @@ class Bus:
         if self._journal is None:
             await self._hand_out(event)
         else:
-            self._journal.append(event)
+            await self._journal.append(event)
 
     @asynccontextmanager
     async def subscribed(

@@ -3,9 +3,9 @@
 Every event that is stored is committed first and handed out then, in order; sounds, which are only counted,
 keep their place among them. The last events are in memory too: a reader who has kept up needs no disk.
 
-**The store fails**, or does not answer for `scribe.PATIENCE_S`: listening goes on. Events are handed out from
-memory at once, and are written when the store takes them again. That is told once per cause. A damaged store
-is set aside, and a new one begins with what is in memory.
+**The store fails**, or does not answer for `store_health.PATIENCE_S`: listening goes on. Events are handed out
+from memory at once, and are written when the store takes them again. That is told once per cause. A damaged
+store is set aside, and a new one begins with what is in memory.
 
 **Crashes.** Before its commit an event has never gone out, so it has never happened. After it, the event goes
 out in this process or the next one. What has arrived at a sink is written within `scribe.POSITIONS_EVERY_S`;
@@ -28,11 +28,15 @@ from stream_match.service.intake import cancelled
 from stream_match.service.scribe import Scribe
 from stream_match.service.stamp import EventIds
 from stream_match.service.stored_outbox import StoredOutbox
-from stream_match.service.tail import Tail
+from stream_match.service.tail import UNSAVED, Tail
 from stream_match.service.world import World
-from stream_match.store.event_store import Row, Store
+from stream_match.store.event_store import Store
+from stream_match.store.rows import Row
 
 log = logging.getLogger(__name__)
+
+ROOM = UNSAVED // 2
+"""Events that wait to be written before those who tell more have to wait, too: a file that is read fast."""
 
 
 class Journal:
@@ -60,7 +64,8 @@ class Journal:
         self._tail = Tail()
         self._ready = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._scribe = Scribe(store, self._tail, ids, world, self._ready.set)
+        self._room = asyncio.Event()
+        self._scribe = Scribe(store, self._tail, ids, world, self._progress)
         self._next_seq = 1
         self._pending: deque[tuple[int | None, Event]] = deque()
         self._given_up = 0
@@ -90,7 +95,7 @@ class Journal:
         return self._scribe.readers
 
     async def settled(self) -> None:
-        """Wait until everything that was told is handed out; that takes `scribe.PATIENCE_S` at most."""
+        """Wait until everything that was told is handed out; that takes `store_health.PATIENCE_S` at most."""
         handing_out = self._tasks[-1]
         while self._pending and not handing_out.done():
             self._quiet.clear()
@@ -102,8 +107,11 @@ class Journal:
             await self._scribe.end(self._tasks[0])
             await cancelled(*self._tasks)
 
-    def append(self, event: Event) -> None:
-        """Take an event; returns at once."""
+    async def append(self, event: Event) -> None:
+        """Take an event; returns at once, unless events come faster than a disk that works can take them."""
+        while self._tail.unsaved >= ROOM and not self._scribe.alone:
+            self._room.clear()
+            await self._room.wait()
         row = None if isinstance(event, SOUNDS) else self._numbered(event)
         if row is not None:
             self._write(row)
@@ -151,6 +159,10 @@ class Journal:
             )
         if not self._scribe.alone:
             self._scribe.wake()
+
+    def _progress(self) -> None:
+        self._ready.set()
+        self._room.set()
 
     async def _hand_out_for_ever(self) -> None:
         while True:

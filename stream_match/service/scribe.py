@@ -4,31 +4,26 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 from stream_match.errors import StoreError
-from stream_match.events import OnsetClusterEvent, to_json
-from stream_match.publish.backoff import Backoff
+from stream_match.events import OnsetClusterEvent
 from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
-from stream_match.service import orphans
 from stream_match.service.intake import cancelled
 from stream_match.service.stamp import EventIds
+from stream_match.service.store_health import StoreHealth
 from stream_match.service.stored_outbox import StoredOutbox
 from stream_match.service.tail import Tail
+from stream_match.service.taking_up import take_up
 from stream_match.service.world import World
-from stream_match.store.event_store import Batch, Row, Store, is_damage
+from stream_match.store.event_store import Store, is_damage
+from stream_match.store.rows import Batch, Row
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-PATIENCE_S = 2.0
-"""How long events wait for a store that does not answer before they go out from memory."""
-
 START_PATIENCE_S = 5.0
-"""The same for opening it, which may have to read what a crash left in its log."""
+"""How long the start waits for the store, which may have to read what a crash left in its log."""
 
 END_PATIENCE_S = 1.5
 """How long the end of the program waits for it."""
@@ -47,10 +42,7 @@ MOST_COUNTS = 50_000
 
 PRUNE_EVERY_S = 600.0
 
-FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
-"""Pauses between attempts to use a store that fails."""
-
-_HURRY_S = 0.2  # the same while the program ends
+_HURRY_S = 0.2  # longest pause between attempts while the program ends
 
 
 class Scribe:
@@ -75,8 +67,6 @@ class Scribe:
         Number up to which events are written.
     handed : int
         Number up to which events were handed out; set by the journal.
-    alone : bool
-        Whether events go out although they are not written.
     attached : bool
         Whether the store was opened, and numbers are those of the store.
     readers : list of StoredOutbox
@@ -87,7 +77,7 @@ class Scribe:
         self, store: Store, tail: Tail, ids: EventIds, world: World, progress: Callable[[], None]
     ) -> None:
         self.saved = self.handed = 0
-        self.alone = self.attached = False
+        self.attached = False
         self.readers: list[StoredOutbox] = []
         self._store = store
         self._tail = tail
@@ -101,12 +91,15 @@ class Scribe:
         self._sounds: dict[tuple[int, str, str], int] = {}
         self._write_at = math.inf  # when positions and sounds are due
         self._prune_at = world.monotonic() + PRUNE_EVERY_S / 10  # not amid the start
-        self._retry_at = 0.0
         self._lost = 0  # events that were deleted before they had arrived
-        self._told = False  # whether there is trouble that the log knows of
-        self._backoff = Backoff(FIRST_RETRY_S, LAST_RETRY_S, chance=world.chance)
+        self._health = StoreHealth(store.path, world, progress)
         self._complaints = SparseLog(log, clock=world.monotonic)
         self._due = asyncio.Event()
+
+    @property
+    def alone(self) -> bool:
+        """Whether events go out although they are not written."""
+        return self._health.alone
 
     def wake(self) -> None:
         """Look at the tail: there is something to write."""
@@ -138,7 +131,7 @@ class Scribe:
             async with asyncio.timeout(START_PATIENCE_S):
                 await self._attach()
         except TimeoutError:
-            self._fail(StoreError("slow", f"The store {self._store.path} does not open."))
+            self._health.fail(StoreError("slow", f"The store {self._store.path} does not open."))
         except StoreError as error:
             await self._heal(error)
         if not self.attached:
@@ -152,12 +145,12 @@ class Scribe:
         while not (self._ending and (self._never or not self._owes())):
             await self._until_due()
             try:
-                await self._watched(self._work())
+                await self._health.watched(self._work())
             except StoreError as error:
                 await self._heal(error)
             except Exception as error:  # whatever it is, events must go out
                 log.debug("The store broke", exc_info=True)
-                self._fail(StoreError("broken", f"The store broke ({type(error).__name__}: {error})."))
+                self._health.fail(StoreError("broken", f"The store broke ({type(error).__name__}: {error})."))
 
     async def end(self, task: "asyncio.Task[None]") -> None:
         """Let `run` write what waits, for a short while, and close the store."""
@@ -225,7 +218,8 @@ class Scribe:
         if self._never:
             return 0.0 if self._ending else math.inf
         if self.alone or not self.attached:
-            return min(self._retry_at, self._world.monotonic() + _HURRY_S) if self._ending else self._retry_at
+            at = self._health.retry_at
+            return min(at, self._world.monotonic() + _HURRY_S) if self._ending else at
         if self._tail.unsaved or self._ending:
             return 0.0
         return min(self._write_at, self._prune_at)
@@ -257,9 +251,7 @@ class Scribe:
         if rows:
             self.saved = max(self.saved, rows[-1].seq)
         self._tail.saved(rows, self.handed)
-        self._retry_at = 0.0
-        if not self._tail.unsaved:
-            self._be_well()
+        self._health.works(all_written=not self._tail.unsaved)
         self._progress()
 
     async def _prune(self) -> None:
@@ -279,43 +271,20 @@ class Scribe:
     async def _attach(self) -> None:
         """Open the store, tell the ends that the process before left out, and find everybody's place."""
         tail = self._tail.rows
-        opened = await self._world.aside(lambda: self._opened(tail))
-        if opened is None:
+        names = [reader.name for reader in self.readers if reader.name is not None]
+        found = await self._world.aside(lambda: take_up(self._store, tail, names, self._ids))
+        if found is None:
             self._never = True
             raise StoreError(
                 "clock",
                 f"The clock is behind the store {self._store.path}: nothing is stored until the next start.",
             )
-        last_seq, places = opened
         self.attached = True
         if not tail:
-            self._begin_at(last_seq)
+            self._begin_at(found.last_seq)
         for reader in self.readers:
-            if reader.name in places:
-                reader.rewind(*places[reader.name])
-
-    def _opened(self, tail: list[Row]) -> tuple[int, dict[str, tuple[int, int]]] | None:
-        """Return the last number, and for each reader its place and how many wait; None if numbers clash."""
-        store = self._store
-        store.open()
-        last_seq = store.last_seq()
-        if tail and tail[0].seq <= last_seq:
-            return None
-        if (last_id := store.last_event_id()) is not None:
-            self._ids.go_on_after(last_id)
-        told = {(row.event.node, row.event.source) for row in tail}  # what this process speaks for itself
-        states = [state for state in store.open_sources() if (state.node, state.source) not in told]
-        ends = orphans.ends(store.open_matches(), states, self._ids)
-        rows = [Row(seq, event, to_json(event)) for seq, event in enumerate(ends, last_seq + 1)]
-        known = store.positions()
-        names = [reader.name for reader in self.readers if reader.name is not None]
-        store.keep_sinks(names)
-        last_seq += len(rows)
-        places = {name: known.get(name, last_seq) for name in names}
-        store.write(Batch(rows, places))
-        # With nothing left for it, a reader that has begun in memory goes on there.
-        left = {name: place for name, place in places.items() if place < last_seq or not tail}
-        return last_seq, {name: (place, store.count_after(place)) for name, place in left.items()}
+            if reader.name in found.places:
+                reader.rewind(*found.places[reader.name])
 
     def _begin_at(self, seq: int) -> None:
         self.saved = self.handed = self._tail.begin = seq
@@ -323,14 +292,14 @@ class Scribe:
     async def _heal(self, error: StoreError) -> None:
         """Begin a damaged store anew; wait for any other one."""
         if not is_damage(error):
-            self._fail(error)
+            self._health.fail(error)
             return
         try:
-            aside = await self._watched(self._world.aside(self._store.begin_anew))
+            aside = await self._health.watched(self._world.aside(self._store.begin_anew))
             if not self.attached:
                 await self._attach()
         except StoreError as worse:
-            self._fail(worse)
+            self._health.fail(worse)
             return
         lost = max((len(reader) - self._in_memory(reader) for reader in self.readers), default=0)
         log.warning(
@@ -343,33 +312,3 @@ class Scribe:
 
     def _in_memory(self, reader: StoredOutbox) -> int:
         return len(self._tail.after(reader.position, sys.maxsize, up_to=self.handed))
-
-    def _fail(self, error: StoreError) -> None:
-        self._retry_at = self._world.monotonic() + self._backoff.next_s()
-        self._go_on_alone(error.kind, f"{error} Listening goes on from memory.")
-
-    def _go_on_alone(self, kind: str, sentence: str) -> None:
-        self._told |= self._complaints.tell(kind, sentence)
-        self.alone = True
-        self._progress()
-
-    def _be_well(self) -> None:
-        self._backoff.reset()
-        if self._told:
-            log.info("The store %s is written again.", self._store.path)
-        self.alone = self._told = False
-
-    async def _watched(self, work: Awaitable[T]) -> T:
-        """Await work on the store; when it takes long, events go out without it meanwhile."""
-        task = asyncio.ensure_future(work)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
-            if not done:
-                self._go_on_alone(
-                    "slow",
-                    f"The store {self._store.path} has not answered for {PATIENCE_S:g} s: listening goes on "
-                    "from memory.",
-                )
-            return await task
-        finally:
-            task.cancel()

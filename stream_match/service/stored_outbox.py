@@ -10,7 +10,7 @@ from stream_match.events import Event
 from stream_match.publish.outbox import CAPACITY, Outbox
 from stream_match.publish.sparse import SparseLog
 from stream_match.service.tail import Tail
-from stream_match.store.event_store import Row
+from stream_match.store.rows import Row
 
 log = logging.getLogger(__name__)
 

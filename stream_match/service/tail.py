@@ -5,7 +5,7 @@ from itertools import islice, takewhile
 
 from stream_match.events import WORTH, kind_of
 from stream_match.publish.outbox import CAPACITY
-from stream_match.store.event_store import Row
+from stream_match.store.rows import Row
 
 RECENT = 1000
 """Written events that stay, for readers who have kept up and for a store that begins anew."""

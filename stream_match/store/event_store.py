@@ -2,64 +2,18 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_match.errors import StoreError
-from stream_match.events import Event, MatchEvent, StatusEvent, from_json, kind_of
 from stream_match.store import opening
 from stream_match.store.migrations import migrate
 from stream_match.store.retention import Limits, Pruned, prune
+from stream_match.store.rows import Batch, Row, parsed, values
 
 _PATIENCE_S = 10.0
 """How long a write waits for another one of this process. A disk that hangs must not hold up every thread."""
-
-ENDED_STATES = ("stopped", "failed")
-
-SoundCounts = Mapping[tuple[int, str, str], int]
-"""Minute since 1970, source, cluster → how many sounds."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """An event as it is stored.
-
-    Parameters
-    ----------
-    seq : int
-        Its place in the order of all events.
-    event : Event
-    payload : str
-        Its JSON.
-    """
-
-    seq: int
-    event: Event
-    payload: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What is written at once: all of it or nothing.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        In order.
-    positions : mapping of str to int
-        Sink → number up to which everything has arrived.
-    sounds : SoundCounts
-        Sounds heard since the last batch.
-    """
-
-    rows: Sequence[Row] = ()
-    positions: Mapping[str, int] = field(default_factory=dict)
-    sounds: SoundCounts = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.rows or self.positions or self.sounds)
 
 
 class Store:
@@ -140,7 +94,7 @@ class Store:
         """
         with self.changed() as writer:
             writer.executemany(
-                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_values, batch.rows)
+                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(values, batch.rows)
             )
             writer.executemany("INSERT OR REPLACE INTO sinks VALUES (?, ?)", batch.positions.items())
             writer.executemany(
@@ -162,7 +116,7 @@ class Store:
             query = "SELECT seq, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
             with self.read() as reader:
                 found = reader.execute(query, (seq, limit)).fetchall()
-                rows = [row for number, payload in found if (row := _row(number, payload)) is not None]
+                rows = [row for number, payload in found if (row := parsed(number, payload)) is not None]
             if rows or not found:
                 return rows
             seq = found[-1][0]
@@ -205,27 +159,6 @@ class Store:
             kept = ", ".join("?" * len(names))
             writer.execute(f"DELETE FROM sinks WHERE name NOT IN ({kept})", tuple(names))  # noqa: S608 - marks
 
-    def open_matches(self) -> list[MatchEvent]:
-        """Return the last word of every match that has started and not ended, in order."""
-        # The first of the two decides: a match that has started and has no end.
-        query = """
-            SELECT seq, payload FROM events WHERE seq IN (
-                SELECT (SELECT max(seq) FROM events AS word WHERE word.match_id = begun.match_id)
-                FROM events AS begun WHERE kind = 'started' AND NOT EXISTS (
-                    SELECT 1 FROM events AS over WHERE over.match_id = begun.match_id AND over.kind = 'ended'
-                )
-            ) ORDER BY seq"""
-        return [row.event for row in self._rows(query) if isinstance(row.event, MatchEvent)]
-
-    def open_sources(self) -> list[StatusEvent]:
-        """Return the last state of every source that has not ended, in order."""
-        query = """
-            SELECT seq, payload FROM events WHERE seq IN (
-                SELECT max(seq) FROM events WHERE kind = 'status' GROUP BY node, source
-            ) ORDER BY seq"""
-        states = [row.event for row in self._rows(query)]
-        return [s for s in states if isinstance(s, StatusEvent) and s.state not in ENDED_STATES]
-
     def prune(self, now: float, delivered: int | None) -> Pruned:
         """Delete a portion of what is too old or too much.
 
@@ -267,11 +200,6 @@ class Store:
                 raise StoreError("closed", "it is not open")
             yield self._reader
 
-    def _rows(self, query: str) -> list[Row]:
-        with self.read() as reader:
-            found = reader.execute(query).fetchall()
-            return [row for seq, payload in found if (row := _row(seq, payload)) is not None]
-
 
 def is_damage(error: StoreError) -> bool:
     """Whether waiting does not help, and the store is to be begun anew."""
@@ -288,30 +216,7 @@ def _held(lock: threading.Lock) -> Iterator[None]:
         lock.release()
 
 
-def _values(row: Row) -> tuple[object, ...]:
-    event = row.event
-    match = event if isinstance(event, MatchEvent) else None
-    return (
-        row.seq,
-        event.event_id,
-        event.node,
-        event.source,
-        kind_of(event),
-        match and match.match_id,
-        match and match.track.id,
-        round(event.time.timestamp() * 1000),
-        row.payload,
-    )
-
-
 def _number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{value!r} is no number")
     return value
-
-
-def _row(seq: int, payload: str) -> Row | None:
-    try:
-        return Row(seq, from_json(payload), payload)
-    except ValueError:  # of a later version that was taken back, or damaged
-        return None

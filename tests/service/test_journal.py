@@ -20,20 +20,16 @@ from stream_match.publish.outbox import Outbox
 from stream_match.publish.policy import AwayError
 from stream_match.service import orphans
 from stream_match.service.bus import Bus
-from stream_match.service.journal import Journal
-from stream_match.service.scribe import (
-    LAST_RETRY_S,
-    PATIENCE_S,
-    POSITIONS_EVERY_S,
-    PRUNE_EVERY_S,
-    SOUNDS_EVERY_S,
-)
+from stream_match.service.journal import ROOM, Journal
+from stream_match.service.scribe import POSITIONS_EVERY_S, PRUNE_EVERY_S, SOUNDS_EVERY_S
 from stream_match.service.stamp import EventIds
+from stream_match.service.store_health import LAST_RETRY_S, PATIENCE_S
 from stream_match.service.stored_outbox import StoredOutbox
 from stream_match.service.tail import RECENT, Tail
-from stream_match.store.event_store import Batch, Store
+from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
 from stream_match.store.retention import Limits
+from stream_match.store.rows import Batch
 
 FAR_SIDE = "mqtt://far"
 FULL = StoreError("full", "The store is full.")
@@ -494,6 +490,27 @@ def test_a_disk_that_hangs_holds_up_nothing(store, caplog):
 
     assert run(work) == given(store) == [status(number) for number in range(1, 30)]
     assert sum("has not answered for 2 s" in message for message in caplog.messages) == 1
+
+
+def test_events_that_come_faster_than_a_disk_writes_wait_for_it_and_for_no_longer_than_others(store, caplog):
+    async def work(world):
+        answers, far, waited = asyncio.Event(), FarSide(), []
+        answers.set()
+        async with listening(hanging(world, answers), store, far) as bus:
+            answers.clear()
+            for number in range(ROOM + 2):
+                begun = world.monotonic()
+                await bus.publish(match(number, "updated"))
+                waited.append(world.monotonic() - begun)
+            answers.set()
+        return far.arrived, waited
+
+    arrived, waited = run(work)
+    assert max(waited[:ROOM]) == 0
+    assert 0 < waited[ROOM] <= PATIENCE_S
+    assert waited[ROOM + 1] == 0  # the store counts as away: memory has room for more
+    assert arrived == given(store)[: len(arrived)] == [match(number, "updated") for number in range(ROOM + 2)]
+    assert "not stored" not in caplog.text
 
 
 def test_a_disk_that_hangs_from_start_to_end_keeps_nothing_from_beginning_and_ending(store):

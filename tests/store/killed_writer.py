@@ -8,9 +8,10 @@ from pathlib import Path
 
 from store_samples import KINDS, NOW, row
 
-from stream_match.store.event_store import Batch, Store
+from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
 from stream_match.store.retention import Limits
+from stream_match.store.rows import Batch
 from stream_match.store.sounds import SoundShelf
 
 

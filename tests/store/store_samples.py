@@ -5,8 +5,9 @@ import contextlib
 from publish.publish_samples import BEGIN, cluster, genre, match, sound, sounds_like, status
 
 from stream_match.events import to_json
-from stream_match.store.event_store import Row, Store
+from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
+from stream_match.store.rows import Row
 
 MAKERS = {"genre": genre, "sounds_like": sounds_like, "status": status, "cluster": cluster}
 PHASES = ("started", "updated", "ended")

@@ -15,10 +15,12 @@ from store_samples import KINDS, NOW, PHASES, opened, row, rows
 from stream_match.errors import StoreError
 from stream_match.events import WORTH, kind_of
 from stream_match.store import opening
-from stream_match.store.event_store import Batch, Store, is_damage
+from stream_match.store.event_store import Store, is_damage
+from stream_match.store.left_open import open_matches, open_sources
 from stream_match.store.migrations import VERSION
 from stream_match.store.opening import FILE, MOST_SET_ASIDE
 from stream_match.store.retention import DAY_S, PORTION, Limits
+from stream_match.store.rows import Batch
 from stream_match.store.sounds import SoundShelf
 
 DAYS, UPDATE_DAYS = 10.0, 2.0
@@ -139,9 +141,9 @@ class StoreMachine(RuleBasedStateMachine):
         begun = {e.match_id for e in matches if e.phase == "started"}
         over = {e.match_id for e in matches if e.phase == "ended"}
         last = {e.match_id: e for e in matches if e.match_id in begun - over}
-        assert self.store.open_matches() == sorted(last.values(), key=lambda e: e.event_id)
+        assert open_matches(self.store) == sorted(last.values(), key=lambda e: e.event_id)
         states = [e for e in told if e.type == "status"][-1:]
-        assert self.store.open_sources() == states
+        assert open_sources(self.store) == states
 
 
 TestStore = StoreMachine.TestCase
@@ -151,7 +153,7 @@ TestStore.settings = settings(max_examples=15, stateful_step_count=25, deadline=
 def test_a_state_that_has_ended_is_not_open(tmp_path):
     with opened(tmp_path) as store:
         store.write(Batch([row(1), row(2, source="hall"), row(3, state="failed"), row(4, "ended")]))
-        assert [state.source for state in store.open_sources()] == ["hall"]
+        assert [state.source for state in open_sources(store)] == ["hall"]
 
 
 def test_numbers_are_not_given_twice_though_the_newest_rows_are_gone(tmp_path):

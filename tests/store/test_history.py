@@ -23,10 +23,10 @@ from stream_match.offline.reports.airplay import periods, summaries
 from stream_match.offline.reports.cells import safe
 from stream_match.offline.reports.claims import LAST_FOR, by_place, claimed_title
 from stream_match.offline.reports.stretches import joined, seconds, within, without
-from stream_match.store.event_store import Batch, Row
 from stream_match.store.history import History
 from stream_match.store.migrations import VERSION
 from stream_match.store.opening import FILE
+from stream_match.store.rows import Batch, Row
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
