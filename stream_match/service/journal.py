@@ -3,9 +3,9 @@
 Every event that is stored is committed first and handed out then, in order; sounds, which are only counted,
 keep their place among them. The last events are in memory too: a reader who has kept up needs no disk.
 
-**The store fails**, or does not answer for `store_health.PATIENCE_S`: listening goes on. Events are handed out
-from memory at once, and are written when the store takes them again. That is told once per cause. A damaged
-store is set aside, and a new one begins with what is in memory.
+**The store fails**, or does not answer for `store_health.PATIENCE_S`: listening goes on. Events are handed
+out from memory at once, and are written when the store takes them again. That is told once per cause. A
+damaged store is set aside, and a new one begins with what is in memory.
 
 **Crashes.** Before its commit an event has never gone out, so it has never happened. After it, the event goes
 out in this process or the next one. What has arrived at a sink is written within `scribe.POSITIONS_EVERY_S`;
