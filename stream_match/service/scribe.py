@@ -129,11 +129,9 @@ class Scribe:
         self.readers = [StoredOutbox(self.after, self.arrived, self._tail, name=name) for name in names]
         try:
             async with asyncio.timeout(START_PATIENCE_S):
-                await self._attach()
+                await self._attach_or_heal()
         except TimeoutError:
             self._health.fail(StoreError("slow", f"The store {self._store.path} does not open."))
-        except StoreError as error:
-            await self._heal(error)
         if not self.attached:
             # Greater than any number that was counted, and than those of an earlier process like this one.
             self._begin_at(int(self._world.now() * 1000) << 10)
@@ -268,6 +266,12 @@ class Scribe:
                 "before they had arrived; the ends of matches are kept.",
             )
 
+    async def _attach_or_heal(self) -> None:
+        try:
+            await self._attach()
+        except StoreError as error:
+            await self._heal(error)
+
     async def _attach(self) -> None:
         """Open the store, tell the ends that the process before left out, and find everybody's place."""
         tail = self._tail.rows
@@ -280,7 +284,7 @@ class Scribe:
                 f"The clock is behind the store {self._store.path}: nothing is stored until the next start.",
             )
         self.attached = True
-        if not tail:
+        if not self._tail.rows:  # nor has anything been told meanwhile
             self._begin_at(found.last_seq)
         for reader in self.readers:
             if reader.name in found.places:
