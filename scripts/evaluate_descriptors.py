@@ -9,6 +9,9 @@ Run it as .venv/bin/python scripts/evaluate_descriptors.py PART...
   cells        tones modulated at known rates: where their Rhythm Patterns peak
   speed        --recordings DIR         times faster than real time, of one core
   neighbours   the nearest of 100,000 made-up tracks, against comparing everything with numpy; takes 7 GB
+  one-query    the same number of tracks, mapped from a file of 0.6 GB, compared with one of them by similar
+  packages     --index DIR              how many neighbours come from the same package: the first folder of an
+                                        id; of an index with descriptors, copies of one recording left out
 
 The table is features_30_sec.csv, as published with the GTZAN data set. Clips have its names, with any suffix;
 nothing of either is part of this project. Threads are those of the environment: OPENBLAS_NUM_THREADS=1
@@ -18,6 +21,7 @@ OMP_NUM_THREADS=1 for one core.
 import argparse
 import csv
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -28,7 +32,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
-from stream_match.descriptors.distances import column_factors, distances
+from stream_match.catalog.described import read_descriptors
+from stream_match.catalog.rows import TrackRow
+from stream_match.descriptors.distances import column_factors, distances, fit_z_score, fuse
 from stream_match.descriptors.gtzan import COLUMNS, gtzan_features
 from stream_match.descriptors.loudness import BARK_EDGES_HZ, N_BANDS
 from stream_match.descriptors.nearest_tracks import NearestTracks, principal_axes
@@ -36,6 +42,7 @@ from stream_match.descriptors.rhythm import modulation_hz
 from stream_match.descriptors.segments import SegmentDescriptors
 from stream_match.descriptors.sets import SAMPLE_RATE_HZ as SR
 from stream_match.descriptors.sets import SETS
+from stream_match.offline.tables.compared import Collection
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -62,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--table", type=Path, metavar="CSV")
     parser.add_argument("--clips", type=Path, metavar="DIR")
     parser.add_argument("--recordings", type=Path, metavar="DIR")
+    parser.add_argument("--index", type=Path, metavar="DIR")
     args = parser.parse_args(argv)
     for part, options in NEEDED.items():
         for option in options:
@@ -314,6 +322,97 @@ def _with_numpy(query: Float64, table: Float64, metric: str) -> Float64:
     return np.asarray(np.sqrt((squared if metric == "l2" else squared * factors).sum(axis=1)))
 
 
+# --- one-query ---
+
+
+def one_query(_: argparse.Namespace) -> None:
+    """Print how much CPU it takes to compare one track of an index with all."""
+    rng = np.random.default_rng(20_261_128)
+    with tempfile.TemporaryDirectory() as folder:
+        sets = {}
+        for name, width in LENGTHS.items():
+            path = Path(folder) / f"{name}.npy"
+            np.save(path, rng.standard_normal((TRACKS, width), np.float32))
+            sets[name] = np.load(path, mmap_mode="r").view(np.ndarray)
+        names = tuple(f"track {number}" for number in range(TRACKS))
+        collection = Collection("the index", names, sets, np.arange(TRACKS))
+        print("| metric | CPU |\n|---|---|")
+        for metric in ("weighted", "l1", "cosine"):
+            begin = time.process_time()
+            collection.most_like(names[77], metric=metric, weights=None, k=NEAREST)
+            print(f"| {metric} | {time.process_time() - begin:.1f} s |", flush=True)
+
+
+# --- packages ---
+
+COMBINED = (("rp", "ssd"), ("rp",), ("ssd",), ("gtzan",), ("rp", "ssd", "gtzan"))
+AT = (1, 5, 10)
+RESAMPLED = 2000
+
+
+def packages(args: argparse.Namespace) -> None:
+    """Print the shares of neighbours that come from the package of the query."""
+    described = read_descriptors(args.index)
+    names = [name for name in SETS if described.complete(name).any()]
+    rows = np.flatnonzero(described.complete(*names))
+    tracks = [described.tracks[row] for row in rows]
+    sets = {name: described.sets[name][rows].astype(np.float64) for name in names}
+    package = np.array([track.id.split("/")[0] for track in tracks])
+    others = ~_one_recording(tracks)
+    same = package[:, np.newaxis] == package
+    chance = np.mean((same & others).sum(axis=1) / others.sum(axis=1))
+    left_out = (int((~others).sum()) - len(tracks)) // 2
+    print(f"{len(tracks)} of {len(described.tracks)} tracks have all of {', '.join(names)}, in ", end="")
+    print(f"{len(set(package))} packages; {left_out} pairs are one recording. By chance: {chance:.3f}.\n")
+    print(f"| sets | distance | {' | '.join(f'k = {k}' for k in AT)} | k = 10, mean of packages |")
+    print("|---|---|---|---|---|---|")
+    shares = {}
+    for chosen in COMBINED:
+        if not set(chosen) <= set(names):
+            continue
+        fused = fuse({name: sets[name] for name in chosen})
+        scaled = fit_z_score(fused.table)(fused.table)
+        for metric in ("plain l2", "l2", "l1", "cosine", "scaled", "weighted"):
+            if len(chosen) == 1 and metric in ("scaled", "weighted"):
+                continue  # the order of l2
+            table = fused.table if metric == "plain l2" else scaled
+            found = [distances(x, table, metric.split()[-1], lengths=fused.lengths) for x in table]
+            shares[chosen, metric] = each = _shares(np.array(found), same, others)
+            told = [f"{value:.3f}" for value in each.mean(axis=0)]
+            told.append(f"{np.mean([each[package == one, -1].mean() for one in set(package)]):.3f}")
+            print(f"| {', '.join(chosen)} | {metric} | {' | '.join(told)} |", flush=True)
+    print()
+    default = shares[COMBINED[0], "weighted"]
+    for told, less in (
+        ("chance", np.full(default.shape, chance)),
+        ("plain l2", shares[COMBINED[0], "plain l2"]),
+    ):
+        for k, margin in zip(AT, (default - less).T, strict=True):
+            low, high = _interval(margin)
+            print(f"weighted rp, ssd above {told}, k = {k}: {margin.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+
+
+def _one_recording(tracks: Sequence[TrackRow]) -> npt.NDArray[np.bool_]:
+    """Return which tracks hold one recording, themselves among them [shape=(n, n)]."""
+    labels = [{track.sha256, *track.copies} for track in tracks]
+    return np.array([[not one.isdisjoint(other) for other in labels] for one in labels])
+
+
+def _shares(found: Float64, same: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_]) -> Float64:
+    """Return, of each query, the shares of its package among the nearest others [shape=(n, len(AT))]."""
+    order = np.argsort(np.where(others, found, np.inf), axis=1, kind="stable")
+    hits = np.take_along_axis(same, order, axis=1)
+    return np.stack([hits[:, :k].mean(axis=1) for k in AT], axis=1)
+
+
+def _interval(values: Float64) -> tuple[float, float]:
+    """Return a 95 % interval of the mean, by resampling the queries."""
+    rng = np.random.default_rng(20_261_128)
+    means = rng.choice(values, (RESAMPLED, len(values))).mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 PARTS = {
     "conventions": conventions,
     "published": published,
@@ -321,12 +420,15 @@ PARTS = {
     "cells": cells,
     "speed": speed,
     "neighbours": neighbours,
+    "one-query": one_query,
+    "packages": packages,
 }
 NEEDED = {
     "conventions": ["table"],
     "published": ["table", "clips"],
     "plain": ["recordings"],
     "speed": ["recordings"],
+    "packages": ["index"],
 }
 
 if __name__ == "__main__":

@@ -64,18 +64,23 @@ class Finding(Payload):
     evidence: Evidence
 
 
-class Identification(Payload):
-    """What was found in a file; `error` says why it could not be read."""
+class FileResult(Payload):
+    """What is said of a file; `error` says why it could not be read."""
 
     file: str
     seconds: Seconds
-    matches: tuple[Finding, ...]
     error: str | None = None
 
     def to_json(self) -> str:
         """Return it as one line of JSON; ``error`` is in it only if there is one."""
         left_out = {"error"} if self.error is None else None
         return json.dumps(self.model_dump(mode="json", exclude=left_out), ensure_ascii=False)
+
+
+class Identification(FileResult):
+    """What was found in a file."""
+
+    matches: tuple[Finding, ...]
 
 
 def identify_files(
@@ -130,7 +135,7 @@ def settings_for(path: str | Path) -> MatchSettings:
 
 def unreadable(path: str | Path, error: SourceError) -> Identification:
     """Return what is said of a file that cannot be read."""
-    return Identification(file=_name(path), seconds=0.0, matches=(), error=str(error))
+    return Identification(file=shown_name(path), seconds=0.0, matches=(), error=str(error))
 
 
 def identify_blocks(
@@ -178,7 +183,7 @@ def identify_blocks(
     if unclaimed:
         others = [finding(candidate, claimed=False) for candidate in _ranked(engine.candidates())]
         found += [other for other in others if not any(_same(other, match) for match in found)]
-    return Identification(file=_name(path), seconds=samples / SAMPLE_RATE_HZ, matches=tuple(found))
+    return Identification(file=shown_name(path), seconds=samples / SAMPLE_RATE_HZ, matches=tuple(found))
 
 
 def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
@@ -197,7 +202,8 @@ def _ranked(facts: Iterable[MatchFacts]) -> list[MatchFacts]:
     return sorted(facts, key=lambda one: (one.false_alarms_per_hour, -one.score))
 
 
-def _name(path: str | Path) -> str:
+def shown_name(path: str | Path) -> str:
+    """Return a path as text; what is none is shown by its bytes."""
     return os.fsencode(path).decode(errors="backslashreplace")
 
 

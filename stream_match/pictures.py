@@ -1,6 +1,8 @@
 """Pictures, by matplotlib: an extra, so that it is imported only where one is drawn."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +81,13 @@ def save_figure(figure: Any, path: str | Path) -> None:
     SinkError
         If it cannot be written.
     """
-    with warnings.catch_warnings(), written_whole(path) as beside:
-        # A title may be in a script that the font does not have: a box is drawn in its place.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+    with boxes_for_missing_glyphs(), written_whole(path) as beside:
         figure.savefig(beside)
+
+
+@contextmanager
+def boxes_for_missing_glyphs() -> Iterator[None]:
+    """Draw a box, without a warning, for what is in a script that the font does not have, such as a title."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield

@@ -29,11 +29,21 @@ def shipped(name: str) -> Path:
     CatalogError
         If it is not there.
     """
-    installed = _PACKAGE / "models"
-    # Once installed, what stands beside the package belongs to other packages.
-    folder = (installed if installed.is_dir() else _PACKAGE.parent / "models") / name
+    folder = place_of(name)
     if not folder.is_dir():
         raise CatalogError(
             f"models/{name}, which comes with stream-match, is not at {str(folder)!r}: install it again"
         )
     return folder
+
+
+def place_of(name: str) -> Path:
+    """Say where a folder of ``models/`` is, or would be.
+
+    Parameters
+    ----------
+    name : str
+    """
+    installed = _PACKAGE / "models"
+    # Once installed, what stands beside the package belongs to other packages.
+    return (installed if installed.is_dir() else _PACKAGE.parent / "models") / name

@@ -538,3 +538,32 @@ def fused_distance(a, b, lengths, weights):
             total += weight * (x - y) ** 2 / length
         first += length
     return math.sqrt(total)
+
+
+def music_search(tracks, query, normals, n_tables):
+    """Results, and results per frame, of each track: a dict of labels for each table, as the system is told.
+
+    `tracks` are chroma frames by label, `normals` a hyperplane per column. Silent frames are left out.
+    """
+    bits = normals.shape[1] // n_tables
+    tables = [{} for _ in range(n_tables)]
+
+    def keys(frame):
+        sides = [
+            sum(float(x) * float(p) for x, p in zip(frame, column, strict=True)) > 0 for column in normals.T
+        ]
+        return [tuple(sides[table * bits : (table + 1) * bits]) for table in range(n_tables)]
+
+    lengths = {}
+    for label, frames in tracks.items():
+        sounding = [frame for frame in frames if any(frame)]
+        lengths[label] = len(sounding)
+        for frame in sounding:
+            for table, key in zip(tables, keys(frame), strict=True):
+                table.setdefault(key, []).append(label)
+    counts = dict.fromkeys(tracks, 0)
+    for frame in query:
+        for table, key in zip(tables, keys(frame), strict=True) if any(frame) else ():
+            for label in table.get(key, []):
+                counts[label] += 1
+    return counts, {label: counts[label] / lengths[label] for label in tracks if lengths[label]}

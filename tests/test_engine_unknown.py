@@ -17,10 +17,11 @@ STRANGE = piece(4711, 38)
 
 @pytest.fixture(scope="module")
 def described(reference):
-    rows = np.array([levelled_row(y, RATE_HZ) for y in PIECES.values()], np.float32)
+    table = np.array([levelled_row(y, RATE_HZ) for y in PIECES.values()], np.float32)
+    sets, rows = {"rp": table[:, :1440], "ssd": table[:, 1440:]}, np.arange(len(table))
     tracks = tuple(Track(id=name) for name in PIECES)
-    closeness = replace(fit_closeness(rows), near=np.inf)
-    return replace(reference, similar=SimilarTracks(tracks, rows, closeness))
+    closeness = replace(fit_closeness(sets, rows), near=np.inf)
+    return replace(reference, similar=SimilarTracks(tracks, sets, rows, closeness))
 
 
 def heard(engine, y, block):

@@ -29,6 +29,8 @@ HEAVY = {
     "amqtt",
     "tqdm",
     "pyarrow",
+    "sklearn",
+    "xgboost",
 }
 
 # Parts of the standard library through which a module would touch the world.

@@ -15,12 +15,14 @@ from music import piece
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.catalog.build import build_index
+from stream_match.catalog.rows import TrackRow
 from stream_match.events import Evidence, MatchFacts, Track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import count_alarms
 import draw_lifecycle
+import evaluate_descriptors
 from evaluate_overlaps import Case, Part, overlap_told, scored
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,7 @@ PYTHON = [
     "build_index.py",
     "count_alarms.py",
     "count_odd_alarms.py",
+    "draw_reports.py",
     "evaluate.py",
     "evaluate_descriptors.py",
     "evaluate_growth.py",
@@ -59,6 +62,7 @@ PYTHON = [
     "make_demo.py",
     "make_performances.py",
     "soak.py",
+    "train_genre.py",
 ]
 
 
@@ -318,3 +322,19 @@ def test_the_docs_show_the_life_cycle_as_the_code_has_it():
     shown = (ROOT / "docs" / "recordings.md").read_text(encoding="utf-8")
     for table in draw_lifecycle.tables():
         assert "\n".join(table) in shown
+
+
+def test_neighbours_of_one_package_are_counted_without_copies():
+    rng = np.random.default_rng(0)
+    rows = [TrackRow(id=f"{n % 3}/{n}", seconds=1.0, codes=1, sha256=f"{n:02x}" * 32) for n in range(12)]
+    rows[5] = rows[5].model_copy(update={"copies": (rows[2].sha256,)})
+    package = [row.id.split("/")[0] for row in rows]
+    same = np.array([[one == other for other in package] for one in package])
+    copies = evaluate_descriptors._one_recording(rows)
+    assert {(int(a), int(b)) for a, b in np.argwhere(copies) if a < b} == {(2, 5)}
+    far = rng.random((12, 12))
+    shares = evaluate_descriptors._shares(far, same, ~copies)
+    for query in range(12):
+        others = [n for n in np.argsort(far[query]) if n != query and {n, query} != {2, 5}]
+        for at, k in enumerate(evaluate_descriptors.AT):
+            assert shares[query, at] == pytest.approx(np.mean([same[query, n] for n in others[:k]]))

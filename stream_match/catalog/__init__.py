@@ -12,16 +12,19 @@ from stream_match.catalog.folder import (
     load_index,
     verify_index,
 )
+from stream_match.catalog.hashing import HashReport, hash_index
 from stream_match.catalog.update import UpdateReport, update_index
 
 __all__ = [
     "BuildReport",
+    "HashReport",
     "IndexInfo",
     "UpdateReport",
     "add_tracks",
     "build_index",
     "compact_index",
     "describe_index",
+    "hash_index",
     "list_tracks",
     "load_index",
     "remove_tracks",

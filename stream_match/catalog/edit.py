@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stream_match.catalog.build import BuildReport, fit, report
 from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks, stored_tracks
-from stream_match.catalog.entries import FORMAT_VERSION
+from stream_match.catalog.described import compacted
+from stream_match.catalog.entries import FORMAT_VERSION, PLANES
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
@@ -176,6 +177,11 @@ def compact_index(
                 "a newer one; nothing was changed"
             )
         basis, new = basis_of(old), frozenset[str]()
+        basis = replace(
+            basis,
+            added={**basis.added, "parts": old.manifest.parts.counted()},
+            descriptors=compacted(old, draft.new / PLANES),
+        )
         if refit is None:
             coded = [track for segment in old.segments for track in stored_tracks(segment)]
         else:
@@ -183,7 +189,7 @@ def compact_index(
             settings = old.manifest.settings
             read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
             _require_all(found, read)
-            basis = replace(basis, planes=fit(read, settings), entry=None, added={**basis.added, "parts": {}})
+            basis = replace(basis, planes=fit(read, settings), entry=None)
             rows = {row.id: row for row in old.rows}
             names = {name: _names_of(row) for name, row in rows.items()}
             coded = [
@@ -234,15 +240,18 @@ def basis_of(index: OpenIndex) -> Basis:
         manifest.generation,
         manifest.cohort,
         manifest.added(),
+        manifest.parts.descriptors,
     )
 
 
-def open_to_change(folder: Path) -> OpenIndex:
+def open_to_change(folder: Path, *, descriptors: bool = True) -> OpenIndex:
     """Open an index that is about to be changed.
 
     Parameters
     ----------
     folder : Path
+    descriptors : bool
+        As for `open_index`.
 
     Raises
     ------
@@ -250,7 +259,7 @@ def open_to_change(folder: Path) -> OpenIndex:
         As `open_index`; or if it is of a later format, which can be read here: what is written here would
         not fit it.
     """
-    index = open_index(folder)
+    index = open_index(folder, descriptors=descriptors)
     version = index.manifest.format_version
     if version > FORMAT_VERSION:
         raise CatalogError(

@@ -3,7 +3,7 @@
 A later version may add keys beside the known ones, and optional parts whose files lie in the folders of
 segments or planes. They are kept as they stand when the index is changed here:
 in the entry of a segment as long as it stays, and beside what is known of the index as a whole. What must
-fit the tracks belongs into a segment, or has to name the generation that it fits.
+fit the tracks belongs into a segment, or has to name the generation, or the audio, that it fits.
 """
 
 from contextlib import suppress
@@ -52,17 +52,14 @@ class PlanesEntry(PartEntry):
     folder: Name
 
 
-class CatalogueParts(Written):
-    """The parts of the index as a whole that are known here."""
+class DescriptorsEntry(PartEntry):
+    """The descriptors of tracks, in a folder of their own: how many rows, and what they were made with."""
 
-    hyperplanes: PlanesEntry
-
-
-class SegmentParts(Written):
-    """The parts of a segment that are known here."""
-
-    recordings: PartEntry
-    versions: PartEntry | None = None
+    folder: Name
+    rows: Count
+    computed: int = Field(ge=1, description="Version of what is computed")
+    librosa: tuple[str, ...] = Field(description="Versions of librosa that made the rows of one set")
+    near: float = Field(ge=0, description="Distance beyond which music resembles no track")
 
 
 class LshShape(Written):
@@ -70,6 +67,40 @@ class LshShape(Written):
 
     tables: int = Field(ge=1, le=64)
     key_bits: int = Field(ge=1, le=24)
+
+
+class LshCountsEntry(PartEntry):
+    """Frames counted in the buckets of LSH tables, in a folder beside the hyperplanes.
+
+    It is of the index as a whole, and names its tracks itself: it may know more or fewer than the segments.
+    """
+
+    folder: Name
+    lsh: LshShape
+    seed: int = Field(ge=0, description="Of the random hyperplanes")
+
+
+class CatalogueParts(Written):
+    """The parts of the index as a whole that are known here."""
+
+    hyperplanes: PlanesEntry
+    descriptors: DescriptorsEntry | None = None
+    lsh_counts: LshCountsEntry | None = None
+
+    def to_write(self) -> dict[str, Any]:
+        """Return what stands in the manifest of them; a part that is not there is not named."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def counted(self) -> dict[str, Any]:
+        """Return what stands there of the part that neither hyperplanes nor segments matter to."""
+        return self.model_dump(mode="json", include={"lsh_counts"}, exclude_none=True)
+
+
+class SegmentParts(Written):
+    """The parts of a segment that are known here."""
+
+    recordings: PartEntry
+    versions: PartEntry | None = None
 
 
 class SegmentEntry(Written):
@@ -160,14 +191,25 @@ class Manifest(Written):
         return self
 
     def files(self) -> dict[str, FileEntry]:
-        """Return all files of the known parts, by their paths below the folder."""
-        planes = self.parts.hyperplanes
-        found = {f"{PLANES}/{planes.folder}/{name}": entry for name, entry in planes.files.items()}
+        """Return all files that listening needs, by their paths below the folder."""
+        found = {
+            f"{PLANES}/{part.folder}/{name}": entry
+            for part in (self.parts.hyperplanes, self.parts.descriptors)
+            if part is not None
+            for name, entry in part.files.items()
+        }
         for segment in self.segments:
             for part in (segment.parts.recordings, segment.parts.versions):
                 named = part.files.items() if part is not None else ()
                 found |= {f"{SEGMENTS}/{segment.folder}/{name}": entry for name, entry in named}
         return found
+
+    def optional_files(self) -> dict[str, FileEntry]:
+        """Return the files of known parts that some commands open, and listening does not."""
+        counts = self.parts.lsh_counts
+        if counts is None:
+            return {}
+        return {f"{PLANES}/{counts.folder}/{name}": entry for name, entry in counts.files.items()}
 
     def folders(self) -> set[str]:
         """Return the folders that belong to the index, by their paths below its own."""
@@ -192,6 +234,15 @@ class Manifest(Written):
         return _says_more(parts, self.parts.model_dump(mode="json")) or any(
             segment.says_more for segment in self.segments
         )
+
+    def without_descriptors(self) -> Self:
+        """Return it as a program reads it that does not know descriptors."""
+        return self.model_copy(update={"parts": self.parts.model_copy(update={"descriptors": None})})
+
+    def version_written(self, part: str) -> object:
+        """Return the version of a part of the whole index, whether it is known here or not; None without."""
+        written = self._written.get("parts", {}).get(part)
+        return written.get("version") if isinstance(written, dict) else None
 
     def added(self) -> dict[str, Any]:
         """Return what stands in its file beside what is known here; segments are not looked at."""

@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from stream_match.catalog.background import ready
 from stream_match.catalog.entries import PLANES, SEGMENTS, Manifest
+from stream_match.catalog.lsh_counts import open_lsh_counts
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, read_manifest
+from stream_match.catalog.parts import describe_command
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, check_file, open_index
@@ -50,6 +52,7 @@ class IndexInfo(Settings):
     bytes_per_hour: float
     excess: float
     parts: dict[str, int]
+    described: int
     segments: tuple[SegmentInfo, ...]
     duplicates: tuple[tuple[str, ...], ...]
     fingerprint: str
@@ -91,7 +94,8 @@ def describe_index(path: Path) -> IndexInfo:
     """
     index = open_index(path)
     manifest, counts = index.manifest, index.manifest.counts
-    size = sum(entry.bytes for entry in manifest.files().values())
+    described = _described(index)
+    size = sum(entry.bytes for entry in (manifest.files() | manifest.optional_files()).values())
     size += (index.folder / MANIFEST_FILE).stat().st_size
     hours = counts.seconds / 3600
     stored = sum(len(segment.segment) for segment in index.segments)
@@ -106,12 +110,13 @@ def describe_index(path: Path) -> IndexInfo:
         bytes_per_hour=round(size / max(hours, 1e-9), 1),
         excess=manifest.excess,
         parts=_parts(manifest),
+        described=described,
         segments=tuple(map(_describe, index.segments)),
         duplicates=duplicates_among({row.id: row.sha256 for row in index.rows}),
         fingerprint=manifest.fingerprint,
         format_version=manifest.format_version,
         settings=manifest.settings,
-        hint=_hint(path, removed_share, len(index.segments)),
+        hint=_hint(path, index, removed_share, counts.tracks - described),
     )
 
 
@@ -132,7 +137,7 @@ def _describe(stored: OpenSegment) -> SegmentInfo:
 
 def _parts(manifest: Manifest) -> dict[str, int]:
     """Return the versions of the parts that can be used."""
-    parts = {"hyperplanes": manifest.parts.hyperplanes.version}
+    parts = {name: part.version for name, part in manifest.parts if part is not None}
     parts |= {"recordings": manifest.segments[0].parts.recordings.version}
     versions = [segment.parts.versions for segment in manifest.segments]
     if versions[0] is not None and all(part is not None for part in versions):
@@ -140,10 +145,19 @@ def _parts(manifest: Manifest) -> dict[str, int]:
     return parts
 
 
-def _hint(path: Path, removed_share: float, n_segments: int) -> str | None:
-    if removed_share > _WORTH_COMPACTING or n_segments > _MANY_SEGMENTS:
-        return f"stream-match index compact {path} makes it smaller and faster"
-    return None
+def _described(index: OpenIndex) -> int:
+    """Return how many tracks have descriptors that can be compared."""
+    stored = index.descriptors
+    return 0 if stored is None or not stored.comparable else int((stored.places(index.rows) >= 0).sum())
+
+
+def _hint(path: Path, index: OpenIndex, removed_share: float, undescribed: int) -> str | None:
+    hints = []
+    if removed_share > _WORTH_COMPACTING or len(index.segments) > _MANY_SEGMENTS:
+        hints.append(f"stream-match index compact {path} makes it smaller and faster")
+    if undescribed and index.descriptors is not None:
+        hints.append(f"{describe_command(path)} describes {undescribed} more tracks")
+    return "; ".join(hints) or None
 
 
 def list_tracks(path: Path) -> tuple[TrackRow, ...]:
@@ -200,7 +214,7 @@ def _altered_files(folder: Path, manifest: Manifest) -> list[str]:
         for segment in manifest.segments
         for name, entry in segment.other_files().items()
     }
-    for name, entry in (others | manifest.files()).items():
+    for name, entry in (others | manifest.files() | manifest.optional_files()).items():
         try:
             check_file(folder, name, entry, thorough=True)
         except CatalogError as error:
@@ -219,7 +233,9 @@ def _strays(folder: Path, manifest: Manifest) -> list[str]:
 
 def _contradictions(index: OpenIndex) -> list[str]:
     """Look up a sample of the codes of every segment in every table."""
-    problems = []
+    problems = _partial_rows(index)
+    if index.manifest.parts.lsh_counts is not None:
+        open_lsh_counts(index)
     for stored in index.segments:
         segment = stored.segment
         if not _in_their_buckets(stored, _sample(len(segment.chroma_codes))):
@@ -228,6 +244,16 @@ def _contradictions(index: OpenIndex) -> list[str]:
         if len(codes) and segment.neighbours.search(codes, 1)[0].any():
             problems.append("the FAISS index does not find its own codes: build the index again")
     return problems
+
+
+def _partial_rows(index: OpenIndex) -> list[str]:
+    """Return which sets have rows that are neither finite throughout nor NaN throughout."""
+    sets = {} if index.descriptors is None else index.descriptors.sets
+    return [
+        f"the descriptors {name} have rows that are partly no numbers: build the index again"
+        for name, rows in sets.items()
+        if not (np.isfinite(rows).all(axis=1) | np.isnan(rows).all(axis=1)).all()
+    ]
 
 
 def _sample(count: int) -> npt.NDArray[np.int64]:

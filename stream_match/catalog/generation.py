@@ -9,7 +9,15 @@ import numpy as np
 from stream_match.catalog.background import ready
 from stream_match.catalog.card import card
 from stream_match.catalog.coded_tracks import CodedTrack
-from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest, PlanesEntry
+from stream_match.catalog.entries import (
+    PLANES,
+    SEGMENTS,
+    CatalogueParts,
+    Counts,
+    DescriptorsEntry,
+    Manifest,
+    PlanesEntry,
+)
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
 from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
 from stream_match.catalog.self_similarity import Scores, bias_of, self_scores
@@ -39,6 +47,8 @@ class Basis:
         What it was asked about its own tracks.
     added : mapping
         What a later version has added to the manifest before.
+    descriptors : DescriptorsEntry, optional
+        Those of the index before. Which tracks they belong to follows from the tracks' audio.
     """
 
     settings: FeatureSettings
@@ -47,6 +57,7 @@ class Basis:
     generation: int = 0
     cohort: Scores = field(default_factory=dict)
     added: Mapping[str, Any] = field(default_factory=dict)
+    descriptors: DescriptorsEntry | None = None
 
 
 def write_generation(
@@ -103,7 +114,7 @@ def _manifest(
         ),
         excess=bias_of(cohort or {}),
         cohort=dict(cohort or {}),
-        parts=CatalogueParts(hyperplanes=entry),
+        parts=CatalogueParts(hyperplanes=entry, descriptors=basis.descriptors),
         segments=tuple(segment.entry for segment in segments),
     )
 

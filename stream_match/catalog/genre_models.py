@@ -7,83 +7,47 @@ DIR/*.npy               arrays
 
 import hashlib
 import io
-import json
 import math
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
 
-from stream_match.catalog.entries import FileEntry, FileName
-from stream_match.catalog.manifest import CARD_FILE, LARGEST_MANIFEST_BYTES, MANIFEST_FILE, signed
-from stream_match.catalog.rows import Written, damage
-from stream_match.descriptors.distances import ZScore
+from stream_match.catalog.entries import FileEntry
+from stream_match.catalog.genre_manifest import (
+    GenreManifest,
+    damaged_model,
+    is_genre_model,
+    read_bytes,
+    read_genre_manifest,
+)
+from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, signed
 from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
 from stream_match.descriptors.scorers import SCORERS
-from stream_match.descriptors.sets import SETS, VERSION, set_named
-from stream_match.errors import CatalogError, ParameterError, SinkError, UsageError
+from stream_match.descriptors.sets import SAMPLE_RATE_HZ, set_named
+from stream_match.errors import ParameterError, SinkError, UsageError
 
 Array = npt.NDArray[Any]
-
-FORMAT = "stream_match.genre"
-FORMAT_VERSION = 1
 
 LARGEST_ARRAY_BYTES = 1 << 29
 """A model of the seed's largest forest has 20 MB. What is larger is not read."""
 
 _SCALE = ("scale_least", "scale_factor")
-_FAMILIAR = ("familiar_mean", "familiar_deviation", "familiar_rows")
-
-Genre = Annotated[str, Field(min_length=1, max_length=200)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-class _Preamble(Written):
-    """What is looked at first: it must be readable in every version."""
-
-    format: Literal["stream_match.genre"]
-    format_version: int
-
-
-class GenreManifest(Written):
-    """What a model folder says of itself.
-
-    `window_seconds` is None where a row describes a whole track. `descriptors_version` is that of the code
-    that computes the columns. `licence` and `trained_on` are the words of who trained it. `tracks`, `rows`
-    and `accuracy` (by tracks, each held out once) are of what it was trained on.
-    """
-
-    format: Literal["stream_match.genre"] = "stream_match.genre"
-    format_version: int = FORMAT_VERSION
-    genres: tuple[Genre, ...] = Field(min_length=2, max_length=10_000)
-    sets: tuple[str, ...] = Field(min_length=1, max_length=len(SETS))
-    columns: tuple[str, ...]
-    descriptors_version: int
-    window_seconds: Positive | None
-    classifier: str
-    scorer: Literal["layers", "trees", "vectors"]
-    temperature: Positive
-    threshold: float = Field(ge=0)
-    familiar_limit: float = Field(ge=0)
-    licence: str
-    trained_on: str
-    tracks: int
-    rows: int
-    accuracy: float = Field(ge=0, le=1)
-    files: dict[FileName, FileEntry] = Field(default={})
+_FAMILIAR = ("familiar_centre", "familiar_width", "familiar_mean")
+_WHITENING = "familiar_whitening"
 
 
 def arrays_of(model: GenreModel) -> dict[str, Array]:
     """Return the arrays of a model, by the names of their files less ``.npy``."""
     arrays: dict[str, Array] = dict(zip(_SCALE, (model.scale.least, model.scale.factor), strict=True))
     familiar = model.familiar
-    values = (familiar.scale.mean, familiar.scale.deviation, familiar.rows)
-    return arrays | dict(zip(_FAMILIAR, values, strict=True)) | model.scorer.arrays()
+    vectors = (familiar.centre, familiar.width, familiar.mean)
+    arrays |= dict(zip(_FAMILIAR, vectors, strict=True))
+    return arrays | {_WHITENING: familiar.whitening} | model.scorer.arrays()
 
 
 def write_genre_model(
@@ -156,7 +120,7 @@ def check_genre_folder(folder: Path, *, replace: bool) -> None:
     if not folder.is_dir():
         raise UsageError(f"{shown} is a file; give a folder to be made.")
     names = [path.name for path in folder.iterdir()]
-    ours = not names or (_says_it_is_ours(folder) and all(_may_be_ours(name) for name in names))
+    ours = not names or (is_genre_model(folder) and all(_may_be_ours(name) for name in names))
     if not ours:
         raise UsageError(f"{shown} is a folder of something else; give another one.")
     if names and not replace:
@@ -181,78 +145,26 @@ def read_genre_model(folder: Path) -> GenreModel:
     try:
         return _model(manifest, arrays)
     except (ParameterError, KeyError) as error:
-        raise _damaged(folder, error.args[0]) from error
-
-
-def read_genre_manifest(folder: Path) -> GenreManifest:
-    """Read what a model folder says of itself.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Raises
-    ------
-    CatalogError
-        As `read_genre_model`, but for the arrays.
-    """
-    text = _manifest_text(folder)
-    try:
-        version = _Preamble.model_validate_json(text).format_version
-    except ValidationError as error:
-        raise CatalogError(
-            f"{str(folder)!r} is no model of genres: its {MANIFEST_FILE} is another's, or damaged."
-        ) from error
-    if version != FORMAT_VERSION:
-        raise CatalogError(
-            f"the model of genres {str(folder)!r} has format version {version}, and this version of "
-            f"stream-match reads {FORMAT_VERSION}; {_ANEW}."
-        )
-    try:
-        altered = signed(json.loads(text)) != text
-        manifest = GenreManifest.model_validate_json(text)
-    except ValidationError as error:
-        raise _damaged(folder, damage(error)) from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, for one
-        raise _damaged(folder, f"{MANIFEST_FILE} is no JSON") from error
-    if altered:
-        raise _damaged(folder, f"{MANIFEST_FILE} has been altered")
-    _check_columns(folder, manifest)
-    return manifest
-
-
-_ANEW = "train it anew with scripts/train_genre.py"
-
-
-def _check_columns(folder: Path, manifest: GenreManifest) -> None:
-    known = [column for name in manifest.sets if name in SETS for column in set_named(name).columns]
-    if list(manifest.columns) != known:
-        raise CatalogError(
-            f"the model of genres {str(folder)!r} is of other columns than this version of stream-match "
-            f"computes for {'+'.join(manifest.sets)}; {_ANEW}."
-        )
-    if manifest.descriptors_version != VERSION:
-        raise CatalogError(
-            f"the model of genres {str(folder)!r} was trained on descriptors of version "
-            f"{manifest.descriptors_version}, and this version of stream-match computes {VERSION}; {_ANEW}."
-        )
+        raise damaged_model(folder, error.args[0]) from error
 
 
 def _model(manifest: GenreManifest, arrays: Mapping[str, Array]) -> GenreModel:
     n_columns, n_genres = len(manifest.columns), len(manifest.genres)
     least, factor = (_vector(arrays, name, n_columns) for name in _SCALE)
-    mean, deviation = (_vector(arrays, name, n_columns) for name in _FAMILIAR[:2])
-    rows = arrays[_FAMILIAR[2]]
-    if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != n_columns or not len(rows):
-        raise ParameterError(f"{_FAMILIAR[2]} is {rows.dtype}{rows.shape}")
-    named = {name: array for name, array in arrays.items() if name not in (*_SCALE, *_FAMILIAR)}
+    centre, width, mean = (_vector(arrays, name, n_columns) for name in _FAMILIAR)
+    whitening = arrays[_WHITENING]
+    if whitening.dtype != np.float32 or whitening.shape != (n_columns, n_columns):
+        raise ParameterError(f"{_WHITENING} is {whitening.dtype}{whitening.shape}")
+    others = (*_SCALE, *_FAMILIAR, _WHITENING)
+    named = {name: array for name, array in arrays.items() if name not in others}
     scorer = SCORERS[manifest.scorer].of(named)
     if (scorer.n_columns, scorer.n_genres) != (n_columns, n_genres):
         raise ParameterError(f"it scores {scorer.n_genres} genres by {scorer.n_columns} columns")
     if len(set(manifest.genres)) < n_genres:
         raise ParameterError("a genre stands twice")
-    if any(not np.all(np.isfinite(array)) for array in (least, factor, mean, deviation, rows)):
+    if any(not np.all(np.isfinite(array)) for array in (least, factor, centre, width, mean, whitening)):
         raise ParameterError("an array holds NaN or infinity")
+    _check_window(manifest)
     return GenreModel(
         genres=manifest.genres,
         sets=manifest.sets,
@@ -261,8 +173,16 @@ def _model(manifest: GenreManifest, arrays: Mapping[str, Array]) -> GenreModel:
         scorer=scorer,
         temperature=manifest.temperature,
         threshold=manifest.threshold,
-        familiar=Familiar(ZScore(mean, deviation), rows, manifest.familiar_limit),
+        familiar=Familiar(centre, width, mean, whitening, manifest.familiar_limit),
     )
+
+
+def _check_window(manifest: GenreManifest) -> None:
+    for described in map(set_named, manifest.sets):
+        samples = (manifest.window_seconds or 0) * SAMPLE_RATE_HZ
+        longest = described.longest_samples or samples
+        if manifest.window_seconds is not None and not described.shortest_samples <= samples <= longest:
+            raise ParameterError(f"{described.name} takes no windows of {manifest.window_seconds:g} s")
 
 
 def _vector(arrays: Mapping[str, Array], name: str, length: int) -> npt.NDArray[np.float64]:
@@ -287,10 +207,10 @@ def _entry(data: bytes) -> FileEntry:
 def _read(path: Path, expected: FileEntry) -> Array:
     """Read an array from a file that is as its entry says; no more memory is taken than it has bytes."""
     if expected.bytes > LARGEST_ARRAY_BYTES:
-        raise _damaged(path.parent, f"{path.name} has {expected.bytes} bytes, which no model needs")
-    data = _bytes(path, expected.bytes)
+        raise damaged_model(path.parent, f"{path.name} has {expected.bytes} bytes, which no model needs")
+    data = read_bytes(path, expected.bytes)
     if _entry(data) != expected:
-        raise _damaged(path.parent, f"{path.name} has been altered")
+        raise damaged_model(path.parent, f"{path.name} has been altered")
     held = io.BytesIO(data)
     try:
         if np.lib.format.read_magic(held) != (1, 0):
@@ -300,43 +220,7 @@ def _read(path: Path, expected: FileEntry) -> Array:
             raise ValueError("another length")  # noqa: TRY301 - one place says it
         return np.frombuffer(data, dtype, offset=held.tell()).reshape(shape)
     except (ValueError, TypeError, OverflowError, EOFError) as error:
-        raise _damaged(path.parent, f"{path.name} is no array") from error
-
-
-def _manifest_text(folder: Path) -> bytes:
-    if not folder.exists():
-        raise CatalogError(f"there is no model of genres {str(folder)!r}; {_ANEW}.")
-    if not folder.is_dir():
-        raise CatalogError(f"{str(folder)!r} is a file; give the folder of a model of genres.")
-    if not (folder / MANIFEST_FILE).is_file():
-        raise CatalogError(f"{str(folder)!r} is no model of genres: it has no {MANIFEST_FILE}.")
-    return _bytes(folder / MANIFEST_FILE, LARGEST_MANIFEST_BYTES)
-
-
-def _bytes(path: Path, most: int) -> bytes:
-    """Read a file up to a length, and refuse one that is longer, a link or no file."""
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise _damaged(path.parent, f"{path.name} is missing")
-        with path.open("rb") as handle:
-            data = handle.read(most + 1)
-    except OSError as error:
-        raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    if len(data) > most:
-        raise _damaged(path.parent, f"{path.name} is too long")
-    return data
-
-
-def _damaged(folder: Path, why: object) -> CatalogError:
-    return CatalogError(f"the model of genres {str(folder)!r} is damaged ({why}); {_ANEW}.")
-
-
-def _says_it_is_ours(folder: Path) -> bool:
-    try:
-        _Preamble.model_validate_json(_manifest_text(folder))
-    except (CatalogError, ValidationError):
-        return False
-    return True
+        raise damaged_model(path.parent, f"{path.name} is no array") from error
 
 
 def _may_be_ours(name: str) -> bool:

@@ -13,23 +13,42 @@ import numpy.typing as npt
 
 from stream_match.errors import CatalogError
 
+DESCRIPTORS = "descriptors"
 HYPERPLANES = "hyperplanes"
+LSH_COUNTS = "lsh_counts"
 RECORDINGS = "recordings"
 VERSIONS = "versions"
 
-PART_VERSIONS: Mapping[str, int] = {HYPERPLANES: 1, RECORDINGS: 1, VERSIONS: 1}
+PART_VERSIONS: Mapping[str, int] = {
+    DESCRIPTORS: 1,
+    HYPERPLANES: 1,
+    LSH_COUNTS: 1,
+    RECORDINGS: 1,
+    VERSIONS: 1,
+}
 """The version of each part that is known here. It is raised when the files of the part change."""
 
 TRACKS_FILE = "tracks.jsonl"
 LISTS_FILE = "neighbours.faiss"
 """Inverted lists; a segment that is compared code by code has none."""
 
+HASHED_FILE = "hashed.jsonl"
+"""The tracks whose frames are counted."""
+
 SHINGLES_FILE = "shingles.npy"
 SHINGLE_LISTS_FILE = "shingles.faiss"
 """Inverted lists of shingles, instead of the shingles themselves, in a large segment."""
 
+DESCRIBED_FILE = "audio.npy"
+"""Hashes of the audio files that the rows of descriptors belong to."""
+
+CLOSENESS_FILE = "closeness.npy"
+"""Means and deviations of the columns of Rhythm Patterns and spectrum descriptors."""
+
 NAMES: Mapping[str, tuple[str, ...]] = {
+    DESCRIPTORS: (DESCRIBED_FILE, CLOSENESS_FILE, "gtzan.npy", "rp.npy", "ssd.npy"),
     HYPERPLANES: ("shape_centre.npy", "shape_planes.npy", "chroma_centre.npy", "chroma_planes.npy"),
+    LSH_COUNTS: ("bucket_planes.npy", "bucket_counts.npy", HASHED_FILE),
     RECORDINGS: (
         TRACKS_FILE,
         "codes.npy",
@@ -50,6 +69,37 @@ def save_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
     """Write arrays into a folder, each under its name."""
     for name, array in arrays.items():
         np.save(folder / name, array, allow_pickle=False)
+
+
+class DamagedDescriptorsError(CatalogError):
+    """Descriptors that cannot be trusted; what else is in the index may be whole."""
+
+
+def damaged(path: Path, how: str) -> CatalogError:
+    """Return the error that tells of a damaged file of an index, and what is to be done.
+
+    Parameters
+    ----------
+    path : Path
+    how : str
+        What follows its name in the sentence.
+    """
+    if path.name in NAMES[DESCRIPTORS]:
+        command = describe_command(path.parents[2])
+        return DamagedDescriptorsError(f"{str(path)!r} {how}: describe the tracks again with {command}")
+    if path.name in NAMES[LSH_COUNTS]:
+        return CatalogError(f"{str(path)!r} {how}: make it anew with {hash_command(path.parents[2])}")
+    return CatalogError(f"{str(path)!r} {how}: build the index again")
+
+
+def describe_command(index: Path) -> str:
+    """Return the command that adds descriptors to an index."""
+    return f"stream-match index describe {index} AUDIO…"
+
+
+def hash_command(index: Path) -> str:
+    """Return the command that adds LSH counts to an index."""
+    return f"stream-match index hash {index} AUDIO…"
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
@@ -76,15 +126,12 @@ def map_array(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     except OSError as error:  # which `mmap` raises without a path
         raise OSError(error.errno, error.strerror, str(path)) from error
     except (ValueError, EOFError, OverflowError) as error:
-        raise CatalogError(f"{str(path)!r} is not an array: build the index again") from error
+        raise damaged(path, "is not an array") from error
     fits = len(array.shape) == len(shape) and all(
         expected is None or length == expected for length, expected in zip(array.shape, shape, strict=True)
     )
     if array.dtype != np.dtype(dtype) or not fits or not array.flags.c_contiguous:
-        raise CatalogError(
-            f"{str(path)!r} is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}: "
-            "build the index again"
-        )
+        raise damaged(path, f"is {array.dtype}{array.shape}, expected {np.dtype(dtype)}{shape}")
     return array.view(np.ndarray)
 
 

@@ -142,8 +142,8 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
     part = partial_file(frames)
     try:
         samples = _write_frames(path, part, settings)
-        sha256 = _sha256(path)
-        with _its_own_fault(path):
+        sha256 = sha256_of(path)
+        with its_own_fault(path):
             named = tags(path)
     except SourceError as error:
         part.unlink(missing_ok=True)
@@ -175,14 +175,20 @@ def _write_frames(path: Path, part: Path, settings: FeatureSettings) -> int:
 def _heard(path: Path, settings: FeatureSettings) -> Iterator[tuple[int, Float32]]:
     """Yield numbers of samples of a file, and the frames that they complete."""
     rolling = RollingFeatures(settings)
-    with _its_own_fault(path):
+    with its_own_fault(path):
         for y in read_blocks(path):
             yield len(y), rolling.feed(y)
 
 
 @contextmanager
-def _its_own_fault(path: Path) -> Iterator[None]:
-    """Make a `SourceError` of whatever reading a file raises: one odd file must not end a build."""
+def its_own_fault(path: Path) -> Iterator[None]:
+    """Make a `SourceError` of whatever reading a file raises: one odd file must not end a build.
+
+    Parameters
+    ----------
+    path : Path
+        Of that file.
+    """
     try:
         yield
     except SourceError:
@@ -200,7 +206,18 @@ def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:
     return None
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the hash of a file, in hexadecimal.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
     try:
         with path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -98,7 +98,7 @@ def write_segment(segment: Segment, rows: Sequence[TrackRow], place: Path) -> Se
         recordings=PartEntry(version=PART_VERSIONS[RECORDINGS], files=files[RECORDINGS]),
         versions=PartEntry(version=PART_VERSIONS[VERSIONS], files=files[VERSIONS]) if versions else None,
     )
-    name = _named(unnamed, files[RECORDINGS] | files[VERSIONS])
+    name = named(unnamed, files[RECORDINGS] | files[VERSIONS])
     return unwritten(segment).model_copy(update={"folder": name, "parts": parts})
 
 
@@ -152,11 +152,18 @@ def write_planes(planes: Hyperplanes, place: Path) -> PlanesEntry:
     }
     save_arrays(unnamed, arrays)
     files = entries(unnamed, list(arrays))
-    return PlanesEntry(version=PART_VERSIONS[HYPERPLANES], folder=_named(unnamed, files), files=files)
+    return PlanesEntry(version=PART_VERSIONS[HYPERPLANES], folder=named(unnamed, files), files=files)
 
 
-def _named(unnamed: Path, files: Mapping[str, FileEntry]) -> str:
-    """Give a folder the name that follows from what is in it."""
+def named(unnamed: Path, files: Mapping[str, FileEntry]) -> str:
+    """Give a folder the name that follows from what is in it, and return that.
+
+    Parameters
+    ----------
+    unnamed : Path
+    files : mapping of str to FileEntry
+        All files in it.
+    """
     contents = "".join(f"{name} {entry.sha256}\n" for name, entry in sorted(files.items()))
     name = hashlib.sha256(contents.encode()).hexdigest()[:16]
     unnamed.rename(unnamed.with_name(name))

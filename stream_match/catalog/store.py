@@ -5,15 +5,18 @@ import logging
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
+from stream_match.catalog.parts import damaged
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
+from stream_match.descriptors.similar_tracks import SimilarTracks
 from stream_match.errors import CatalogError
 from stream_match.index.catalogue import Catalogue, Part, catalogue_of, grouped
 from stream_match.index.coding import Hyperplanes
@@ -36,12 +39,15 @@ class OpenIndex:
     planes : Hyperplanes
     segments : tuple of OpenSegment
         In the order of the manifest.
+    descriptors : DescribedRows, optional
+        None if there are none that can be read here.
     """
 
     folder: Path
     manifest: Manifest
     planes: Hyperplanes
     segments: tuple[OpenSegment, ...]
+    descriptors: DescribedRows | None = None
 
     @cached_property
     def rows(self) -> tuple[TrackRow, ...]:
@@ -51,7 +57,15 @@ class OpenIndex:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue in memory; no background stands beside it."""
-        return joined(self.segments, self.planes, self.manifest)
+        return replace(joined(self.segments, self.planes, self.manifest), similar=self._similar())
+
+    def _similar(self) -> SimilarTracks | None:
+        stored = self.descriptors
+        if stored is None or not stored.comparable:
+            return None
+        places = stored.places(self.rows)
+        tracks = tuple(row.track for row, place in zip(self.rows, places, strict=True) if place >= 0)
+        return SimilarTracks(tracks, stored.sets, places[places >= 0], stored.closeness) if tracks else None
 
 
 def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Manifest) -> Catalogue:
@@ -78,13 +92,15 @@ def labels_of(segments: Sequence[OpenSegment]) -> list[set[str]]:
     return [{row.sha256, *row.copies} for row in rows]
 
 
-def open_index(path: Path) -> OpenIndex:
+def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
     """Open an index; whatever is wrong with it is a `CatalogError`.
 
     Parameters
     ----------
     path : Path
         Its folder.
+    descriptors : bool
+        False for an index whose descriptors may be damaged: they are passed over.
 
     Raises
     ------
@@ -95,9 +111,10 @@ def open_index(path: Path) -> OpenIndex:
     for attempt in range(_ATTEMPTS):
         text = manifest_text(folder)
         try:
-            return _open(folder, parse_manifest(text, folder))
+            manifest = parse_manifest(text, folder)
+            return _open(folder, manifest if descriptors else manifest.without_descriptors())
         except (OSError, MemoryError) as error:
-            problem = _unreadable(error, folder)
+            problem = unreadable(error, folder)
         except CatalogError as error:
             problem = error
         # What it names may have been deleted since: then there is another manifest.
@@ -106,8 +123,15 @@ def open_index(path: Path) -> OpenIndex:
     raise AssertionError
 
 
-def _unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
-    """Return what the system says: there may be nothing wrong with the index."""
+def unreadable(error: OSError | MemoryError, folder: Path) -> CatalogError:
+    """Return what the system says: there may be nothing wrong with the index.
+
+    Parameters
+    ----------
+    error : OSError or MemoryError
+    folder : Path
+        Named if the error names no file.
+    """
     why = getattr(error, "strerror", None) or os.strerror(errno.ENOMEM)
     problem = CatalogError(f"{str(getattr(error, 'filename', None) or folder)!r} cannot be read: {why}")
     problem.__cause__ = error
@@ -125,7 +149,11 @@ def _open(folder: Path, manifest: Manifest) -> OpenIndex:
         for entry in manifest.segments
     )
     index = OpenIndex(
-        folder, manifest, open_planes(folder / PLANES / planes.folder, planes, settings), segments
+        folder,
+        manifest,
+        open_planes(folder / PLANES / planes.folder, planes, settings),
+        segments,
+        open_descriptors(folder / PLANES, manifest.parts.descriptors),
     )
     _check_counts(index)
     without = sum(segment.segment.harmony is None for segment in segments)
@@ -170,7 +198,7 @@ def check_file(folder: Path, name: str, expected: FileEntry, *, thorough: bool) 
     except OSError as error:
         raise CatalogError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if problem is not None:
-        raise CatalogError(f"{str(path)!r} {problem}: build the index again")
+        raise damaged(path, problem)
 
 
 def _difference(path: Path, expected: FileEntry, *, thorough: bool) -> str | None:

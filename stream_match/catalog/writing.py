@@ -2,7 +2,7 @@
 
     DIR/manifest.json       names everything that belongs to the index
     DIR/MODEL_CARD.md
-    DIR/planes/NAME/        hyperplanes
+    DIR/planes/NAME/        hyperplanes, and descriptors: what is of the index as a whole
     DIR/segments/NAME/      segments; a name follows from the contents
     DIR/.lock               held by the process that writes
     DIR/.work-PID/          what is being written
@@ -221,7 +221,7 @@ def _settle(made: Path, place: Path, aside: Path) -> None:
     if place.exists():
         names = [path.name for path in made.iterdir()]
         same, _, _ = filecmp.cmpfiles(made, place, names, shallow=False)
-        if len(same) == len(names):
+        if len(same) == len(names) and not any((place / name).is_symlink() for name in names):
             return
         place.rename(aside / f"damaged-{place.name}")
     made.rename(place)

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from stream_match.cli.terminal import say, say_json
 from stream_match.errors import UsageError
 from stream_match.events import Track
-from stream_match.offline.reports.airing_forms import COLUMNS, airing_cells, airing_fields, airing_line
-from stream_match.offline.reports.airplay import Summary, summaries
-from stream_match.offline.reports.cells import lines
-from stream_match.offline.reports.claims import by_place, claimed_title
-from stream_match.offline.reports.summary_forms import (
+from stream_match.offline.airplay.airing_forms import COLUMNS, airing_cells, airing_fields, airing_line
+from stream_match.offline.airplay.cells import lines
+from stream_match.offline.airplay.claims import by_place, claimed_title
+from stream_match.offline.airplay.summaries import Summary, summaries
+from stream_match.offline.airplay.summary_forms import (
     REPORT_COLUMNS,
     summary_cells,
     summary_fields,

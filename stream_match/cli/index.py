@@ -1,13 +1,14 @@
-"""``index``: build, add, update, remove, compact, list, info, verify."""
+"""``index``: build, add, update, remove, compact, describe, hash, list, info, verify."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stream_match import catalog
 from stream_match.catalog import BuildReport
+from stream_match.catalog.find import Skipped
 from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli.terminal import complain, say, say_json
 
@@ -53,6 +54,43 @@ def compact(args: argparse.Namespace) -> int:
     count = catalog.compact_index(args.index, refit=args.refit, jobs=args.jobs, progress=sys.stderr.isatty())
     complain(f"{args.index} is one segment now, of {_tracks(count)}")
     return 0
+
+
+def describe(args: argparse.Namespace) -> int:
+    """Run ``index describe``; return the exit status."""
+    from stream_match.offline.tables.indexed import describe_tracks
+
+    report = describe_tracks(args.index, args.paths, jobs=args.jobs, progress=sys.stderr.isatty())
+    _tell_of_passed_over(report.ignored, report.skipped)
+    if report.others:
+        complain(f"files that are no tracks of the index: {report.others}")
+    if report.partly:
+        complain(f"tracks shorter than 6 s or longer than 10 min, which not all sets take: {report.partly}")
+    told = f"{report.new} file{'' if report.new == 1 else 's'}"
+    if report.resumed:
+        told += f", {report.resumed} of them by a run that was broken off"
+    complain(
+        f"described {told}, {report.audio_s / 60:.1f} min of audio, in {report.seconds:.1f} s; "
+        f"{report.described} of {_tracks(report.tracks)} of {args.index} have descriptors; "
+        f"files skipped: {len(report.skipped)}"
+    )
+    return 1 if report.skipped else 0
+
+
+def hash_tracks(args: argparse.Namespace) -> int:
+    """Run ``index hash``; return the exit status."""
+    report = catalog.hash_index(args.index, args.paths, jobs=args.jobs, progress=sys.stderr.isatty())
+    _tell_of_passed_over(report.ignored, report.skipped)
+    if report.lacking:
+        complain(
+            f"without LSH counts, and not looked for by them: {_tracks(len(report.lacking))}, such as "
+            f"{report.lacking[0]!r}"
+        )
+    complain(
+        f"{args.index}: {_tracks(report.hashed)} hashed, {report.audio_s / 60:.1f} min of audio, "
+        f"{report.kept} before, in {report.seconds:.1f} s; files skipped: {len(report.skipped)}"
+    )
+    return 1 if report.skipped else 0
 
 
 def remove(args: argparse.Namespace) -> int:
@@ -107,12 +145,16 @@ def _tell(report: BuildReport, what: str) -> int:
 
 
 def _tell_of_files(report: BuildReport) -> None:
-    for what_else in report.ignored:
-        complain(f"ignored: {what_else}")
-    for _, why in report.skipped:
-        complain(f"skipped: {why}")
+    _tell_of_passed_over(report.ignored, report.skipped)
     for same in report.duplicates:
         complain(f"the same file under several names: {', '.join(same)}")
+
+
+def _tell_of_passed_over(ignored: Sequence[str], skipped: Sequence[Skipped]) -> None:
+    for what_else in ignored:
+        complain(f"ignored: {what_else}")
+    for _, why in skipped:
+        complain(f"skipped: {why}")
 
 
 def _flat(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -83,6 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
         _compare,
         _features,
         _similar,
+        _genre,
+        _report,
         _onsets,
         _index,
         _history,
@@ -159,8 +161,22 @@ def _identify(commands: "Subparsers[Parser]") -> None:
     )
     parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
-    parser.add_argument("--all", action="store_true", help="add the best candidates that are not claimed")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="add the best candidates that are not claimed; of lsh-counts, all tracks with a result",
+    )
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
+    parser.add_argument(
+        "--method",
+        choices=("engine", "lsh-counts"),
+        default="engine",
+        help="lsh-counts: rank the tracks by how many chroma frames share a bucket of an LSH table, a "
+        "baseline that claims nothing; the index needs LSH counts (stream-match index hash)",
+    )
+    parser.add_argument(
+        "-k", type=_at_least_one, metavar="K", help="tracks that lsh-counts lists; 10 by default"
+    )
     _alarms(parser, "so many that one unknown file in four hundred gets a name")
 
 
@@ -261,22 +277,29 @@ def _similar(commands: "Subparsers[Parser]") -> None:
         commands,
         "similar",
         "similar:run",
-        help="list the tracks of a table that sound most like one of them, or like a file",
-        epilog="example: stream-match similar album/track01 --table features.parquet --metric cosine\n\n"
-        "A table is what stream-match features writes, or the published GTZAN table. Several tables of the\n"
-        "same tracks, each of other sets, are joined by name. Each column is brought to mean 0 and\n"
-        "deviation 1 first.\n\n"
+        help="list the tracks of an index, or of a table, that sound most like one of them, or like a file",
+        epilog="example: stream-match similar album/one --index models/mine --html out.html --audio ~/Music\n"
+        "         stream-match similar album/one --table features.parquet --metric cosine\n\n"
+        "An index needs descriptors, which stream-match index describe DIR AUDIO adds. A table is what\n"
+        "stream-match features writes, or the published GTZAN table. Several tables of the same tracks,\n"
+        "each of other sets, are joined by name. Each column is brought to mean 0 and deviation 1 first.\n\n"
         "metrics: weighted  Euclidean; each set counts by its weight, whatever its number of columns\n"
         "         scaled    the same, all weights 1\n"
         "         l2, l1    Euclidean, sum of absolute differences\n"
         "         cosine    1 less the cosine of the angle\n\n"
         "exit status: 1 if the file could not be described; 2 for a mistake in the arguments, such as a\n"
-        "name that is not in the table",
+        "name that is not there, or an index without descriptors",
     )
-    parser.add_argument("query", metavar="NAME_OR_FILE", help="a track of the table, or a file of sound")
+    parser.add_argument("query", metavar="TRACK_OR_FILE", help="the id of a track, or a file of sound")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--index", type=Path, metavar="DIR", help="folder of an index with descriptors")
+    where.add_argument(
+        "--table", type=Path, action="append", metavar="FILE",
+        help="instead: a table ending in .csv or .parquet; may be repeated",
+    )  # fmt: skip
     parser.add_argument(
-        "--table", type=Path, action="append", required=True, metavar="FILE",
-        help="ending in .csv or .parquet; may be repeated",
+        "--sets", type=_sets, metavar="SET,…",
+        help="what is compared of an index; rp,ssd by default, and there is gtzan",
     )  # fmt: skip
     parser.add_argument(
         "--metric", choices=("l1", "l2", "scaled", "weighted", "cosine"),
@@ -288,6 +311,68 @@ def _similar(commands: "Subparsers[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("-k", type=_at_least_one, metavar="N", help="how many tracks; 10 by default")
     parser.add_argument("--json", action="store_true", help="print a line of JSON per track")
+    parser.add_argument("--html", type=Path, metavar="OUT", help="write the list as a page, too")
+    parser.add_argument(
+        "--audio", type=Path, nargs="+", metavar="PATH",
+        help="files and folders with the audio, so that the page has a player for each track",
+    )  # fmt: skip
+
+
+def _sets(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    strange = [name for name in names if name not in ("rp", "ssd", "gtzan")]
+    if strange or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} names no sets as rp,ssd,gtzan does")
+    return names
+
+
+def _report(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "report",
+        "report:run",
+        help="show a recording, or a collection, on one page of HTML",
+        epilog="example: stream-match report song.mp3\n"
+        "         stream-match report --index models/mine ~/Music --out music.html\n"
+        "         stream-match report --table features.csv ~/Music --out music.html\n\n"
+        "A recording is shown in figures: waveform, spectra, parts, centroid, MFCC, chroma. Of more than\n"
+        "5 minutes, the first 5 are. A collection is shown by a map and a list of its tracks, near-\n"
+        "duplicates, loudness, tempo and correlations; with the folders of its audio, tracks can be played.\n"
+        "The page needs no network. Figures need matplotlib (extra: plot).\n\n"
+        "exit status: 1 if the file or the index could not be read; 2 for a mistake in the arguments",
+    )
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH",
+        help="the recording; or files and folders of a collection, to play its tracks",
+    )  # fmt: skip
+    parser.add_argument("--index", type=Path, metavar="DIR", help="a collection: folder of its index")
+    parser.add_argument(
+        "--table", type=Path, action="append", default=[], metavar="FILE",
+        help="a collection, or what describes that of --index: a table of features, or the published GTZAN "
+        "table; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, metavar="HTML",
+        help="the page; one that is there is replaced. By default NAME-report.html here, if there is none",
+    )  # fmt: skip
+
+
+def _genre(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "genre",
+        "genre:run",
+        help="name the genre of files, by a model that you have trained",
+        epilog="example: stream-match genre song.mp3 --model my-genres\n\n"
+        "No model comes with stream-match. scripts/train_genre.py makes one of a folder that has a folder\n"
+        "of music for each genre. A file whose likeliest genre is not likely enough is unsure. One that is\n"
+        "unlike all music trained on is unfamiliar. The card of the model says how both are decided.\n\n"
+        "exit status: 1 if a file could not be described (the others are done all the same), or the model\n"
+        "cannot be read; 2 if there is none, or for a mistake in the arguments",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file of sound")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="its folder; models/genre by default")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
 
 
 def _weights(text: str) -> dict[str, float]:
@@ -386,6 +471,8 @@ def _index(commands: "Subparsers[Parser]") -> None:
     remove.add_argument("index", type=Path, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
     _index_compact(actions)
+    _index_describe(actions)
+    _index_hash(actions)
     listing = _command(
         actions,
         "list",
@@ -484,6 +571,40 @@ def _index_compact(actions: "Subparsers[Parser]") -> None:
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
     _jobs(compact)
+
+
+def _index_describe(actions: "Subparsers[Parser]") -> None:
+    describe = _command(
+        actions,
+        "describe",
+        "index:describe",
+        help="describe the tracks of an index by what they sound like, for similar and reports",
+        epilog="example: stream-match index describe models/mine ~/Music\n\n"
+        "Give the paths that the index was built from. Tracks that are described already are passed over,\n"
+        "and a run that was broken off goes on where it was. An hour of audio takes one core 3 min.\n\n"
+        "exit status: 1 if files were skipped because they could not be read, or are not what the index was\n"
+        "made of (the others are described); 2 for a mistake in the arguments",
+    )
+    describe.add_argument("index", type=Path, metavar="DIR")
+    describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    _jobs(describe)
+
+
+def _index_hash(actions: "Subparsers[Parser]") -> None:
+    hashing = _command(
+        actions,
+        "hash",
+        "index:hash_tracks",
+        help="count the chroma frames of the tracks in LSH tables, for identify --method lsh-counts",
+        epilog="example: stream-match index hash models/mine ~/Music\n\n"
+        "Give the paths that the index was built from. Only tracks that have not been hashed are read: run\n"
+        "it again after add or update.\n\n"
+        "exit status: 1 if files were skipped because they could not be read or have changed; 2 for a\n"
+        "mistake in the arguments",
+    )
+    hashing.add_argument("index", type=Path, metavar="DIR")
+    hashing.add_argument("paths", nargs="+", type=Path, metavar="AUDIO", help="a file or a folder")
+    _jobs(hashing)
 
 
 def _builders(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """How far tracks are apart by their descriptors, one set of them or several joined (early fusion)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +65,41 @@ def fit_z_score(table: npt.ArrayLike) -> ZScore:
     ParameterError
         If it has no row or another shape, or holds NaN or infinity.
     """
-    values = checked_table(table)
-    constant = values.min(axis=0) == values.max(axis=0)  # its mean and deviation may be off by rounding
-    mean = np.where(constant, values[0], values.mean(axis=0))
-    return ZScore(mean, np.where(constant, 0, values.std(axis=0)))
+    return fit_z_score_to_parts([table])
+
+
+def fit_z_score_to_parts(parts: Iterable[npt.ArrayLike]) -> ZScore:
+    """Return mean and deviation of the columns of a table that comes in parts, up to rounding.
+
+    Parts are joined as by Chan, Golub & LeVeque (1983), which keeps the digits of a deviation that is small
+    beside its mean.
+
+    Parameters
+    ----------
+    parts : iterable of array_like [shape=(n, d)]
+        Rows, one part after the other; at least one.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or their numbers of columns differ; as for `fit_z_score`.
+    """
+    count, low, high, mean, squares = 0, np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)
+    for part in parts:
+        values = checked_table(part)
+        if count and values.shape[1] != len(mean):
+            raise ParameterError(f"parts have {len(mean)} and {values.shape[1]} columns; give one table.")
+        own, n = values.mean(axis=0), len(values)
+        if not count:
+            low, high, mean, squares = values[0], values[0], own, np.zeros(len(own))
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
+        squares = squares + values.var(axis=0) * n + (own - mean) ** 2 * (count * n / (count + n))
+        mean = mean + (own - mean) * (n / (count + n))
+        count += n
+    if not count:
+        raise ParameterError("there is no row; give at least one.")
+    constant = low == high  # its mean and deviation may be off by rounding
+    return ZScore(np.where(constant, low, mean), np.where(constant, 0, np.sqrt(squares / count)))
 
 
 @dataclass(frozen=True)

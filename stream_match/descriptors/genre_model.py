@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.descriptors.distances import ZScore, checked_table
+from stream_match.descriptors.distances import checked_table
 from stream_match.descriptors.scorers import Scorer
 from stream_match.descriptors.sets import set_named
 from stream_match.errors import ParameterError
@@ -17,9 +17,6 @@ Bool = npt.NDArray[np.bool_]
 
 UNFAMILIAR_SHARE = 0.5
 """Share of the rows of a track that may be unlike anything trained on; with more, no genre is told."""
-
-_ROWS = 256
-"""Rows compared with all that was trained on at once: with 5,000 of these, 10 MB."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +38,30 @@ class Scale:
 
 @dataclass(frozen=True)
 class Familiar:
-    """What was trained on, to tell what is unlike all of it.
+    """Where the rows lay that were trained on, to tell what lies outside: a Mahalanobis distance.
+
+    Columns are bent first, ``arcsinh((x - centre) / width)``, for many have long tails.
 
     Parameters
     ----------
-    scale : ZScore
-    rows : np.ndarray [shape=(m, d), dtype=float32]
-        Scaled by it.
+    centre, width : np.ndarray [shape=(d,), dtype=float64]
+        A column of width 0 counts for nothing.
+    mean : np.ndarray [shape=(d,), dtype=float64]
+        Of bent rows.
+    whitening : np.ndarray [shape=(d, d), dtype=float32]
+        Takes what is left to coordinates that have deviation 1 and no correlation.
     limit : float
-        Distance to the nearest of them beyond which a row is unfamiliar.
+        Distance beyond which a row is unfamiliar.
     """
 
-    scale: ZScore
-    rows: Float32
+    centre: Float64
+    width: Float64
+    mean: Float64
+    whitening: Float32
     limit: float
 
     def distances(self, x: Float64) -> Float64:
-        """Return how far rows are from the nearest that was trained on.
+        """Return how far rows are from the middle of what was trained on.
 
         Parameters
         ----------
@@ -67,16 +71,17 @@ class Familiar:
         Returns
         -------
         np.ndarray [shape=(n,), dtype=float64]
-            Euclidean, in deviations.
+            In deviations.
         """
-        known = self.rows.astype(np.float64)
-        lengths = np.sum(known * known, axis=1)
-        scaled = self.scale(x)
-        nearest = [
-            np.min(lengths - 2 * some @ known.T, axis=1) + np.sum(some * some, axis=1)
-            for some in (scaled[first : first + _ROWS] for first in range(0, len(scaled), _ROWS))
-        ]
-        return np.asarray(np.sqrt(np.maximum(np.concatenate([np.empty(0), *nearest]), 0)))
+        apart = bent(x, self.centre, self.width) - self.mean
+        return np.asarray(np.linalg.norm(apart @ self.whitening.astype(np.float64), axis=1))
+
+
+def bent(x: Float64, centre: Float64, width: Float64) -> Float64:
+    """Return rows whose columns have shorter tails; see `Familiar`."""
+    counts = width > 0
+    shown = np.arcsinh((x - centre) / np.where(counts, width, 1))
+    return np.where(counts, shown, 0.0)
 
 
 @dataclass(frozen=True)

@@ -233,18 +233,20 @@ class Vectors:
         return _genres_of(len(self.bias))
 
     def __call__(self, x: Float64) -> Float64:
-        """Return votes of the machines, with less than half a vote for how clear they are.
+        """Return the votes of the machines; one that is in two minds casts a part of one.
 
-        These are the scores of scikit-learn's ``SVC(decision_function_shape="ovr")``.
+        It is so between its margins. Whole votes, as scikit-learn's SVC counts them, hardly tell how sure
+        all are together.
         """
+        first, second = np.triu_indices(self.n_genres, 1)
+        for_each = np.eye(self.n_genres)
+        return np.asarray(np.clip(self.decisions(x), -1, 1) @ (for_each[first] - for_each[second]))
+
+    def decisions(self, x: Float64) -> Float64:
+        """Return what each machine says [shape=(n, n_pairs)], as ``SVC(decision_function_shape="ovo")``."""
         squared = np.sum(x * x, axis=1)[:, np.newaxis] + np.sum(self.support**2, axis=1)
         kernel = np.exp(-self.gamma * np.maximum(squared - 2 * x @ self.support.T, 0))
-        decisions = kernel @ self.weights + self.bias
-        first, second = np.triu_indices(self.n_genres, 1)
-        wins, loses = (np.arange(self.n_genres) == genre[:, np.newaxis] for genre in (first, second))
-        votes = (decisions >= 0) @ wins + (decisions < 0) @ loses
-        clear = decisions @ (wins.astype(float) - loses)
-        return np.asarray(votes + clear / (3 * (np.abs(clear) + 1)))
+        return np.asarray(kernel @ self.weights + self.bias)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays by their names."""

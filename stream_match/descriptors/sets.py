@@ -1,13 +1,13 @@
 """The sets of descriptors by name: which columns each has, and how a track is described."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.descriptors import gtzan, rhythm, ssd
-from stream_match.descriptors.segments import SegmentDescriptors
+from stream_match.descriptors.segments import LEVEL_DBFS, SegmentDescriptors
 from stream_match.errors import ParameterError
 
 Float32 = npt.NDArray[np.float32]
@@ -46,8 +46,8 @@ class DescriptorSet:
     describe: Callable[[Iterable[Float32]], Float64]
 
 
-def _segments(blocks: Iterable[Float32]) -> SegmentDescriptors:
-    descriptors = SegmentDescriptors(SAMPLE_RATE_HZ)
+def _segments(blocks: Iterable[Float32], level_dbfs: float | None = None) -> SegmentDescriptors:
+    descriptors = SegmentDescriptors(SAMPLE_RATE_HZ, level_dbfs=level_dbfs)
     for y in blocks:
         descriptors.feed(y)
     return descriptors
@@ -59,6 +59,14 @@ def _rp(blocks: Iterable[Float32]) -> Float64:
 
 def _ssd(blocks: Iterable[Float32]) -> Float64:
     return _segments(blocks).spectrum_descriptor()
+
+
+def _levelled_rp(blocks: Iterable[Float32]) -> Float64:
+    return _segments(blocks, LEVEL_DBFS).rhythm_pattern()
+
+
+def _levelled_ssd(blocks: Iterable[Float32]) -> Float64:
+    return _segments(blocks, LEVEL_DBFS).spectrum_descriptor()
 
 
 def _gtzan(blocks: Iterable[Float32]) -> Float64:
@@ -76,6 +84,50 @@ SETS = {
         DescriptorSet("gtzan", gtzan.COLUMNS, gtzan.N_FFT, _MOST, _gtzan),
     )
 }
+
+LEVELLED_SETS = SETS | {
+    "rp": replace(SETS["rp"], describe=_levelled_rp),
+    "ssd": replace(SETS["ssd"], describe=_levelled_ssd),
+}
+"""As an index holds them: each segment is brought to `LEVEL_DBFS`, so that a track is the same however loud
+it was recorded."""
+
+
+def describe_by_all(blocks: Iterable[Float32]) -> dict[str, Float64]:
+    """Describe a track by all of `LEVELLED_SETS` at once.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray [shape=(n,), dtype=float32]
+        Mono samples at `SAMPLE_RATE_HZ`; those of a track that is longer than `MOST_AT_ONCE_S` are not kept.
+
+    Returns
+    -------
+    dict of str to np.ndarray [shape=(n_columns,), dtype=float64]
+        By the names of the sets, in their order. The values of a set that does not take a track of this
+        length are NaN.
+
+    Raises
+    ------
+    ParameterError
+        If a sample is NaN or infinite.
+    """
+    segments = SegmentDescriptors(SAMPLE_RATE_HZ, level_dbfs=LEVEL_DBFS)
+    held: list[Float32] = []
+    samples = 0
+    for y in blocks:
+        segments.feed(y)
+        samples += len(y)
+        if samples > _MOST:
+            held.clear()
+        else:
+            held.append(y)
+    found = {name: np.full(len(described.columns), np.nan) for name, described in SETS.items()}
+    if segments.segments:
+        found |= {"rp": segments.rhythm_pattern(), "ssd": segments.spectrum_descriptor()}
+    if gtzan.N_FFT <= samples <= _MOST:
+        found["gtzan"] = _gtzan(held)
+    return found
 
 
 def set_named(name: str) -> DescriptorSet:

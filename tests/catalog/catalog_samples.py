@@ -6,8 +6,10 @@ import json
 import numpy as np
 import soundfile
 
+from stream_match.catalog.describe import add_descriptors
 from stream_match.catalog.manifest import signed
 from stream_match.catalog.store import open_index
+from stream_match.descriptors.sets import SETS
 
 RATE_HZ = 22_050
 
@@ -61,3 +63,19 @@ def resign(index, change):
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+COLUMNS = sum(len(described.columns) for described in SETS.values())
+
+
+def made_up_descriptors(index, seed=0):
+    """Rows for all tracks of an index, by the hash of their audio."""
+    rng = np.random.default_rng(seed)
+    return {row.sha256: rng.standard_normal(COLUMNS).astype(np.float32) for row in open_index(index).rows}
+
+
+def describe(index, seed=0):
+    """Give all tracks of an index made-up descriptors."""
+    found = made_up_descriptors(index, seed)
+    add_descriptors(index, found, librosa="0.11.0")
+    return found

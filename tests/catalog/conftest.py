@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from catalog_samples import song, write
+from catalog_samples import describe, song, write
 
 from stream_match.catalog.build import build_index
 
@@ -29,3 +29,10 @@ def built(music, tmp_path_factory):
 def index(built, tmp_path):
     """A copy of the index, free to be damaged."""
     return shutil.copytree(built, tmp_path / "index")
+
+
+@pytest.fixture
+def described(index):
+    """A copy of the index with made-up descriptors, free to be damaged."""
+    describe(index)
+    return index

@@ -48,7 +48,7 @@ BROKEN = """
 import errno, fcntl, os, pathlib, shutil, signal, sys
 import numpy as np
 from stream_match.catalog import (
-    add_tracks, build, build_index, compact_index, edit, remove_tracks, update_index
+    add_tracks, build, build_index, compact_index, edit, hash_index, remove_tracks, update_index
 )
 from stream_match.errors import StreamMatchError
 
@@ -97,6 +97,7 @@ def act():
         "update": lambda: update_index(index, paths, jobs=1),
         "compact": lambda: compact_index(index),
         "refit": lambda: compact_index(index, refit=paths, jobs=1),
+        "hash": lambda: hash_index(index, paths, jobs=1),
     }[what]()
 
 def again():
@@ -174,6 +175,7 @@ CHANGES = {
     "update": ["{music}/a.wav", "{new}"],
     "compact": [],
     "refit": ["{music}/a.wav", "{music}/b.wav"],
+    "hash": ["{music}/a.wav"],
 }
 
 

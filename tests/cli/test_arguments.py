@@ -89,6 +89,8 @@ def test_help_loads_nothing_heavy():
             "'nan' is no number above 0",
         ),
         (["identify", "x.wav"], "required: --index"),
+        (["identify", "x.wav", "--index", "x", "--method", "lsh"], "invalid choice: 'lsh'"),
+        (["identify", "x.wav", "--index", "x", "-k", "0"], "'0' is no whole number from 1 up"),
         (["listen", "--pace", "slow"], "invalid choice: 'slow'"),
     ],
 )
@@ -188,6 +190,7 @@ def test_every_command_has_its_function():
         "similar": ["a", "--table", "t.csv"],
         "index build": ["p", "--out", "o"],
         "index add": ["i", "p"],
+        "index hash": ["i", "p"],
         "index remove": ["i", "t"],
         "index list": ["i"],
         "index info": ["i"],

@@ -17,13 +17,13 @@ from stream_match.errors import CatalogError
 
 @pytest.fixture(autouse=True)
 def _engine_that_shows_its_catalogue(monkeypatch):
-    monkeypatch.setattr("stream_match.engine.Engine", lambda catalogue, *_: catalogue)
+    monkeypatch.setattr("stream_match.engine.Engine", lambda catalogue, *_, **__: catalogue)
 
 
 def test_all_engines_share_one_catalogue(index):
     settings = ListenSettings(index=index)
     catalogue = _catalogue(index)
-    make = _engines(settings, catalogue)
+    make = _engines(settings, catalogue, None)
     first = make()
     assert len(first.tracks.named) == 2
     assert all(make() is first is catalogue.newest for _ in range(3))
@@ -31,14 +31,14 @@ def test_all_engines_share_one_catalogue(index):
 
 def test_an_engine_that_is_made_later_has_the_newest(index):
     catalogue = _catalogue(index)
-    make = _engines(ListenSettings(index=index), catalogue)
+    make = _engines(ListenSettings(index=index), catalogue, None)
     make()
     catalogue.newest = newer = object()
     assert make() is newer
 
 
 def test_without_an_index_there_is_none():
-    assert _engines(ListenSettings(), None)() is None
+    assert _engines(ListenSettings(), None, None)() is None
 
 
 @pytest.mark.parametrize("exists", [True, False])

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_match.descriptors import distances as module
-from stream_match.descriptors.distances import METRICS, ZScore, distances, fit_z_score, fuse
+from stream_match.descriptors.distances import (
+    METRICS,
+    ZScore,
+    distances,
+    fit_z_score,
+    fit_z_score_to_parts,
+    fuse,
+)
 from stream_match.errors import ParameterError
 
 # Mean and deviation of the spectral centroid of ten tracks, and their squared distances to the sixth
@@ -128,3 +135,25 @@ def test_a_z_score_has_mean_0_and_deviation_1_but_where_a_column_does_not_change
 def test_what_cannot_be_compared_is_told_in_a_sentence(call, told):
     with pytest.raises(ParameterError, match=told):
         call()
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+@pytest.mark.parametrize("cuts", [[], [1], [3, 4], [10, 20, 39]])
+def test_a_z_score_of_parts_is_that_of_the_whole(cuts, shift):
+    rng = np.random.default_rng(5)
+    table = rng.standard_normal((40, 6)) * [1, 10, 1e-3, 1, 0, 1] + shift
+    table[:, 3] = 0.1  # constant, and no sum of it is exact
+    scale = fit_z_score_to_parts(np.split(table, cuts))
+    assert scale.deviation[3:5].tolist() == [0, 0]
+    assert scale.mean[3] == 0.1
+    np.testing.assert_allclose(scale.mean, table.mean(axis=0), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        scale.deviation, np.where(scale.deviation, table.std(axis=0), 0), rtol=1e-6 if shift else 1e-12
+    )
+
+
+def test_parts_that_are_no_table_are_refused():
+    with pytest.raises(ParameterError, match="there is no row; give at least one"):
+        fit_z_score_to_parts([])
+    with pytest.raises(ParameterError, match="parts have 3 and 2 columns; give one table"):
+        fit_z_score_to_parts([np.ones((2, 3)), np.ones((2, 2))])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from music import RATE_HZ, piece
 
 from stream_match.descriptors import unknown_music
-from stream_match.descriptors.distances import ZScore, fit_z_score
+from stream_match.descriptors.distances import fit_z_score
 from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
 from stream_match.descriptors.scorers import Layers
 from stream_match.descriptors.similar_tracks import (
@@ -14,7 +16,6 @@ from stream_match.descriptors.similar_tracks import (
     SimilarTracks,
     fit_closeness,
     levelled_row,
-    weighted_distances,
 )
 from stream_match.descriptors.ssd import COLUMNS as SSD
 from stream_match.descriptors.unknown_music import UnknownMusicLane
@@ -26,10 +27,14 @@ MUSIC = {seed: piece(seed, 100) for seed in range(6)}
 
 
 def similar(near=np.inf, pieces=MUSIC):
-    rows = np.array([levelled_row(y[: 60 * RATE_HZ], RATE_HZ) for y in pieces.values()], np.float32)
+    sets = split(np.array([levelled_row(y[: 60 * RATE_HZ], RATE_HZ) for y in pieces.values()], np.float32))
     tracks = tuple(Track(id=f"p{seed}", title=f"Piece {seed}") for seed in pieces)
-    closeness = fit_closeness(rows)
-    return SimilarTracks(tracks, rows, Closeness(closeness.scale, near))
+    rows = np.arange(len(tracks))
+    return SimilarTracks(tracks, sets, rows, Closeness(fit_closeness(sets, rows).scale, near))
+
+
+def split(rows):
+    return {"rp": rows[:, :1440], "ssd": rows[:, 1440:]}
 
 
 SIMILAR = similar()
@@ -46,7 +51,7 @@ def genres(threshold=0.5, limit=np.inf, window_seconds=10.0, toward=(5.0, 0.0)):
         scorer=Layers((np.zeros((d, 2)),), (np.array(toward),)),
         temperature=1.0,
         threshold=threshold,
-        familiar=Familiar(ZScore(np.zeros(d), np.ones(d)), np.zeros((1, d), np.float32), limit),
+        familiar=Familiar(np.zeros(d), np.ones(d), np.zeros(d), np.eye(d, dtype=np.float32), limit),
     )
 
 
@@ -147,8 +152,8 @@ def test_a_gap_begins_anew_but_a_minute_stays_a_minute():
 
 
 def test_what_is_far_from_everything_is_like_nothing_and_is_looked_at_again():
-    closeness = fit_closeness(SIMILAR.rows)
-    lane = UnknownMusicLane(RATE_HZ, SimilarTracks(SIMILAR.tracks, SIMILAR.rows, closeness), None)
+    closeness = fit_closeness(SIMILAR.sets, SIMILAR.rows)
+    lane = UnknownMusicLane(RATE_HZ, replace(SIMILAR, closeness=closeness), None)
     noise = np.random.default_rng(0).standard_normal(40 * RATE_HZ).astype(np.float32) / 20
     facts = told(np.concatenate([noise, MUSIC[4]]), lane=lane)
     assert facts
@@ -171,7 +176,7 @@ def test_other_tracks_are_taken_up():
 
 
 def test_an_empty_collection_resembles_nothing():
-    empty = SimilarTracks((), np.empty((0, WIDTH), np.float32), SIMILAR.closeness)
+    empty = SimilarTracks((), SIMILAR.sets, SIMILAR.rows[:0], fit_closeness(SIMILAR.sets, SIMILAR.rows[:0]))
     assert told(MUSIC[1], lane=UnknownMusicLane(RATE_HZ, empty, None)) == []
 
 
@@ -234,37 +239,40 @@ def test_both_are_told_together():
 # How near tracks are to one another
 
 
-def test_closeness_equals_its_naive_twin():
-    rng = np.random.default_rng(1)
-    rows = rng.random((40, WIDTH)).astype(np.float32)
-    found = fit_closeness(rows)
-    scale = fit_z_score(rows)
-    np.testing.assert_array_equal(found.scale.mean, scale.mean)
+@pytest.mark.parametrize("rows_at_once", [1024, 7])
+def test_closeness_and_distances_equal_their_naive_twins(monkeypatch, rows_at_once):
+    monkeypatch.setattr("stream_match.descriptors.similar_tracks._ROWS", rows_at_once)
+    table = np.random.default_rng(1).random((40, WIDTH)).astype(np.float32)
+    rows = np.random.default_rng(2).permutation(40)[:30]
+    found = fit_closeness(split(table), rows)
+    scale, left = fit_z_score(table[rows]), table[rows]
+    np.testing.assert_allclose(found.scale.mean, scale.mean, rtol=1e-9)
+    np.testing.assert_allclose(found.scale.deviation, scale.deviation, rtol=1e-9)
+    tracks = tuple(Track(id=str(number)) for number in range(len(rows)))
+    collection = SimilarTracks(tracks, split(table), rows, replace(found, near=np.inf))
     nearest = []
-    for place, row in enumerate(rows):
-        apart = (scale(rows) - scale(row)) ** 2
+    for place, row in enumerate(left):
+        apart = (scale(left) - scale(row)) ** 2
         far = np.sqrt(apart[:, :1440].mean(axis=1) * 0.5 + apart[:, 1440:].mean(axis=1) * 0.9)
-        np.testing.assert_allclose(weighted_distances(row.astype(float), rows, scale), far, rtol=1e-9)
+        told = collection.nearest(row.astype(float), 4)
+        assert [track.id for track in told] == [str(number) for number in np.argsort(far)[:4]]
+        assert [track.distance for track in told] == pytest.approx(np.sort(far)[:4], abs=6e-4)
         nearest.append(np.delete(far, place).min())
     assert found.near == pytest.approx(np.quantile(nearest, 0.95), rel=1e-9)
 
 
 def test_of_many_tracks_some_are_asked(monkeypatch):
+    table = split(np.random.default_rng(1).random((40, WIDTH)).astype(np.float32))
+    every = fit_closeness(table, np.arange(40)).near
     monkeypatch.setattr("stream_match.descriptors.similar_tracks._SAMPLE", 10)
-    monkeypatch.setattr("stream_match.descriptors.similar_tracks._ROWS", 7)
-    rows = np.random.default_rng(1).random((40, WIDTH)).astype(np.float32)
-    some = fit_closeness(rows).near
-    monkeypatch.undo()
-    assert some == pytest.approx(fit_closeness(rows).near, rel=0.05)
+    assert fit_closeness(table, np.arange(40)).near == pytest.approx(every, rel=0.05)
 
 
 def test_one_track_resembles_only_itself():
-    alone = similar(near=0.0, pieces={1: MUSIC[1]})
-    assert fit_closeness(alone.rows).near == 0
-    assert alone.nearest(alone.rows[0].astype(float), 3)
-    assert alone.nearest(alone.rows[0] + 1.0, 3) == () or alone.closeness.scale.deviation.max() == 0
+    table = np.random.default_rng(1).random((1, WIDTH)).astype(np.float32)
+    assert fit_closeness(split(table), np.arange(1)).near == 0
 
 
-def test_rows_that_are_no_numbers_are_refused():
+def test_values_that_are_no_numbers_are_refused():
     with pytest.raises(ParameterError, match="NaN"):
-        fit_closeness(np.full((3, WIDTH), np.nan, np.float32))
+        fit_closeness(split(np.full((3, WIDTH), np.nan, np.float32)), np.arange(3))

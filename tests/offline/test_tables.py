@@ -165,15 +165,16 @@ def test_a_set_that_breaks_over_one_file_is_told(music, tmp_path, monkeypatch):
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_run_that_was_killed_goes_on_where_it_was(music, tmp_path, jobs):
     kill = (
-        "import os, signal, stream_match.offline.tables.table as table\n"
+        "import os, signal, stream_match.offline.tables.resumed as resumed\n"
         "from stream_match.catalog import workers\n"
         "import sys\n"
         "def killed(*args, on_done, **kw):\n"
         "    def done(number, result):\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return workers.each_file(*args, on_done=done, **kw)\n"
-        "table.each_file = killed\n"
+        "resumed.each_file = killed\n"
         "from pathlib import Path\n"
+        "from stream_match.offline.tables import table\n"
         "table.make_table([Path(sys.argv[1])], Path(sys.argv[2]), name='ssd', jobs=int(sys.argv[3]))\n"
     )
     script, out = tmp_path / "kill.py", tmp_path / "t.csv"

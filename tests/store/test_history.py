@@ -19,10 +19,10 @@ from stream_match.cli import main
 from stream_match.cli.history import moment
 from stream_match.errors import StoreError, UsageError
 from stream_match.events import Track, to_json
-from stream_match.offline.reports.airplay import periods, summaries
-from stream_match.offline.reports.cells import safe
-from stream_match.offline.reports.claims import LAST_FOR, by_place, claimed_title
-from stream_match.offline.reports.stretches import joined, seconds, within, without
+from stream_match.offline.airplay.cells import safe
+from stream_match.offline.airplay.claims import LAST_FOR, by_place, claimed_title
+from stream_match.offline.airplay.stretches import joined, seconds, within, without
+from stream_match.offline.airplay.summaries import periods, summaries
 from stream_match.store.history import History
 from stream_match.store.migrations import VERSION
 from stream_match.store.opening import FILE

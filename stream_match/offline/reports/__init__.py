@@ -1,1 +1,1 @@
-"""The airplay log of a listener: what was heard, and what a day or a week was like."""
+"""Reports: a recording, or a collection, on one page of HTML that needs nothing but itself."""

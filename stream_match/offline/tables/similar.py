@@ -1,53 +1,21 @@
-"""The tracks of a table that are nearest to one of them, or to an audio file."""
+"""The tracks of tables, or of an index, that are nearest to one of them, or to an audio file."""
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_match.catalog.find import AUDIO_SUFFIXES
-from stream_match.descriptors.distances import distances, fit_z_score, fuse
-from stream_match.descriptors.nearest_tracks import nearest_of
+from stream_match.catalog.described import Described, read_descriptors
+from stream_match.catalog.parts import describe_command
+from stream_match.descriptors.sets import LEVELLED_SETS, set_named
 from stream_match.errors import UsageError
-from stream_match.offline.tables.described import describe_whole
+from stream_match.offline.tables.compared import Collection, Similar, row_named
 from stream_match.offline.tables.reading import Table, read_table
 
-Float64 = npt.NDArray[np.float64]
+DEFAULT_SETS = ("rp", "ssd")
 
-DEFAULT_METRIC = "weighted"
-DEFAULT_K = 10
-
-_NEAR_NAMES = 3
-
-
-@dataclass(frozen=True)
-class Similar:
-    """What is most like a track or a file.
-
-    Parameters
-    ----------
-    query : str
-        The name of the track as in the table, or the file.
-    metric : str
-    sets : tuple of str
-        Sets of descriptors that were compared.
-    count : int
-        Tracks that it was compared with.
-    left_out : int
-        Tracks that some table has and another has not.
-    tracks : tuple of (str, float)
-        Names and distances; nearest first, of those equally far the earlier in the table first.
-    """
-
-    query: str
-    metric: str
-    sets: tuple[str, ...]
-    count: int
-    left_out: int
-    tracks: tuple[tuple[str, float], ...]
+_NAMED = 3
 
 
 def similar_tracks(
@@ -89,42 +57,32 @@ def similar_tracks(
     SourceError
         If the file cannot be described.
     """
-    metric = DEFAULT_METRIC if metric is None else metric
-    if weights is not None and metric != "weighted":
-        raise UsageError(f"weights are given, and the metric is {metric}; give --metric weighted.")
-    joined = _joined([read_table(path) for path in tables])
-    fused = fuse(joined.sets)
-    row = _row(query, joined.ids)
-    count = len(joined.ids) - (row is not None)
-    if k is not None and not 1 <= k <= count:
-        raise UsageError(f"k is {k}; give 1 to {count}, the number of tracks to compare with.")
-    if row is None:
-        asked = np.concatenate([describe_whole(_file(query, joined.ids), name) for name in joined.sets])
-    else:
-        asked = fused.table[row]
-    scale = fit_z_score(fused.table)
-    found = distances(scale(asked), scale(fused.table), metric, lengths=fused.lengths, weights=weights)
-    # At most one of them is the track itself.
-    order = [place for place in nearest_of(found, (k or DEFAULT_K) + 1) if place != row][: k or DEFAULT_K]
-    return Similar(
-        query=query if row is None else joined.ids[row],
-        metric=metric,
-        sets=tuple(joined.sets),
-        count=count,
-        left_out=joined.left_out,
-        tracks=tuple((joined.ids[place], float(found[place])) for place in order),
-    )
+    collection, left_out = join_tables([read_table(path) for path in tables])
+    found = collection.most_like(query, metric=metric, weights=weights, k=k)
+    hints = (f"tracks that are not in every table are left out: {left_out}",) if left_out else ()
+    return replace(found, left_out=left_out, hints=hints)
 
 
-@dataclass(frozen=True)
-class _Joined:
-    ids: tuple[str, ...]
-    sets: Mapping[str, Float64]
-    left_out: int
+def join_tables(tables: Sequence[Table]) -> tuple[Collection, int]:
+    """Join tables by the names of their tracks.
 
+    Parameters
+    ----------
+    tables : sequence of Table
+        One at least.
 
-def _joined(tables: Sequence[Table]) -> _Joined:
-    """Return the tracks that are in every table, in the order of the first."""
+    Returns
+    -------
+    joined : Collection
+        The tracks that are in every table, in the order of the first; row i is the i-th.
+    left_out : int
+        How many others there are.
+
+    Raises
+    ------
+    UsageError
+        If two hold the same set, or they have no track in common.
+    """
     homes: dict[str, Path] = {}
     for table in tables:
         for name in table.sets:
@@ -135,44 +93,101 @@ def _joined(tables: Sequence[Table]) -> _Joined:
     ids = tuple(name for name in tables[0].ids if name in everywhere)
     if not ids:
         raise UsageError("the tables have no track in common; make them of the same files.")
-    if len(ids) == 1:
-        raise UsageError(f"there is one track, {ids[0]!r}; give a table of two at least.")
     sets = {}
     for table in tables:
         places = {name: place for place, name in enumerate(table.ids)}
         rows = [places[name] for name in ids]
         sets.update({name: values[rows] for name, values in table.sets.items()})
     every = set().union(*(table.ids for table in tables))
-    return _Joined(ids, sets, len(every) - len(ids))
+    return Collection("the table", ids, sets, np.arange(len(ids))), len(every) - len(ids)
 
 
-def _row(query: str, ids: Sequence[str]) -> int | None:
-    """Return the row of a track, by its name with or without the suffix of a file; None if it has none."""
-    if query in ids:
-        return ids.index(query)
-    bare = _bare(query)
-    rows = [row for row, name in enumerate(ids) if _bare(name) == bare]
-    if len(rows) > 1:
-        raise UsageError(
-            f"{query!r} may be {_listed([ids[row] for row in rows])}; give the name with its suffix."
+def similar_in_index(
+    query: str,
+    index: Path,
+    *,
+    sets: Sequence[str] | None = None,
+    metric: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    k: int | None = None,
+) -> Similar:
+    """Find the tracks of an index that are nearest to one of them, or to a file.
+
+    Columns are brought to mean 0 and deviation 1 over the tracks that all of the sets describe.
+
+    Parameters
+    ----------
+    query : str
+        As for `similar_tracks`.
+    index : Path
+    sets : sequence of str, optional
+        What is compared; `DEFAULT_SETS` by default.
+    metric, weights, k
+        As for `similar_tracks`.
+
+    Returns
+    -------
+    Similar
+
+    Raises
+    ------
+    UsageError
+        If the query is neither of both, or a track that is not described; the index has no descriptors;
+        fewer than two of its tracks are described; or an argument is out of range.
+    CatalogError
+        If the index cannot be loaded.
+    SourceError
+        If the file cannot be described.
+    """
+    names = tuple(dict.fromkeys(sets or DEFAULT_SETS))
+    for name in names:
+        set_named(name)
+    described = read_descriptors(index)
+    complete = described.complete(*names)
+    rows = np.flatnonzero(complete)
+    _refuse_undescribed(query, described, complete.tolist(), names, index)
+    if not len(rows):
+        raise UsageError(f"no track of {str(index)!r} is described by {', '.join(names)}; give other --sets.")
+    collection = Collection(
+        f"the index {str(index)!r}",
+        tuple(described.ids[row] for row in rows),
+        {name: described.sets[name] for name in names},
+        rows,
+        LEVELLED_SETS,
+    )
+    partly, missing = len(complete) - len(rows), described.missing
+    hints = []
+    if partly:
+        hints.append(f"tracks that are too short or too long for {', '.join(names)} are left out: {partly}")
+    if missing:
+        named = ", ".join(map(repr, missing[:_NAMED])) + ("" if len(missing) <= _NAMED else ", …")
+        hints.append(
+            f"tracks without descriptors are left out: {len(missing)} ({named}); add them with "
+            f"{describe_command(index)}"
         )
-    return rows[0] if rows else None
+    found = collection.most_like(query, metric=metric, weights=weights, k=k)
+    told = {found.query, *dict(found.tracks)}
+    return replace(
+        found,
+        left_out=partly + len(missing),
+        hints=tuple(hints),
+        known={row.id: row.track for row in described.tracks if row.id in told},
+    )
 
 
-def _bare(name: str) -> str:
-    suffix = PurePosixPath(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in AUDIO_SUFFIXES else name
-
-
-def _file(query: str, ids: Sequence[str]) -> Path:
-    path = Path(query)
-    if path.is_file():
-        return path
-    near = [name for name in ids if name.startswith(query)]
-    near = near or difflib.get_close_matches(query, ids, _NEAR_NAMES, 0.5)
-    hint = f"did you mean {_listed(near)}?" if near else f"names in it are such as {ids[0]!r}."
-    raise UsageError(f"{query!r} is neither a track of the table nor a file; {hint}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " or ".join(map(repr, names[:_NEAR_NAMES]))
+def _refuse_undescribed(
+    query: str, described: Described, complete: Sequence[bool], names: Sequence[str], index: Path
+) -> None:
+    """Say of a track that is in the index why nothing can be told of it, unless its file is given."""
+    row = row_named(query, [*described.ids, *described.missing])
+    if row is None or (row < len(complete) and complete[row]) or Path(query).is_file():
+        return
+    if row >= len(complete):
+        raise UsageError(
+            f"the track {described.missing[row - len(complete)]!r} has no descriptors: add them with "
+            f"{describe_command(index)}"
+        )
+    raise UsageError(
+        f"the track {described.ids[row]!r} is too short or too long for {' or '.join(names)}: give other "
+        "--sets"
+    )

@@ -8,23 +8,20 @@ there, whole or not at all, and then the folder is deleted.
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
-from stream_match.catalog.lock import one_writer
-from stream_match.catalog.progress import progress_bar
-from stream_match.catalog.read import Unread
-from stream_match.catalog.workers import each_file
 from stream_match.descriptors.sets import SAMPLE_RATE_HZ, VERSION, set_named
-from stream_match.errors import CatalogError, ParameterError, SinkError
-from stream_match.offline.tables.described import Described, Recipe, describe_file, rows_name
+from stream_match.errors import CatalogError, ParameterError
+from stream_match.offline.tables.described import Recipe, describe_file, rows_name
 from stream_match.offline.tables.formats import WRITERS, check_format
+from stream_match.offline.tables.resumed import delete_rows, describe_missing, rows_kept
 from stream_match.outputs import check_place, written_whole
 
 Float64 = npt.NDArray[np.float64]
@@ -106,15 +103,14 @@ def make_table(
     found = find_tracks(paths)
     place = Path(os.path.realpath(out))
     folder = place.with_name(f".{place.name}.parts")
-    with _told(out):
-        folder.mkdir(exist_ok=True)
-        try:
-            with one_writer(folder), _without_rests(folder):
-                described = _describe(found, folder, recipe, jobs=jobs, progress=progress)
-                rows = _write(out, described.tracks, recipe)
-                _delete(folder.glob("*.rows"))
-        finally:
-            _remove_if_empty(folder)
+    with rows_kept(folder, out):
+        wanted = _wanted(found, folder, recipe)
+        described = describe_missing(wanted, describe_file, recipe, jobs=jobs, progress=progress)
+        found.skipped += described.skipped
+        if not described.tracks:
+            raise CatalogError(f"no file could be described: {found.skipped[0][1]}")
+        rows = _write(out, described.tracks, recipe)
+        delete_rows(folder)
     return TableReport(
         tracks=len(described.tracks),
         rows=rows,
@@ -139,61 +135,16 @@ def _window_samples(name: str, window_s: float | None) -> int | None:
     return samples
 
 
-@contextmanager
-def _told(out: Path) -> Iterator[None]:
-    """Say in a sentence what cannot be written beside a table."""
-    try:
-        yield
-    except OSError as error:
-        raise SinkError(f"{str(out)!r} cannot be written: {error.strerror or error}") from error
-
-
-@dataclass(frozen=True)
-class _Described:
-    tracks: list[tuple[FoundTrack, Path]]
-    resumed: int
-    audio_s: float
-
-
-def _describe(found: Found, folder: Path, recipe: Recipe, *, jobs: int | None, progress: bool) -> _Described:
-    """Describe what has not been described yet; what cannot be is added to what was skipped."""
-    places = _places(found, folder, recipe)
-    missing = [track for track in found.tracks if track.id in places and not places[track.id].exists()]
-    files = [track.path for track in missing]
-    with progress_bar(files, shown=progress) as on_done:
-        results = each_file(
-            files, [places[track.id] for track in missing], describe_file, recipe, jobs=jobs, on_done=on_done
-        )
-    audio_s = 0.0
-    for track, result in zip(missing, results, strict=True):
-        if isinstance(result, Described):
-            audio_s += result.seconds
-        elif isinstance(result, Unread):
-            found.skipped.append((track.path, result.reason))
-            del places[track.id]
-    if not places:
-        raise CatalogError(f"no file could be described: {found.skipped[0][1]}")
-    tracks = [(track, places[track.id]) for track in found.tracks if track.id in places]
-    unread = sum(isinstance(result, Unread) for result in results)
-    return _Described(tracks, len(tracks) - len(missing) + unread, audio_s)
-
-
-def _places(found: Found, folder: Path, recipe: Recipe) -> dict[str, Path]:
-    """Return where the rows of each track go."""
-    made_with = _librosa_version() if recipe.name == "gtzan" else ""
-    places: dict[str, Path] = {}
+def _wanted(found: Found, folder: Path, recipe: Recipe) -> list[tuple[FoundTrack, Path]]:
+    """Return the tracks, and where their rows go; what is not there any more is added to what was skipped."""
+    made_with = version("librosa") if recipe.name == "gtzan" else ""
+    wanted: list[tuple[FoundTrack, Path]] = []
     for track in found.tracks:
         try:
-            places[track.id] = folder / rows_name(track, recipe, made_with)
+            wanted.append((track, folder / rows_name(track, recipe, made_with)))
         except OSError as error:
             found.skipped.append((track.path, f"{str(track.path)!r} cannot be read: {error.strerror}"))
-    return places
-
-
-def _librosa_version() -> str:
-    from importlib.metadata import version
-
-    return version("librosa")
+    return wanted
 
 
 def _write(out: Path, tracks: Sequence[tuple[FoundTrack, Path]], recipe: Recipe) -> int:
@@ -217,24 +168,3 @@ def _rows(
         for number, values in enumerate(np.fromfile(path, np.float64).reshape(-1, width)):
             start = [] if window is None else [[number * window / SAMPLE_RATE_HZ]]
             yield track.id, np.concatenate([*start, values])
-
-
-@contextmanager
-def _without_rests(folder: Path) -> Iterator[None]:
-    """Delete what was half written when a run ends, also by a signal."""
-    try:
-        yield
-    finally:
-        _delete(folder.glob("*.part"))
-
-
-def _delete(paths: Iterable[Path]) -> None:
-    """Delete files; if that fails, the table is whole all the same."""
-    for path in list(paths):
-        with suppress(OSError):
-            path.unlink()
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Literal
 
 from stream_match.events import Track
-from stream_match.offline.reports.claims import Place, by_place, lasting
-from stream_match.offline.reports.stretches import Stretch, joined, seconds, within, without
+from stream_match.offline.airplay.claims import Place, by_place, lasting
+from stream_match.offline.airplay.stretches import Stretch, joined, seconds, within, without
 from stream_match.store.history import LONGEST, Airing, History, Moment
 
 Every = Literal["day", "week"]

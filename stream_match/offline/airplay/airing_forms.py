@@ -3,7 +3,7 @@
 from typing import Any
 
 from stream_match.events import Track
-from stream_match.offline.reports.cells import local, safe, utc
+from stream_match.offline.airplay.cells import local, safe, utc
 from stream_match.store.history import Airing
 
 COLUMNS = (

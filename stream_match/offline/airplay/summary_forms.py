@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from stream_match.offline.reports.airing_forms import clocked, name_of, named
-from stream_match.offline.reports.airplay import Summary
-from stream_match.offline.reports.cells import local, utc
-from stream_match.offline.reports.stretches import Stretch
+from stream_match.offline.airplay.airing_forms import clocked, name_of, named
+from stream_match.offline.airplay.cells import local, utc
+from stream_match.offline.airplay.stretches import Stretch
+from stream_match.offline.airplay.summaries import Summary
 
 REPORT_COLUMNS = (
     "period", "node", "source", "track_id", "title", "artist", "album", "plays", "seconds", "first_play",
