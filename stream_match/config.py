@@ -6,7 +6,7 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     index = "models/demo"
     pace = "real"                   # or "fast": files are read as fast as they can be
     sinks = ["mqtt://broker.local/stream_match", "jsonl:events.jsonl"]
-    state = "state"                 # folder in which clusters are kept over restarts
+    state = "state"                 # folder in which events and clusters are kept over restarts
     reconnect_max_seconds = 10      # longest pause between two attempts, in an outage's first hour
 
     [[sources]]
@@ -32,6 +32,10 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
 
     [onsets]                        # which sounds begin, and of which kind they are
     enabled = true
+
+    [store]                         # of events, in the folder of `state`
+    keep_days = 400
+    max_megabytes = 512
 
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
@@ -261,6 +265,15 @@ class SourceSettings(Settings):
         return self
 
 
+class StoreSettings(Settings):
+    """How much of what was told is kept in the state folder."""
+
+    keep_days: float = Field(default=400.0, gt=0, description="Events that are older are deleted")
+    max_megabytes: float = Field(
+        default=512.0, ge=1, description="Size from which on the oldest events that have arrived are deleted"
+    )
+
+
 class ListenSettings(Settings):
     """What the daemon does; the module's docstring shows the file."""
 
@@ -282,8 +295,9 @@ class ListenSettings(Settings):
     state: Path | None = Field(
         default=None,
         strict=False,
-        description="Folder in which the clusters of each source are kept over restarts",
+        description="Folder in which events and the clusters of each source are kept over restarts",
     )
+    store: StoreSettings = StoreSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

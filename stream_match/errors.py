@@ -40,3 +40,19 @@ class SinkError(StreamMatchError):
 
 class CatalogError(StreamMatchError):
     """An index folder that cannot be built, read or trusted."""
+
+
+class StoreError(StreamMatchError):
+    """A store of events that cannot be read or written now.
+
+    Parameters
+    ----------
+    kind : str
+        One word for the cause; the same cause gives the same word.
+    message : str
+        One sentence for a person.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -202,6 +202,10 @@ class MatchEvent(Envelope, MatchFacts):
     schema_: Literal["stream_match.match/1"] = Field(default="stream_match.match/1", alias="schema")
     type: Literal["match"] = "match"
     event_type: Literal["match_started", "match_updated", "match_ended"]
+    reason: str | None = Field(
+        default=None,
+        description="Why it ended, where that was not heard: the listener was killed or lost its power",
+    )
 
 
 class OnsetEvent(Envelope, OnsetFacts):
@@ -285,6 +289,20 @@ class StatusEvent(Envelope):
 Event = (
     MatchEvent | StatusEvent | OnsetEvent | OnsetClusterEvent | ClusterEvent | SoundsLikeEvent | GenreEvent
 )
+
+SOUNDS = (OnsetEvent, OnsetClusterEvent)
+"""Events of single sounds: there are many, and a late one helps nobody. They are sent once and not stored."""
+
+WORTH = ("onset", "onset_cluster", "updated", "genre", "sounds_like", "status", "cluster", "started")
+"""Kinds of events in the order in which they are given up where room is short. Of sounds the next one comes.
+An update is repeated by the next one, and so is what unknown music is like. A state is told again as the
+retained one. A beginning can be read from its end. An end is never given up."""
+
+
+def kind_of(event: Event) -> str:
+    """Return the phase of a match event, the type of any other."""
+    return event.phase if isinstance(event, MatchEvent) else event.type
+
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 

@@ -98,7 +98,7 @@ def test_the_payload_is_frozen_by_the_contract():
     common = {"schema", "type", "event_id", "node", "source", "source_name", "time", "stream_s"}
     assert set(json.loads(to_json(EVENTS[0]))) == common | {
         "event_type", "phase", "match_id", "started_s", "ended_s", "track", "kind", "reference_s", "speed",
-        "semitones", "score", "confidence", "false_alarms_per_hour", "evidence",
+        "semitones", "score", "confidence", "false_alarms_per_hour", "evidence", "reason",
     }  # fmt: skip
     assert set(json.loads(to_json(EVENTS[4]))) == common | {
         "state", "reason", "attempt", "last_audio_at", "dropped_s", "outage_s", "level_dbfs",

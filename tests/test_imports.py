@@ -151,6 +151,15 @@ def test_the_catalogue_knows_no_service_and_no_sink():
         }, name
 
 
+@pytest.mark.parametrize("name", modules_in("store"))
+def test_the_store_knows_events_and_nothing_of_who_uses_it(name):
+    for module in imports(name):
+        if module.startswith("stream_match."):
+            assert part_of(module) in ("store", "events", "config", "errors"), module
+        else:
+            assert module.partition(".")[0] in sys.stdlib_module_names - {"asyncio", "time"}, module
+
+
 def test_only_the_command_line_knows_the_command_line():
     users = {
         part_of(name)

@@ -61,6 +61,7 @@ PYTHON = [
     "make_background.py",
     "make_demo.py",
     "make_performances.py",
+    "soak.py",
     "train_genre.py",
 ]
 

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,11 @@ import soundfile
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.demo import PIECES, render
+from stream_match.events import from_json, known_schemas, to_json
+from stream_match.store.event_store import Store
+from stream_match.store.opening import FILE
+from stream_match.store.rows import Batch, Row
+from stream_match.store.sounds import SoundShelf
 
 CLIP_S = 2.0
 
@@ -114,6 +120,24 @@ low.m3u8
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="x",URI="audio.m3u8"
 """,
 )
+
+
+def stores() -> tuple[bytes, ...]:
+    """Return a store with events of each kind, and one without any."""
+    told = [from_json(json.dumps(event)) for event in EVENTS if event["schema"] in known_schemas()]
+    named = [event.model_copy(update={"event_id": f"{number:026}"}) for number, event in enumerate(told * 5)]
+    rows = [Row(seq, event, to_json(event)) for seq, event in enumerate(named, 1)]
+    return tuple(_store(batch) for batch in (Batch(rows, {"far": 3}, {(1, "kitchen", "R-3"): 2}), Batch()))
+
+
+def _store(batch: Batch) -> bytes:
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / FILE)
+        store.open()
+        store.write(batch)
+        SoundShelf(store, "kitchen").write("P", "{}")
+        store.close()
+        return (Path(folder) / FILE).read_bytes()
 
 
 def music(paths: Sequence[Path]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:

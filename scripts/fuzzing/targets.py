@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -22,9 +23,16 @@ from stream_match.capture.hls import Decryption
 from stream_match.capture.media import open_bytes
 from stream_match.capture.tags import tags, tags_of
 from stream_match.capture.url import UrlSource
-from stream_match.errors import SourceError
+from stream_match.errors import SourceError, StoreError, UsageError
 from stream_match.events import to_json
 from stream_match.publish.reader import Reader
+from stream_match.service import orphans
+from stream_match.store.event_store import Store
+from stream_match.store.history import History
+from stream_match.store.left_open import open_matches, open_sources
+from stream_match.store.opening import FILE
+from stream_match.store.rows import Batch, Row
+from stream_match.store.sounds import SoundShelf
 
 TOPIC = "base/attic/kitchen/match"
 LONGEST_S = 3600.0
@@ -95,6 +103,7 @@ def targets(audio: list[Path]) -> dict[str, Target]:
         "flac": Target(flac, lambda: _file(".flac"), native=True, share=0.1),
         "mp3": Target(mp3, lambda: _file(".mp3"), native=True, share=0.1),
         "ogg": Target(ogg, lambda: _file(".ogg"), native=True, share=0.1),
+        "store": Target(seeds.stores(), lambda: _store, native=True, share=0.05),
     }
 
 
@@ -107,6 +116,39 @@ def _mqtt() -> Read:
             json.loads(to_json(event))
 
     return read
+
+
+def _store(data: bytes, folder: Path, number: int) -> None:
+    place = folder / f"{number}-state"
+    place.mkdir()
+    (place / FILE).write_bytes(data)
+    with suppress(StoreError, UsageError), History(place) as history:
+        history.airings()
+        history.moments()
+        history.first_plays()
+    store = Store(place / FILE)
+    try:
+        _use(store)
+    except StoreError as error:
+        one_line(error)
+    finally:
+        store.close()
+        for part in place.iterdir():
+            part.unlink()
+        place.rmdir()
+
+
+def _use(store: Store) -> None:
+    """Do with a store what a listener does when it starts, and then deliver."""
+    store.open()
+    seq = store.last_seq()
+    store.last_event_id()
+    store.positions()
+    ends = orphans.ends(open_matches(store), open_sources(store), lambda: "0" * 26)
+    store.write(Batch([Row(seq + 1, event, to_json(event)) for event in ends[:1]], {"far": seq}))
+    assert all(json.loads(to_json(row.event)) for row in store.after(0, 1000))
+    SoundShelf(store, "kitchen").read()
+    store.prune(0.0, None)
 
 
 def _headers(data: bytes, _folder: Path, _number: int) -> None:
@@ -156,7 +198,7 @@ def _tags(data: bytes, _folder: Path, _number: int) -> None:
     json.dumps(found).encode()
 
 
-def one_line(error: SourceError) -> None:
+def one_line(error: SourceError | StoreError) -> None:
     """Hold a message to what is promised of it."""
     if "\n" in str(error):
         raise AssertionError(str(error))

@@ -199,7 +199,8 @@ def _times(number: int) -> str:
 def _describe_match(match: MatchEvent) -> str:
     if match.phase == "ended":
         ended_s = match.stream_s if match.ended_s is None else match.ended_s
-        return f"■ {_named(match.track)}   ended after {_minutes(ended_s - match.started_s)}"
+        why = f"  ({match.reason})" if match.reason else ""
+        return f"■ {_named(match.track)}   ended after {_minutes(ended_s - match.started_s)}{why}"
     sign = "▶" if match.phase == "started" else "…"
     return f"{sign} {_named(match.track)}   at {_minutes(match.reference_s)}  ({', '.join(_remarks(match))})"
 

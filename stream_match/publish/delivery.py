@@ -9,7 +9,7 @@ from typing import Self
 
 from stream_match.events import Event
 from stream_match.publish.backoff import Backoff
-from stream_match.publish.outbox import CAPACITY, Outbox
+from stream_match.publish.outbox import CAPACITY, Outbox, Waiting
 from stream_match.publish.policy import FIRST_WAIT_S, LONGEST_WAIT_S, AwayError, Failures, cause
 from stream_match.publish.sparse import SparseLog
 
@@ -45,7 +45,7 @@ class OutboxSink(ABC):
         self._uri = uri
         self._flush_s = flush_s
         self._backoff = backoff or Backoff()
-        self._outbox = Outbox(capacity)
+        self._outbox: Waiting = Outbox(capacity)
         self._failures = Failures()
         self._between_attempts = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         self._set_aside = 0
@@ -60,6 +60,15 @@ class OutboxSink(ABC):
         return self._uri
 
     @property
+    def far_side(self) -> str | None:
+        """What a later process delivers to as well, named; None if it does not outlive this one."""
+        return None
+
+    def wait_in(self, outbox: Waiting) -> None:
+        """Let events wait elsewhere than in memory; to be said before the sink is opened."""
+        self._outbox = outbox
+
+    @property
     def dropped(self) -> int:
         """How many events were given up because the outbox was full."""
         return self._outbox.dropped
@@ -71,8 +80,13 @@ class OutboxSink(ABC):
 
     @property
     def waiting(self) -> int:
-        """How many events have been taken and not yet delivered; after leaving, those lost."""
+        """How many events have been taken and not yet delivered."""
         return len(self._outbox)
+
+    @property
+    def undelivered(self) -> int:
+        """How many events are lost for the far side if the process ends now."""
+        return self._outbox.perishable + self._set_aside
 
     async def __aenter__(self) -> Self:
         """Open the sink and begin to deliver."""
@@ -182,10 +196,13 @@ class OutboxSink(ABC):
 
     async def _next(self) -> Event | None:
         """Wait for the head of the outbox; None when leaving and nothing waits any more."""
-        while (event := self._outbox.head()) is None and not self._leaving.is_set():
-            self._wake.clear()
+        while True:
+            self._wake.clear()  # first: what comes while the outbox is filled is looked at, too
+            await self._outbox.fill()
+            event = self._outbox.head()
+            if event is not None or self._leaving.is_set():
+                return event
             await self._wake.wait()
-        return event
 
     async def _pause(self, seconds: float) -> None:
         """Wait before another attempt; leaving cuts it short."""
@@ -204,7 +221,9 @@ class OutboxSink(ABC):
         self._complaints.tell(kind, f"{said} Events waiting: {self.waiting}; it is tried again.")
 
     def _report(self) -> None:
-        lost = self.waiting + self.dropped + self.set_aside
+        lost = self.undelivered + self.dropped
+        if kept := self.waiting - self._outbox.perishable:
+            log.info("%d events for %s wait in the store for the next start.", kept, self._uri)
         if lost:
             log.warning(
                 "%d events could not be delivered to %s, of which %d because the outbox was full "

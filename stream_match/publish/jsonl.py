@@ -55,6 +55,11 @@ class JsonlSink(OutboxSink):
             )
         return cls(None if path == "-" else Path(path).expanduser())
 
+    @property
+    def far_side(self) -> str | None:
+        """The file; what reads standard output reads one process only."""
+        return None if self._path is None else f"jsonl:{self._path.absolute()}"
+
     async def until_reader_is_gone(self) -> None:
         """Wait until the reader of standard output has gone away."""
         await self._reader_gone.wait()

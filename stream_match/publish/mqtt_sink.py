@@ -86,6 +86,11 @@ class MqttSink(OutboxSink):
         """Make the sink of ``mqtt://…`` or ``mqtts://…``; see `Address.parse`."""
         return cls(Address.parse(uri), node=node)
 
+    @property
+    def far_side(self) -> str | None:
+        """The broker and the base of the topics."""
+        return self._uri
+
     async def publish(self, event: Event) -> None:
         """Take an event; returns at once."""
         await super().publish(event)
@@ -130,6 +135,7 @@ class MqttSink(OutboxSink):
         await self._tell_node(topics.STOPPED)
 
     async def _send(self, event: Event) -> None:
+        self._retained.meet(event)
         message = topics.event_message(self._address.base, event)
         ended = isinstance(event, MatchEvent) and event.phase == "ended"
         await self._publish(message, event.event_id, always=ended)

@@ -1,21 +1,40 @@
 """Events on their way out: a bounded queue that knows what may be lost."""
 
 from collections import OrderedDict, defaultdict, deque
+from typing import Protocol
 
-from stream_match.events import Event, MatchEvent
+from stream_match.events import WORTH, Event, kind_of
 
 # About a day of one busy source at 1 kB an event: tens of megabytes at worst, and an outage
 # of a night loses nothing.
 CAPACITY = 10_000
 
-# What is given up first. Of sounds there are many and the next one comes; an update is repeated by the next
-# one, and so is what unknown music is like; a state is told again as the retained one, a beginning can be
-# read from its end. An end is in no rank: it is never dropped.
-_RANKS = ("onset", "onset_cluster", "updated", "genre", "sounds_like", "status", "cluster", "started")
 
+class Waiting(Protocol):
+    """Where the events of a sink wait: in memory (`Outbox`), or in a store that outlives the process."""
 
-def _rank(event: Event) -> str:
-    return event.phase if isinstance(event, MatchEvent) else event.type
+    @property
+    def dropped(self) -> int:
+        """How many were given up because too many waited."""
+
+    @property
+    def perishable(self) -> int:
+        """How many of the waiting events would be lost with the process."""
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+
+    def put(self, event: Event) -> Event | None:
+        """Take an event; return the one that had to be dropped for it, if any."""
+
+    async def fill(self) -> None:
+        """Look for the next event."""
+
+    def head(self) -> Event | None:
+        """Return the event that goes out next, which stays until `pop`; None if `fill` found none."""
+
+    def pop(self) -> None:
+        """Forget the head, because it has arrived."""
 
 
 class Outbox:
@@ -33,7 +52,7 @@ class Outbox:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._events: OrderedDict[int, Event] = OrderedDict()
-        self._serials: dict[str, deque[int]] = defaultdict(deque)  # by rank, oldest first
+        self._serials: dict[str, deque[int]] = defaultdict(deque)  # by kind, oldest first
         self._next_serial = 0
         self.dropped = 0
 
@@ -43,11 +62,19 @@ class Outbox:
     def put(self, event: Event) -> Event | None:
         """Append an event; return the one that had to be dropped for it, if any."""
         self._events[self._next_serial] = event
-        self._serials[_rank(event)].append(self._next_serial)
+        self._serials[kind_of(event)].append(self._next_serial)
         self._next_serial += 1
         if len(self._events) <= self._capacity:
             return None
         return self._drop()
+
+    @property
+    def perishable(self) -> int:
+        """How many of the waiting events would be lost with the process: all."""
+        return len(self)
+
+    async def fill(self) -> None:
+        """Do nothing: all is here."""
 
     def head(self) -> Event | None:
         """Return the oldest event, which stays until `pop`."""
@@ -56,14 +83,14 @@ class Outbox:
     def pop(self) -> None:
         """Forget the head, because it has arrived."""
         serial, event = self._events.popitem(last=False)
-        serials = self._serials[_rank(event)]
+        serials = self._serials[kind_of(event)]
         if serials and serials[0] == serial:
             serials.popleft()
 
     def _drop(self) -> Event | None:
         head = next(iter(self._events))
-        for rank in _RANKS:
-            serials = self._serials[rank]
+        for kind in WORTH:
+            serials = self._serials[kind]
             if serials and serials[0] == head:
                 serials.popleft()
             if serials:

@@ -159,6 +159,7 @@ def _end_of(match: MatchEvent) -> MatchEvent:
             "phase": "ended",
             "event_type": "match_ended",
             "ended_s": match.stream_s,
+            "reason": "its listener did not tell the end: stopped, killed, or its connection broke",
         }
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from stream_match.events import Event, MatchEvent, OnsetClusterEvent, OnsetEvent, StatusEvent, to_json
+from stream_match.events import SOUNDS, Event, MatchEvent, StatusEvent, to_json
 
 BASE = "stream_match"
 
@@ -52,8 +52,12 @@ def event_message(base: str, event: Event) -> Message:
     nobody.
     """
     topic = f"{base}/{event.node}/{event.source}/{event.type}"
-    sound = isinstance(event, OnsetEvent | OnsetClusterEvent)
-    return Message(topic, to_json(event), retain=isinstance(event, StatusEvent), qos=0 if sound else 1)
+    return Message(
+        topic,
+        to_json(event),
+        retain=isinstance(event, StatusEvent),
+        qos=0 if isinstance(event, SOUNDS) else 1,
+    )
 
 
 def event_filters(base: str, node: str, source: str, kinds: Collection[str] = KINDS) -> tuple[str, ...]:
@@ -118,16 +122,27 @@ class Retained:
 
         The first one of a source clears what an earlier, killed process may have left as playing.
         """
-        topic = f"{self._base}/{event.node}/{event.source}/now_playing"
-        playing = self._playing.setdefault(topic, NowPlaying())
+        topic, playing = self._meet(event)
         if isinstance(event, MatchEvent):
             playing.hear(event)
         self._wanted[topic] = playing.payload
+
+    def meet(self, event: Event) -> None:
+        """Take note of an event that an earlier process has left to be delivered.
+
+        Its source may be listened to no more: nothing plays there unless this process says so.
+        """
+        topic, playing = self._meet(event)
+        self._wanted.setdefault(topic, playing.payload)
 
     def delivered(self, message: Message) -> None:
         """Take note that the broker has a message."""
         if message.retain:
             self._told[message.topic] = message.payload
+
+    def _meet(self, event: Event) -> tuple[str, NowPlaying]:
+        topic = f"{self._base}/{event.node}/{event.source}/now_playing"
+        return topic, self._playing.setdefault(topic, NowPlaying())
 
     def passed(self, event: Event) -> None:
         """Take note that an event has left the outbox, delivered or dropped.

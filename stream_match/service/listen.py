@@ -12,17 +12,21 @@ from stream_match.capture.base import Source
 from stream_match.capture.uri import slug
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
-from stream_match.events import Event
 from stream_match.publish.base import Sink
-from stream_match.publish.sparse import SparseLog
+from stream_match.publish.delivery import OutboxSink
+from stream_match.service.bus import Bus
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
 from stream_match.service.intake import cancelled
+from stream_match.service.journal import Journal
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
-from stream_match.service.stamp import event_ids
+from stream_match.service.stamp import EventIds, event_ids
 from stream_match.service.supervisor import Supervisor
 from stream_match.service.world import EnginePort, World
+from stream_match.store.event_store import Store
+from stream_match.store.opening import FILE
+from stream_match.store.retention import Limits
 
 log = logging.getLogger(__name__)
 
@@ -74,22 +78,29 @@ async def listen(
     sources = _sources(settings, world)
     report = Report()
     # What is wrong with the state folder is told before anything is opened.
-    with claimed(settings.state, [source.name for source, _ in sources]):
-        async with _opened([world.open_sink(uri, node=node) for uri in settings.sinks], report) as sinks:
+    with claimed(settings.state):
+        sinks = [world.open_sink(uri, node=node) for uri in settings.sinks]
+        ids = event_ids(world)
+        journal = _journal(settings, ids, world)
+        async with _kept(journal, sinks), _opened(sinks, report):
             shared = Shared(
                 node=node,
                 pace=settings.pace,
                 make_engine=make_engine,
-                publish=_Fan(sinks).publish,
-                ids=event_ids(world),
+                publish=Bus(sinks, journal).publish,
+                ids=ids,
                 stop=stop,
                 world=world,
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
-                state=settings.state,
+                store=None if journal is None else journal.store,
                 catalogue=catalogue,
             )
-            await _to_the_end(_run(sources, shared), stop)
+            try:
+                await _to_the_end(_run(sources, shared), stop)
+            finally:
+                if journal is not None:
+                    await journal.settled()
     return report
 
 
@@ -141,21 +152,46 @@ def default_node() -> str:
     return host[:64] or "listener"
 
 
+def _journal(settings: ListenSettings, ids: EventIds, world: World) -> Journal | None:
+    if settings.state is None:
+        return None
+    kept = settings.store
+    limits = Limits(days=kept.keep_days, bytes=round(kept.max_megabytes * 1_000_000))
+    return Journal(Store(settings.state / FILE, limits), ids, world)
+
+
 @asynccontextmanager
-async def _opened(sinks: Sequence[Sink], report: Report) -> AsyncIterator[Sequence[Sink]]:
+async def _kept(journal: Journal | None, sinks: Sequence[Sink]) -> AsyncIterator[None]:
+    """Open the journal for as long as there are sinks; let events for lasting far sides wait in the store."""
+    if journal is None:
+        yield
+        return
+    lasting: dict[str, OutboxSink] = {}
+    for sink in sinks:
+        # Of two sinks with the same far side, the first one goes on where it was.
+        if isinstance(sink, OutboxSink) and sink.far_side is not None:
+            lasting.setdefault(sink.far_side, sink)
+    for sink, outbox in zip(lasting.values(), await journal.open(list(lasting)), strict=True):
+        sink.wait_in(outbox)
+    try:
+        yield
+    finally:
+        await journal.close()
+
+
+@asynccontextmanager
+async def _opened(sinks: Sequence[Sink], report: Report) -> AsyncIterator[None]:
     """Open all sinks; let all of them deliver at the same time in the end, and count what is left."""
     entered: list[Sink] = []
     try:
         for sink in sinks:
             await sink.__aenter__()
             entered.append(sink)
-        yield entered
+        yield
     finally:
         await _close(entered)
-        # Only sinks that keep events for a far side that is away have any waiting or set aside.
-        report.undelivered += sum(
-            getattr(sink, "waiting", 0) + getattr(sink, "set_aside", 0) for sink in entered
-        )
+        # Only sinks that keep events for a far side that is away have any.
+        report.undelivered += sum(getattr(sink, "undelivered", 0) for sink in entered)
 
 
 async def _close(sinks: Sequence[Sink]) -> None:
@@ -169,20 +205,3 @@ async def _close(sinks: Sequence[Sink]) -> None:
     for task in done:
         if (error := task.exception()) is not None:
             log.error("%s could not be closed: %s", leaving[task].uri, error)
-
-
-class _Fan:
-    """Hands every event to every sink; a broken one does not keep it from the others."""
-
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = sinks
-        self._complaints = SparseLog(log)
-
-    async def publish(self, event: Event) -> None:
-        for sink in self._sinks:
-            try:
-                await sink.publish(event)
-            except Exception as error:  # noqa: BLE001 - a fault of one sink is not one of the others
-                self._complaints.tell(
-                    sink.uri, f"{sink.uri} refuses an event ({type(error).__name__}: {error})"
-                )

@@ -1,35 +1,15 @@
 """What was learnt of a source's sounds, kept over reconnections and restarts."""
 
-import contextlib
-import json
 import logging
-import os
-import re
-import stat
-import tempfile
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from stream_match.errors import UsageError
+from stream_match.errors import StoreError
 from stream_match.service.reasons import reason_of
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Of the file. Another one is set aside, not guessed at."""
-
-LARGEST_BYTES = 64 << 20
-"""A full memory has 2 MB; what is much larger is something else."""
-
 PREFIX_LETTERS = 13
 """Of an event id: those that hold the millisecond and the count in it."""
-
-PREFIX = re.compile(f"[0-9A-Z]{{1,{2 * PREFIX_LETTERS}}}")
-"""What may stand before identities: the letters of an event id, and a number."""
-
-ASIDE = ".set-aside"
 
 IDS_AHEAD = 100_000
 """Identities that a process which is killed may have given since it last wrote. Between two attempts to
@@ -50,33 +30,46 @@ class Remembering(Protocol):
         """Go on from what `memory` returned; raise ValueError if it is something else."""
 
 
+class Shelf(Protocol):
+    """Where the memory of a source is kept; `stream_match.store.sounds.SoundShelf` is one."""
+
+    def read(self) -> tuple[str, str] | None:
+        """Return prefix and memory; raise ValueError if they cannot be used, StoreError if not for now."""
+
+    def write(self, prefix: str, memory: str) -> None:
+        """Keep them; raise StoreError if that is not possible for now."""
+
+    def set_aside(self, why: str) -> bool:
+        """Keep them where they are not read any more; return whether there were any."""
+
+
 class SoundMemory:
     """The sounds of one source, from one engine to the next and from one process to the next.
 
-    The file is JSON, written beside its place and renamed into it. One that cannot be used or read is set
-    aside with a sentence in the log, and the source begins without; if it cannot be set aside, nothing is
-    written.
+    What is on the shelf and cannot be used is set aside with a sentence in the log, and the source begins
+    without. What could not be read at the start is set aside when something is written over it.
 
     Parameters
     ----------
-    path : Path or None
-        The file; None to keep nothing over restarts.
+    shelf : Shelf or None
+        Where it is kept; None to keep nothing over restarts.
     prefix : str
-        Goes before identities of clusters, should none be in the file: they must not be given twice,
+        Goes before identities of clusters, should none be on the shelf: they must not be given twice,
         not even by a process that knows nothing of an earlier one.
     """
 
-    def __init__(self, path: Path | None, prefix: str) -> None:
+    def __init__(self, shelf: Shelf | None, prefix: str) -> None:
         self.prefix = self._own_prefix = prefix
-        self._path = path
+        self._shelf = shelf
+        self._unread = ""  # why what may be on the shelf was not read
         self._text: str | None = None
         self._ahead: str | None = None  # the same, with identities left out for an engine that goes on
-        self._stored = False  # whether the file holds identities under this prefix
+        self._stored = False  # whether the shelf holds identities under this prefix
         self._misses_left = 0  # how often writing may fail before it would no longer cover all identities
         self._used = False  # whether an engine has given identities under `prefix`
         self._renamed = 0
-        if path is not None:
-            self._read(path)
+        if shelf is not None:
+            self._read(shelf)
 
     def give(self, engine: object) -> None:
         """Let a new engine go on where the last one was."""
@@ -100,8 +93,8 @@ class SoundMemory:
         """
         if not isinstance(engine, Remembering) or not self._learn(engine, goes_on=goes_on):
             return
-        if self._path is not None and (text := self._ahead if goes_on else self._text) is not None:
-            self._store(self._path, text, MISSES if goes_on else 0)
+        if self._shelf is not None and (text := self._ahead if goes_on else self._text) is not None:
+            self._store(self._shelf, text, MISSES if goes_on else 0)
 
     def _learn(self, engine: Remembering, *, goes_on: bool) -> bool:
         """Ask an engine what it knows; return whether it could say."""
@@ -116,14 +109,16 @@ class SoundMemory:
         self._text, self._ahead = text, ahead
         return True
 
-    def _store(self, path: Path, text: str, misses: int) -> None:
+    def _store(self, shelf: Shelf, text: str, misses: int) -> None:
         try:
-            _write(path, {"format": FORMAT, "prefix": self.prefix, "memory": json.loads(text)})
-        except OSError as error:
-            log.warning("the clusters could not be written to %s (%s)", path, error.strerror)
+            if self._unread:
+                shelf.set_aside(self._unread)
+            shelf.write(self.prefix, text)
+        except StoreError as error:
+            log.warning("the clusters could not be kept: %s", error)
             self._miss()
         else:
-            self._stored, self._misses_left = True, misses
+            self._unread, self._stored, self._misses_left = "", True, misses
 
     def _miss(self) -> None:
         """Go on under another prefix where the next process might give today's identities again."""
@@ -136,19 +131,21 @@ class SoundMemory:
         self._renamed += 1
         self.prefix, self._stored = f"{self._own_prefix}{self._renamed}", False
 
-    def _read(self, path: Path) -> None:
+    def _read(self, shelf: Shelf) -> None:
         try:
-            self.prefix, self._text = _parsed(path)
-            self._stored = True
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, RecursionError) as error:
+            found = shelf.read()
+        except StoreError as error:
+            self._unread = str(error)
+            log.warning("what was learnt of sounds before cannot be read, beginning without: %s", error)
+        except ValueError as error:
             self.begin_without(str(error))
-        except OSError as error:
-            self.begin_without(f"it cannot be read ({error.strerror})")
+        else:
+            if found is not None:
+                self.prefix, self._text = found
+                self._stored = True
 
     def begin_without(self, why: str) -> None:
-        """Forget what was learnt and set its file aside; identities begin with another prefix.
+        """Forget what was learnt and set it aside; identities begin with another prefix.
 
         Parameters
         ----------
@@ -160,88 +157,17 @@ class SoundMemory:
             self._rename()
         else:
             self.prefix, self._stored = self._own_prefix, False
-        if self._path is None:
+        if self._shelf is None:
             return
         try:
-            aside = _set_aside(self._path)
-        except FileNotFoundError:  # nothing was written yet
-            return
-        except OSError as error:
+            kept = self._shelf.set_aside(why)
+        except StoreError as error:
+            self._unread = why
             log.warning(
-                "the clusters in %s cannot be used: %s; nor can it be set aside (%s), so beginning without "
-                "and writing nothing",
-                self._path, why, error.strerror,
-            )  # fmt: skip
-            self._path = None
+                "the clusters in %s cannot be used, beginning without: %s (%s)", self._shelf, why, error
+            )
         else:
-            log.warning(
-                "the clusters in %s cannot be used: %s; kept as %s, beginning without",
-                self._path, why, aside.name,
-            )  # fmt: skip
-
-
-def _parsed(path: Path) -> tuple[str, str]:
-    """Return the prefix and the memory in a file."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is no file")
-    if status.st_size > LARGEST_BYTES:
-        raise ValueError("it is too large")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"it is not of format {FORMAT}")
-    prefix = content["prefix"]
-    if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
-        raise ValueError("its prefix is none")
-    return prefix, json.dumps(content["memory"])
-
-
-def memory_path(folder: Path | None, source: str) -> Path | None:
-    """Return the file of a source in the folder of states.
-
-    Parameters
-    ----------
-    folder : Path or None
-        Made if it is not there.
-    source : str
-        Name of the source.
-
-    Raises
-    ------
-    UsageError
-        If the folder can be neither found nor made.
-    """
-    if folder is None:
-        return None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"The state folder {str(folder)!r} cannot be made: {error.strerror}.") from error
-    return folder / f"{source}.clusters.json"
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write beside the place and rename into it: a reader sees the old one or the new one, whole."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)  # noqa: PTH105  (the name of mkstemp is a str)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)  # noqa: PTH108  (the same)
-        raise
-
-
-def unfinished(path: Path) -> Iterator[Path]:
-    """Return what processes left that were killed while they wrote a state; ours alone may write it now."""
-    return path.parent.glob(f".{path.name}.*")
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename a file; what was set aside before stays."""
-    names = (f"{path.name}{ASIDE}{'' if number == 1 else f'-{number}'}" for number in count(1))
-    aside = next(beside for name in names if not os.path.lexists(beside := path.with_name(name)))
-    return path.rename(aside)
+            if kept:  # or else nothing was written yet
+                log.warning(
+                    "the clusters in %s cannot be used: %s; set aside, beginning without", self._shelf, why
+                )

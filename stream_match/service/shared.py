@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from stream_match.events import Event
@@ -11,6 +10,7 @@ from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
+from stream_match.store.event_store import Store
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Shared:
         Set when everything has to end.
     reconnect_max_s
         Longest pause between two attempts, in the first hour of an outage.
-    state
-        Folder in which sources keep what they have learnt; None for nowhere.
+    store
+        Where sources keep what they have learnt; None for nowhere.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
     """
@@ -49,7 +49,7 @@ class Shared:
     world: World
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
-    state: Path | None = None
+    store: Store | None = None
     catalogue: CurrentCatalogue[Any] | None = None
 
     @property

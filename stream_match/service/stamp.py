@@ -51,6 +51,14 @@ class EventIds:
         self._random_bits = random_bits
         self._last = 0  # milliseconds and count in one number: a count that overflows goes on to the next
 
+    def go_on_after(self, event_id: str) -> None:
+        """Make ids behind one of an earlier process, though the clock may have been set back since."""
+        if len(event_id) == _ID_LETTERS and set(event_id) <= set(_CROCKFORD):
+            number = sum(
+                _CROCKFORD.index(letter) << 5 * place for place, letter in enumerate(reversed(event_id))
+            )
+            self._last = max(self._last, number >> _RANDOM_BITS)
+
     def __call__(self) -> str:
         """Return the next id: 26 letters and digits."""
         self._last = max(self._last + 1, int(self._now() * 1000) << _COUNTER_BITS)

@@ -15,7 +15,7 @@ from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
-from stream_match.service.memory import PREFIX_LETTERS, SoundMemory, memory_path
+from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
 from stream_match.service.reasons import reason_of
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.retry import Retry
@@ -23,6 +23,7 @@ from stream_match.service.shared import Shared
 from stream_match.service.stamp import Stamper
 from stream_match.service.status import Teller
 from stream_match.service.watchdog import watch
+from stream_match.store.sounds import SoundShelf
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ class Supervisor:
         self._teller = Teller(stamper, self._reckoning, shared.publish)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
-        self._memory = SoundMemory(memory_path(shared.state, source.name), shared.ids()[:PREFIX_LETTERS])
+        shelf = None if shared.store is None else SoundShelf(shared.store, source.name)
+        self._memory = SoundMemory(shelf, shared.ids()[:PREFIX_LETTERS])
         self._kept_s = 0.0  # stream time at which it was last written down
         self._begun_s = 0.0  # stream time at which the engine of now began
         self._breaks = 0  # engines that broke in a row

@@ -1,6 +1,7 @@
 """What was learnt of sounds: kept over losses, restarts and broken files."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from pathlib import Path
@@ -16,8 +17,12 @@ from stream_match.engine import Engine
 from stream_match.errors import SourceError, UsageError
 from stream_match.service import listen
 from stream_match.service.claim import claimed
-from stream_match.service.memory import ASIDE, IDS_AHEAD, MISSES, SoundMemory
+from stream_match.service.memory import IDS_AHEAD, MISSES, SoundMemory
 from stream_match.service.states import FORGET_AFTER_BREAKS, KEEP_EVERY_S
+from stream_match.store.event_store import Store
+from stream_match.store.former_sounds import ASIDE
+from stream_match.store.opening import FILE
+from stream_match.store.sounds import KEPT_ASIDE, SoundShelf
 
 
 def drums(seed=0, seconds=5):
@@ -36,6 +41,7 @@ async def listened(world, source, state, make_engine=engine, stop=None):
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
         store=world.store,
+        aside=world.aside,
         open_source=lambda _: source,
         open_sink=lambda *_, **__: sink,
     )
@@ -50,6 +56,35 @@ def of_type(events, kind):
     return [event for event in events if event.type == kind]
 
 
+@pytest.fixture
+def store(tmp_path):
+    """An open store."""
+    opened = Store(tmp_path / FILE)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def shelf(store):
+    return SoundShelf(store, "x")
+
+
+def kept(folder, source="tape"):
+    """Prefix and memory of a source after its listener has ended."""
+    with contextlib.closing(Store(folder / FILE)) as store:
+        store.open()
+        return SoundShelf(store, source).read()
+
+
+def former(folder, text, source="tape"):
+    """A memory as it was kept before there was a store."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{source}.clusters.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return path
+
+
 def test_identities_go_over_a_restart(tmp_path):
     tape = ScriptedSource("tape", [drums()])
     report, first = run(lambda world: listened(world, tape, tmp_path / "state"))
@@ -59,7 +94,7 @@ def test_identities_go_over_a_restart(tmp_path):
     assert report.sounds == len(of_type(first, "onset_cluster")) > 10
     assert len(of_type(first, "cluster")) == len(before)
     assert not of_type(second, "cluster")
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"tape.clusters.json", ".tape.lock"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {FILE, ".lock"}
 
 
 def test_without_a_folder_a_run_has_identities_of_its_own():
@@ -98,40 +133,55 @@ def test_identities_go_over_a_loss():
     ],
 )
 def test_a_broken_file_is_kept_aside_with_one_sentence_and_the_daemon_goes_on(tmp_path, caplog, content):
-    path = tmp_path / "tape.clusters.json"
-    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    path = former(tmp_path, content)
     with caplog.at_level(logging.WARNING):
         _, events = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
     assert len(of_type(events, "onset_cluster")) > 10
     told = [message for message in caplog.messages if "cannot be used" in message]
     assert len(told) == 1
-    assert ASIDE in told[0]
-    assert Path(f"{path}{ASIDE}").read_bytes() == content.encode("utf-8", "surrogateescape")
-    assert json.loads(path.read_text())["format"] == 1
+    (beside,) = tmp_path.glob("tape.clusters.json.*")  # set aside, or taken in if only an engine refuses it
+    assert beside.read_bytes() == content.encode("utf-8", "surrogateescape")
+    assert not path.exists()
+    assert kept(tmp_path) is not None
+
+
+def test_a_file_of_before_is_taken_in_once_and_renamed(tmp_path):
+    _, first = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "new"))
+    prefix, memory = kept(tmp_path / "new")
+    path = former(tmp_path / "old", json.dumps({"format": 1, "prefix": prefix, "memory": json.loads(memory)}))
+    _, second = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "old"))
+    heard = [{event.cluster_id for event in of_type(events, "onset_cluster")} for events in (first, second)]
+    assert heard[0] == heard[1]
+    assert not path.exists()
+    assert Path(f"{path}.imported").exists()
+    # Were it there again, as of a backup, it would give identities that were given since.
+    stale = former(tmp_path / "old", json.dumps({"format": 1, "prefix": "STALE", "memory": {}}))
+    _, third = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "old"))
+    assert {event.cluster_id for event in of_type(third, "onset_cluster")} == heard[0]
+    assert stale.exists()
 
 
 def test_a_memory_of_other_features_is_kept_aside(tmp_path, caplog):
-    _, first = run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
-    stored = tmp_path / "tape.clusters.json"
-    stored.write_text(stored.read_text().replace(first[1].event_id[:8], "OLD"))
+    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
+    prefix, _ = kept(tmp_path)
     _, second = run(
         lambda world: listened(
             world, ScriptedSource("tape", [drums()]), tmp_path, lambda: engine(features="seed")
         )
     )
     assert any("made with features 'timbre'" in message for message in caplog.messages)
-    assert not any(event.cluster_id.startswith("OLD") for event in of_type(second, "onset_cluster"))
+    assert not any(event.cluster_id.startswith(f"{prefix}-") for event in of_type(second, "onset_cluster"))
 
 
-def test_a_process_that_is_killed_gives_no_identity_twice(tmp_path):
-    listener, path = engine(), tmp_path / "x.json"
+def test_a_process_that_is_killed_gives_no_identity_twice(shelf):
+    listener = engine()
     listener.feed(drums().y)
-    memory = SoundMemory(path, "P")
+    memory = SoundMemory(shelf, "P")
     memory.take(listener, goes_on=True)
     created = [fact.cluster_id for fact in listener.feed(sound_of_glass()) if hasattr(fact, "change")]
     assert created  # and lost with the process
     after = engine()
-    SoundMemory(path, "Q").give(after)
+    SoundMemory(shelf, "Q").give(after)
     heard = [fact.cluster_id for fact in after.feed(sound_of_glass()) if hasattr(fact, "change")]
     assert heard
     assert not set(heard) & set(created)
@@ -150,80 +200,85 @@ def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
         run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path / "file" / "state"))
 
 
-def test_an_engine_that_remembers_nothing_is_left_alone(tmp_path):
-    memory = SoundMemory(tmp_path / "x.json", "P")
+def test_an_engine_that_remembers_nothing_is_left_alone(shelf):
+    memory = SoundMemory(shelf, "P")
     memory.take(object())
     memory.give(object())
-    assert not list(tmp_path.iterdir())
+    assert shelf.read() is None
 
 
-def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, caplog, monkeypatch):
-    memory = SoundMemory(tmp_path / "x.json", "P")
-    listener = engine()
-    memory.take(listener)
-    good = (tmp_path / "x.json").read_bytes()
-
-    monkeypatch.setattr("os.fsync", full)
-    memory.take(listener)
-    assert "No space left" in caplog.text
-    assert (tmp_path / "x.json").read_bytes() == good
-    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+def fill_disk(store):
+    """Let the store not grow any more: SQLite says that the disk is full."""
+    with store.changed() as writer:
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        writer.execute(f"PRAGMA max_page_count = {pages}")
 
 
-def stored_next_id(path):
-    return json.loads(path.read_text())["memory"]["kinds"]["next_id"]
+def large():
+    """An engine whose memory fits on no full disk."""
+    return Remembers(size=100_000)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(store, shelf, caplog):
+    memory = SoundMemory(shelf, "P")
+    memory.take(Remembers())
+    good = shelf.read()
+    fill_disk(store)
+    memory.take(large())
+    assert "its disk is full" in caplog.text
+    assert shelf.read() == good
+
+
+def stored_next_id(folder, source="radio"):
+    return json.loads(kept(folder, source)[1])["kinds"]["next_id"]
 
 
 def test_identities_are_reserved_before_the_first_is_told(tmp_path):
-    path = tmp_path / "state" / "radio.clusters.json"
+    folder = tmp_path / "state"
     stored = []
     stop = asyncio.Event()
-    again = [lambda: stored.append(stored_next_id(path)), drums(1), 5.0, stop.set, 5.0]
+    again = [lambda: stored.append(stored_next_id(folder)), drums(1), 5.0, stop.set, 5.0]
     radio = live(
         "radio",
-        [lambda: stored.append(stored_next_id(path)), drums(0), SourceError("gone", retry=True)],
+        [lambda: stored.append(stored_next_id(folder)), drums(0), SourceError("gone", retry=True)],
         again,
     )
-    _, events = run(lambda world: listened(world, radio, tmp_path / "state", stop=stop))
+    _, events = run(lambda world: listened(world, radio, folder, stop=stop))
     created = [event for event in of_type(events, "cluster") if event.change == "created"]
     before = len([event for event in created if event.stream_s <= 5])
     assert stored == [IDS_AHEAD, before + IDS_AHEAD]  # and no more are left out within a process
-    assert stored_next_id(path) == len(created)
+    assert stored_next_id(folder) == len(created)
 
 
 def test_a_clean_end_leaves_no_identities_out(tmp_path):
     run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
-    assert stored_next_id(tmp_path / "tape.clusters.json") < 10
+    assert stored_next_id(tmp_path, "tape") < 10
 
 
-def full(*_):
-    raise OSError(28, "No space left on device")
-
-
-def test_where_nothing_can_be_reserved_identities_go_under_another_prefix(tmp_path, monkeypatch):
-    path = tmp_path / "x.json"
-    SoundMemory(path, "P").take(engine())
-    memory = SoundMemory(path, "Q")
+def test_where_nothing_can_be_reserved_identities_go_under_another_prefix(store, shelf):
+    SoundMemory(shelf, "P").take(Remembers())
+    memory = SoundMemory(shelf, "Q")
     assert memory.prefix == "P"
-    monkeypatch.setattr("os.fsync", full)
-    memory.take(engine(), goes_on=True)
+    fill_disk(store)
+    memory.take(large(), goes_on=True)
     assert memory.prefix == "Q1"
-    memory.take(engine(), goes_on=True)
+    memory.take(large(), goes_on=True)
     assert memory.prefix == "Q1"  # of which nothing was ever written
 
 
-def test_a_disk_that_stays_full_does_not_outlast_what_was_reserved(tmp_path, monkeypatch):
-    memory = SoundMemory(tmp_path / "x.json", "P")
-    memory.take(engine(), goes_on=True)
-    monkeypatch.setattr("os.fsync", full)
+def test_a_disk_that_stays_full_does_not_outlast_what_was_reserved(store, shelf):
+    memory = SoundMemory(shelf, "P")
+    memory.take(Remembers(), goes_on=True)
+    fill_disk(store)
     for _ in range(MISSES):
-        memory.take(engine(), goes_on=True)
+        memory.take(large(), goes_on=True)
     assert memory.prefix == "P"
-    memory.take(engine(), goes_on=True)
+    memory.take(large(), goes_on=True)
     assert memory.prefix == "P1"
-    monkeypatch.undo()
-    memory.take(engine(), goes_on=True)
-    assert SoundMemory(tmp_path / "x.json", "Q").prefix == "P1"
+    with store.changed() as writer:
+        writer.execute("PRAGMA max_page_count = 1000000")
+    memory.take(large(), goes_on=True)
+    assert SoundMemory(shelf, "Q").prefix == "P1"
 
 
 def test_what_was_reserved_lasts():
@@ -233,27 +288,16 @@ def test_what_was_reserved_lasts():
 
 
 def test_two_listeners_do_not_share_a_state(tmp_path):
-    with claimed(tmp_path, ["tape"]):
-        with pytest.raises(UsageError, match="in use by another listener"):
-            run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
-        run(lambda world: listened(world, ScriptedSource("other", [drums()]), tmp_path))
+    with claimed(tmp_path), pytest.raises(UsageError, match="in use by another listener"):
+        run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
     run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
 
 
 def test_a_folder_that_cannot_be_locked_is_told(tmp_path, caplog):
-    (tmp_path / ".tape.lock").mkdir()
+    (tmp_path / ".lock").mkdir()
     run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
     assert "cannot be told" in caplog.text
-    assert (tmp_path / "tape.clusters.json").exists()
-
-
-def test_what_killed_processes_left_is_cleared_away(tmp_path):
-    for name in (".tape.clusters.json.abc123", ".other.clusters.json.abc123", "tape.clusters.json.set-aside"):
-        (tmp_path / name).write_text("{")
-    run(lambda world: listened(world, ScriptedSource("tape", [drums()]), tmp_path))
-    assert not (tmp_path / ".tape.clusters.json.abc123").exists()
-    assert (tmp_path / ".other.clusters.json.abc123").exists()
-    assert (tmp_path / "tape.clusters.json.set-aside").exists()
+    assert kept(tmp_path) is not None
 
 
 def refuse(path, what, monkeypatch):
@@ -267,46 +311,66 @@ def refuse(path, what, monkeypatch):
     monkeypatch.setattr(Path, what, refused)
 
 
-def test_a_file_that_cannot_be_read_is_kept(tmp_path, caplog, monkeypatch):
-    path = tmp_path / "x.json"
-    path.write_text("something")
+def test_a_file_of_before_that_cannot_be_read_is_kept(shelf, tmp_path, caplog, monkeypatch):
+    path = former(tmp_path, "something", "x")
     refuse(path, "read_text", monkeypatch)
-    memory = SoundMemory(path, "P")
+    memory = SoundMemory(shelf, "P")
     memory.take(engine())
-    assert "cannot be read (Permission denied); kept as x.json.set-aside," in caplog.text
-    assert (tmp_path / "x.json.set-aside").read_text() == "something"
-    assert path.exists()
+    assert "it cannot be read (Permission denied)" in caplog.text
+    assert Path(f"{path}{ASIDE}").read_text() == "something"
+    assert shelf.read()[0] == "P"
 
 
-def test_nothing_is_written_over_what_can_be_neither_read_nor_moved(tmp_path, caplog, monkeypatch):
-    path = tmp_path / "x.json"
-    path.write_text("something")
+def test_a_file_of_before_that_can_be_neither_read_nor_moved_stays_as_it_is(shelf, tmp_path, monkeypatch):
+    path = former(tmp_path, "something", "x")
     refuse(path, "read_text", monkeypatch)
     refuse(path, "rename", monkeypatch)
-    memory = SoundMemory(path, "P")
-    memory.take(engine())
-    assert "kept as" not in caplog.text
-    assert "writing nothing" in caplog.text
+    SoundMemory(shelf, "P").take(engine())
     assert path.read_bytes() == b"something"
+    assert SoundMemory(shelf, "Q").prefix == "P"
 
 
-def test_what_was_set_aside_before_stays(tmp_path):
-    path = tmp_path / "x.json"
+def test_files_that_were_set_aside_before_stay(shelf, tmp_path):
     for content in ("first", "second", "third"):
-        path.write_text(content)
-        SoundMemory(path, "P")
-    kept = {file.name: file.read_text() for file in tmp_path.iterdir()}
+        former(tmp_path, content, "x")
+        SoundMemory(shelf, "P")
+    kept = {file.name: file.read_text() for file in tmp_path.glob("x.*")}
     assert kept == {
-        "x.json.set-aside": "first", "x.json.set-aside-2": "second", "x.json.set-aside-3": "third",
-    }  # fmt: skip
+        f"x.clusters.json{ASIDE}": "first",
+        f"x.clusters.json{ASIDE}-2": "second",
+        f"x.clusters.json{ASIDE}-3": "third",
+    }
 
 
-def test_what_is_no_file_is_not_read(tmp_path):
-    path = tmp_path / "x.json"
+def test_of_memories_that_were_set_aside_the_newest_stay(store, shelf):
+    for number in range(KEPT_ASIDE + 2):
+        shelf.write("P", str(number))
+        assert shelf.set_aside("a test")
+        assert shelf.read() is None
+    with store.read() as reader:
+        found = reader.execute("SELECT memory FROM sound_memories ORDER BY aside").fetchall()
+    assert found == [(str(number),) for number in range(2, KEPT_ASIDE + 2)]
+
+
+def test_what_is_no_file_is_not_read(shelf, tmp_path):
+    path = tmp_path / "x.clusters.json"
     path.symlink_to("/dev/zero")
-    SoundMemory(path, "P").take(engine())
-    assert (tmp_path / "x.json.set-aside").is_symlink()
-    assert SoundMemory(path, "Q").prefix == "P"
+    SoundMemory(shelf, "P").take(engine())
+    assert (tmp_path / f"x.clusters.json{ASIDE}").is_symlink()
+    assert SoundMemory(shelf, "Q").prefix == "P"
+
+
+def test_what_could_not_be_read_at_the_start_is_not_written_over(store, shelf, caplog):
+    SoundMemory(shelf, "P").take(Remembers())
+    store.close()
+    memory = SoundMemory(shelf, "Q")
+    assert "beginning without" in caplog.text
+    assert memory.prefix == "Q"
+    store.open()
+    memory.take(Remembers(), goes_on=True)
+    with store.read() as reader:
+        found = reader.execute("SELECT prefix, aside FROM sound_memories ORDER BY aside").fetchall()
+    assert found == [("Q", 0), ("P", 1)]
 
 
 def test_a_flood_is_told_once_and_counted(caplog):
@@ -319,21 +383,22 @@ def test_a_flood_is_told_once_and_counted(caplog):
 class Remembers(ToyEngine):
     """An engine that breaks with what it is given to remember, if that is poisoned."""
 
-    def __init__(self, error=None):
+    def __init__(self, error=None, size=0):
         super().__init__()
         self._error = error
+        self._size = size
 
     def memory(self, *, ids_ahead=0):
         if self._error is not None:
             raise self._error
-        return json.dumps({"next": ids_ahead, "poison": 1})
+        return json.dumps({"next": ids_ahead, "poison": 1, "size": "x" * self._size})
 
     def remember(self, memory):
         self._breaks_at_s = 0.5 if json.loads(memory).get("poison") else None
 
 
-def test_an_engine_that_cannot_tell_what_it_learnt_ends_nothing(tmp_path, caplog):
-    memory = SoundMemory(tmp_path / "x.json", "P")
+def test_an_engine_that_cannot_tell_what_it_learnt_ends_nothing(shelf, caplog):
+    memory = SoundMemory(shelf, "P")
     memory.take(Remembers(), goes_on=True)
     memory.take(Remembers(ZeroDivisionError("broken")), goes_on=True)
     assert "is lost (ZeroDivisionError: broken)" in caplog.text
@@ -345,11 +410,12 @@ def test_an_engine_that_cannot_tell_what_it_learnt_ends_nothing(tmp_path, caplog
 
 
 def test_what_breaks_every_engine_is_set_aside(tmp_path):
-    SoundMemory(tmp_path / "radio.clusters.json", "P").take(Remembers())
+    with contextlib.closing(Store(tmp_path / FILE)) as store:
+        store.open()
+        SoundMemory(SoundShelf(store, "radio"), "P").take(Remembers())
     stop = asyncio.Event()
     radio = live("radio", [*[sound(1.0), 1.0] * 60, stop.set, 9.0])
     _, events = run(lambda world: listened(world, radio, tmp_path, Remembers, stop))
-    assert (tmp_path / "radio.clusters.json.set-aside").exists()
     broke = [event for event in of_type(events, "status") if event.state == "reconnecting"]
     assert len(broke) == FORGET_AFTER_BREAKS
-    assert SoundMemory(tmp_path / "radio.clusters.json", "Q").prefix != "P"
+    assert kept(tmp_path, "radio")[0] != "P"

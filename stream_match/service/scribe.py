@@ -1,0 +1,318 @@
+"""Who writes the store: one task, one thing at a time, whatever the disk does."""
+
+import asyncio
+import logging
+import math
+import sys
+from collections.abc import Callable, Sequence
+
+from stream_match.errors import StoreError
+from stream_match.events import OnsetClusterEvent
+from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
+from stream_match.service.intake import cancelled
+from stream_match.service.stamp import EventIds
+from stream_match.service.store_health import StoreHealth
+from stream_match.service.stored_outbox import StoredOutbox
+from stream_match.service.tail import Tail
+from stream_match.service.taking_up import take_up
+from stream_match.service.world import World
+from stream_match.store.event_store import Store, is_damage
+from stream_match.store.rows import Batch, Row
+
+log = logging.getLogger(__name__)
+
+START_PATIENCE_S = 5.0
+"""How long the start waits for the store, which may have to read what a crash left in its log."""
+
+END_PATIENCE_S = 1.5
+"""How long the end of the program waits for it."""
+
+PORTION = 500
+"""Events that are written in one transaction."""
+
+POSITIONS_EVERY_S = 1.0
+"""Longest wait of what has arrived to be written; what arrived since is sent again after a crash."""
+
+SOUNDS_EVERY_S = 10.0
+"""Longest wait of counts of sounds to be written; those since are lost by a crash."""
+
+MOST_COUNTS = 50_000
+"""Minutes and kinds of sounds that wait to be written. While a store is away, no more are counted."""
+
+PRUNE_EVERY_S = 600.0
+
+_HURRY_S = 0.2  # longest pause between attempts while the program ends
+
+
+class Scribe:
+    """Writes what waits in the tail, where everybody's place is, and how often sounds were heard.
+
+    Parameters
+    ----------
+    store : Store
+        Not open yet.
+    tail : Tail
+        What is to be written.
+    ids : EventIds
+        Ids go on behind those in the store.
+    world : World
+        Clock and threads.
+    progress : callable ()
+        Called whenever more events may go out.
+
+    Attributes
+    ----------
+    saved : int
+        Number up to which events are written.
+    handed : int
+        Number up to which events were handed out; set by the journal.
+    attached : bool
+        Whether the store was opened, and numbers are those of the store.
+    readers : list of StoredOutbox
+        Whose places are written.
+    """
+
+    def __init__(
+        self, store: Store, tail: Tail, ids: EventIds, world: World, progress: Callable[[], None]
+    ) -> None:
+        self.saved = self.handed = 0
+        self.attached = False
+        self.readers: list[StoredOutbox] = []
+        self._store = store
+        self._tail = tail
+        self._ids = ids
+        self._world = world
+        self._progress = progress
+        self._never = False  # whether the store is not written any more in this run
+        self._ending = False
+        self._damage: StoreError | None = None  # what a reader has met
+        self._positions: dict[str, int] = {}
+        self._sounds: dict[tuple[int, str, str], int] = {}
+        self._write_at = math.inf  # when positions and sounds are due
+        self._prune_at = world.monotonic() + PRUNE_EVERY_S / 10  # not amid the start
+        self._lost = 0  # events that were deleted before they had arrived
+        self._health = StoreHealth(store.path, world, progress)
+        self._complaints = SparseLog(log, clock=world.monotonic)
+        self._due = asyncio.Event()
+
+    @property
+    def alone(self) -> bool:
+        """Whether events go out although they are not written."""
+        return self._health.alone
+
+    def wake(self) -> None:
+        """Look at the tail: there is something to write."""
+        self._due.set()
+
+    def arrived(self, name: str, seq: int) -> None:
+        """Take note that everything up to a number has arrived at a sink."""
+        self._positions[name] = seq
+        self._write_within(POSITIONS_EVERY_S)
+
+    def count(self, sound: OnsetClusterEvent) -> None:
+        """Count a sound."""
+        key = (int(sound.time.timestamp()) // 60, sound.source, sound.cluster_id)
+        if key in self._sounds or len(self._sounds) < MOST_COUNTS:
+            self._sounds[key] = self._sounds.get(key, 0) + 1
+            self._write_within(SOUNDS_EVERY_S)
+
+    async def open(self, names: Sequence[str]) -> None:
+        """Open the store and find everybody's place in it, or go on without for now.
+
+        Parameters
+        ----------
+        names : sequence of str
+            What is delivered to. Each gets a reader, which goes on where it was. One that is new begins now,
+            and one that is left out is forgotten.
+        """
+        self.readers = [StoredOutbox(self.after, self.arrived, self._tail, name=name) for name in names]
+        try:
+            async with asyncio.timeout(START_PATIENCE_S):
+                await self._attach_or_heal()
+        except TimeoutError:
+            self._health.fail(StoreError("slow", f"The store {self._store.path} does not open."))
+        if not self.attached:
+            # Greater than any number that was counted, and than those of an earlier process like this one.
+            self._begin_at(int(self._world.now() * 1000) << 10)
+            for reader in self.readers:
+                reader.rewind(self.saved, 0)
+
+    async def run(self) -> None:
+        """Write until there is nothing to write and `end` was called."""
+        while not (self._ending and (self._never or not self._owes())):
+            await self._until_due()
+            try:
+                await self._health.watched(self._work())
+            except StoreError as error:
+                await self._heal(error)
+            except Exception as error:  # whatever it is, events must go out
+                log.debug("The store broke", exc_info=True)
+                self._health.fail(StoreError("broken", f"The store broke ({type(error).__name__}: {error})."))
+
+    async def end(self, task: "asyncio.Task[None]") -> None:
+        """Let `run` write what waits, for a short while, and close the store."""
+        self._ending = True
+        self._due.set()
+        await asyncio.wait({task}, timeout=END_PATIENCE_S)
+        await cancelled(task)
+        if self._tail.unsaved:
+            log.warning(
+                "%d events are not in the store %s: it could not be written.",
+                self._tail.unsaved, self._store.path,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(END_PATIENCE_S):
+                await self._world.aside(self._store.close)
+        except (StoreError, TimeoutError) as error:
+            log.debug("The store was not closed: %s", error)
+
+    async def after(self, seq: int, limit: int) -> list[Row]:
+        """Return the first events behind a number, of those that were handed out.
+
+        Raises
+        ------
+        StoreError
+            If they would have to be read from a store that cannot be read.
+        """
+        begin = None
+        while self.attached and seq < self._tail.begin != begin:  # it may move on meanwhile
+            begin = self._tail.begin
+            try:
+                rows = await self._world.aside(lambda: self._store.after(seq, limit))
+            except StoreError as error:
+                if is_damage(error):  # what is damaged is known to whoever reads it first
+                    self._damage = error
+                    self._due.set()
+                raise
+            if rows:
+                return [row for row in rows if row.seq <= self.handed]
+        return self._tail.after(seq, limit, up_to=self.handed)
+
+    def _write_within(self, seconds: float) -> None:
+        at = self._world.monotonic() + seconds
+        if at < self._write_at:
+            self._write_at = at
+            self._due.set()
+
+    def _owes(self) -> bool:
+        return bool(self._tail.unsaved or self._positions or self._sounds)
+
+    async def _until_due(self) -> None:
+        """Wait until there is something to write, and the store may take it."""
+        while True:
+            self._due.clear()
+            wait_s = self._due_at() - self._world.monotonic()
+            if wait_s <= 0:
+                return
+            await first_of(self._due.wait(), *([self._slept(wait_s)] if wait_s < math.inf else []))
+
+    async def _slept(self, seconds: float) -> None:
+        await self._world.sleep(seconds)
+
+    def _due_at(self) -> float:
+        if self._damage is not None:
+            return 0.0
+        if self._never:
+            return 0.0 if self._ending else math.inf
+        if self.alone or not self.attached:
+            at = self._health.retry_at
+            return min(at, self._world.monotonic() + _HURRY_S) if self._ending else at
+        if self._tail.unsaved or self._ending:
+            return 0.0
+        return min(self._write_at, self._prune_at)
+
+    async def _work(self) -> None:
+        if self._damage is not None:
+            damage, self._damage = self._damage, None
+            raise damage
+        if self._never:
+            return
+        if not self.attached:
+            await self._attach()
+        await self._write_portion()
+        if not self._tail.unsaved and self._world.monotonic() >= self._prune_at and not self._ending:
+            await self._prune()
+
+    async def _write_portion(self) -> None:
+        rows = self._tail.portion(PORTION)
+        batch = Batch(rows, self._positions, self._sounds)
+        self._positions, self._sounds, self._write_at = {}, {}, math.inf
+        if batch:
+            try:
+                await self._world.aside(lambda: self._store.write(batch))
+            except BaseException:
+                self._positions = {**batch.positions, **self._positions}
+                for key, count in batch.sounds.items():
+                    self._sounds[key] = self._sounds.get(key, 0) + count
+                raise
+        if rows:
+            self.saved = max(self.saved, rows[-1].seq)
+        self._tail.saved(rows, self.handed)
+        self._health.works(all_written=not self._tail.unsaved)
+        self._progress()
+
+    async def _prune(self) -> None:
+        self._prune_at = self._world.monotonic() + PRUNE_EVERY_S
+        delivered = min((reader.position for reader in self.readers), default=None)
+        pruned = await self._world.aside(lambda: self._store.prune(self._world.now(), delivered))
+        if pruned.more:
+            self._prune_at = 0.0
+        if pruned.lost:
+            self._lost += pruned.lost
+            self._complaints.tell(
+                "lost",
+                f"The store {self._store.path} has reached its limit: {self._lost} events were deleted "
+                "before they had arrived; the ends of matches are kept.",
+            )
+
+    async def _attach_or_heal(self) -> None:
+        try:
+            await self._attach()
+        except StoreError as error:
+            await self._heal(error)
+
+    async def _attach(self) -> None:
+        """Open the store, tell the ends that the process before left out, and find everybody's place."""
+        tail = self._tail.rows
+        names = [reader.name for reader in self.readers if reader.name is not None]
+        found = await self._world.aside(lambda: take_up(self._store, tail, names, self._ids))
+        if found is None:
+            self._never = True
+            raise StoreError(
+                "clock",
+                f"The clock is behind the store {self._store.path}: nothing is stored until the next start.",
+            )
+        self.attached = True
+        if not self._tail.rows:  # nor has anything been told meanwhile
+            self._begin_at(found.last_seq)
+        for reader in self.readers:
+            if reader.name in found.places:
+                reader.rewind(*found.places[reader.name])
+
+    def _begin_at(self, seq: int) -> None:
+        self.saved = self.handed = self._tail.begin = seq
+
+    async def _heal(self, error: StoreError) -> None:
+        """Begin a damaged store anew; wait for any other one."""
+        if not is_damage(error):
+            self._health.fail(error)
+            return
+        try:
+            aside = await self._health.watched(self._world.aside(self._store.begin_anew))
+            if not self.attached:
+                await self._attach()
+        except StoreError as worse:
+            self._health.fail(worse)
+            return
+        lost = max((len(reader) - self._in_memory(reader) for reader in self.readers), default=0)
+        log.warning(
+            "%s It is kept as %s, and a new one begins. Events lost with it that had not arrived: %d.",
+            error, aside.name, max(0, lost),
+        )  # fmt: skip
+        # What is remembered is written once more, and everybody's place with it.
+        self._tail.write_again()
+        self._positions |= {reader.name: reader.position for reader in self.readers if reader.name}
+
+    def _in_memory(self, reader: StoredOutbox) -> int:
+        return len(self._tail.after(reader.position, sys.maxsize, up_to=self.handed))

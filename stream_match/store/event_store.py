@@ -1,0 +1,222 @@
+"""The store: events until they have arrived and for the history, positions of sinks, counts of sounds."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from stream_match.errors import StoreError
+from stream_match.store import opening
+from stream_match.store.migrations import migrate
+from stream_match.store.retention import Limits, Pruned, prune
+from stream_match.store.rows import Batch, Row, parsed, values
+
+_PATIENCE_S = 10.0
+"""How long a write waits for another one of this process. A disk that hangs must not hold up every thread."""
+
+
+class Store:
+    """One file of SQLite. Every call is whole or has no effect; calls may come from any thread.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+    limits : Limits, optional
+        What is kept for how long.
+    """
+
+    def __init__(self, path: Path, limits: Limits | None = None) -> None:
+        self.path = path
+        self.limits = limits or Limits()
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened and not closed."""
+        return self._writer is not None
+
+    def open(self) -> None:
+        """Open the file; make it, or migrate it, where needed.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be used. The kind ``damaged`` asks for `begin_anew`; anything else may heal.
+        """
+        with opening.naming(self.path), _held(self._writing):
+            if self._writer is not None:
+                return
+            writer = opening.connect(self.path)
+            try:
+                migrate(writer)
+                self._reader = opening.connect_to_read(self.path)
+            except BaseException:
+                writer.close()
+                raise
+            self._writer = writer
+
+    def close(self) -> None:
+        """Close the file; what was written stays."""
+        with opening.naming(self.path), _held(self._writing), _held(self._reading):
+            for connection in (self._reader, self._writer):  # the last one to close tidies up the log
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+
+    def begin_anew(self) -> Path:
+        """Set a damaged file aside and open an empty one; return where the old one is.
+
+        Raises
+        ------
+        StoreError
+            If that is not possible, or was done too often.
+        """
+        self.close()
+        with opening.naming(self.path):
+            aside = opening.set_aside(self.path)
+        self.open()
+        return aside
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch; when this returns, no loss of power takes it away.
+
+        A row whose number or id is there already is left as it is: a batch may be written again.
+
+        Raises
+        ------
+        StoreError
+            If it could not be written; nothing of it was.
+        """
+        with self.changed() as writer:
+            writer.executemany(
+                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(values, batch.rows)
+            )
+            writer.executemany("INSERT OR REPLACE INTO sinks VALUES (?, ?)", batch.positions.items())
+            writer.executemany(
+                "INSERT INTO sound_counts VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET sounds = sounds + excluded.sounds",
+                ((*key, count) for key, count in batch.sounds.items()),
+            )
+
+    def after(self, seq: int, limit: int) -> list[Row]:
+        """Return the first rows behind a number. What is no event of this version is left out.
+
+        Parameters
+        ----------
+        seq : int
+        limit : int
+            How many at most.
+        """
+        while True:
+            query = "SELECT seq, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+            with self.read() as reader:
+                found = reader.execute(query, (seq, limit)).fetchall()
+                rows = [row for number, payload in found if (row := parsed(number, payload)) is not None]
+            if rows or not found:
+                return rows
+            seq = found[-1][0]
+
+    def count_after(self, seq: int) -> int:
+        """Return how many rows are behind a number."""
+        with self.read() as reader:
+            return int(reader.execute("SELECT count(*) FROM events WHERE seq > ?", (seq,)).fetchone()[0])
+
+    def last_seq(self) -> int:
+        """Return the greatest number that was ever given, 0 if none was."""
+        with self.read() as reader:
+            found = reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            return _number(found[0]) if found else 0
+
+    def last_event_id(self) -> str | None:
+        """Return the greatest id of an event, None if there is none."""
+        with self.read() as reader:
+            found = reader.execute("SELECT max(event_id) FROM events").fetchone()[0]
+        return None if found is None else str(found)
+
+    def place_of(self, event_id: str) -> int:
+        """Return the number of the last event up to an id, 0 if all came later."""
+        with self.read() as reader:
+            found = reader.execute(
+                "SELECT max(seq) FROM (SELECT seq FROM events WHERE event_id <= ? "
+                "ORDER BY event_id DESC LIMIT 1)",
+                (event_id,),
+            ).fetchone()[0]
+            return _number(found or 0)
+
+    def positions(self) -> dict[str, int]:
+        """Return up to which number everything has arrived, by sink."""
+        with self.read() as reader:
+            return {str(name): _number(seq) for name, seq in reader.execute("SELECT name, seq FROM sinks")}
+
+    def keep_sinks(self, names: Sequence[str]) -> None:
+        """Forget all sinks but these: what comes meanwhile is not for the others."""
+        with self.changed() as writer:
+            kept = ", ".join("?" * len(names))
+            writer.execute(f"DELETE FROM sinks WHERE name NOT IN ({kept})", tuple(names))  # noqa: S608 - marks
+
+    def prune(self, now: float, delivered: int | None) -> Pruned:
+        """Delete a portion of what is too old or too much.
+
+        Parameters
+        ----------
+        now : float
+            Seconds since 1970.
+        delivered : int or None
+            Number up to which everything has arrived everywhere; None if nothing is to be delivered.
+
+        Returns
+        -------
+        Pruned
+            Whether there is more to delete, and how many events were deleted that had not arrived.
+        """
+        with self.changed() as writer:
+            return prune(writer, self.limits, now, delivered)
+
+    @contextmanager
+    def changed(self) -> Iterator[sqlite3.Connection]:
+        """Give the writing connection inside a transaction."""
+        with opening.naming(self.path), _held(self._writing):
+            if self._writer is None:
+                raise StoreError("closed", "it is not open")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:  # SQLite ends it itself after some errors
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give the reading connection; a write that hangs does not hold it up."""
+        with opening.naming(self.path), _held(self._reading):
+            if self._reader is None:
+                raise StoreError("closed", "it is not open")
+            yield self._reader
+
+
+def is_damage(error: StoreError) -> bool:
+    """Whether waiting does not help, and the store is to be begun anew."""
+    return error.kind == "damaged"
+
+
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    if not lock.acquire(timeout=_PATIENCE_S):
+        raise StoreError("slow", f"its disk has not answered for {_PATIENCE_S:.0f} s")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    return value
