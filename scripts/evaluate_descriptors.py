@@ -383,13 +383,13 @@ def packages(args: argparse.Namespace) -> None:
             print(f"| {', '.join(chosen)} | {metric} | {' | '.join(told)} |", flush=True)
     print()
     default = shares[COMBINED[0], "weighted"]
-    for told, less in (
+    for name, less in (
         ("chance", np.full(default.shape, chance)),
         ("plain l2", shares[COMBINED[0], "plain l2"]),
     ):
         for k, margin in zip(AT, (default - less).T, strict=True):
             low, high = _interval(margin)
-            print(f"weighted rp, ssd above {told}, k = {k}: {margin.mean():+.3f} ({low:+.3f} to {high:+.3f})")
+            print(f"weighted rp, ssd above {name}, k = {k}: {margin.mean():+.3f} ({low:+.3f} to {high:+.3f})")
 
 
 def _one_recording(tracks: Sequence[TrackRow]) -> npt.NDArray[np.bool_]:

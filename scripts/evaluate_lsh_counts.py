@@ -123,7 +123,7 @@ def both_chromas(path: Path) -> tuple[Float32, Float32]:
             y=np.concatenate(blocks), sr=SAMPLE_RATE_HZ, n_fft=N_FFT_SAMPLES, hop_length=HOP_SAMPLES
         )
     ours = np.concatenate(list(centred_chroma(blocks, SAMPLE_RATE_HZ)))
-    return np.where(ours.any(axis=1)[:, np.newaxis], by_librosa.T, 0).astype(np.float32), ours
+    return np.where(np.any(ours, axis=1, keepdims=True), by_librosa.T, 0).astype(np.float32), ours
 
 
 def methods(

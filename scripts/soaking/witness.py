@@ -25,10 +25,13 @@ class Witness:
         self.messages: list[tuple[str, str, bool]] = []
         self._changed = threading.Condition()
         self._client = Client(CallbackAPIVersion.VERSION2, "witness", clean_session=False)
-        self._client.on_connect = lambda *_: self._client.subscribe("stream_match/#", qos=1)
+        self._client.on_connect = self._subscribe
         self._client.on_message = self._hear
-        self._client.reconnect_delay_set(RETRY_S, RETRY_S)
+        self._client.reconnect_delay_set(RETRY_S, RETRY_S)  # type: ignore[arg-type]  # parts of a second do
         self._client.connect("127.0.0.1", port)
+
+    def _subscribe(self, *_: Any) -> None:
+        self._client.subscribe("stream_match/#", qos=1)
 
     def __enter__(self) -> Self:
         self._client.loop_start()
