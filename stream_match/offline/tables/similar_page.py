@@ -3,16 +3,13 @@
 The page asks for nothing from outside and runs no script. Names are escaped: whatever a tag says is text.
 """
 
-import os
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from stream_match.events import Track
+from stream_match.offline.reports.page import address_of, escaped
 from stream_match.offline.tables.compared import Similar, bare_name
 from stream_match.outputs import written_whole
-from stream_match.text import printable
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -83,23 +80,23 @@ def write_page(found: Similar, out: Path, files: Mapping[str, Path]) -> None:
     items = [
         _ITEM.format(
             rank=rank,
-            named=_text(_name(found, name)),
+            named=escaped(_name(found, name)),
             distance=distance,
             share=100 * distance / farthest,
-            id="" if _name(found, name) == name else f'<div class="id">{_text(name)}</div>',
+            id="" if _name(found, name) == name else f'<div class="id">{escaped(name)}</div>',
             player=_player(places, name, out),
         )
         for rank, (name, distance) in enumerate(found.tracks, 1)
     ]
     page = _PAGE.format(
-        title=_text(_name(found, found.query)),
-        about=_text(
+        title=escaped(_name(found, found.query)),
+        about=escaped(
             f"The {len(found.tracks)} nearest of {found.count} tracks. {found.metric.capitalize()} distance "
             f"by {', '.join(found.sets)}; a short bar is near."
         ),
         player=_player(places, found.query, out),
         items="\n".join(items),
-        foot=_text(" ".join(f"{hint[0].upper()}{hint[1:].rstrip('.')}." for hint in found.hints)),
+        foot=escaped(" ".join(f"{hint[0].upper()}{hint[1:].rstrip('.')}." for hint in found.hints)),
     )
     with written_whole(out) as beside:
         beside.write_text(page, encoding="utf-8")
@@ -110,14 +107,8 @@ def _name(found: Similar, name: str) -> str:
     return " – ".join(filter(None, (track.title, track.artist))) if track.title else name
 
 
-def _text(words: str) -> str:
-    """Return words as text of a page."""
-    return escape(printable(words))
-
-
 def _player(places: Mapping[str, Path], name: str, out: Path) -> str:
     path = places.get(name) or places.get(bare_name(name))
     if path is None:
         return ""
-    relative = os.path.relpath(path.resolve(), out.resolve().parent)
-    return f'<audio controls preload="none" src="{escape(quote(os.fsencode(relative)))}"></audio>'
+    return f'<audio controls preload="none" src="{address_of(path, out)}"></audio>'
