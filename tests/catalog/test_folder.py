@@ -265,7 +265,7 @@ def test_settings_of_another_program_are_another_fingerprint(index):
 
 
 def test_another_version_of_the_feature_code_is_refused(index, monkeypatch):
-    monkeypatch.setattr("stream_match.config.FEATURE_CODE_VERSION", 999)
+    monkeypatch.setattr("stream_match.config.feature_settings.FEATURE_CODE_VERSION", 999)
     refused(index, "other feature code")
 
 

@@ -1,0 +1,77 @@
+"""What is listened to."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from stream_match.config.settings import Settings
+from stream_match.events import Name
+
+
+def _printable(text: str) -> str:
+    """Refuse what would break out of a header of HTTP."""
+    if not text.isascii() or not text.isprintable():
+        raise PydanticCustomError("header", "only printable ASCII may stand in it")
+    return text
+
+
+def _header_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name) or name.lower() in OWN_HEADERS:
+        raise PydanticCustomError("header", "it is no header that may be set")
+    return name
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    _printable(value.get_secret_value())
+    return value
+
+
+def _charset(name: str) -> str:
+    try:
+        b"a".decode(name)
+    except (LookupError, ValueError):
+        raise PydanticCustomError(
+            "charset", "it is no charset; expected one such as cp1251, Shift_JIS or ISO-8859-2"
+        ) from None
+    return name
+
+
+OWN_HEADERS = frozenset(
+    ("connection", "content-length", "host", "icy-metadata", "range", "te", "transfer-encoding", "upgrade")
+)
+"""Headers that are the client's own."""
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+
+
+class SourceSettings(Settings):
+    """Something to listen to."""
+
+    uri: str = Field(
+        min_length=1, repr=False, description="As on the command line; ``name=URI`` is understood here too"
+    )
+    name: Name | None = Field(default=None, description="Name in topics; derived from the URI if absent")
+    title: str | None = Field(default=None, max_length=200, description="What a person calls it")
+    channel: int | None = Field(
+        default=None, ge=1, le=64, description="The channel to take, from 1; the mean of all if absent"
+    )
+    username: str | None = Field(default=None, max_length=500, description="For the server of the URL only")
+    password: SecretStr | None = Field(default=None, description="For the server of the URL only")
+    headers: dict[HeaderName, HeaderValue] | None = Field(
+        default=None, description="Further headers of HTTP, for the server of the URL only"
+    )
+    user_agent: Annotated[str, AfterValidator(_printable)] | None = Field(
+        default=None, min_length=1, max_length=300, description="What servers are told that we are"
+    )
+    charset: Annotated[str, AfterValidator(_charset)] | None = Field(
+        default=None, description="Of titles that are not UTF-8; a guess if absent"
+    )
+
+    @model_validator(mode="after")
+    def _password_has_its_user(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise PydanticCustomError("username", "a password needs a username")
+        return self
