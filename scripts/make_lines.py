@@ -10,15 +10,21 @@ DIR/annotations/*.txt with a line `time<TAB>pitch` for each note, and DIR/tracks
 
 import argparse
 import csv
+import itertools
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from beginnings.lines import FURTHER, INSTRUMENTS, PLAYED, melodies, performance, rendered
+import numpy.typing as npt
+from beginnings.lines import CHANNELS, FURTHER, INSTRUMENTS, PLAYED, melodies, performance, rendered
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
+
+MELODIES, APART = 48, 17
+"""So many melodies are read, whatever the seed, for music21 takes seconds for each; another seed begins with
+another one of them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,26 +43,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--instruments", nargs="+", choices=sorted(every), default=sorted(INSTRUMENTS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--one-channel", action="store_true", help="what still rings is bent with the next phrase"
+    )
     args = parser.parse_args(argv)
     import soundfile
 
     for folder in ("audio", "annotations"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
+    channels = CHANNELS[:1] if args.one_channel else CHANNELS
     wanted = [(name, played) for name in args.instruments for played in PLAYED]
-    found = melodies(np.random.default_rng(args.seed))
+    found = _from(args.seed * APART, list(itertools.islice(melodies(np.random.default_rng(0)), MELODIES)))
     with (args.out / "tracks.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["audio", "annotation", "kind", "played"])
         for name, played in wanted:
             rng = np.random.default_rng(zlib.crc32(f"{args.seed} {name} {played}".encode()))
             notes = performance(next(found), every[name], played, rng)
-            y = rendered(notes, every[name], played, args.soundfont, rng)
+            y = rendered(notes, every[name], played, args.soundfont, rng, channels=channels)
             audio, annotation = f"audio/{name}-{played}.flac", f"annotations/{name}-{played}.txt"
             soundfile.write(args.out / audio, y, SAMPLE_RATE_HZ)
             lines = "".join(f"{note.start_s:.4f}\t{note.key}\n" for note in notes)
             (args.out / annotation).write_text(lines, encoding="utf-8")
             rows.writerow([audio, annotation, name, played])
     return 0
+
+
+def _from(first: int, found: Sequence[npt.NDArray[np.float64]]) -> Iterator[npt.NDArray[np.float64]]:
+    """Yield things in a circle, from one of them on."""
+    start = first % len(found)
+    return itertools.cycle([*found[start:], *found[:start]])
 
 
 if __name__ == "__main__":

@@ -153,21 +153,31 @@ def _articulated(notes: list[Note], played: str, rng: np.random.Generator) -> li
 
 
 def rendered(
-    notes: list[Note], instrument: Instrument, played: str, soundfont: Path, rng: np.random.Generator
+    notes: list[Note],
+    instrument: Instrument,
+    played: str,
+    soundfont: Path,
+    rng: np.random.Generator,
+    *,
+    channels: tuple[int, ...] = CHANNELS,
 ) -> npt.NDArray[np.float32]:
-    """Play a line; pitch and swelling move every 5 ms, notes that are not slurred begin at their sample."""
+    """Play a line; pitch and swelling move every 5 ms, notes that are not slurred begin at their sample.
+
+    With one channel alone, what still rings of a phrase is bent with the next one: nothing is left of the old
+    pitch, as on one string or of one breath.
+    """
     import tinysoundfont
 
     synth = tinysoundfont.Synth(gain=-6, samplerate=SAMPLE_RATE_HZ)
     font = synth.sfload(str(soundfont))
-    for channel in CHANNELS:
+    for channel in channels:
         synth.program_select(channel, font, 0, instrument.program)
         synth.pitchbend_range(channel, BEND_SEMITONES)
     phrases = _slurs(notes) if played == "slurred" else [[note] for note in notes]
     starts = [(round(phrase[0].start_s * SAMPLE_RATE_HZ), True, phrase) for phrase in phrases]
     ends = [(round(phrase[-1].end_s * SAMPLE_RATE_HZ), False, phrase) for phrase in phrases]
     hand = _Hand(played, rng)
-    blocks, now, held, channel = [], 0, phrases[0], CHANNELS[0]
+    blocks, now, held, channel = [], 0, phrases[0], channels[0]
     for at, begins, phrase in [*sorted([*starts, *ends], key=lambda event: event[:2]), _tail(ends)]:
         while now < at:
             now_s = now / SAMPLE_RATE_HZ
@@ -177,10 +187,10 @@ def rendered(
             blocks.append(np.frombuffer(synth.generate(step), np.float32).reshape(-1, 2).mean(axis=1))
             now += step
         if begins:
-            held, channel = phrase, CHANNELS[phrases.index(phrase) % len(CHANNELS)]
+            held, channel = phrase, channels[phrases.index(phrase) % len(channels)]
             synth.noteon(channel, phrase[0].key, round(127 * phrase[0].velocity))
         else:
-            synth.noteoff(CHANNELS[phrases.index(phrase) % len(CHANNELS)], phrase[0].key)
+            synth.noteoff(channels[phrases.index(phrase) % len(channels)], phrase[0].key)
     y = np.concatenate(blocks)
     louder: npt.NDArray[np.float32] = (y * (0.5 / np.abs(y).max())).astype(np.float32)
     return louder

@@ -17,10 +17,14 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 Float64 = npt.NDArray[np.float64]
 
 DUETS, GROOVES, MIXES, SEQUENCES, TONES, NOISES = 40, 100, 140, 160, 80, 60
+BEEPS, BURSTS, STARTS = 30, 25, 400
 TOGETHER_S = 0.03  # what begins closer together is one onset
 DRUM_KEYS = (36, 37, 38, 39, 42, 45, 46, 48, 49, 51, 54, 56, 70, 75)
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)
-GROOVE_S, TONE_S = 25.0, 20.0
+GROOVE_S, TONE_S, START_S = 25.0, 20.0, 0.8
+KINDS = (
+    "stroke", "groove", "sequence", "duet", "mix", "damage", "tone", "noise", "beep", "burst", "start",
+)  # fmt: skip
 SYLLABLE_DELTA = 0.1  # how far a syllable's rise stands out, as a share of the highest
 
 
@@ -42,24 +46,32 @@ class Material:
 
 def material(
     lines: Sequence[Path],
+    behind: Sequence[Path],
     shots: Mapping[str, Shot],
     soundfont: Path,
     talk: Sequence[Path],
     rng: np.random.Generator,
 ) -> Iterator[Material]:
-    """Yield everything, damaged where real recordings are."""
-    shots = {**shots, **{f"made {number}": _stroke(rng) for number in range(len(shots))}}
-    played = [one for folder in lines for one in played_lines(folder) if one.kind not in HELD_OUT]
-    grooves = [_groove(shots, rng) for _ in range(2 * GROOVES // 3)]
-    grooves += [_general_midi_groove(soundfont, rng) for _ in range(GROOVES - len(grooves))]
-    sequences = [_sequence(shots, rng) for _ in range(SEQUENCES)]
-    duets = [_duet(played, rng) for _ in range(DUETS)]
-    mixes = [_mix(grooves, played, rng) for _ in range(MIXES)]
+    """Yield everything, damaged where real recordings are: each kind of its own random numbers."""
+    of = dict(zip(KINDS, rng.spawn(len(KINDS)), strict=True))
+    shots = {**shots, **{f"made {number}": _stroke(of["stroke"]) for number in range(len(shots))}}
+    played, accompanying = (
+        [one for folder in folders for one in played_lines(folder) if one.kind not in HELD_OUT]
+        for folders in (lines, behind)
+    )
+    grooves = [_groove(shots, of["groove"]) for _ in range(2 * GROOVES // 3)]
+    grooves += [_general_midi_groove(soundfont, of["groove"]) for _ in range(GROOVES - len(grooves))]
+    sequences = [_sequence(shots, of["sequence"]) for _ in range(SEQUENCES)]
+    duets = [_duet(played, of["duet"]) for _ in range(DUETS)]
+    mixes = [_mix(grooves, accompanying, of["mix"]) for _ in range(MIXES)]
     talkers = [_talker(path) for path in talk]
     for one in (*played, *duets, *grooves, *sequences, *mixes, *talkers):
-        yield replace(one, y=damaged(one.y, rng))
-    yield from (_tone(rng) for _ in range(TONES))
-    yield from (_noise(rng) for _ in range(NOISES))
+        yield replace(one, y=damaged(one.y, of["damage"]))
+    yield from (_tone(of["tone"]) for _ in range(TONES))
+    yield from (_noise(of["noise"]) for _ in range(NOISES))
+    yield from (_beeps(of["beep"]) for _ in range(BEEPS))
+    yield from (_bursts(shots, of["burst"]) for _ in range(BURSTS))
+    yield from (replace(_noise(of["start"], START_S), kind="start") for _ in range(STARTS))
 
 
 def played_lines(folder: Path) -> Iterator[Material]:
@@ -190,6 +202,78 @@ def _mix(grooves: Sequence[Material], played: Sequence[Material], rng: np.random
     return Material("mix", 0.1 * y, groove.onsets_s)
 
 
+# --- what ends in silence, and what follows closely ---
+
+
+def _beeps(rng: np.random.Generator) -> Material:
+    """Play tones that fade out within 3 to 150 ms: what ends does not begin."""
+    y = np.zeros(round(TONE_S * SAMPLE_RATE_HZ))
+    colour = _colour(rng)
+    onsets_s, at_s = [], rng.uniform(0.2, 0.6)
+    while at_s < TONE_S - 1:
+        attack_s, release_s = _between(0.0005, 0.01, rng), _between(0.003, 0.15, rng)
+        held_s = _between(0.04, 0.6, rng)
+        t = np.arange(round((held_s + release_s) * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+        level = np.interp(t, [0, min(attack_s, held_s), held_s, held_s + release_s], [0, 1, 1, 0])
+        if rng.random() < 0.5:
+            level = np.minimum(1, t / attack_s) * np.exp(-np.maximum(t - held_s, 0) / release_s * 4)
+        start = round(at_s * SAMPLE_RATE_HZ)
+        room = y[start : start + len(t)]
+        room += (rng.uniform(0.2, 1) * level * _partials(_between(80, 3000, rng), colour, t))[: len(room)]
+        onsets_s.append(at_s)
+        at_s += held_s + release_s + _between(0.02, 0.6, rng)
+    return Material("beep", _in_quiet(y, rng), np.array(onsets_s))
+
+
+def _bursts(shots: Mapping[str, Shot], rng: np.random.Generator) -> Material:
+    """Repeat a stroke every 50 to 200 ms, two to a dozen times."""
+    y = np.zeros(round((TONE_S + 3) * SAMPLE_RATE_HZ))
+    made, known = [_stroke(rng) for _ in range(4)], list(shots.values())
+    onsets_s, at_s = [], 0.3
+    while at_s < TONE_S - 3:
+        shot = made[int(rng.integers(4))] if rng.random() < 0.7 else known[int(rng.integers(len(known)))]
+        apart_s, even, gain = _between(0.05, 0.2, rng), rng.random() < 0.7, 10 ** (rng.uniform(-20, 0) / 20)
+        for _ in range(int(rng.integers(2, 13))):
+            start = max(0, round(at_s * SAMPLE_RATE_HZ) - shot.first)
+            struck = gain * rng.uniform(0.5, 1) / np.abs(shot.y).max() * shot.y
+            y[start : start + len(struck)] += struck
+            onsets_s.append(at_s)
+            at_s += apart_s if even else rng.uniform(0.05, 0.2)
+        at_s += rng.uniform(0.1, 0.6)
+    n = round(TONE_S * SAMPLE_RATE_HZ)
+    return Material("burst", _in_quiet(y[:n], rng), np.array(onsets_s))
+
+
+def _between(low: float, high: float, rng: np.random.Generator) -> float:
+    """Return a number whose logarithm may be any as likely."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _colour(rng: np.random.Generator) -> Float64:
+    """Return the amplitudes of one to fourteen partials."""
+    number = np.arange(1, int(rng.integers(2, 16)))
+    colour: Float64 = rng.uniform(0.3, 1, len(number)) / number ** rng.uniform(0.3, 1.5)
+    return colour
+
+
+def _partials(frequency_hz: Float64 | float, colour: Float64, t: Float64) -> Float64:
+    """Return a tone of partials of some amplitudes, each as long as it is below 10 kHz."""
+    turns = np.cumsum(np.broadcast_to(frequency_hz, t.shape)) / SAMPLE_RATE_HZ
+    y = np.zeros(len(t))
+    for partial, amplitude in enumerate(colour, start=1):
+        if partial * np.max(frequency_hz) < 10_000:
+            y += amplitude * np.sin(2 * np.pi * partial * turns)
+    return y
+
+
+def _in_quiet(y: Float64, rng: np.random.Generator) -> Float64:
+    """Return a sound at some level, half of the time in faint noise."""
+    if rng.random() < 0.5:
+        y = y + _coloured(len(y), rng) * y.std() * 10 ** (-rng.uniform(20, 70) / 20)
+    quieter: Float64 = y / np.abs(y).max() * 10 ** (rng.uniform(-50, 0) / 20)
+    return quieter
+
+
 # --- where nothing, or nobody knows what, begins ---
 
 
@@ -228,9 +312,9 @@ def _tone(rng: np.random.Generator) -> Material:
     return Material("tone", 0.1 * y, np.zeros(1))
 
 
-def _noise(rng: np.random.Generator) -> Material:
+def _noise(rng: np.random.Generator, length_s: float = TONE_S) -> Material:
     """Make noise: white, coloured, of a band, or of drops, that swells and fades."""
-    n = round(TONE_S * SAMPLE_RATE_HZ)
+    n = round(length_s * SAMPLE_RATE_HZ)
     kind = int(rng.integers(4))
     y = rng.standard_normal(n)
     if kind == 1:
@@ -247,7 +331,7 @@ def _noise(rng: np.random.Generator) -> Material:
         y = scipy.signal.lfilter(
             *scipy.signal.butter(2, [low, min(0.95, low * rng.uniform(1.3, 3))], "band"), y
         )
-    knots = np.arange(0, TONE_S + 3, rng.uniform(0.3, 1.5))
+    knots = np.arange(0, length_s + 3, rng.uniform(0.3, 1.5))
     swell = np.interp(np.arange(n) / SAMPLE_RATE_HZ, knots, rng.standard_normal(len(knots)))
     y = y / y.std() * np.exp(rng.uniform(0, 0.5) * swell)
     return Material("noise", 0.1 * y, np.zeros(1))
