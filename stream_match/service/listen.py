@@ -4,26 +4,25 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from stream_match.capture.base import Source
 from stream_match.capture.uri import slug
 from stream_match.config import ListenSettings
-from stream_match.errors import UsageError
 from stream_match.publish.base import Sink
 from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
-from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
+from stream_match.service.hearing import Hear
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
+from stream_match.service.reload import Reload
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
+from stream_match.service.sources import Sources, wanted_sources
 from stream_match.service.stamp import EventIds, event_ids
-from stream_match.service.supervisor import Supervisor
-from stream_match.service.world import EnginePort, World
+from stream_match.service.world import World
 from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
 from stream_match.store.retention import Limits
@@ -37,9 +36,10 @@ containers kill after 10 s at the earliest."""
 
 async def listen(
     settings: ListenSettings,
-    make_engine: Callable[[], EnginePort],
+    hear: Hear,
     *,
-    catalogue: CurrentCatalogue[Any] | None = None,
+    read: Callable[[], ListenSettings] | None = None,
+    reload_asked: asyncio.Event | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
 ) -> Report:
@@ -49,11 +49,12 @@ async def listen(
     ----------
     settings : ListenSettings
         Sources, sinks, pace, node.
-    make_engine : callable () -> Engine
-        Makes an engine without history, one for every opening of a source.
-    catalogue : CurrentCatalogue, optional
-        What `make_engine` takes the newest one from. It is looked after from here on, and every engine takes
-        up what is newer; without, engines keep what they were made with.
+    hear : Hear
+        Makes what each source is heard with. Its catalogue is looked after from here on.
+    read : callable () -> ListenSettings, optional
+        Reads the settings anew for a reload; without, a reload only looks at the indexes.
+    reload_asked : asyncio.Event, optional
+        Set it to reload.
     stop : asyncio.Event, optional
         Set it to end: every match gets its end, and the sinks deliver what waits. Cancelling does the
         same and then raises CancelledError.
@@ -75,7 +76,7 @@ async def listen(
     world = world or World()
     stop = stop or asyncio.Event()
     node = settings.node or default_node()
-    sources = _sources(settings, world)
+    first = [(wanted, hear(wanted.heard)) for wanted in wanted_sources(settings, world).values()]
     report = Report()
     # What is wrong with the state folder is told before anything is opened.
     with claimed(settings.state):
@@ -86,7 +87,6 @@ async def listen(
             shared = Shared(
                 node=node,
                 pace=settings.pace,
-                make_engine=make_engine,
                 publish=Bus(sinks, journal).publish,
                 ids=ids,
                 stop=stop,
@@ -94,31 +94,19 @@ async def listen(
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 store=None if journal is None else journal.store,
-                catalogue=catalogue,
+            )
+            sources = Sources(shared)
+            reload = Reload(settings, read, hear, sources, shared)
+            reloading = asyncio.create_task(
+                reload.on_request(reload_asked or asyncio.Event()), name="reload when asked"
             )
             try:
-                await _to_the_end(_run(sources, shared), stop)
+                await _to_the_end(sources.run(first), stop)
             finally:
+                await cancelled(reloading)
                 if journal is not None:
                     await journal.settled()
     return report
-
-
-async def _run(sources: Iterable[tuple[Source, str | None]], shared: Shared) -> None:
-    looking = _looked_after(shared)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for source, title in sources:
-                group.create_task(Supervisor(source, title, shared).run(), name=f"listen to {source.name}")
-    finally:
-        await cancelled(*looking)
-
-
-def _looked_after(shared: Shared) -> list["asyncio.Task[None]"]:
-    """Begin to look for newer catalogues, if there is one that may change."""
-    if shared.catalogue is None:
-        return []
-    return [asyncio.create_task(shared.catalogue.run(shared.world), name="look for catalogues")]
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -130,20 +118,6 @@ async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> N
         stop.set()
         await task
         raise
-
-
-def _sources(settings: ListenSettings, world: World) -> list[tuple[Source, str | None]]:
-    if not settings.sources:
-        raise UsageError("There is nothing to listen to: give a source, such as --source mic: or a file.")
-    sources = [(world.open_source(wanted), wanted.title) for wanted in settings.sources]
-    names = [source.name for source, _ in sources]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"Two sources are named {twice!r}, and their events could not be told apart: "
-            "name them, as in kitchen=mic:"
-        )
-    return sources
 
 
 def default_node() -> str:

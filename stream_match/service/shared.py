@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from stream_match.events import Event
-from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
-from stream_match.service.world import EnginePort, World
+from stream_match.service.world import World
 from stream_match.store.event_store import Store
 
 
@@ -23,9 +22,6 @@ class Shared:
         Name of this listener.
     pace
         Whether recordings come as they are heard.
-    make_engine
-        Makes an engine without history; called off the event loop, once per opening and once more
-        whenever one has broken.
     publish
         Takes events.
     ids
@@ -36,13 +32,10 @@ class Shared:
         Longest pause between two attempts, in the first hour of an outage.
     store
         Where sources keep what they have learnt; None for nowhere.
-    catalogue
-        What engines are made with, and take up when it changes; None if it never does.
     """
 
     node: str
     pace: Literal["real", "fast"]
-    make_engine: Callable[[], EnginePort]
     publish: Callable[[Event], Awaitable[None]]
     ids: EventIds
     stop: asyncio.Event
@@ -50,9 +43,3 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     store: Store | None = None
-    catalogue: CurrentCatalogue[Any] | None = None
-
-    @property
-    def newest(self) -> Any:
-        """The newest catalogue; None if there is none that may change."""
-        return None if self.catalogue is None else self.catalogue.newest

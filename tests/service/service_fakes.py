@@ -10,7 +10,7 @@ import numpy as np
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.config import ListenSettings
 from stream_match.events import Evidence, MatchFacts, Track
-from stream_match.service import World, listen
+from stream_match.service import World, always, listen
 
 EPOCH = 1_790_000_000.0
 TOLERANCE_S = 1e-6
@@ -222,7 +222,7 @@ async def hear(
         sinks=["memory:"] * len(sinks),
         **more,
     )
-    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world)
+    report = await listen(settings, always(make_engine, catalogue), stop=stop, world=world)
     return report, sinks[0].events
 
 
