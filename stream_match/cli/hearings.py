@@ -63,6 +63,11 @@ class Hearings:
         """Whether anybody listens with an index."""
         return bool(self._catalogues)
 
+    def has_track(self, track_id: str) -> bool:
+        """Whether an index that is listened with has a track of an id."""
+        catalogues = list(self._catalogues.values())
+        return any(track.id == track_id for one in catalogues for track in one.newest.tracks.named)
+
     def _catalogue(self, index: Path) -> "CurrentCatalogue[CataloguePort]":
         known = self._catalogues.get(index)
         if known is None:

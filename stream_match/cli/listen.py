@@ -16,7 +16,7 @@ from stream_match.cli.embedded import open_sink
 from stream_match.cli.hearings import Hearings
 from stream_match.config import ListenSettings, read_settings
 from stream_match.config.environment import strange_variables
-from stream_match.service import Report, World, listen
+from stream_match.service import Powers, Report, World, listen
 from stream_match.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,10 @@ async def _listen(
     reload = reload_asked.set if can_change else _say_once(NOTHING_TO_RELOAD)
     signals.then(stop, reload, asyncio.get_running_loop())
     world = World(open_sink=open_sink)
-    return await listen(settings, hearings, read=read, reload_asked=reload_asked, stop=stop, world=world)
+    powers = Powers(has_track=hearings.has_track)
+    return await listen(
+        settings, hearings, read=read, reload_asked=reload_asked, stop=stop, world=world, powers=powers
+    )
 
 
 def _say_once(sentence: str) -> Callable[[], None]:
@@ -181,6 +184,8 @@ def _flags(args: argparse.Namespace) -> dict[str, Any]:
     given |= {key: table for key, table in (("match", match), ("onsets", onsets)) if table}
     if args.no_sounds_like:
         given["sounds_like"] = False
+    if args.discovery:
+        given["home_assistant"] = {"discovery": True}
     if args.source:
         given["sources"] = [{"uri": uri} for uri in args.source]
     if args.sink:

@@ -37,12 +37,17 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     keep_days = 400
     max_megabytes = 512
 
+    [home_assistant]                # knows the sources by itself, over an MQTT broker
+    discovery = true
+    prefix = "homeassistant"
+
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
 
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
 from stream_match.config.heard_settings import HeardSettings
+from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.layers import read_settings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
@@ -56,6 +61,7 @@ __all__ = [
     "LISTENING_DENSITY",
     "FeatureSettings",
     "HeardSettings",
+    "HomeAssistantSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",

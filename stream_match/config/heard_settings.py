@@ -18,6 +18,11 @@ class HeardSettings(Settings):
     genre_model: Path | None = None
 
     @property
+    def max_false_alarms_per_hour(self) -> float | None:
+        """What is put up with; None if no tracks are looked for."""
+        return None if self.index is None else self.match.max_false_alarms_per_hour
+
+    @property
     def listens(self) -> bool:
         """Whether there is anything to listen for."""
         return self.index is not None or self.onsets.enabled or self.genre_model is not None

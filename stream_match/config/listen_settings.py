@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from stream_match.config.complaints import sentences
 from stream_match.config.heard_settings import HeardSettings
+from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.sink_settings import Sink
@@ -44,6 +45,7 @@ class ListenSettings(Settings):
         description="Folder in which events and the clusters of each source are kept over restarts",
     )
     store: StoreSettings = StoreSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

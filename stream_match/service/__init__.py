@@ -33,6 +33,9 @@ source is silent. What cannot be loaded is refused, and the catalogue of before 
 **Other settings.** A reload reads them anew. Sources that did not change go on untouched. One that is only
 listened to for something else stays open and goes on with another engine, between two pieces of audio. One
 that is opened otherwise ends and begins anew. Whatever is wrong is found before anything is changed.
+**What is asked for.** The control room (`service.control`) pauses sources, names what they hear, and says
+what nearly matched. Requests over MQTT (`service.requests`) and the page come to it. A source that is paused
+is closed; what is not live would begin anew, and is let pass unheard.
 
 **What was learnt.** The clusters of a source's sounds go from one engine to the next, over gaps and losses;
 with a folder for `state` they are written down every `KEEP_EVERY_S` and at the end, and read at the start.
@@ -41,6 +44,7 @@ The states of a source, and which may follow which, stand in `service.states`.
 """
 
 from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.control import Powers
 from stream_match.service.hearing import Hear, Hearing, always
 from stream_match.service.listen import FLUSH_S, listen
 from stream_match.service.report import Report
@@ -52,6 +56,7 @@ __all__ = [
     "EnginePort",
     "Hear",
     "Hearing",
+    "Powers",
     "Report",
     "World",
     "always",

@@ -14,10 +14,12 @@ from stream_match.publish.base import Sink
 from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
 from stream_match.service.claim import claimed
+from stream_match.service.control import Powers
 from stream_match.service.hearing import Hear
-from stream_match.service.intake import cancelled
+from stream_match.service.house import serve
 from stream_match.service.journal import Journal
-from stream_match.service.reload import Reload
+from stream_match.service.name_book import named
+from stream_match.service.reload import Reload, reloading
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.sources import Sources, wanted_sources
@@ -42,6 +44,7 @@ async def listen(
     reload_asked: asyncio.Event | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
+    powers: Powers | None = None,
 ) -> Report:
     """Listen to all sources until they have ended.
 
@@ -60,6 +63,9 @@ async def listen(
         same and then raises CancelledError.
     world : World, optional
         Clocks and such; replaced by tests.
+    powers : Powers, optional
+        What can be asked for beyond what the sources themselves can do; a reload looks at the catalogue by
+        default.
 
     Returns
     -------
@@ -83,7 +89,9 @@ async def listen(
         sinks = [world.open_sink(uri, node=node) for uri in settings.sinks]
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
-        async with _kept(journal, sinks), _opened(sinks, report):
+        store = None if journal is None else journal.store
+        powers = powers or Powers()
+        async with _kept(journal, sinks), named(store, world, powers.has_track) as names:
             shared = Shared(
                 node=node,
                 pace=settings.pace,
@@ -93,19 +101,20 @@ async def listen(
                 world=world,
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
-                store=None if journal is None else journal.store,
+                store=store,
+                names=names,
             )
             sources = Sources(shared)
+            while first:  # emptied: what nobody hears with later is forgotten
+                sources.begin(*first.pop(0))
             reload = Reload(settings, read, hear, sources, shared)
-            reloading = asyncio.create_task(
-                reload.on_request(reload_asked or asyncio.Event()), name="reload when asked"
-            )
-            try:
-                await _to_the_end(sources.run(first), stop)
-            finally:
-                await cancelled(reloading)
-                if journal is not None:
-                    await journal.settled()
+            await serve(sinks, sources, reload, settings, shared, powers)
+            async with _opened(sinks, report), reloading(reload, reload_asked):
+                try:
+                    await _to_the_end(sources.run(), stop)
+                finally:
+                    if journal is not None:
+                        await journal.settled()
     return report
 
 

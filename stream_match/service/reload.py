@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -98,6 +99,11 @@ class Reload:
         What is listened to.
     shared : Shared
         What they have in common.
+
+    Attributes
+    ----------
+    changed : coroutine function ()
+        Called when other sources are listened to, or something else in them.
     """
 
     def __init__(
@@ -113,6 +119,7 @@ class Reload:
         self._hear = hear
         self._sources = sources
         self._shared = shared
+        self.changed: Callable[[], Awaitable[object]] = _nobody
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self) -> dict[str, Any]:
@@ -156,6 +163,7 @@ class Reload:
         for heard in {after[name].heard for name in (*plan.added, *plan.reopened, *plan.changed)}:
             hearings[heard] = await self._aside(partial(self._hear, heard))
         self._carry_out(plan, after, hearings)
+        await self.changed()
         restart = self._needing_restart(settings)
         log.info("the settings are reloaded: %s", plan)
         if restart:
@@ -205,6 +213,20 @@ class Reload:
         if error is None or isinstance(error, UsageError):
             return working.result()
         raise UsageError(reason_of(error)) from error
+
+
+@asynccontextmanager
+async def reloading(reload: Reload, asked: asyncio.Event | None) -> AsyncIterator[None]:
+    """Reload whenever it is asked for, for as long as this is entered."""
+    task = asyncio.create_task(reload.on_request(asked or asyncio.Event()), name="reload when asked")
+    try:
+        yield
+    finally:
+        await cancelled(task)
+
+
+async def _nobody() -> None:
+    """Tell nobody."""
 
 
 async def _all(futures: "Iterable[asyncio.Future[None]]") -> None:

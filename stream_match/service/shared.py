@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stream_match.events import Event
+from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import World
@@ -32,6 +33,8 @@ class Shared:
         Longest pause between two attempts, in the first hour of an outage.
     store
         Where sources keep what they have learnt; None for nowhere.
+    names
+        What people call clusters and tracks.
     """
 
     node: str
@@ -43,3 +46,4 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     store: Store | None = None
+    names: NameBook = field(default_factory=NameBook)

@@ -16,6 +16,9 @@ from stream_match.service.shared import Shared
 from stream_match.service.supervisor import Supervisor
 from stream_match.service.world import World
 
+RESERVED = frozenset({"request", "response"})
+"""Names that sources cannot have: below them in the topics stand requests and their answers."""
+
 ENDING = "The listener is about to end, and takes no changes any more."
 
 
@@ -37,7 +40,7 @@ class Wanted:
 
 
 @dataclass
-class _Listened:
+class Listened:
     """A source that is listened to, or was until it ended by itself."""
 
     wanted: Wanted
@@ -51,8 +54,8 @@ def wanted_sources(settings: ListenSettings, world: World) -> dict[str, Wanted]:
     Raises
     ------
     UsageError
-        If there are none, one cannot be understood, two have the same name, or there is nothing to listen
-        for in one.
+        If there are none, one cannot be understood, two have the same name or one a reserved one, or there
+        is nothing to listen for in one.
     """
     if not settings.sources:
         raise UsageError("There is nothing to listen to: give a source, such as --source mic: or a file.")
@@ -63,6 +66,11 @@ def wanted_sources(settings: ListenSettings, world: World) -> dict[str, Wanted]:
             raise UsageError(
                 f"Two sources are named {source.name!r}, and their events could not be told apart: "
                 "name them, as in kitchen=mic:"
+            )
+        if source.name in RESERVED:
+            raise UsageError(
+                f"A source cannot be named {source.name!r}: its topics would be those of requests. "
+                "Give it another name, as in kitchen=mic:"
             )
         wanted[source.name] = Wanted(source, one, settings.heard(one))
         if not wanted[source.name].heard.listens:
@@ -84,7 +92,7 @@ class Sources:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._listened: dict[str, _Listened] = {}
+        self._listened: dict[str, Listened] = {}
         self._last: dict[str, asyncio.Task[None]] = {}  # by name, of those that still end, too
         self._group: asyncio.TaskGroup | None = None
         self._looking: dict[CurrentCatalogue[Any], asyncio.Task[None]] = {}
@@ -105,19 +113,18 @@ class Sources:
         found = (one.hearing.catalogue for one in self._listened.values())
         return list(dict.fromkeys(catalogue for catalogue in found if catalogue is not None))
 
-    async def run(self, first: list[tuple[Wanted, Hearing]]) -> None:
-        """Listen until all sources have ended.
+    @property
+    def listened(self) -> list[Listened]:
+        """What is listened to, in order."""
+        return list(self._listened.values())
 
-        Parameters
-        ----------
-        first : list of tuple
-            With which sources it begins. It is emptied: what nobody hears with later is forgotten.
-        """
+    async def run(self) -> None:
+        """Listen until all sources have ended, those that have begun already first."""
         stopping = asyncio.create_task(self._stop_with_all(), name="stop sources")
         try:
             async with asyncio.TaskGroup() as self._group:
-                while first:
-                    self.begin(*first.pop(0))
+                for name in self._listened:
+                    self._start(name)
                 self.look_after_catalogues()
         finally:
             self._group = None
@@ -142,15 +149,20 @@ class Sources:
             over.set()
 
     def begin(self, wanted: Wanted, hearing: Hearing) -> None:
-        """Begin to listen to a source, once the one of that name has ended."""
-        assert self._group is not None
+        """Begin to listen to a source, once the one of that name has ended and `run` has begun."""
         name = wanted.source.name
         if name in self._listened:
             self.end(name)
         supervisor = Supervisor(wanted.source, wanted.settings.title, hearing, self._shared)
+        self._listened[name] = Listened(wanted, hearing, supervisor)
+        if self._group is not None:
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        assert self._group is not None
+        supervisor = self._listened[name].supervisor
         running = _after(self._last.get(name), supervisor)
         self._last[name] = self._group.create_task(running, name=f"listen to {name}")
-        self._listened[name] = _Listened(wanted, hearing, supervisor)
         if self._shared.stop.is_set():
             supervisor.stop()
 
