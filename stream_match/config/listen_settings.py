@@ -19,6 +19,13 @@ from stream_match.errors import UsageError
 from stream_match.events import Name
 
 
+def _one_or_many(schema: dict[str, Any]) -> None:
+    """Describe a list whose entries may be texts, and which may be one entry without the list."""
+    del schema["type"]
+    entry = {"anyOf": [{"type": "string"}, schema.pop("items")]}
+    schema["anyOf"] = [entry, {"type": "array", "items": entry}]
+
+
 class ListenSettings(Settings):
     """What the daemon does; the docstring of `stream_match.config` shows the file."""
 
@@ -26,9 +33,18 @@ class ListenSettings(Settings):
     # A path comes as text, and a tuple as a list: these alone may be converted.
     index: Path | None = Field(default=None, strict=False, description="Folder of the index")
     pace: Literal["real", "fast"] = "real"
-    sources: tuple[SourceSettings, ...] = Field(default=(), strict=False, description="A single one, too")
+    sources: tuple[SourceSettings, ...] = Field(
+        default=(),
+        strict=False,
+        description="What is listened to; a single one, too",
+        json_schema_extra=_one_or_many,
+    )
     sinks: tuple[Sink, ...] = Field(
-        default=("console:",), strict=False, repr=False, description="Where events go; a single one, too"
+        default=("console:",),
+        strict=False,
+        repr=False,
+        description="Where events go; a single one, too",
+        json_schema_extra=_one_or_many,
     )
     match: MatchSettings = MatchSettings()
     onsets: OnsetSettings = OnsetSettings()

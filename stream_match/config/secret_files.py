@@ -25,22 +25,27 @@ def read_secret(path: str | Path) -> SecretStr:
     PydanticCustomError
         If it cannot be read or holds something else; one sentence that never shows what it holds.
     """
-    place = place_of_secret(path)
     try:
-        if not place.is_file():  # a pipe without a writer would be waited for
-            raise _complaint(path, "is not there" if not place.exists() else "is no file")
-        with place.open("rb") as file:
-            data = file.read(LONGEST_BYTES + 1)
+        place = place_of_secret(path)
+        there, is_file = place.exists(), place.is_file()
+        data = _beginning(place) if is_file else b""
         text = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise _complaint(path, "is not UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise _complaint(path, f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if not is_file:  # a pipe without a writer would be waited for
+        raise _complaint(path, "is no file" if there else "is not there")
     if len(data) > LONGEST_BYTES:
         raise _complaint(path, f"is longer than {LONGEST_BYTES} bytes")
     if not text or "\n" in text or "\0" in text:
         raise _complaint(path, "does not hold one line of text" if text else "is empty")
     return SecretStr(text)
+
+
+def _beginning(place: Path) -> bytes:
+    with place.open("rb") as file:
+        return file.read(LONGEST_BYTES + 1)
 
 
 def place_of_secret(path: str | Path) -> Path:

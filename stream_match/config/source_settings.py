@@ -82,10 +82,14 @@ class SourceSettings(Settings):
         description="Folder of the index of this source, in place of the common one",
     )
     match: MatchSettings = Field(
-        default=MatchSettings(), description="What differs here from the common table"
+        default=MatchSettings(),
+        description="What differs here from the common table",
+        json_schema_extra={"default": {}},
     )
     onsets: OnsetSettings = Field(
-        default=OnsetSettings(), description="What differs here from the common table"
+        default=OnsetSettings(),
+        description="What differs here from the common table",
+        json_schema_extra={"default": {}},
     )
 
     @model_validator(mode="before")

@@ -103,6 +103,11 @@ class Sources:
         return {name: one.wanted for name, one in self._listened.items()}
 
     @property
+    def supervisors(self) -> list[Supervisor]:
+        """Who listens to the sources of now."""
+        return [one.supervisor for one in self._listened.values()]
+
+    @property
     def failed(self) -> set[str]:
         """Names of the sources that were given up."""
         return {name for name, one in self._listened.items() if one.supervisor.state == "failed"}
