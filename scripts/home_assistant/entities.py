@@ -1,8 +1,8 @@
 """Check announced devices by Home Assistant's own schemas, and render its templates with its own engine.
 
 Runs with a Python that has Home Assistant and need not have this program; ``check_discovery.py`` starts it.
-Reads JSON from standard input: the messages of discovery, and what came under which topic. Writes a line of JSON
-per entity: what it shows for each, or what is wrong with it.
+Reads JSON from standard input: the messages of discovery, and what came under which topic. Writes a line of
+JSON per entity: what it shows for each, or what is wrong with it.
 """
 
 import json
