@@ -17,8 +17,10 @@ from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
+from stream_match.service.health import HealthReader
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
+from stream_match.service.notify import Notifier, notifying
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import EventIds, event_ids
@@ -96,20 +98,23 @@ async def listen(
                 store=None if journal is None else journal.store,
                 catalogue=catalogue,
             )
+            listeners = [Supervisor(source, title, shared) for source, title in sources]
+            health = HealthReader(node, world, lambda: listeners, sinks, journal=journal, catalogue=catalogue)
             try:
-                await _to_the_end(_run(sources, shared), stop)
+                async with notifying(health.read, stop, world, Notifier.of_process()):
+                    await _to_the_end(_run(listeners, shared), stop)
             finally:
                 if journal is not None:
                     await journal.settled()
     return report
 
 
-async def _run(sources: Iterable[tuple[Source, str | None]], shared: Shared) -> None:
+async def _run(listeners: Iterable[Supervisor], shared: Shared) -> None:
     looking = _looked_after(shared)
     try:
         async with asyncio.TaskGroup() as group:
-            for source, title in sources:
-                group.create_task(Supervisor(source, title, shared).run(), name=f"listen to {source.name}")
+            for listener in listeners:
+                group.create_task(listener.run(), name=f"listen to {listener.name}")
     finally:
         await cancelled(*looking)
 

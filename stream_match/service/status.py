@@ -6,7 +6,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from stream_match.capture.base import Block
-from stream_match.events import Event, Facts, GenreFacts, SoundsLikeFacts, State
+from stream_match.events import Event, Facts, GenreFacts, MatchEvent, SoundsLikeFacts, State
 from stream_match.service import states
 from stream_match.service.lane import Level
 from stream_match.service.reckoning import Reckoning
@@ -32,19 +32,38 @@ class Teller:
         Has the times and losses.
     publish : coroutine function (Event)
         Takes the events.
+    monotonic : callable () -> float
+        Seconds that never go back.
 
     Attributes
     ----------
     state : str or None
         The last state; None before the first.
+    reason : str or None
+        What was told with it.
+    attempt : int
+        What was told with it.
+    since : float
+        Monotonic time at which it was reached.
+    last_match : MatchEvent or None
+        The last word about a match.
     onsets_suppressed : int
         Onsets that were not told.
     """
 
     def __init__(
-        self, stamper: Stamper, reckoning: Reckoning, publish: Callable[[Event], Awaitable[None]]
+        self,
+        stamper: Stamper,
+        reckoning: Reckoning,
+        publish: Callable[[Event], Awaitable[None]],
+        monotonic: Callable[[], float],
     ) -> None:
         self.state: State | None = None
+        self.reason: str | None = None
+        self.attempt = 0
+        self.since = monotonic()
+        self.last_match: MatchEvent | None = None
+        self._monotonic = monotonic
         self.onsets_suppressed = 0
         self._stamper = stamper
         self._reckoning = reckoning
@@ -74,21 +93,26 @@ class Teller:
             log.error(
                 "%s: from %s it became %s, which is not foreseen", self._stamper.source, self.state, state
             )
-        self.state = state
-        await self._tell_state(reason, attempt)
+        if state != self.state:
+            self.since = self._monotonic()
+        self.state, self.reason, self.attempt = state, reason, attempt
+        await self._tell_state()
 
     async def go_on(self) -> None:
         """Tell that the source just runs, if there is news of it or it was not told for long."""
         due = self._reckoning.stream_s - self._told_s >= states.STATUS_EVERY_S
         if self.state == "running" and (due or self._news):
-            await self._tell_state(None, 0)
+            await self._tell_state()
 
     async def tell(self, facts: list[Facts]) -> None:
         """Tell what was heard."""
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            await self._publish(self._stamper.event(fact, self._reckoning.moment(fact.stream_s)))
+            event = self._stamper.event(fact, self._reckoning.moment(fact.stream_s))
+            if isinstance(event, MatchEvent):
+                self.last_match = event
+            await self._publish(event)
 
     def _is_too_soon(self, fact: Facts) -> bool:
         """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""
@@ -100,20 +124,24 @@ class Teller:
         self._unknown_s[type(fact)] = fact.stream_s
         return False
 
-    async def _tell_state(self, reason: str | None, attempt: int) -> None:
+    @property
+    def level_dbfs(self) -> float | None:
+        """The level; what was true when there was audio is not told as if it were true now."""
+        return self._level.dbfs if self.state == "running" else None
+
+    async def _tell_state(self) -> None:
         self._told_s, self._news = self._reckoning.stream_s, False
         last_audio = self._reckoning.last_audio
         event = self._stamper.status(
             self._reckoning.now,
             stream_s=self._reckoning.stream_s,
             state=self.state,
-            reason=reason,
-            attempt=attempt,
+            reason=self.reason,
+            attempt=self.attempt,
             last_audio_at=None if last_audio is None else utc(last_audio),
             dropped_s=self._reckoning.dropped_s,
             outage_s=self._reckoning.outage_s,
-            # What was true when there was audio is not told as if it were true now.
-            level_dbfs=self._level.dbfs if self.state == "running" else None,
+            level_dbfs=self.level_dbfs,
             stream_metadata=self._metadata if self.state in states.OPEN else {},
             onsets_suppressed=self.onsets_suppressed,
         )

@@ -13,6 +13,8 @@ from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
+from stream_match.service.gauges import Gauges
+from stream_match.service.health import SourceHealth
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
@@ -48,9 +50,11 @@ class Supervisor:
         self._source = source
         self._shared = shared
         self._world = shared.world
-        self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
+        self._account = shared.report.account(source.name)
+        self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids)
-        self._teller = Teller(stamper, self._reckoning, shared.publish)
+        self._teller = Teller(stamper, self._reckoning, shared.publish, shared.world.monotonic)
+        self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         shelf = None if shared.store is None else SoundShelf(shared.store, source.name)
@@ -62,6 +66,11 @@ class Supervisor:
         self._suppressed = 0  # onsets of earlier engines that were not told
         self._complaints = SparseLog(log, clock=self._world.monotonic)
 
+    @property
+    def name(self) -> str:
+        """Name of the source in topics."""
+        return self._source.name
+
     async def run(self) -> None:
         """Listen until the source ends, fails for good, or all has to stop; never raises."""
         try:
@@ -70,6 +79,10 @@ class Supervisor:
             log.debug("%s broke", self._source.name, exc_info=True)
             with suppress(Exception):  # it was told to the log
                 await self._fail(f"its supervision broke ({reason_of(error)})")
+
+    def health(self) -> SourceHealth:
+        """Return how the source is now."""
+        return self._gauges.read()
 
     async def _supervise(self) -> None:
         await self._teller.become("starting")
@@ -102,7 +115,8 @@ class Supervisor:
     async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""
         self._reckoning.open()
-        queue = BlockQueue(clock=self._world.monotonic)
+        self._gauges.liveness.sign()
+        queue = self._gauges.queue = BlockQueue(clock=self._world.monotonic)
         tasks = self._start(queue)
         try:
             await self._listen(queue)
@@ -111,6 +125,7 @@ class Supervisor:
             return error
         finally:
             self._lost_for_s = queue.closed_s
+            self._gauges.queue = None
             await cancelled(*tasks)
         return self._ended()
 
@@ -188,10 +203,11 @@ class Supervisor:
             self._begun_s,
             self._world.offload,
             self._world.store,
-            shared.report,
+            self._account,
             self._memory,
             catalogue,
         )
+        self._gauges.lane = lane
         await lane.keep(goes_on=True)  # before the first identity is given
         return lane
 
@@ -219,7 +235,8 @@ class Supervisor:
         except EngineError:
             self._reckoning.lose(length_s)  # nobody has heard it to the end
             raise
-        self._shared.report.audio_s += length_s
+        self._account.audio_s += length_s
+        self._gauges.liveness.sign()
         await self._teller.tell(facts)
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
@@ -273,6 +290,8 @@ class Supervisor:
 
     async def _wait_for_return(self, reason: str, ago_s: float = 0.0) -> None:
         wait_s = self._retry.lost(reason, ago_s=ago_s)
+        self._account.reconnects += 1
+        self._gauges.liveness.sign(wait_s=wait_s)
         await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
         await unless(self._shared.stop, wait_s, self._world)
 
