@@ -19,6 +19,7 @@ from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
+from stream_match.service.page import page_shown
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import EventIds, event_ids
@@ -83,11 +84,12 @@ async def listen(
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
         async with _kept(journal, sinks), _opened(sinks, report):
+            bus = Bus(sinks, journal)
             shared = Shared(
                 node=node,
                 pace=settings.pace,
                 make_engine=make_engine,
-                publish=Bus(sinks, journal).publish,
+                publish=bus.publish,
                 ids=ids,
                 stop=stop,
                 world=world,
@@ -97,7 +99,8 @@ async def listen(
                 catalogue=catalogue,
             )
             try:
-                await _to_the_end(_run(sources, shared), stop)
+                async with page_shown(settings, shared, bus):
+                    await _to_the_end(_run(sources, shared), stop)
             finally:
                 if journal is not None:
                     await journal.settled()
