@@ -251,6 +251,8 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         }
     if args.no_match:
         given["match"] = {**given.get("match", {}), "enabled": False}
+    if args.web is not None:
+        given["web"] = {**given.get("web", {}), "listen": args.web}
     if args.no_sounds_like:
         given["sounds_like"] = False
     onsets = {"enabled": False} if args.no_onsets else {}

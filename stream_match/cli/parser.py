@@ -147,6 +147,13 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
     )
     parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const="127.0.0.1:8765",
+        metavar="HOST:PORT",
+        help="show a page with what is playing; at 127.0.0.1:8765 if nothing else is said",
+    )
     _alarms(parser, "0.1")
 
 

@@ -37,6 +37,9 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     keep_days = 400
     max_megabytes = 512
 
+    [web]                           # a page; needs the extra "web"
+    listen = "127.0.0.1:8765"       # beyond this computer it needs a token, too
+
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
@@ -47,6 +50,7 @@ from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
+from stream_match.config.web_settings import WebSettings
 
 __all__ = [
     "FEATURE_CODE_VERSION",
@@ -58,4 +62,5 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "StoreSettings",
+    "WebSettings",
 ]

@@ -11,6 +11,7 @@ from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
+from stream_match.config.web_settings import WebSettings
 from stream_match.errors import UsageError
 from stream_match.events import Name
 
@@ -39,6 +40,7 @@ class ListenSettings(Settings):
         description="Folder in which events and the clusters of each source are kept over restarts",
     )
     store: StoreSettings = StoreSettings()
+    web: WebSettings = WebSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

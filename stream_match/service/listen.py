@@ -21,6 +21,7 @@ from stream_match.service.health import HealthReader
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
 from stream_match.service.notify import Notifier, notifying
+from stream_match.service.page import page_shown
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import EventIds, event_ids
@@ -85,11 +86,12 @@ async def listen(
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
         async with _kept(journal, sinks), _opened(sinks, report):
+            bus = Bus(sinks, journal)
             shared = Shared(
                 node=node,
                 pace=settings.pace,
                 make_engine=make_engine,
-                publish=Bus(sinks, journal).publish,
+                publish=bus.publish,
                 ids=ids,
                 stop=stop,
                 world=world,
@@ -101,7 +103,10 @@ async def listen(
             listeners = [Supervisor(source, title, shared) for source, title in sources]
             health = HealthReader(node, world, lambda: listeners, sinks, journal=journal, catalogue=catalogue)
             try:
-                async with notifying(health.read, stop, world, Notifier.of_process()):
+                async with (
+                    notifying(health.read, stop, world, Notifier.of_process()),
+                    page_shown(settings, shared, bus, health.read),
+                ):
                     await _to_the_end(_run(listeners, shared), stop)
             finally:
                 if journal is not None:

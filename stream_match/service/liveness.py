@@ -11,8 +11,9 @@ from stream_match.events import State
 from stream_match.service import states
 
 STUCK_S = 60.0
-"""Longest time [seconds] that audio may wait while nothing of it is analysed. An engine takes milliseconds for
-a second of audio, and seconds to begin. Raising it delays a restart; lowering it restarts a busy computer."""
+"""Longest time [seconds] that audio may wait while nothing of it is analysed. An engine takes milliseconds
+for a second of audio, and seconds to begin. A higher value delays a restart; a lower one restarts a busy
+computer."""
 
 SPARE_S = 30.0
 """Added to what an opening and its wait may take, before the supervision counts as stuck."""

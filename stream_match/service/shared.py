@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.chroma_feed import ChromaFeed
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
@@ -36,6 +37,8 @@ class Shared:
         Longest pause between two attempts, in the first hour of an outage.
     store
         Where sources keep what they have learnt; None for nowhere.
+    chroma
+        Shows what is heard to those who look.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
     """
@@ -50,6 +53,7 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     store: Store | None = None
+    chroma: ChromaFeed = field(default_factory=ChromaFeed)
     catalogue: CurrentCatalogue[Any] | None = None
 
     @property

@@ -225,6 +225,7 @@ class Supervisor:
     async def _feed(self, piece: Block, lane: Lane, queue: BlockQueue) -> None:
         """Tell the state, ask the engine, tell what it heard."""
         self._teller.hear(piece)
+        self._shared.chroma.hear(self._source.name, piece, self._heard_until)
         if piece.y.size and self._is_back(queue):
             self._retry.back()
             await self._teller.become("running")
@@ -244,6 +245,9 @@ class Supervisor:
         if self._reckoning.stream_s - self._begun_s >= states.STEADY_S:
             self._retry.steady()
             self._breaks = 0
+
+    def _heard_until(self) -> float:
+        return self._reckoning.moment(self._reckoning.stream_s)
 
     async def _take_up_news(self, lane: Lane) -> None:
         """Let the engine go on with the newest catalogue, and tell which matches that has ended."""
