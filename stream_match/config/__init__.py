@@ -37,6 +37,10 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     keep_days = 400
     max_megabytes = 512
 
+    [hints]                         # why nothing may be detected, in status events
+    after_hours = 12
+    silence_minutes = 5
+
     [web]                           # a page; needs the extra "web"
     listen = "127.0.0.1:8765"       # beyond this computer it needs a token, too
 
@@ -45,6 +49,7 @@ are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_
 """
 
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
+from stream_match.config.hint_settings import HintSettings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
@@ -56,6 +61,7 @@ __all__ = [
     "FEATURE_CODE_VERSION",
     "LISTENING_DENSITY",
     "FeatureSettings",
+    "HintSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator
 
 from stream_match.config.complaints import sentence
+from stream_match.config.hint_settings import HintSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.source_settings import SourceSettings
@@ -40,6 +41,7 @@ class ListenSettings(Settings):
         description="Folder in which events and the clusters of each source are kept over restarts",
     )
     store: StoreSettings = StoreSettings()
+    hints: HintSettings = HintSettings()
     web: WebSettings = WebSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,

@@ -73,7 +73,7 @@ class Gauges:
             reason=teller.reason,
             attempt=teller.attempt,
             since=utc(self._world.time_of_day(teller.since)),
-            hint=None,
+            hint=teller.hint,
             stuck=self.liveness.trouble(
                 teller.state, audio_waits=queue_s > 0, is_watched=is_watched(self._source)
             ),

@@ -18,6 +18,7 @@ from stream_match.service.bus import Bus
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
 from stream_match.service.health import HealthReader
+from stream_match.service.hints import Wanted
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
 from stream_match.service.notify import Notifier, notifying
@@ -99,6 +100,7 @@ async def listen(
                 report=report,
                 store=None if journal is None else journal.store,
                 catalogue=catalogue,
+                wanted=_wanted(settings, catalogue),
             )
             listeners = [Supervisor(source, title, shared) for source, title in sources]
             health = HealthReader(node, world, lambda: listeners, sinks, journal=journal, catalogue=catalogue)
@@ -160,6 +162,15 @@ def default_node() -> str:
     """Return the host's name as it fits into a topic."""
     host = slug(re.sub(r"\..*", "", socket.gethostname()))
     return host[:64] or "listener"
+
+
+def _wanted(settings: ListenSettings, catalogue: CurrentCatalogue[Any] | None) -> Wanted:
+    return Wanted(
+        tracks=lambda: None if catalogue is None else catalogue.tracks,
+        sounds=settings.onsets.enabled,
+        after_s=settings.hints.after_hours * 3600,
+        silence_s=settings.hints.silence_minutes * 60,
+    )
 
 
 def _journal(settings: ListenSettings, ids: EventIds, world: World) -> Journal | None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.chroma_feed import ChromaFeed
+from stream_match.service.hints import Wanted
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
@@ -41,6 +42,8 @@ class Shared:
         Shows what is heard to those who look.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
+    wanted
+        What is looked for, and when it is odd that nothing was detected.
     """
 
     node: str
@@ -55,6 +58,7 @@ class Shared:
     store: Store | None = None
     chroma: ChromaFeed = field(default_factory=ChromaFeed)
     catalogue: CurrentCatalogue[Any] | None = None
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def newest(self) -> Any:

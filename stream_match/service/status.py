@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from stream_match.capture.base import Block
 from stream_match.events import Event, Facts, GenreFacts, MatchEvent, SoundsLikeFacts, State
+from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
+from stream_match.service.hints import Cause, Hints
 from stream_match.service.lane import Level
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.stamp import Stamper, utc
@@ -30,6 +32,8 @@ class Teller:
         Makes the events.
     reckoning : Reckoning
         Has the times and losses.
+    hints : Hints
+        Says why nothing may be detected.
     publish : coroutine function (Event)
         Takes the events.
     monotonic : callable () -> float
@@ -55,6 +59,7 @@ class Teller:
         self,
         stamper: Stamper,
         reckoning: Reckoning,
+        hints: Hints,
         publish: Callable[[Event], Awaitable[None]],
         monotonic: Callable[[], float],
     ) -> None:
@@ -67,6 +72,9 @@ class Teller:
         self.onsets_suppressed = 0
         self._stamper = stamper
         self._reckoning = reckoning
+        self._hints = hints
+        self._hinted: Cause | None = None  # what the last status says
+        self._complaints = SparseLog(log, clock=monotonic)
         self._publish_on = publish
         self._in_order = asyncio.Lock()
         self._level = Level()
@@ -78,6 +86,7 @@ class Teller:
     def hear(self, piece: Block) -> None:
         """Take note of a piece's level, and of what the stream says of itself."""
         self._level.hear(piece.y)
+        self._hints.hear(piece.y)
         if piece.metadata:
             before, self._metadata = self._metadata, states.kept_metadata(self._metadata, piece.metadata)
             self._news |= self._metadata != before
@@ -85,6 +94,7 @@ class Teller:
     def forget(self) -> None:
         """Forget what was last heard: the next opening says it anew."""
         self._level, self._metadata = Level(), {}
+        self._hints.forget()
 
     async def become(self, state: State, *, reason: str | None = None, attempt: int = 0) -> None:
         """Tell a change of state."""
@@ -101,11 +111,13 @@ class Teller:
     async def go_on(self) -> None:
         """Tell that the source just runs, if there is news of it or it was not told for long."""
         due = self._reckoning.stream_s - self._told_s >= states.STATUS_EVERY_S
-        if self.state == "running" and (due or self._news):
+        news = self._news or self._hints.cause != self._hinted
+        if self.state == "running" and (due or news):
             await self._tell_state()
 
     async def tell(self, facts: list[Facts]) -> None:
         """Tell what was heard."""
+        self._hints.note(facts)
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
@@ -129,7 +141,13 @@ class Teller:
         """The level; what was true when there was audio is not told as if it were true now."""
         return self._level.dbfs if self.state == "running" else None
 
+    @property
+    def hint(self) -> str | None:
+        """Why nothing may be detected; None where the state says why."""
+        return self._hints.text if self.state == "running" else None
+
     async def _tell_state(self) -> None:
+        self._note_hint()
         self._told_s, self._news = self._reckoning.stream_s, False
         last_audio = self._reckoning.last_audio
         event = self._stamper.status(
@@ -142,10 +160,21 @@ class Teller:
             dropped_s=self._reckoning.dropped_s,
             outage_s=self._reckoning.outage_s,
             level_dbfs=self.level_dbfs,
+            hint=self.hint,
             stream_metadata=self._metadata if self.state in states.OPEN else {},
             onsets_suppressed=self.onsets_suppressed,
         )
         await self._publish(event)
+
+    def _note_hint(self) -> None:
+        """Log a hint when it appears, and when it is withdrawn."""
+        before, self._hinted = self._hinted, self._hints.cause
+        if self.state != "running" or self._hinted == before:
+            return
+        if self._hinted is not None:
+            self._complaints.tell(self._hinted, f"{self._stamper.source}: {self._hints.text}")
+        else:
+            log.info("%s: the hint is withdrawn (%s)", self._stamper.source, before)
 
     async def _publish(self, event: Event) -> None:
         async with self._in_order:

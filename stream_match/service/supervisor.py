@@ -15,6 +15,7 @@ from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.gauges import Gauges
 from stream_match.service.health import SourceHealth
+from stream_match.service.hints import Hints
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
@@ -53,7 +54,8 @@ class Supervisor:
         self._account = shared.report.account(source.name)
         self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids)
-        self._teller = Teller(stamper, self._reckoning, shared.publish, shared.world.monotonic)
+        hints = Hints(shared.wanted, source.uri)
+        self._teller = Teller(stamper, self._reckoning, hints, shared.publish, shared.world.monotonic)
         self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
