@@ -125,20 +125,22 @@ def worker(
         traced(command, folder / "log") if native else command,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if native else None,  # libraries complain of every damage
-        text=True,
         process_group=0,
     )
     assert process.stdout is not None
     last = first
     with process, selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
+        rest = b""
         while selector.select(args.wait if last > first else START_S):
-            line = process.stdout.readline()
-            if not line:
+            # What is there, and not a line of it: of lines in a buffer of ours the selector would not tell.
+            if not (read := os.read(process.stdout.fileno(), 1 << 16)):
                 break
-            message = json.loads(line)
-            last = message["next"]
-            yield message
+            *lines, rest = (rest + read).split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                last = message["next"]
+                yield message
         else:
             os.killpg(process.pid, signal.SIGKILL)  # strace alone would leave its child behind
             yield {"input": last, "fault": f"no answer for {args.wait:g} s", "next": last + 1}
