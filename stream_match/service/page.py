@@ -50,6 +50,7 @@ async def page_shown(
         chroma=shared.chroma.watched,
         aside=shared.world.aside,
         state=settings.state,
+        report=settings.web.report,
     )
     async with shown(settings.web, listener) as server:
         yield server
