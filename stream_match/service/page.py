@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service.bus import Bus
+from stream_match.service.control import Control
 from stream_match.service.shared import Shared
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def page_shown(
-    settings: ListenSettings, shared: Shared, bus: Bus
+    settings: ListenSettings, shared: Shared, bus: Bus, control: Control
 ) -> AsyncIterator["PageServer | None"]:
     """Show the page for as long as this is entered, if the settings ask for it.
 
@@ -26,6 +27,8 @@ async def page_shown(
         What the sources have in common.
     bus : Bus
         Has the events.
+    control : Control
+        Does what is asked for.
 
     Raises
     ------
@@ -50,6 +53,7 @@ async def page_shown(
         chroma=shared.chroma.watched,
         aside=shared.world.aside,
         state=settings.state,
+        control=control,
         report=settings.web.report,
     )
     async with shown(settings.web, listener) as server:

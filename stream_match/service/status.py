@@ -83,12 +83,13 @@ class Teller:
         if self.state == "running" and (due or self._news):
             await self._tell_state(None, 0)
 
-    async def tell(self, facts: list[Facts]) -> None:
-        """Tell what was heard."""
+    async def tell(self, facts: list[Facts], *, reason: str | None = None) -> None:
+        """Tell what was heard; `reason` says why matches ended, if that was not heard."""
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            await self._publish(self._stamper.event(fact, self._reckoning.moment(fact.stream_s)))
+            time = self._reckoning.moment(fact.stream_s)
+            await self._publish(self._stamper.event(fact, time, reason=reason))
 
     def _is_too_soon(self, fact: Facts) -> bool:
         """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""

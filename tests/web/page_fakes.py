@@ -36,7 +36,7 @@ class FakeControl:
     async def candidates(self, source):
         track = {"id": "x", "title": "Nearly", "artist": "Them"}
         assert source
-        return {"candidates": [{"track": track, "score": 4.2, "reason": "Its score is below the threshold."}]}
+        return {"candidates": [{"track": track, "score": 4.2, "why": "Its score is below the threshold."}]}
 
     async def name(self, source, name, *, cluster=None, track=None):
         if name == "refused":

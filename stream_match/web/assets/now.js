@@ -303,5 +303,5 @@ class Card {
 function candidate(one) {
   const name = one.track ? nameOf(one.track) : String(one.title ?? one.id ?? "a track");
   const score = typeof one.score === "number" ? ` (score ${one.score.toFixed(1)})` : "";
-  return `${name}${score}${one.reason ? `: ${one.reason}` : ""}`;
+  return `${name}${score}${one.why ? `: ${one.why}` : ""}`;
 }
