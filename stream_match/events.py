@@ -50,6 +50,20 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
 
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
+GivenName = Annotated[
+    str | None,
+    Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="What a person calls this cluster or track; absent if nobody has named it",
+    ),
+]
+
+
 class Track(Payload):
     """A reference recording, as the index knows it."""
 
@@ -204,8 +218,10 @@ class MatchEvent(Envelope, MatchFacts):
     event_type: Literal["match_started", "match_updated", "match_ended"]
     reason: str | None = Field(
         default=None,
-        description="Why it ended, where that was not heard: the listener was killed or lost its power",
+        description="Why it ended, where that was not heard: the listener was killed, lost its power, "
+        "or the source was paused",
     )
+    name: GivenName
 
 
 class OnsetEvent(Envelope, OnsetFacts):
@@ -224,6 +240,7 @@ class OnsetClusterEvent(Envelope, OnsetClusterFacts):
     )
     type: Literal["onset_cluster"] = "onset_cluster"
     event_type: Literal["onset_cluster"] = "onset_cluster"
+    name: GivenName
 
 
 class ClusterEvent(Envelope, ClusterFacts):
@@ -234,6 +251,7 @@ class ClusterEvent(Envelope, ClusterFacts):
     event_type: Literal[
         "cluster_created", "cluster_merged", "cluster_split", "cluster_retired", "cluster_revived"
     ]
+    name: GivenName
 
 
 class SoundsLikeEvent(Envelope, SoundsLikeFacts):
@@ -252,7 +270,7 @@ class GenreEvent(Envelope, GenreFacts):
     type: Literal["genre"] = "genre"
 
 
-State = Literal["starting", "running", "stalled", "reconnecting", "failed", "stopped"]
+State = Literal["starting", "running", "stalled", "reconnecting", "paused", "failed", "stopped"]
 
 
 class StatusEvent(Envelope):

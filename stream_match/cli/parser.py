@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         _index,
         _history,
         _watch,
+        _name,
         _devices,
         _demo,
     ):
@@ -153,6 +154,9 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         const="127.0.0.1:8765",
         metavar="HOST:PORT",
         help="show a page with what is playing; at 127.0.0.1:8765 if nothing else is said",
+    )
+    parser.add_argument(
+        "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"
     )
     _alarms(parser, "0.1")
 
@@ -683,12 +687,7 @@ def _watch(commands: "Subparsers[Parser]") -> None:
         "A listener that was killed cannot tell the end of what it told: watch does so, once its node is\n"
         f"offline.\n\nbroker:\n{BROKERS}",
     )
-    parser.add_argument(
-        "--mqtt",
-        metavar="URI",
-        default="mqtt://localhost",
-        help="mqtt://[user:pass@]host[:port][/base] or mqtts://…; mqtt://localhost by default",
-    )
+    _broker(parser)
     parser.add_argument(
         "--type",
         metavar="T,T",
@@ -697,6 +696,36 @@ def _watch(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--node", metavar="NAME", help="only those of this listener")
     parser.add_argument("--source", metavar="NAME", help="only those of this source")
     parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
+
+
+def _name(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "name",
+        "name:run",
+        help="name a kind of sound or a track, so that its events say so from then on",
+        epilog='example: stream-match name 01KB4Z6M9S0D3-7 "doorbell" --node attic --source hall\n\n'
+        "The running listener is asked over MQTT, and its answer is printed.\n"
+        f"An empty NAME takes the name away.\n\nbroker:\n{BROKERS}",
+    )
+    parser.add_argument(
+        "id", metavar="ID", help="cluster_id of an onset_cluster event; with --track, of a track"
+    )
+    parser.add_argument("name", metavar="NAME", help="what to call it")
+    parser.add_argument("--track", action="store_true", help="ID is that of a track")
+    parser.add_argument("--source", metavar="NAME", required=True, help="the source that hears it")
+    parser.add_argument("--node", metavar="NAME", help="the listener; the one of this computer by default")
+    _broker(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def _broker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mqtt",
+        metavar="URI",
+        default="mqtt://localhost",
+        help="mqtt://[user:pass@]host[:port][/base] or mqtts://…; mqtt://localhost by default",
+    )
 
 
 def _devices(commands: "Subparsers[Parser]") -> None:

@@ -44,12 +44,17 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     [web]                           # a page; needs the extra "web"
     listen = "127.0.0.1:8765"       # beyond this computer it needs a token, too
 
+    [home_assistant]                # knows the sources by itself, over an MQTT broker
+    discovery = true
+    prefix = "homeassistant"
+
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
 
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
 from stream_match.config.hint_settings import HintSettings
+from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
@@ -62,6 +67,7 @@ __all__ = [
     "LISTENING_DENSITY",
     "FeatureSettings",
     "HintSettings",
+    "HomeAssistantSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",

@@ -33,6 +33,11 @@ class ChromaFeed:
         self._viewers: list[asyncio.Queue[ChromaPiece]] = []
         self._rolling: dict[str, RollingChroma] = {}
 
+    @property
+    def viewers(self) -> int:
+        """How many look."""
+        return len(self._viewers)
+
     def hear(self, source: str, piece: Block, heard_until: Callable[[], float]) -> None:
         """Take note of a piece that an engine is about to hear.
 

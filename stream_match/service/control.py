@@ -23,7 +23,7 @@ LONGEST_MARK_S = 3600.0
 
 
 class Controlled(Protocol):
-    """A source as the control room sees it; `service.supervisor.Supervisor` is one."""
+    """A source as the control room sees it; `service.steering.Steering` is one."""
 
     @property
     def name(self) -> str:
@@ -66,6 +66,8 @@ class Powers:
     ----------
     reload
         Reads settings and index again; returns what has changed.
+    has_track
+        Whether the index has a track of an id.
     mark
         Makes a stretch of what was heard a reference.
     health
@@ -73,6 +75,7 @@ class Powers:
     """
 
     reload: Callable[[], Awaitable[Answer]] | None = None
+    has_track: Callable[[str], bool] | None = None
     mark: Mark | None = None
     health: Callable[[], Awaitable[Answer]] | None = None
 
@@ -89,6 +92,11 @@ class Control:
     powers : Powers, optional
         What else there is.
 
+    Attributes
+    ----------
+    changed : callable ()
+        Called when a setting has changed.
+
     Every method raises `UsageError` with one sentence if it cannot be done as asked.
     """
 
@@ -96,6 +104,7 @@ class Control:
         self._sources: Mapping[str, Controlled] = {source.name: source for source in sources}
         self._names = names
         self.powers = powers or Powers()
+        self.changed: Callable[[], object] = lambda: None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -171,13 +180,14 @@ class Control:
         return await self.powers.mark(source, begin_s, end_s, name.strip())
 
     async def false_alarms(self, source: str, max_false_alarms_per_hour: float) -> Answer:
-        """Claim matches of a source with another budget of false alarms, until the next start or reload."""
+        """Claim matches of a source with another budget of false alarms, until the next start."""
         asked = self._source(source)
         if not (0 < max_false_alarms_per_hour < math.inf):
             raise UsageError(
-                f"A budget of {max_false_alarms_per_hour:g} false alarms an hour is none: give a number above 0."
+                f"{max_false_alarms_per_hour:g} is no budget of false alarms an hour: give a number above 0."
             )
         await asked.put_up_with(max_false_alarms_per_hour)
+        self.changed()
         return {"source": source, "max_false_alarms_per_hour": max_false_alarms_per_hour}
 
     async def health(self) -> Answer:
@@ -207,6 +217,6 @@ def _stretch(
         )
     if not 0 < length_s <= LONGEST_MARK_S or (end_s is not None and begin_s < 0):
         raise UsageError(
-            f"A stretch of {length_s:g} s cannot be marked: expected more than 0 s and {LONGEST_MARK_S:.0f} s at most."
+            f"A stretch of {length_s:g} s cannot be marked: give {LONGEST_MARK_S:.0f} s of the past at most."
         )
     return begin_s, end_s

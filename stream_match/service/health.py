@@ -6,7 +6,7 @@ Each number is counted where it happens. What stands here only gathers them: rea
 restart helps (`service.liveness`). A station that is off the air is no reason for one.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -163,8 +163,8 @@ class HealthReader:
         Name of the listener.
     world : World
         Clocks.
-    sources : callable () -> iterable of Watched
-        Returns those who know the sources of now.
+    sources : iterable of Watched
+        Those who know the sources.
     sinks : sequence of Sink
     journal : Journal, optional
         Knows the store.
@@ -176,7 +176,7 @@ class HealthReader:
         self,
         node: str,
         world: World,
-        sources: Callable[[], Iterable[Watched]],
+        sources: Iterable[Watched],
         sinks: Sequence[Sink],
         *,
         journal: Journal | None = None,
@@ -192,7 +192,7 @@ class HealthReader:
 
     def read(self) -> Health:
         """Return the health of now; to be called on the event loop."""
-        sources = tuple(source.health() for source in self._sources())
+        sources = tuple(source.health() for source in self._sources)
         sinks = tuple(map(_sink_health, self._sinks))
         store, index = self._store(), self._index()
         named = [
@@ -204,7 +204,7 @@ class HealthReader:
         troubles = tuple(f"{name}: {trouble}" for name, trouble in named if trouble)
         return Health(
             node=self._node,
-            version=installed_version(),
+            version=program_version(),
             time=utc(self._world.now()),
             uptime_s=self._world.monotonic() - self._begun,
             ok=not troubles,
@@ -215,6 +215,10 @@ class HealthReader:
             store=store,
             index=index,
         )
+
+    async def answer(self) -> dict[str, Any]:
+        """Return the health of now as JSON has it."""
+        return self.read().model_dump(mode="json", by_alias=True)
 
     def _store(self) -> StoreStatus | None:
         journal = self._journal
@@ -256,9 +260,9 @@ def _sink_health(sink: Sink) -> SinkHealth:
 
 
 @cache
-def installed_version() -> str:
-    """Return the version of the installed package; ``unknown`` in a checkout that is run as it stands."""
+def program_version() -> str:
+    """Return the version of this program."""
     try:
         return version("stream-match")
-    except PackageNotFoundError:
-        return "unknown"
+    except PackageNotFoundError:  # a checkout that is run as it stands
+        return "0"

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from stream_match.capture.base import Source
@@ -17,10 +18,13 @@ from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
+from stream_match.service.control import Powers
 from stream_match.service.health import HealthReader
 from stream_match.service.hints import Wanted
+from stream_match.service.house import Room, serve
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
+from stream_match.service.name_book import named
 from stream_match.service.notify import Notifier, notifying
 from stream_match.service.page import page_shown
 from stream_match.service.report import Report
@@ -34,6 +38,9 @@ from stream_match.store.retention import Limits
 
 log = logging.getLogger(__name__)
 
+RESERVED = frozenset({"request", "response"})
+"""Names that sources cannot have: below them in the topics stand requests and their answers."""
+
 FLUSH_S = 8.0
 """How long all sinks together may take to deliver what waits; each gives up by itself after 5 s. systemd and
 containers kill after 10 s at the earliest."""
@@ -46,6 +53,7 @@ async def listen(
     catalogue: CurrentCatalogue[Any] | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
+    powers: Powers | None = None,
 ) -> Report:
     """Listen to all sources until they have ended.
 
@@ -63,6 +71,9 @@ async def listen(
         same and then raises CancelledError.
     world : World, optional
         Clocks and such; replaced by tests.
+    powers : Powers, optional
+        What can be asked for beyond what the sources themselves can do; a reload looks at the catalogue by
+        default.
 
     Returns
     -------
@@ -86,7 +97,9 @@ async def listen(
         sinks = [world.open_sink(uri, node=node) for uri in settings.sinks]
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
-        async with _kept(journal, sinks), _opened(sinks, report):
+        store = None if journal is None else journal.store
+        powers = powers or Powers()
+        async with _kept(journal, sinks), named(store, world, powers.has_track) as names:
             bus = Bus(sinks, journal)
             shared = Shared(
                 node=node,
@@ -98,30 +111,44 @@ async def listen(
                 world=world,
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
-                store=None if journal is None else journal.store,
+                store=store,
                 catalogue=catalogue,
                 wanted=_wanted(settings, catalogue),
+                names=names,
+                max_false_alarms_per_hour=_false_alarms(settings),
             )
-            listeners = [Supervisor(source, title, shared) for source, title in sources]
-            health = HealthReader(node, world, lambda: listeners, sinks, journal=journal, catalogue=catalogue)
-            try:
-                async with (
-                    notifying(health.read, stop, world, Notifier.of_process()),
-                    page_shown(settings, shared, bus, health.read),
-                ):
-                    await _to_the_end(_run(listeners, shared), stop)
-            finally:
-                if journal is not None:
-                    await journal.settled()
+            supervisors = [Supervisor(source, title, shared) for source, title in sources]
+            health = HealthReader(node, world, supervisors, sinks, journal=journal, catalogue=catalogue)
+            rooms = [
+                Room(supervisor.steering, title)
+                for supervisor, (_, title) in zip(supervisors, sources, strict=True)
+            ]
+            control = await serve(sinks, rooms, settings, shared, replace(powers, health=health.answer))
+            async with (
+                _opened(sinks, report),
+                page_shown(settings, shared, bus, control, health.read),
+                notifying(health.read, stop, world, Notifier.of_process()),
+            ):
+                try:
+                    await _to_the_end(_run(supervisors, shared), stop)
+                finally:
+                    if journal is not None:
+                        await journal.settled()
     return report
 
 
-async def _run(listeners: Iterable[Supervisor], shared: Shared) -> None:
+def _false_alarms(settings: ListenSettings) -> float | None:
+    """Return what engines are made to put up with; None if they look for no tracks."""
+    matches = settings.match.enabled and settings.index is not None
+    return settings.match.max_false_alarms_per_hour if matches else None
+
+
+async def _run(supervisors: Iterable[Supervisor], shared: Shared) -> None:
     looking = _looked_after(shared)
     try:
         async with asyncio.TaskGroup() as group:
-            for listener in listeners:
-                group.create_task(listener.run(), name=f"listen to {listener.name}")
+            for supervisor in supervisors:
+                group.create_task(supervisor.run(), name=f"listen to {supervisor.steering.name}")
     finally:
         await cancelled(*looking)
 
@@ -154,6 +181,11 @@ def _sources(settings: ListenSettings, world: World) -> list[tuple[Source, str |
         raise UsageError(
             f"Two sources are named {twice!r}, and their events could not be told apart: "
             "name them, as in kitchen=mic:"
+        )
+    if reserved := sorted(RESERVED.intersection(names)):
+        raise UsageError(
+            f"A source cannot be named {reserved[0]!r}: its topics would be those of requests. "
+            "Give it another name, as in kitchen=mic:"
         )
     return sources
 

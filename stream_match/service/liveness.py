@@ -55,7 +55,7 @@ class Liveness:
         is_watched : bool
             Whether the supervision gives it up when it is silent. A pipe may be silent for ever.
         """
-        if state in ("failed", "stopped"):
+        if state in ("failed", "stopped", "paused"):
             return None
         silent_s = self._monotonic() - self._sign_at
         if audio_waits and state != "reconnecting" and silent_s > STUCK_S:

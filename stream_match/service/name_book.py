@@ -9,13 +9,16 @@ name; the new part has none.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from stream_match.errors import StoreError, UsageError
 from stream_match.events import ClusterFacts, Facts, MatchFacts, OnsetClusterFacts
 from stream_match.publish.bounded import Bounded
 from stream_match.publish.sparse import SparseLog
+from stream_match.service.intake import cancelled
 from stream_match.service.world import World
+from stream_match.store.event_store import Store
 from stream_match.store.names import Kind, NameKey, NameShelf
 from stream_match.text import printable
 
@@ -48,7 +51,7 @@ class NameBook:
 
     Attributes
     ----------
-    changed : callable () or None
+    changed : callable ()
         Called when a name is given, taken away or inherited.
     """
 
@@ -58,7 +61,7 @@ class NameBook:
         world: World | None = None,
         has_track: Callable[[str], bool] | None = None,
     ) -> None:
-        self.changed: Callable[[], None] | None = None
+        self.changed: Callable[[], object] = lambda: None
         self._shelf = shelf
         self._world = world or World()
         self._has_track = has_track or (lambda _: False)
@@ -176,8 +179,7 @@ class NameBook:
         if self._shelf is not None:
             self._unkept[key] = name
         self._news.set()
-        if self.changed is not None:
-            self.changed()
+        self.changed()
 
     async def _keep(self) -> bool:
         """Read what was not read, and write what was not written; return whether all is kept."""
@@ -188,22 +190,38 @@ class NameBook:
                 read = await self._world.aside(shelf.read)
                 self._take_in(read)
             while self._unkept:
-                changes = dict(self._unkept)
-                await self._world.aside(lambda: shelf.write(changes))
-                for key, name in changes.items():
-                    if self._unkept.get(key, "") == name:  # not changed meanwhile
-                        del self._unkept[key]
+                await self._write(shelf, dict(self._unkept))
         except StoreError as error:
             self._complaints.tell(error.kind, f"{error} Names are not kept over restarts meanwhile.")
             return False
         return True
 
+    async def _write(self, shelf: NameShelf, changes: dict[NameKey, str | None]) -> None:
+        await self._world.aside(lambda: shelf.write(changes))
+        for key, name in changes.items():
+            if self._unkept.get(key, "") == name:  # not changed meanwhile
+                del self._unkept[key]
+
     def _take_in(self, read: dict[NameKey, str]) -> None:
         self._is_read = True
         # What was given meanwhile holds.
         self._names = {**{k: name for k, name in read.items() if k not in self._unkept}, **self._names}
-        if read and self.changed is not None:
+        if read:
             self.changed()
+
+
+@asynccontextmanager
+async def named(
+    store: Store | None, world: World, has_track: Callable[[str], bool] | None
+) -> AsyncIterator[NameBook]:
+    """Give the names of a listener, and keep them for as long as it listens."""
+    book = NameBook(None if store is None else NameShelf(store), world, has_track)
+    await book.open()
+    keeping = asyncio.create_task(book.run(), name="keep names")
+    try:
+        yield book
+    finally:
+        await cancelled(keeping)
 
 
 def _key(source: str, facts: Facts) -> NameKey | None:
@@ -236,6 +254,7 @@ def _fitting(name: str | None) -> str | None:
     text = " ".join((name or "").split())
     if len(text) > LONGEST_NAME or text != printable(text):
         raise UsageError(
-            f"A name has up to {LONGEST_NAME} printable characters, and {printable(text[:LONGEST_NAME])!r} does not fit."
+            f"A name has up to {LONGEST_NAME} printable characters: "
+            f"{printable(text[:LONGEST_NAME])!r} does not fit."
         )
     return text or None

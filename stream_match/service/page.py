@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service.bus import Bus
+from stream_match.service.control import Control
 from stream_match.service.health import Health
 from stream_match.service.shared import Shared
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def page_shown(
-    settings: ListenSettings, shared: Shared, bus: Bus, health: Callable[[], Health]
+    settings: ListenSettings, shared: Shared, bus: Bus, control: Control, health: Callable[[], Health]
 ) -> AsyncIterator["PageServer | None"]:
     """Show the page for as long as this is entered, if the settings ask for it.
 
@@ -27,6 +28,8 @@ async def page_shown(
         What the sources have in common.
     bus : Bus
         Has the events.
+    control : Control
+        Does what is asked for.
     health : callable () -> Health
         Returns how everything is.
 
@@ -55,6 +58,8 @@ async def page_shown(
         chroma=shared.chroma.watched,
         aside=shared.world.aside,
         state=settings.state,
+        control=control,
+        report=settings.web.report,
     )
     probes = probe_routes(
         lambda: health().model_dump(mode="json", by_alias=True), lambda: exposition(health())

@@ -9,6 +9,7 @@ from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.chroma_feed import ChromaFeed
 from stream_match.service.hints import Wanted
+from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
@@ -44,6 +45,10 @@ class Shared:
         What engines are made with, and take up when it changes; None if it never does.
     wanted
         What is looked for, and when it is odd that nothing was detected.
+    names
+        What people call clusters and tracks.
+    max_false_alarms_per_hour
+        What engines are made to put up with; None if they look for no tracks.
     """
 
     node: str
@@ -59,6 +64,8 @@ class Shared:
     chroma: ChromaFeed = field(default_factory=ChromaFeed)
     catalogue: CurrentCatalogue[Any] | None = None
     wanted: Wanted = field(default_factory=Wanted)
+    names: NameBook = field(default_factory=NameBook)
+    max_false_alarms_per_hour: float | None = None
 
     @property
     def newest(self) -> Any:

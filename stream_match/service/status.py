@@ -115,13 +115,13 @@ class Teller:
         if self.state == "running" and (due or news):
             await self._tell_state()
 
-    async def tell(self, facts: list[Facts]) -> None:
-        """Tell what was heard."""
+    async def tell(self, facts: list[Facts], *, reason: str | None = None) -> None:
+        """Tell what was heard; `reason` says why matches ended, if that was not heard."""
         self._hints.note(facts)
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            event = self._stamper.event(fact, self._reckoning.moment(fact.stream_s))
+            event = self._stamper.event(fact, self._reckoning.moment(fact.stream_s), reason=reason)
             if isinstance(event, MatchEvent):
                 self.last_match = event
             await self._publish(event)

@@ -54,8 +54,13 @@ _SECOND = (
     ) WITHOUT ROWID""",
     # Sources that are not to be listened to.
     "CREATE TABLE pauses (source TEXT PRIMARY KEY) WITHOUT ROWID",
-    # Topics under which Home Assistant was told of sources, so that it can be told that they are gone.
-    "CREATE TABLE announcements (topic TEXT PRIMARY KEY) WITHOUT ROWID",
+    # Sources that Home Assistant was told of, so that it can be told that they are gone.
+    """CREATE TABLE announcements (
+        prefix TEXT NOT NULL,
+        node TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (prefix, node, source)
+    ) WITHOUT ROWID""",
 )
 
 MIGRATIONS = (_FIRST, _SECOND)

@@ -20,6 +20,7 @@ from stream_match.web.files import file_routes
 from stream_match.web.guard import Guard
 from stream_match.web.live import Live
 from stream_match.web.port import Listener
+from stream_match.web.questions import Questions
 from stream_match.web.server import PageServer
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ async def shown(
     token = token_of(settings)
     live = Live(listener)
     guard = Guard(
-        application(live, more),
+        application([Route("/api/live", live, methods=["GET"]), *Questions(listener).routes(), *more]),
         hosts=host_names(settings),
         entrance=None if token is None else Entrance(token),
         public=PUBLIC,
@@ -76,10 +77,10 @@ async def shown(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def application(live: Live, more: Sequence[BaseRoute]) -> Starlette:
+def application(routes: Sequence[BaseRoute]) -> Starlette:
     """Return all that can be asked, before its guard."""
     return Starlette(
-        routes=[*file_routes(), Route("/api/live", live, methods=["GET"]), *more],
+        routes=[*file_routes(), *routes],
         exception_handlers={
             HTTPException: _refused,
             UsageError: _mistaken,

@@ -107,7 +107,7 @@ class Live:
             over.set()
         self._streams[messages] = over
         if len(self._streams) > MOST_STREAMS:
-            next(iter(self._streams.values())).set()
+            self._streams.pop(next(iter(self._streams))).set()
         try:
             yield over
         finally:
@@ -134,6 +134,7 @@ class Live:
             "replayed": replayed,
             "history": listener.state is not None,
             "clips": listener.clips is not None,
+            "report": listener.report is not None,
             "control": listener.control is not None,
             **self._present.told(),
         }
@@ -146,7 +147,7 @@ async def _sent(messages: "asyncio.Queue[str]", send: Send) -> None:
             async with asyncio.timeout(STILL_S):
                 message = await messages.get()
         except TimeoutError:
-            message = ": still here\n\n"
+            message = "event: still\ndata: here\n\n"
         await send({"type": "http.response.body", "body": message.encode(), "more_body": True})
 
 

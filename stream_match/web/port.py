@@ -97,6 +97,8 @@ class Listener:
         Does what may hang elsewhere.
     state
         Folder with the history; None if nothing is kept.
+    report
+        A page about the collection, to be linked.
     control, clips
         None if the listener has none.
     """
@@ -107,5 +109,6 @@ class Listener:
     chroma: Callable[[], AbstractAsyncContextManager[AsyncIterator[ChromaPiece]]]
     aside: Aside
     state: Path | None = None
+    report: Path | None = None
     control: Control | None = None
     clips: Clips | None = None

@@ -15,7 +15,7 @@ def probe_routes(health: Callable[[], Answer], metrics: Callable[[], str]) -> li
     """Return the routes.
 
     ``/healthz`` needs no token and says nothing but ``alive`` and ``ok``. Its status is 503 where a restart
-    helps, and 200 else. ``/api/health`` says everything, ``/metrics`` gives the numbers.
+    helps, and 200 else. ``/metrics`` gives the numbers.
 
     Parameters
     ----------
@@ -30,14 +30,10 @@ def probe_routes(health: Callable[[], Answer], metrics: Callable[[], str]) -> li
         said = {"alive": now["alive"], "ok": now["ok"]}
         return JSONResponse(said, 200 if said["alive"] else 503)
 
-    async def everything(_: Request) -> Response:
-        return JSONResponse(health())
-
     async def numbers(_: Request) -> Response:
         return Response(metrics(), media_type=CONTENT_TYPE)
 
     return [
         Route("/healthz", healthz, methods=["GET"]),
-        Route("/api/health", everything, methods=["GET"]),
         Route("/metrics", numbers, methods=["GET"]),
     ]

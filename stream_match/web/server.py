@@ -45,6 +45,12 @@ class PageServer:
         self._port = port
         self._application = application
         self._told: str | None = None
+        self._server: _Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return 0 if self._server is None else len(self._server.server_state.connections)
 
     async def run(self) -> None:
         """Serve until cancelled. What is in the way is told once, and tried again: listening goes on."""
@@ -62,7 +68,7 @@ class PageServer:
         self.address = f"http://{_shown(self._host)}:{self._port}/"
         log.info("the page is at %s", self.address)
         self._told = None
-        server = _Server(
+        self._server = server = _Server(
             Config(
                 self._application, http=PageConnection, ws="none", lifespan="off", loop="none",
                 log_config=None, log_level=logging.CRITICAL + 1, access_log=False, server_header=False,
@@ -78,7 +84,7 @@ class PageServer:
             await serving
             raise
         finally:
-            self.address = None
+            self.address = self._server = None
             server.abort()
 
     def _tell(self, error: OSError) -> None:

@@ -208,7 +208,7 @@ def test_signs_of_life(state):
         clock.now = 1000.0 + seconds
         return liveness.trouble(state, **{"audio_waits": False, "is_watched": True, **words})
 
-    over = state in ("failed", "stopped")
+    over = state in ("failed", "stopped", "paused")
     assert trouble(STUCK_S, audio_waits=True) is None
     assert (trouble(STUCK_S + 1, audio_waits=True) is None) == (over or state == "reconnecting")
     assert trouble(LOST_S + SPARE_S) is None
