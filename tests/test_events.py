@@ -105,7 +105,7 @@ def test_the_payload_is_frozen_by_the_contract():
     }  # fmt: skip
     assert set(json.loads(to_json(EVENTS[4]))) == common | {
         "state", "reason", "attempt", "last_audio_at", "dropped_s", "outage_s", "level_dbfs",
-        "stream_metadata", "onsets_suppressed",
+        "stream_metadata", "onsets_suppressed", "hint",
     }  # fmt: skip
     assert json.loads(to_json(EVENTS[0]))["time"] == "2026-01-02T20:15:01Z"
     own = {"onset_id", "onset_s", "strength", "event_type"}

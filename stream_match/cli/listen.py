@@ -184,6 +184,8 @@ def _flags(args: argparse.Namespace) -> dict[str, Any]:
     given |= {key: table for key, table in (("match", match), ("onsets", onsets)) if table}
     if args.no_sounds_like:
         given["sounds_like"] = False
+    if args.web is not None:
+        given["web"] = {"listen": args.web}
     if args.discovery:
         given["home_assistant"] = {"discovery": True}
     if args.source:

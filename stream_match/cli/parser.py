@@ -8,6 +8,7 @@ from typing import NoReturn
 from stream_match.cli.command import Parser, Subparsers
 from stream_match.cli.command import command as _command
 from stream_match.cli.config_parser import config_commands
+from stream_match.cli.operations_parser import add_doctor_arguments, add_health_arguments
 from stream_match.cli.terminal import say
 
 SOURCES = (
@@ -82,6 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
         _history,
         _watch,
         _name,
+        _doctor,
+        _health,
         _devices,
         config_commands,
         _demo,
@@ -127,6 +130,13 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
     )
     parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const="127.0.0.1:8765",
+        metavar="HOST:PORT",
+        help="show a page with what is playing; at 127.0.0.1:8765 if nothing else is said",
+    )
     parser.add_argument(
         "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"
     )
@@ -668,6 +678,33 @@ def _watch(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--node", metavar="NAME", help="only those of this listener")
     parser.add_argument("--source", metavar="NAME", help="only those of this source")
     parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
+
+
+def _doctor(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "doctor:run",
+        help="check what a listener needs, one by one, and say what to do",
+        epilog="example: stream-match doctor --config FILE.toml\n\n"
+        "Clock, libraries, index, state folder, disk and store; each broker: name, connection, encryption,\n"
+        "login, messages there and back; each source: opens, level, silence, title.\n\n"
+        "exit status: 1 if a check failed",
+    )
+    add_doctor_arguments(parser)
+
+
+def _health(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "health",
+        "doctor:run_health",
+        help="ask a running listener how it is, by its page",
+        epilog="example: stream-match health --web 127.0.0.1:8765\n\n"
+        "The token of a page that needs one stands in STREAM_MATCH_WEB_TOKEN.\n\n"
+        "exit status: 1 if it does not answer or a restart would help; with --strict, for any trouble",
+    )
+    add_health_arguments(parser)
 
 
 def _name(commands: "Subparsers[Parser]") -> None:

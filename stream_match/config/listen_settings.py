@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from stream_match.config.complaints import sentences
 from stream_match.config.heard_settings import HeardSettings
+from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
@@ -15,6 +16,7 @@ from stream_match.config.sink_settings import Sink
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
 from stream_match.config.toml import read_toml
+from stream_match.config.web_settings import WebSettings
 from stream_match.errors import UsageError
 from stream_match.events import Name
 
@@ -61,6 +63,8 @@ class ListenSettings(Settings):
         description="Folder in which events and the clusters of each source are kept over restarts",
     )
     store: StoreSettings = StoreSettings()
+    hints: HintSettings = HintSettings()
+    web: WebSettings = WebSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,

@@ -1,6 +1,7 @@
 """The catalogue that all engines of a service share, and a look now and then for a newer one on disk."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,10 @@ class CurrentCatalogue(Generic[C]):
         Of the index.
     refused : str or None
         Why what is on disk now was not taken up; None if it was.
+    generation : int or None
+        Number of the generation that was taken up, as its manifest has it.
+    tracks : int
+        How many it has.
 
     Raises
     ------
@@ -73,8 +78,9 @@ class CurrentCatalogue(Generic[C]):
         self._load = load
         self._count = count
         self._taken = _mark_of(manifest)  # before the load: what changes meanwhile differs from it
+        self.generation = _generation_of(manifest)
         self.newest: C = load()
-        self._tracks = count(self.newest)
+        self.tracks = count(self.newest)
         self._refused: Mark | None = None  # what was tried last, if it was in vain
         self._retry_s = RETRY_S
         self._again_at = 0.0  # monotonic: when the refused one is tried again
@@ -83,11 +89,6 @@ class CurrentCatalogue(Generic[C]):
         self._asked = asyncio.Event()
         self._answers: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
-
-    @property
-    def tracks(self) -> int:
-        """How many tracks the newest catalogue has."""
-        return self._tracks
 
     def look(self) -> "asyncio.Future[None]":
         """Ask for a look now, and for an answer in the log; to be called on the event loop.
@@ -139,26 +140,28 @@ class CurrentCatalogue(Generic[C]):
 
     async def _try(self, mark: Mark, world: World, *, asked: bool) -> None:
         try:
+            generation = await self._aside(world, lambda: _generation_of(self._manifest))
             catalogue = await self._aside(world, self._load)
             count = self._count(catalogue)
         except Exception as error:  # whatever is on disk, the one of before serves on
             log.debug("loading %s broke", self._name, exc_info=True)
             self._refuse(mark, reason_of(error), world, asked=asked)
         else:
+            self.generation = generation
             self._take(mark, catalogue, count)
 
     def _stay(self, *, asked: bool) -> None:
         """Take note that what is on disk is what was taken up."""
         if self._refused is not None:
             # A warning as the refusal was: whoever reads only warnings must not think that it still holds.
-            log.warning("%s is as it was before (tracks: %d)", self._name, self._tracks)
+            log.warning("%s is as it was before (tracks: %d)", self._name, self.tracks)
         elif asked:
-            log.info("%s is unchanged (tracks: %d)", self._name, self._tracks)
+            log.info("%s is unchanged (tracks: %d)", self._name, self.tracks)
         self._forget_refusals()
 
     def _take(self, mark: Mark, catalogue: C, count: int) -> None:
         # If it changed while it was loaded, the next look finds another mark and loads again.
-        before, self._tracks = self._tracks, count
+        before, self.tracks = self.tracks, count
         self._taken, self.newest = mark, catalogue
         if count == before:
             news = f"has changed (tracks: {count})"
@@ -199,6 +202,15 @@ class CurrentCatalogue(Generic[C]):
             return await working
         finally:
             await cancelled(working)
+
+
+def _generation_of(manifest: Path) -> int | None:
+    """Return the number of the generation on disk; None if none can be read, which loading says better."""
+    try:
+        said = json.loads(manifest.read_bytes())["generation"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return said if isinstance(said, int) else None
 
 
 def _mark_of(manifest: Path) -> Mark:

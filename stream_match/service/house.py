@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 
 from stream_match.config import HomeAssistantSettings, ListenSettings
 from stream_match.errors import StoreError
@@ -16,6 +15,7 @@ from stream_match.publish.discovery import Device, components, device_message, d
 from stream_match.publish.serving import Offer, ServingSink
 from stream_match.publish.topics import Message, node_status
 from stream_match.service.control import Control, Controlled, Powers
+from stream_match.service.health import program_version
 from stream_match.service.name_book import NameBook
 from stream_match.service.reload import Reload
 from stream_match.service.requests import answer
@@ -202,14 +202,6 @@ async def serve(
 
 def _room(one: Listened) -> Room:
     return Room(one.supervisor.steering, one.wanted.settings.title, one.wanted.heard.onsets.enabled)
-
-
-def program_version() -> str:
-    """Return the version of this program."""
-    try:
-        return version("stream-match")
-    except PackageNotFoundError:  # a checkout that is run as it stands
-        return "0"
 
 
 def _settings_of(room: Room) -> str:

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from stream_match.capture.uri import slug
@@ -15,10 +16,13 @@ from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
 from stream_match.service.claim import claimed
 from stream_match.service.control import Powers
+from stream_match.service.health import HealthReader
 from stream_match.service.hearing import Hear
 from stream_match.service.house import serve
 from stream_match.service.journal import Journal
 from stream_match.service.name_book import named
+from stream_match.service.notify import Notifier, notifying
+from stream_match.service.page import page_shown
 from stream_match.service.reload import Reload, reloading
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
@@ -92,24 +96,40 @@ async def listen(
         store = None if journal is None else journal.store
         powers = powers or Powers()
         async with _kept(journal, sinks), named(store, world, powers.has_track) as names:
+            bus = Bus(sinks, journal)
             shared = Shared(
                 node=node,
                 pace=settings.pace,
-                publish=Bus(sinks, journal).publish,
+                publish=bus.publish,
                 ids=ids,
                 stop=stop,
                 world=world,
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 store=store,
+                hints=settings.hints,
                 names=names,
             )
             sources = Sources(shared)
             while first:  # emptied: what nobody hears with later is forgotten
                 sources.begin(*first.pop(0))
             reload = Reload(settings, read, hear, sources, shared)
-            await serve(sinks, sources, reload, settings, shared, powers)
-            async with _opened(sinks, report), reloading(reload, reload_asked):
+            health = HealthReader(
+                node,
+                world,
+                lambda: [one.supervisor for one in sources.listened],
+                sinks,
+                journal=journal,
+                catalogues=lambda: sources.catalogues,
+            )
+            powers = replace(powers, health=health.answer)
+            control = await serve(sinks, sources, reload, settings, shared, powers)
+            async with (
+                _opened(sinks, report),
+                page_shown(settings, shared, bus, control, health.read),
+                notifying(health.read, stop, world, Notifier.of_process()),
+                reloading(reload, reload_asked),
+            ):
                 try:
                     await _to_the_end(sources.run(), stop)
                 finally:

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stream_match.config import HintSettings
 from stream_match.events import Event
+from stream_match.service.chroma_feed import ChromaFeed
 from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
@@ -33,6 +35,10 @@ class Shared:
         Longest pause between two attempts, in the first hour of an outage.
     store
         Where sources keep what they have learnt; None for nowhere.
+    chroma
+        Shows what is heard to those who look.
+    hints
+        When it is odd that nothing was detected.
     names
         What people call clusters and tracks.
     """
@@ -46,4 +52,6 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     store: Store | None = None
+    chroma: ChromaFeed = field(default_factory=ChromaFeed)
+    hints: HintSettings = field(default_factory=HintSettings)
     names: NameBook = field(default_factory=NameBook)

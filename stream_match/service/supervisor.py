@@ -14,7 +14,10 @@ from stream_match.events import Facts, State
 from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
 from stream_match.service import states
+from stream_match.service.gauges import Gauges
+from stream_match.service.health import SourceHealth
 from stream_match.service.hearing import Hearing
+from stream_match.service.hints import Expected, Hints
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
@@ -64,9 +67,12 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._shared = shared
         self._world = shared.world
-        self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
+        self._account = shared.report.account(source.name)
+        self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear)
-        self._teller = Teller(stamper, self._reckoning, shared.publish)
+        hints = self._hints = Hints(self._expected(), source.uri)
+        self._teller = Teller(stamper, self._reckoning, hints, shared.publish, shared.world.monotonic)
+        self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         self._memory = SoundMemory(None, shared.ids()[:PREFIX_LETTERS])
@@ -99,6 +105,7 @@ class Supervisor:
     def hear_with(self, hearing: Hearing) -> None:
         """Go on with other engines. The source stays open; the matches of the engine of now end."""
         self._hearing = hearing
+        self._hints.expected = self._expected()
         self.steering.made_with(hearing.settings.max_false_alarms_per_hour)
         self._another.set()
 
@@ -110,6 +117,20 @@ class Supervisor:
             log.debug("%s broke", self._source.name, exc_info=True)
             with suppress(Exception):  # it was told to the log
                 await self._fail(f"its supervision broke ({reason_of(error)})")
+
+    def _expected(self) -> Expected:
+        """Return what is looked for now, for hints."""
+        hearing, hints = self._hearing, self._shared.hints
+        return Expected(
+            tracks=lambda: None if hearing.catalogue is None else hearing.catalogue.tracks,
+            sounds=hearing.settings.onsets.enabled,
+            after_s=hints.after_hours * 3600,
+            silence_s=hints.silence_minutes * 60,
+        )
+
+    def health(self) -> SourceHealth:
+        """Return how the source is now."""
+        return self._gauges.read()
 
     async def _supervise(self) -> None:
         await self._pause.recall()
@@ -169,7 +190,8 @@ class Supervisor:
     async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""
         self._reckoning.open()
-        queue = BlockQueue(clock=self._world.monotonic)
+        self._gauges.liveness.sign()
+        queue = self._gauges.queue = BlockQueue(clock=self._world.monotonic)
         tasks = self._start(queue)
         try:
             await self._listen(queue)
@@ -178,6 +200,7 @@ class Supervisor:
             return error
         finally:
             self._lost_for_s = queue.closed_s
+            self._gauges.queue = None
             await cancelled(*tasks)
         return self._ended()
 
@@ -265,10 +288,11 @@ class Supervisor:
             self._begun_s,
             self._world.offload,
             self._world.store,
-            shared.report,
+            self._account,
             self._memory,
             catalogue,
         )
+        self._gauges.lane = lane
         await self.steering.take(lane)
         await lane.keep(goes_on=True)  # before the first identity is given
         return lane
@@ -291,6 +315,7 @@ class Supervisor:
             return
         piece = self._pause.after(piece)
         self._teller.hear(piece)
+        self._shared.chroma.hear(self._source.name, piece, self._heard_until)
         if piece.y.size and self._is_back(queue):
             self._retry.back()
             await self._teller.become("running")
@@ -301,7 +326,8 @@ class Supervisor:
         except EngineError:
             self._reckoning.lose(length_s)  # nobody has heard it to the end
             raise
-        self._shared.report.audio_s += length_s
+        self._account.audio_s += length_s
+        self._gauges.liveness.sign()
         await self._tell(facts)
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
@@ -309,6 +335,9 @@ class Supervisor:
         if self._reckoning.stream_s - self._begun_s >= states.STEADY_S:
             self._retry.steady()
             self._breaks = 0
+
+    def _heard_until(self) -> float:
+        return self._reckoning.moment(self._reckoning.stream_s)
 
     async def _let_pass(self, piece: Block, lane: Lane) -> None:
         """Hear nothing of what a file or a pipe goes on to say."""
@@ -373,6 +402,8 @@ class Supervisor:
 
     async def _wait_for_return(self, reason: str, ago_s: float = 0.0) -> None:
         wait_s = self._retry.lost(reason, ago_s=ago_s)
+        self._account.reconnects += 1
+        self._gauges.liveness.sign(wait_s=wait_s)
         await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
         await first_of(unless(self._stop, wait_s, self._world), self._pause.until(on=True))
 

@@ -65,7 +65,8 @@ def world(time, **changes):
 
 
 def sound(seconds, **words):
-    return Block(np.full(round(seconds * SAMPLE_RATE_HZ), 0.1, np.float32), **words)
+    """Something at -20 dBFS."""
+    return Block(np.resize(np.float32([0.1, -0.1]), round(seconds * SAMPLE_RATE_HZ)), **words)
 
 
 class ScriptedSource:
