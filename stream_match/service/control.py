@@ -6,7 +6,7 @@ the page both come here.
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,8 +85,8 @@ class Control:
 
     Parameters
     ----------
-    sources : iterable of Controlled
-        All sources.
+    sources : collection of Controlled
+        All sources; it may change while the program runs.
     names : NameBook
         Names that people gave to clusters and tracks.
     powers : Powers, optional
@@ -100,8 +100,10 @@ class Control:
     Every method raises `UsageError` with one sentence if it cannot be done as asked.
     """
 
-    def __init__(self, sources: Iterable[Controlled], names: NameBook, powers: Powers | None = None) -> None:
-        self._sources: Mapping[str, Controlled] = {source.name: source for source in sources}
+    def __init__(
+        self, sources: Collection[Controlled], names: NameBook, powers: Powers | None = None
+    ) -> None:
+        self._all = sources
         self._names = names
         self.powers = powers or Powers()
         self.changed: Callable[[], object] = lambda: None
@@ -109,7 +111,7 @@ class Control:
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of all sources."""
-        return tuple(self._sources)
+        return tuple(source.name for source in self._all)
 
     async def reload(self) -> Answer:
         """Read again what may have changed on disk; the answer says what has."""
@@ -193,14 +195,14 @@ class Control:
     async def health(self) -> Answer:
         """Return how everything is."""
         if self.powers.health is None:
-            return {"sources": {name: {"state": one.state} for name, one in self._sources.items()}}
+            return {"sources": {source.name: {"state": source.state} for source in self._all}}
         return await self.powers.health()
 
     def _source(self, name: str) -> Controlled:
-        if name not in self._sources:
-            known = ", ".join(self._sources)
-            raise UsageError(f"There is no source {name!r}: this listener has {known}.")
-        return self._sources[name]
+        for source in self._all:
+            if source.name == name:
+                return source
+        raise UsageError(f"There is no source {name!r}: this listener has {', '.join(self.sources)}.")
 
 
 def _stretch(
