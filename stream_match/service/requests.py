@@ -128,8 +128,8 @@ async def answer(control: Control, name: str, payload: bytes) -> str:
     """
     content: dict[str, Any] = {}
     try:
-        model = _known(name)
         content = _content(payload)
+        model = _known(name)
         request = _checked(name, model, content)
         async with asyncio.timeout(PATIENCE_S):
             data = await _method(control, name)(**request)

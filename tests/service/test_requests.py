@@ -35,7 +35,7 @@ class Room:
 
 
 def control(**powers):
-    return Control([Room()], NameBook(), Powers(**powers))
+    return Control(lambda: [Room()], NameBook(), Powers(**powers))
 
 
 def asking(name, payload, **powers):
@@ -63,7 +63,7 @@ def asking(name, payload, **powers):
         ("pause", b'{"source": "kitchen", "transaction": [1]}', "'transaction'"),
         ("pause", b'{"source": "kitchen", "transaction": true}', "'transaction'"),
         ("pause", b" " * (LARGEST_BYTES + 1), "too large"),
-        ("nonsense", b"{", "no request 'nonsense': expected one of reload, pause"),
+        ("nonsense", b'{"transaction": 1}', "no request 'nonsense': expected one of reload, pause"),
         ("__init__", b"{}", "no request"),
         ("powers", b"{}", "no request"),
         ("false_alarms", b'{"source": "kitchen", "max_false_alarms_per_hour": 0}', "above 0"),
