@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -27,6 +27,7 @@ from stream_match.catalog import load_index
 from stream_match.config import ListenSettings
 from stream_match.engine import Engine
 from stream_match.service import World, listen
+from stream_match.service.hearing import always
 from stream_match.shipped import shipped
 
 ASSETS = Path(__file__).resolve().parents[1] / "stream_match" / "web" / "assets"
@@ -84,7 +85,7 @@ async def heard(wanted: ListenSettings, *, ago_s: float = 0.0, stop: asyncio.Eve
     catalogue = load_index(shipped("demo"))
     await listen(
         wanted,
-        lambda: Engine(catalogue, wanted.match, wanted.onsets),
+        always(lambda: Engine(catalogue, wanted.match, wanted.onsets)),
         stop=stop,
         world=World(now=lambda: time.time() - ago_s),
     )
@@ -100,6 +101,7 @@ def listening(state: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(work))
     thread.start()
     try:
+        wait_for(place)
         yield f"http://{place}/"
     finally:
         loop.call_soon_threadsafe(stop.set)
@@ -107,28 +109,27 @@ def listening(state: Path) -> Iterator[str]:
         loop.close()
 
 
+def wait_for(place: str) -> None:
+    """Wait until the page is served."""
+    host, port = place.split(":")
+    for _ in range(300):
+        with suppress(ConnectionRefusedError), socket.create_connection((host, int(port))):
+            return
+        time.sleep(0.1)
+    sys.exit("the page is not served")
+
+
 def pictures(address: str) -> None:
     """Write what Chromium shows, in the light, in the dark, and on a phone."""
-    time.sleep(SCHEDULE[0].start_s)
     with chromium(HEIGHT) as desk, chromium(HEIGHT, dark=True) as dark, chromium(HEIGHT) as phone:
         phone.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
         for browser in (desk, dark, phone):
             browser.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone()})
-            opened(browser, address)
+            browser.get(address)
         time.sleep(HEARD_S)
         keep(desk, "page.png", colours=COLOURS)
         keep(dark, "page-dark.png", colours=COLOURS)
         keep(phone, "page-phone.png", colours=COLOURS)
-
-
-def opened(browser: Any, address: str) -> None:
-    """Open the page; the listener may not be ready yet."""
-    for _ in range(100):
-        browser.get(address) if browser.current_url != address else browser.refresh()
-        if browser.execute_script("return Boolean(document.getElementById('sources'))"):
-            return
-        time.sleep(0.2)
-    sys.exit("the page does not open")
 
 
 def zone() -> str:

@@ -1,5 +1,6 @@
 """Files in TOML."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -32,5 +33,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UsageError(f"The settings {shown} are not UTF-8: save them with the encoding UTF-8.") from error
     except (ValueError, RecursionError) as error:
-        why = "too deep" if isinstance(error, RecursionError) else error
+        # It may quote an address with a password in it.
+        why = "too deep" if isinstance(error, RecursionError) else re.sub(r"\S*@", "***@", str(error))
         raise UsageError(f"The settings {shown} are no valid TOML: {why}.") from None

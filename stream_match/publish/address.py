@@ -118,11 +118,13 @@ def _password(environ: Mapping[str, str]) -> str | None:
 
 def redact(uri: str) -> str:
     """Hide whatever could be a user or a password in a URI, however broken it is."""
-    scheme, slashes, rest = uri.partition("://")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|mqtts?:/*|", uri, re.IGNORECASE)
+    shown = scheme[0] if scheme else ""
+    rest = uri[len(shown) :]
     hidden = re.sub(r"^.*@", "***@", rest, flags=re.DOTALL)
     if hidden == rest and not re.fullmatch(r"(\[[^\]]*\]|[^:/?#]*)(:\d*)?([/?].*)?", rest):
         hidden = "***"
-    return scheme + slashes + hidden
+    return shown + hidden
 
 
 def _split(uri: str) -> SplitResult:
@@ -145,8 +147,9 @@ def _split(uri: str) -> SplitResult:
 def _base(path: str) -> str:
     base = unquote(path).strip("/") or BASE
     if re.search(r"[+#\0]|//|^\$", base):
+        shown = base.rpartition("@")[2] if "@" in base else base  # a URI with a slash too many
         raise UsageError(
-            f"The topic base {base!r} cannot be used: leave out + and #, empty levels, and a $ in front."
+            f"The topic base {shown!r} cannot be used: leave out + and #, empty levels, and a $ in front."
         )
     return base
 
@@ -157,7 +160,7 @@ def _options(parts: SplitResult) -> dict[str, str]:
     unknown = sorted(options.keys() - allowed)
     if unknown:
         raise UsageError(
-            f"The option {unknown[0]!r} does not belong in an {parts.scheme}:// URI: "
+            f"The option {unknown[0].rpartition('@')[2]!r} does not belong in an {parts.scheme}:// URI: "
             "mqtts:// takes cafile=PATH, certfile=PATH, keyfile=PATH and insecure=1, mqtt:// takes none."
         )
     empty = next((name for name in _PATHS if options.get(name) == ""), None)
