@@ -44,6 +44,15 @@ Rate = Annotated[float, AfterValidator(_significant)]
 Chance = Annotated[float, AfterValidator(_sure)]
 
 
+ClipName = Annotated[
+    str | None,
+    Field(
+        description="Audio around it, as a path below the folder of clips; left out where none is kept. The "
+        "file comes when the clip is complete. It is missing if it could not be written, or was deleted since"
+    ),
+]
+
+
 class Payload(BaseModel):
     """Base of everything published: frozen, and a reader ignores fields that it does not know."""
 
@@ -206,6 +215,7 @@ class MatchEvent(Envelope, MatchFacts):
         default=None,
         description="Why it ended, where that was not heard: the listener was killed or lost its power",
     )
+    clip: ClipName = None
 
 
 class OnsetEvent(Envelope, OnsetFacts):
@@ -224,6 +234,7 @@ class OnsetClusterEvent(Envelope, OnsetClusterFacts):
     )
     type: Literal["onset_cluster"] = "onset_cluster"
     event_type: Literal["onset_cluster"] = "onset_cluster"
+    clip: ClipName = None
 
 
 class ClusterEvent(Envelope, ClusterFacts):
@@ -234,6 +245,7 @@ class ClusterEvent(Envelope, ClusterFacts):
     event_type: Literal[
         "cluster_created", "cluster_merged", "cluster_split", "cluster_retired", "cluster_revived"
     ]
+    clip: ClipName = None
 
 
 class SoundsLikeEvent(Envelope, SoundsLikeFacts):
@@ -309,7 +321,8 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 def to_json(event: Event) -> str:
     """Return the event as one line of JSON, the very payload that is published."""
-    return event.model_dump_json(by_alias=True)
+    unset = {"clip"} if getattr(event, "clip", None) is None else None
+    return event.model_dump_json(by_alias=True, exclude=unset)
 
 
 def from_json(payload: str | bytes) -> Event:

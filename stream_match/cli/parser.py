@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         _onsets,
         _index,
         _history,
+        _mark,
         _watch,
         _devices,
         _demo,
@@ -634,6 +635,16 @@ def _positive(text: str) -> float:
     return number
 
 
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
+    return number
+
+
 def _history(commands: "Subparsers[Parser]") -> None:
     parser = _command(
         commands,
@@ -664,6 +675,27 @@ def _history(commands: "Subparsers[Parser]") -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print a table, with times in UTC and local time")
     form.add_argument("--json", action="store_true", help="print a line of JSON per airing, or per report")
+
+
+def _mark(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "mark",
+        "mark:run",
+        help="make a stretch of audio a reference of an index: find this ever after",
+        epilog="example: stream-match mark state/clips/kitchen/sound-01k5-7.flac --index models/mine \\\n"
+        "             --from 2.5 --to 8 --name 'Doorbell'\n\n"
+        "The stretch must be 3 s long at least. Its id is marked/NAME. A listener that uses the index knows\n"
+        "it within seconds.",
+    )
+    parser.add_argument("audio", type=Path, metavar="AUDIO", help="a clip, or any audio file")
+    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument("--name", metavar="TEXT", required=True, help="its title")
+    parser.add_argument(
+        "--from", dest="start", type=_seconds, metavar="S", help="start, in seconds of the file"
+    )
+    parser.add_argument("--to", dest="end", type=_seconds, metavar="S", help="end, in seconds of the file")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON")
 
 
 def _watch(commands: "Subparsers[Parser]") -> None:

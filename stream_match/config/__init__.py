@@ -22,6 +22,7 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     headers = { "X-Key" = "abc" }   # sent to this server only
     user_agent = "Mozilla/5.0"
     charset = "cp1251"              # of titles that are not UTF-8
+    clips = false                   # nothing of its audio is kept, whatever [clips] says
 
     [[sources]]
     uri = "mic:"
@@ -37,10 +38,23 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     keep_days = 400
     max_megabytes = 512
 
+    [clips]                         # audio that is kept: none by default
+    matches = true                  # around matches
+    first_sounds = true             # around the first sound of each cluster
+    folder = "clips"                # "clips" in the folder of `state` by default
+    format = "opus"                 # or "flac"
+    before_seconds = 3
+    after_seconds = 3
+    longest_seconds = 60
+    keep_days = 30
+    max_megabytes = 500
+    buffer_seconds = 120            # of each source in memory, for marks
+
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
 
+from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
@@ -51,6 +65,7 @@ from stream_match.config.store_settings import StoreSettings
 __all__ = [
     "FEATURE_CODE_VERSION",
     "LISTENING_DENSITY",
+    "ClipSettings",
     "FeatureSettings",
     "ListenSettings",
     "MatchSettings",

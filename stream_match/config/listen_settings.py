@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
+from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.complaints import sentence
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
@@ -39,6 +40,7 @@ class ListenSettings(Settings):
         description="Folder in which events and the clusters of each source are kept over restarts",
     )
     store: StoreSettings = StoreSettings()
+    clips: ClipSettings = ClipSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

@@ -69,6 +69,9 @@ class SourceSettings(Settings):
     charset: Annotated[str, AfterValidator(_charset)] | None = Field(
         default=None, description="Of titles that are not UTF-8; a guess if absent"
     )
+    clips: bool = Field(
+        default=True, description="Whether its audio may be kept, in clips and in the rolling buffer"
+    )
 
     @model_validator(mode="after")
     def _password_has_its_user(self) -> Self:

@@ -19,6 +19,7 @@ from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
+from stream_match.service.kept_audio import kept_audio
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import EventIds, event_ids
@@ -82,7 +83,13 @@ async def listen(
         sinks = [world.open_sink(uri, node=node) for uri in settings.sinks]
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
-        async with _kept(journal, sinks), _opened(sinks, report):
+        names = [source.name for source, _ in sources]
+        since = (lambda: None) if journal is None else journal.store.first_time
+        async with (
+            kept_audio(settings, names, world, since) as audio,
+            _kept(journal, sinks),
+            _opened(sinks, report),
+        ):
             shared = Shared(
                 node=node,
                 pace=settings.pace,
@@ -95,6 +102,7 @@ async def listen(
                 report=report,
                 store=None if journal is None else journal.store,
                 catalogue=catalogue,
+                audio=audio.sources,
             )
             try:
                 await _to_the_end(_run(sources, shared), stop)

@@ -1,10 +1,11 @@
 """What the sources of one service share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stream_match.clips import SourceAudio
 from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.report import Report
@@ -38,6 +39,8 @@ class Shared:
         Where sources keep what they have learnt; None for nowhere.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
+    audio
+        Source → its newest audio; of a source that is not in it, none is kept.
     """
 
     node: str
@@ -51,6 +54,7 @@ class Shared:
     report: Report = field(default_factory=Report)
     store: Store | None = None
     catalogue: CurrentCatalogue[Any] | None = None
+    audio: Mapping[str, SourceAudio] = field(default_factory=dict)
 
     @property
     def newest(self) -> Any:

@@ -120,10 +120,12 @@ class Stamper:
         self._who: dict[str, Any] = {"node": node, "source": source, "source_name": source_name}
         self._ids = ids
 
-    def event(self, facts: Facts, time: float) -> Event:
-        """Make the event of what was heard at `time` [seconds since 1970]."""
+    def event(self, facts: Facts, time: float, clip: str | None = None) -> Event:
+        """Make the event of what was heard at `time` [seconds since 1970], with the name of its clip."""
         # Not through model_dump: the facts were checked when they were made.
         fields: dict[str, Any] = {**vars(facts), "event_id": self._ids(), "time": utc(time), **self._who}
+        if clip is not None:
+            fields["clip"] = clip
         if isinstance(facts, MatchFacts):
             fields["event_type"] = f"match_{facts.phase}"
             return MatchEvent(**fields)

@@ -32,6 +32,8 @@ class Teller:
         Has the times and losses.
     publish : coroutine function (Event)
         Takes the events.
+    clip_of : callable (Facts) -> str or None
+        Is told what is heard, in order; names the clip that belongs to it.
 
     Attributes
     ----------
@@ -42,13 +44,18 @@ class Teller:
     """
 
     def __init__(
-        self, stamper: Stamper, reckoning: Reckoning, publish: Callable[[Event], Awaitable[None]]
+        self,
+        stamper: Stamper,
+        reckoning: Reckoning,
+        publish: Callable[[Event], Awaitable[None]],
+        clip_of: Callable[[Facts], str | None],
     ) -> None:
         self.state: State | None = None
         self.onsets_suppressed = 0
         self._stamper = stamper
         self._reckoning = reckoning
         self._publish_on = publish
+        self._clip_of = clip_of
         self._in_order = asyncio.Lock()
         self._level = Level()
         self._metadata: dict[str, str] = {}
@@ -88,7 +95,8 @@ class Teller:
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            await self._publish(self._stamper.event(fact, self._reckoning.moment(fact.stream_s)))
+            moment = self._reckoning.moment(fact.stream_s)
+            await self._publish(self._stamper.event(fact, moment, self._clip_of(fact)))
 
     def _is_too_soon(self, fact: Facts) -> bool:
         """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""

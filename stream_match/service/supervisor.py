@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
+from stream_match.clips import SourceAudio
 from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
@@ -50,7 +51,8 @@ class Supervisor:
         self._world = shared.world
         self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids)
-        self._teller = Teller(stamper, self._reckoning, shared.publish)
+        self._audio = shared.audio.get(source.name) or SourceAudio(source.name)
+        self._teller = Teller(stamper, self._reckoning, shared.publish, self._audio.note)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         shelf = None if shared.store is None else SoundShelf(shared.store, source.name)
@@ -111,6 +113,7 @@ class Supervisor:
             return error
         finally:
             self._lost_for_s = queue.closed_s
+            self._audio.finish()
             await cancelled(*tasks)
         return self._ended()
 
@@ -204,7 +207,9 @@ class Supervisor:
                     return
                 rest_s -= piece.y.size / SAMPLE_RATE_HZ
                 self._reckoning.take(piece, rest_s + queue.buffered_s)
+                self._audio.hear(piece)
                 yield piece
+                self._audio.go_on()
 
     async def _feed(self, piece: Block, lane: Lane, queue: BlockQueue) -> None:
         """Tell the state, ask the engine, tell what it heard."""

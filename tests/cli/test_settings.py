@@ -52,7 +52,7 @@ def test_the_defaults_need_no_file(tmp_path):
         (
             "xyz = 1",
             (
-                "expected one of genre_model, index, match, node, onsets, pace, reconnect_max_seconds, "
+                "expected one of clips, genre_model, index, match, node, onsets, pace, reconnect_max_seconds, "
                 "sinks, sounds_like, sources, state, store."
             ),
         ),
