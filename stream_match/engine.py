@@ -13,7 +13,8 @@ from stream_match.errors import ParameterError
 from stream_match.events import Facts, MatchFacts
 from stream_match.index.port import CataloguePort
 from stream_match.match.recogniser import Recogniser
-from stream_match.match.tracking.trace import Observer
+from stream_match.match.tracking.near_misses import NearMiss, NearMisses
+from stream_match.match.tracking.trace import Observer, Trace
 from stream_match.onsets.lane import OnsetLane
 from stream_match.threads import one_thread
 
@@ -54,8 +55,10 @@ class Engine:
     ) -> None:
         features = catalogue.settings if catalogue is not None else FeatureSettings()
         self._sample_rate_hz = features.sample_rate_hz
+        self._near_misses = NearMisses()
+        self._observe = observe
         self._matches = (
-            Recogniser(catalogue, settings or MatchSettings(), observe) if catalogue is not None else None
+            Recogniser(catalogue, settings or MatchSettings(), self._note) if catalogue is not None else None
         )
         self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
         self._sounds_like = sounds_like
@@ -144,6 +147,25 @@ class Engine:
         """Return the best candidates of the stream that were never claimed, best first."""
         return self._matches.candidates() if self._matches is not None else []
 
+    def near_misses(self) -> list[NearMiss]:
+        """Return what nearly matched in the last minute, best first, and why it was not claimed."""
+        return self._near_misses.best_first()
+
+    def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Claim matches with another budget of false alarms from now on.
+
+        Raises
+        ------
+        ParameterError
+            If it is not above 0; then nothing has changed.
+        """
+        if not 0 < max_false_alarms_per_hour < math.inf:
+            raise ParameterError(
+                f"max_false_alarms_per_hour is {max_false_alarms_per_hour}, expected a number above 0"
+            )
+        if self._matches is not None:
+            self._matches.put_up_with(max_false_alarms_per_hour)
+
     def memory(self, *, ids_ahead: int = 0) -> str | None:
         """Return what was learnt of the sounds of this stream; None if nobody listens for them.
 
@@ -170,6 +192,11 @@ class Engine:
         """
         if self._onsets is not None:
             self._onsets.remember(memory)
+
+    def _note(self, trace: Trace) -> None:
+        self._near_misses(trace)
+        if self._observe is not None:
+            self._observe(trace)
 
     def _hear(self, y: npt.NDArray[np.float32]) -> list[Facts]:
         matches = self._matches.feed(y) if self._matches is not None else []

@@ -44,19 +44,35 @@ Rate = Annotated[float, AfterValidator(_significant)]
 Chance = Annotated[float, AfterValidator(_sure)]
 
 
-ClipName = Annotated[
-    str | None,
-    Field(
-        description="Audio around it, as a path below the folder of clips; left out where none is kept. The "
-        "file comes when the clip is complete. It is missing if it could not be written, or was deleted since"
-    ),
-]
-
-
 class Payload(BaseModel):
     """Base of everything published: frozen, and a reader ignores fields that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+
+
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
+GivenName = Annotated[
+    str | None,
+    Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="What a person calls this cluster or track; absent if nobody has named it",
+    ),
+]
+
+
+ClipName = Annotated[
+    str | None,
+    Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="Audio around it, as a path below the folder of clips; absent where none is kept. The "
+        "file comes when the clip is complete; it is missing if it could not be written, or was deleted",
+    ),
+]
 
 
 class Track(Payload):
@@ -213,9 +229,11 @@ class MatchEvent(Envelope, MatchFacts):
     event_type: Literal["match_started", "match_updated", "match_ended"]
     reason: str | None = Field(
         default=None,
-        description="Why it ended, where that was not heard: the listener was killed or lost its power",
+        description="Why it ended, where that was not heard: the listener was killed, lost its power, "
+        "or the source was paused",
     )
-    clip: ClipName = None
+    clip: ClipName
+    name: GivenName
 
 
 class OnsetEvent(Envelope, OnsetFacts):
@@ -234,7 +252,8 @@ class OnsetClusterEvent(Envelope, OnsetClusterFacts):
     )
     type: Literal["onset_cluster"] = "onset_cluster"
     event_type: Literal["onset_cluster"] = "onset_cluster"
-    clip: ClipName = None
+    clip: ClipName
+    name: GivenName
 
 
 class ClusterEvent(Envelope, ClusterFacts):
@@ -245,7 +264,8 @@ class ClusterEvent(Envelope, ClusterFacts):
     event_type: Literal[
         "cluster_created", "cluster_merged", "cluster_split", "cluster_retired", "cluster_revived"
     ]
-    clip: ClipName = None
+    clip: ClipName
+    name: GivenName
 
 
 class SoundsLikeEvent(Envelope, SoundsLikeFacts):
@@ -264,7 +284,7 @@ class GenreEvent(Envelope, GenreFacts):
     type: Literal["genre"] = "genre"
 
 
-State = Literal["starting", "running", "stalled", "reconnecting", "failed", "stopped"]
+State = Literal["starting", "running", "stalled", "reconnecting", "paused", "failed", "stopped"]
 
 
 class StatusEvent(Envelope):
@@ -321,8 +341,7 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 def to_json(event: Event) -> str:
     """Return the event as one line of JSON, the very payload that is published."""
-    unset = {"clip"} if getattr(event, "clip", None) is None else None
-    return event.model_dump_json(by_alias=True, exclude=unset)
+    return event.model_dump_json(by_alias=True)
 
 
 def from_json(payload: str | bytes) -> Event:

@@ -13,6 +13,7 @@ from stream_match.events import Event
 from stream_match.publish.base import Sink
 from stream_match.publish.console import Screen
 from stream_match.publish.embedded import EmbeddedSink
+from stream_match.publish.serving import Offer
 from stream_match.publish.subscribe import subscribe
 
 HEAR_S = 3.0
@@ -61,6 +62,14 @@ class OverheardSink:
     def uri(self) -> str:
         """The URI without secrets, fit for logs."""
         return self._sink.uri
+
+    def serve(self, offer: Offer) -> None:
+        """Answer requests, and tell what the offer says; to be said before the sink is opened."""
+        self._sink.serve(offer)
+
+    def tell_again(self) -> None:
+        """Take note that what the offer says has changed."""
+        self._sink.tell_again()
 
     async def __aenter__(self) -> Self:
         """Start the broker and the subscriber."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from stream_match.cli.embedded import open_sink
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
-from stream_match.service import CurrentCatalogue, EnginePort, Report, World, listen
+from stream_match.service import CurrentCatalogue, EnginePort, Powers, Report, World, listen
 from stream_match.threads import one_thread
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ def _count(catalogue: "CataloguePort") -> int:
     return len(catalogue.tracks.named)
 
 
+def _has(catalogue: "CurrentCatalogue[CataloguePort]", track_id: str) -> bool:
+    return any(track.id == track_id for track in catalogue.newest.tracks.named)
+
+
 def _engines(
     settings: ListenSettings,
     catalogue: "CurrentCatalogue[CataloguePort] | None",
@@ -146,9 +150,9 @@ async def _listen(
     stop = asyncio.Event()
     look = _say_once(NOTHING_TO_RELOAD) if catalogue is None else catalogue.look
     signals.then(stop, look, asyncio.get_running_loop())
-    return await listen(
-        settings, make_engine, catalogue=catalogue, stop=stop, world=World(open_sink=open_sink)
-    )
+    powers = Powers() if catalogue is None else Powers(has_track=lambda track: _has(catalogue, track))
+    world = World(open_sink=open_sink)
+    return await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world, powers=powers)
 
 
 def _say_once(sentence: str) -> Callable[[], None]:
@@ -244,6 +248,8 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
         given["sources"] = [{"uri": uri} for uri in args.source]
     if args.sink:
         given["sinks"] = args.sink
+    if args.discovery:
+        given["home_assistant"] = {**given.get("home_assistant", {}), "discovery": True}
     if args.max_false_alarms_per_hour is not None:
         given["match"] = {
             **given.get("match", {}),

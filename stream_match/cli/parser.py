@@ -90,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         _history,
         _mark,
         _watch,
+        _name,
         _devices,
         _demo,
     ):
@@ -148,6 +149,9 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
     )
     parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+    parser.add_argument(
+        "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"
+    )
     _alarms(parser, "0.1")
 
 
@@ -683,19 +687,26 @@ def _mark(commands: "Subparsers[Parser]") -> None:
         "mark",
         "mark:run",
         help="make a stretch of audio a reference of an index: find this ever after",
-        epilog="example: stream-match mark state/clips/kitchen/sound-01k5-7.flac --index models/mine \\\n"
-        "             --from 2.5 --to 8 --name 'Doorbell'\n\n"
-        "The stretch must be 3 s long at least. Its id is marked/NAME. A listener that uses the index knows\n"
-        "it within seconds.",
+        epilog="example: stream-match mark doorbell.flac --index models/mine --from 2.5 --to 8 --name Doorbell\n"
+        "         stream-match mark --source hall --last 10 --name Doorbell --mqtt mqtt://broker.local\n\n"
+        "A file may be a clip. A listener holds what it has heard if its settings say buffer_seconds in\n"
+        "[clips]. The stretch must be 3 s long at least. The track is marked/NAME, and listeners that use the\n"
+        f"index know it within seconds.\n\nbroker:\n{BROKERS}",
     )
-    parser.add_argument("audio", type=Path, metavar="AUDIO", help="a clip, or any audio file")
-    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument(
+        "audio", nargs="?", type=Path, metavar="AUDIO", help="a file; else a listener is asked"
+    )
     parser.add_argument("--name", metavar="TEXT", required=True, help="its title")
     parser.add_argument(
-        "--from", dest="start", type=_seconds, metavar="S", help="start, in seconds of the file"
+        "--from", dest="start", type=_seconds, metavar="S", help="its start: of the file, or in stream_s"
     )
-    parser.add_argument("--to", dest="end", type=_seconds, metavar="S", help="end, in seconds of the file")
-    parser.add_argument("--json", action="store_true", help="print a line of JSON")
+    parser.add_argument("--to", dest="end", type=_seconds, metavar="S", help="its end")
+    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index, for a file")
+    parser.add_argument("--source", metavar="NAME", help="the source of a listener")
+    parser.add_argument("--last", type=_positive, metavar="S", help="the newest seconds of that source")
+    parser.add_argument("--node", metavar="NAME", help="the listener; the one of this computer by default")
+    _broker(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
 
 def _watch(commands: "Subparsers[Parser]") -> None:
@@ -708,12 +719,7 @@ def _watch(commands: "Subparsers[Parser]") -> None:
         "A listener that was killed cannot tell the end of what it told: watch does so, once its node is\n"
         f"offline.\n\nbroker:\n{BROKERS}",
     )
-    parser.add_argument(
-        "--mqtt",
-        metavar="URI",
-        default="mqtt://localhost",
-        help="mqtt://[user:pass@]host[:port][/base] or mqtts://…; mqtt://localhost by default",
-    )
+    _broker(parser)
     parser.add_argument(
         "--type",
         metavar="T,T",
@@ -722,6 +728,36 @@ def _watch(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--node", metavar="NAME", help="only those of this listener")
     parser.add_argument("--source", metavar="NAME", help="only those of this source")
     parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
+
+
+def _name(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "name",
+        "name:run",
+        help="name a kind of sound or a track, so that its events say so from then on",
+        epilog='example: stream-match name 01KB4Z6M9S0D3-7 "doorbell" --node attic --source hall\n\n'
+        "The running listener is asked over MQTT, and its answer is printed.\n"
+        f"An empty NAME takes the name away.\n\nbroker:\n{BROKERS}",
+    )
+    parser.add_argument(
+        "id", metavar="ID", help="cluster_id of an onset_cluster event; with --track, of a track"
+    )
+    parser.add_argument("name", metavar="NAME", help="what to call it")
+    parser.add_argument("--track", action="store_true", help="ID is that of a track")
+    parser.add_argument("--source", metavar="NAME", required=True, help="the source that hears it")
+    parser.add_argument("--node", metavar="NAME", help="the listener; the one of this computer by default")
+    _broker(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def _broker(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mqtt",
+        metavar="URI",
+        default="mqtt://localhost",
+        help="mqtt://[user:pass@]host[:port][/base] or mqtts://…; mqtt://localhost by default",
+    )
 
 
 def _devices(commands: "Subparsers[Parser]") -> None:

@@ -50,12 +50,17 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     max_megabytes = 500
     buffer_seconds = 120            # of each source in memory, for marks
 
+    [home_assistant]                # knows the sources by itself, over an MQTT broker
+    discovery = true
+    prefix = "homeassistant"
+
 Paths are relative to the directory in which the program is started. User and password of the broker
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
 
 from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
+from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
@@ -67,6 +72,7 @@ __all__ = [
     "LISTENING_DENSITY",
     "ClipSettings",
     "FeatureSettings",
+    "HomeAssistantSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.complaints import sentence
+from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.source_settings import SourceSettings
@@ -41,6 +42,7 @@ class ListenSettings(Settings):
     )
     store: StoreSettings = StoreSettings()
     clips: ClipSettings = ClipSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

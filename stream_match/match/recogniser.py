@@ -96,6 +96,12 @@ class Recogniser:
         self._catalogue = catalogue
         return facts
 
+    def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Claim with another budget of false alarms from now on; matches that go on do so."""
+        self._recordings.put_up_with(max_false_alarms_per_hour)
+        if self._versions is not None:
+            self._versions.put_up_with(max_false_alarms_per_hour)
+
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates that were never claimed, by lane, best first."""
         versions = self._versions.unclaimed.best_first() if self._versions else []

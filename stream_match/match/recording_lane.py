@@ -57,6 +57,10 @@ class RecordingLane:
         self._decision_frames = decision_frames(self._features)
         self._begin(0.0)
 
+    def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Claim with another budget of false alarms from now on."""
+        self._tracker.claim_from(Calibration.recordings().score_for(max_false_alarms_per_hour))
+
     def _begin(self, begin_s: float) -> None:
         self._embeddings.reset()
         self._proposals.reset()

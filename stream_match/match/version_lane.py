@@ -49,6 +49,10 @@ class VersionLane:
         self.unclaimed = Unclaimed()
         self._begin(0.0)
 
+    def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Claim with another budget of false alarms from now on."""
+        self._tracker.claim_from(Calibration.versions().score_for(max_false_alarms_per_hour))
+
     def _begin(self, begin_s: float) -> None:
         self._coarse = CoarseChroma(self._settings)
         self._query = np.zeros((steps_in(longest_s()), N_CHROMA), np.float32)

@@ -142,6 +142,9 @@ class OutboxSink(ABC):
     async def _after_attempt(self) -> None:  # noqa: B027  (not every sink has more to say)
         """Say what else is to be said, after every attempt to send an event."""
 
+    async def _when_idle(self) -> None:  # noqa: B027  (not every sink has more to say)
+        """Say what else is to be said while no event waits."""
+
     def _owes(self) -> bool:
         """Say whether the far side is still to be told something before leaving."""
         return self.waiting > 0
@@ -202,6 +205,7 @@ class OutboxSink(ABC):
             event = self._outbox.head()
             if event is not None or self._leaving.is_set():
                 return event
+            await self._when_idle()
             await self._wake.wait()
 
     async def _pause(self, seconds: float) -> None:

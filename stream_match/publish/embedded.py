@@ -8,9 +8,9 @@ from typing import Any, Self
 from stream_match.errors import SinkError, UsageError
 from stream_match.events import Event
 from stream_match.publish.address import LOOPBACK, Address
-from stream_match.publish.delivery import OutboxSink
 from stream_match.publish.dialect import V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
+from stream_match.publish.serving import Offer
 
 _HIGHEST_PORT = 65_535
 _LIBRARIES = ("amqtt", "transitions")
@@ -33,7 +33,8 @@ class EmbeddedSink:
         self._port = port
         self._node = node
         self._broker: Any = None
-        self._sink: OutboxSink | None = None
+        self._sink: MqttSink | None = None
+        self._offer: Offer | None = None
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:
@@ -60,6 +61,15 @@ class EmbeddedSink:
         """The URI by which programs on this computer reach the broker; its port is known once it is open."""
         return f"mqtt://{LOOPBACK}:{self._port}"
 
+    def serve(self, offer: Offer) -> None:
+        """Answer requests, and tell what the offer says; to be said before the sink is opened."""
+        self._offer = offer
+
+    def tell_again(self) -> None:
+        """Take note that what the offer says has changed."""
+        if self._sink is not None:
+            self._sink.tell_again()
+
     async def __aenter__(self) -> Self:
         """Start the broker and connect to it.
 
@@ -70,6 +80,8 @@ class EmbeddedSink:
         """
         self._broker, self._port = await _start_broker(self._port)
         self._sink = MqttSink(Address(LOOPBACK, self._port), node=self._node, dialect=Dialect(V311))
+        if self._offer is not None:
+            self._sink.serve(self._offer)
         await self._sink.__aenter__()
         return self
 

@@ -141,6 +141,7 @@ async def connect(
     client_id: str | None = None,
     will: topics.Message | None = None,
     dialect: Dialect | None = None,
+    inbox: int = INBOX,
 ) -> AsyncIterator[Connection]:
     """Hold a connection to a broker, with MQTT 5 if it speaks that.
 
@@ -157,6 +158,8 @@ async def connect(
         What the broker tells when the connection breaks.
     dialect : Dialect, optional
         Which version to try first; is told which one worked.
+    inbox : int
+        How many messages may wait to be looked at; more are discarded, which the log tells.
 
     Yields
     ------
@@ -169,7 +172,7 @@ async def connect(
         If there is none, if it breaks within the block, or if a file of certificates cannot be used.
     """
     with without_noise():
-        client, connection = await _reach(address, client_id, will, dialect or Dialect())
+        client, connection = await _reach(address, client_id, will, dialect or Dialect(), inbox)
         try:
             yield connection
         except BaseException:
@@ -184,16 +187,16 @@ def check_certificates(address: Address) -> None:
 
 
 async def _reach(
-    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect, inbox: int
 ) -> tuple["aiomqtt.Client", Connection]:
     """Dial in the dialect; if that may not be understood, in the other one."""
     try:
-        reached = await _dial(address, client_id, will, dialect)
+        reached = await _dial(address, client_id, will, dialect, inbox)
     except AwayError as error:
         if error.kind not in ("version", "unanswered", "silent"):
             raise
         other = Dialect(V311 if dialect.version == V5 else V5)
-        reached = await _dial(address, client_id, will, other)
+        reached = await _dial(address, client_id, will, other, inbox)
         dialect.fell_back(other.version, told=error.kind == "version")
     else:
         dialect.worked()
@@ -201,9 +204,9 @@ async def _reach(
 
 
 async def _dial(
-    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect, inbox: int
 ) -> tuple["aiomqtt.Client", Connection]:
-    client = _make_client(address, client_id, will, dialect)
+    client = _make_client(address, client_id, will, dialect, inbox)
     connection = Connection(client, address, dialect)
     dialling = asyncio.ensure_future(client.__aenter__())
     try:
@@ -223,7 +226,7 @@ async def _dial(
 
 
 def _make_client(
-    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect
+    address: Address, client_id: str | None, will: topics.Message | None, dialect: Dialect, inbox: int
 ) -> "aiomqtt.Client":
     import aiomqtt
 
@@ -238,7 +241,7 @@ def _make_client(
         tls_context=tls_context(address),
         timeout=ANSWER_S,
         keepalive=KEEPALIVE_S,
-        max_queued_incoming_messages=INBOX,
+        max_queued_incoming_messages=inbox,
         logger=library_log(),
     )
     # Dialling blocks a thread, which leaving has to wait for.

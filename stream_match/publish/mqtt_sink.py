@@ -21,6 +21,7 @@ from stream_match.publish.mqtt import Connection, check_certificates, connect
 from stream_match.publish.outbox import CAPACITY
 from stream_match.publish.policy import AwayError, BusyError, RefusedError, cause
 from stream_match.publish.reasons import BLAMELESS
+from stream_match.publish.serving import Desk, Offer
 from stream_match.publish.suspicion import Suspicion
 from stream_match.publish.tasks import first_of
 
@@ -30,6 +31,9 @@ STEADY_S = 30.0
 QUOTA_FIRST_S = 1.0
 QUOTA_CAP_S = 60.0
 """Waiting times while a quota is exceeded: asking costs one message, and what waits gets older."""
+
+INBOX = 100
+"""Messages that wait to be looked at: a flood of requests must not fill the memory."""
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +84,23 @@ class MqttSink(OutboxSink):
         # Its own per sink, so that two listeners of one name do not throw each other out for ever,
         # but kept over reconnects, so that the broker ends the broken session before it opens the new one.
         self._client_id = f"stream_match-{node}-{secrets.token_hex(4)}"
+        self._desk: Desk | None = None
+        self._serving: asyncio.Task[None] | None = None
 
     @classmethod
     def from_uri(cls, uri: str, *, node: str) -> Self:
         """Make the sink of ``mqtt://…`` or ``mqtts://…``; see `Address.parse`."""
         return cls(Address.parse(uri), node=node)
+
+    def serve(self, offer: Offer) -> None:
+        """Answer requests, and tell what the offer says; to be said before the sink is opened."""
+        self._desk = Desk(offer, self._address.base, self._node, self._wake.set)
+
+    def tell_again(self) -> None:
+        """Take note that what the offer says has changed."""
+        if self._desk is not None:
+            self._desk.is_stale = True
+            self._wake.set()
 
     @property
     def far_side(self) -> str | None:
@@ -102,6 +118,13 @@ class MqttSink(OutboxSink):
 
     async def _open(self) -> None:
         check_certificates(self._address)  # told now, not in the background
+        if self._desk is not None:
+            self._serving = asyncio.create_task(self._desk.run(), name=f"answer on {self._uri}")
+
+    async def _close(self) -> None:
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.wait({self._serving})
 
     def _owes(self) -> bool:
         return super()._owes() or self._met
@@ -112,9 +135,11 @@ class MqttSink(OutboxSink):
         will = self._node_status(topics.OFFLINE)
         try:
             async with connect(
-                self._address, client_id=self._client_id, will=will, dialect=self._dialect
+                self._address, client_id=self._client_id, will=will, dialect=self._dialect, inbox=INBOX
             ) as self._connection:
                 self._met = True
+                if self._desk is not None:
+                    self._desk.begin()
                 await self._subscribe()
                 await first_of(self._tell_all(), self._guard())
         except AwayError as lost:
@@ -124,8 +149,12 @@ class MqttSink(OutboxSink):
             raise
 
     async def _tell_all(self) -> None:
+        if self._desk is not None and not await self._desk.claim(self._say, self._leaving):
+            return
         await self._tell_node(topics.ONLINE)
         self._retained.forget()
+        if self._desk is not None:
+            await self._serve(self._desk)
         await self._tell_states()
         log.info("Connected to %s; events waiting: %d.", self._uri, self.waiting)
         await self._drain()
@@ -143,7 +172,29 @@ class MqttSink(OutboxSink):
         self._retained.delivered(message)
 
     async def _after_attempt(self) -> None:
+        if self._desk is not None:
+            await self._serve(self._desk)
         await self._tell_states()
+
+    async def _when_idle(self) -> None:
+        await self._after_attempt()
+
+    async def _serve(self, desk: Desk) -> None:
+        """Send answers, and take up what is to stand retained."""
+        while (message := desk.outgoing()) is not None:
+            await self._say(message)
+        if desk.is_stale:
+            desk.is_stale = False
+            for message in desk.retained():
+                self._retained.want(message)
+                self._retained.tell_again(message.topic)
+
+    async def _say(self, message: topics.Message) -> None:
+        """Send what is not worth a second try."""
+        try:
+            await self._patiently(lambda: self._attempt(message, message.topic))
+        except RefusedError as error:
+            self._complaints.tell(f"word {error.kind}", str(error))
 
     async def _tell_states(self) -> None:
         """Tell what the retained topics should say; what is refused is told again when it changes."""
@@ -235,8 +286,10 @@ class MqttSink(OutboxSink):
         if not self._may_subscribe:
             return
         topic = self._node_status(topics.ONLINE).topic
+        more = () if self._desk is None else self._desk.filters
         try:
-            await self._connection.subscribe(topic)
+            for refusal in await self._connection.subscribe(topic, *more):
+                self._complaints.tell(str(refusal), str(refusal))
         except AwayError as lost:
             if lost.kind not in BLAMELESS and self._failures.enough(topic, lost):
                 self._may_subscribe = False
@@ -251,8 +304,15 @@ class MqttSink(OutboxSink):
         online = self._node_status(topics.ONLINE)
         async for received in self._connection.messages():
             late = received.topic == online.topic and received.payload == topics.OFFLINE.encode()
-            if late and not self._stopping:
+            if self._desk is not None:
+                self._desk.take(received)
+            if late and self._is_here:
                 await self._tell_node(topics.ONLINE)
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether the node is to be called online."""
+        return not self._stopping and (self._desk is None or self._desk.owns)
 
     def _node_status(self, payload: str) -> topics.Message:
         return topics.node_status(self._address.base, self._node, payload)

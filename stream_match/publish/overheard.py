@@ -6,6 +6,10 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+LARGEST_BYTES = 256 * 1024
+"""Of a message's payload. What is larger is cut off behind the next byte, by which it is known, and is not
+looked at. An event has 1 to 30 kB."""
+
 _UNSPECIFIED = 128
 # Codes of a PUBACK that paho 2 knows. It ends the connection over any other, such as mosquitto's 149.
 _KNOWN_ANSWERS = frozenset({0, 16, 128, 131, 135, 144, 145, 151, 153})
@@ -56,6 +60,7 @@ def overhear(client: Any, closed: type[Exception]) -> Overheard:
     _hear_answers(client._client, heard)
     _hear_alert(client._client, heard)
     _leave_out_what_has_no_topic(client._client)
+    _cut_what_is_too_large(client._client)
     _hear_farewell(client, closed, heard)
     return heard
 
@@ -91,6 +96,17 @@ def _leave_out_what_has_no_topic(paho: Any) -> None:
     def on_message(client: Any, userdata: Any, message: Any) -> None:
         with contextlib.suppress(ValueError):  # UnicodeDecodeError is one
             known(client, userdata, message)
+
+    paho.on_message = on_message
+
+
+def _cut_what_is_too_large(paho: Any) -> None:
+    # What waits to be looked at is counted in messages: each must be small.
+    known = paho.on_message
+
+    def on_message(client: Any, userdata: Any, message: Any) -> None:
+        message.payload = message.payload[: LARGEST_BYTES + 1]
+        known(client, userdata, message)
 
     paho.on_message = on_message
 

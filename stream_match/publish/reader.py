@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stream_match.events import Event, from_json, known_schemas
 from stream_match.publish import topics
 from stream_match.publish.bounded import Bounded
+from stream_match.publish.overheard import LARGEST_BYTES
 from stream_match.publish.sparse import SparseLog
 
 # A repetition comes at most one outage after the original: twice an outbox of 10,000 events.
 SEEN_IDS = 20_000
-
-MAX_PAYLOAD_BYTES = 256 * 1024
-"""What is larger is not looked at. An event has 1 to 30 kB."""
 
 _IDS = ("event_id", "match_id", "onset_id", "cluster_id")
 _LONGEST_ID = 200
@@ -60,7 +58,7 @@ class Reader:
         """Return the event of a message, new or not; None if it is none."""
         if not payload or not any(topics.matches(topic, wanted) for wanted in self._filters):
             return None
-        if len(payload) > MAX_PAYLOAD_BYTES:
+        if len(payload) > LARGEST_BYTES:
             self._skip(topic, "is too large")
             return None
         try:

@@ -1,5 +1,6 @@
 """Which MQTT topics say what: names, QoS, and what is retained."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -11,7 +12,14 @@ ONLINE, STOPPED, OFFLINE = "online", "stopped", "offline"
 KINDS = ("match", "onset", "onset_cluster", "cluster", "sounds_like", "genre", "status")
 """Types of events; each has a topic of its own."""
 
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+
 NOTHING_PLAYING = '{"track": null}'
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text may name a node or a source in topics."""
+    return _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,14 @@ class Retained:
             self._wanted[message.topic] = NOTHING_PLAYING
         else:
             self._told[message.topic] = message.payload
+
+    def want(self, message: Message) -> None:
+        """Let a message stand that no event speaks of."""
+        self._wanted[message.topic] = message.payload
+
+    def tell_again(self, topic: str) -> None:
+        """Assume that the broker, or who reads there, does not know what a topic says."""
+        self._told.pop(topic, None)
 
     def silence(self) -> None:
         """Want nothing to be playing any more."""

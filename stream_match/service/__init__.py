@@ -30,6 +30,10 @@ flushed and the sinks have `FLUSH_S` to deliver. An `ended` is never dropped.
 loaded once, in a thread of its own, and every engine takes it up between two pieces of audio; at once where a
 source is silent. What cannot be loaded is refused, and the catalogue of before serves on.
 
+**What is asked for.** The control room (`service.control`) pauses sources, names what they hear, and says
+what nearly matched. Requests over MQTT (`service.requests`) and the page come to it. A source that is paused
+is closed; what is not live would begin anew, and is let pass unheard.
+
 **What was learnt.** The clusters of a source's sounds go from one engine to the next, over gaps and losses;
 with a folder for `state` they are written down every `KEEP_EVERY_S` and at the end, and read at the start.
 
@@ -37,8 +41,9 @@ The states of a source, and which may follow which, stand in `service.states`.
 """
 
 from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.control import Powers
 from stream_match.service.listen import FLUSH_S, listen
 from stream_match.service.report import Report
 from stream_match.service.world import EnginePort, World
 
-__all__ = ["FLUSH_S", "CurrentCatalogue", "EnginePort", "Report", "World", "listen"]
+__all__ = ["FLUSH_S", "CurrentCatalogue", "EnginePort", "Powers", "Report", "World", "listen"]

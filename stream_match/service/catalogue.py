@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stream_match.service.intake import cancelled, unless
 from stream_match.service.reasons import reason_of
@@ -76,10 +76,25 @@ class CurrentCatalogue(Generic[C]):
         self._told: set[str] = set()  # causes, since a generation was last taken up
         self._asked = asyncio.Event()
         self._news = asyncio.Event()
+        self._why: str | None = None  # what is on disk is refused
+        self._waiting: list[asyncio.Future[None]] = []  # for the next look
 
     def look(self) -> None:
         """Ask for a look now, and for an answer in the log; to be called on the event loop."""
         self._asked.set()
+
+    async def looked(self) -> dict[str, Any]:
+        """Look now; return whether the index has `changed`, how many `tracks`, and why it is `refused`."""
+        before, done = self.newest, asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self.look()
+        await done
+        return {
+            "index": str(self._manifest.parent),
+            "changed": self.newest is not before,
+            "tracks": self._tracks,
+            "refused": self._why,
+        }
 
     async def other_than(self, known: object) -> C:
         """Wait until the newest catalogue is not the given object; return it."""
@@ -99,11 +114,16 @@ class CurrentCatalogue(Generic[C]):
             await unless(self._asked, LOOK_EVERY_S, world)
             asked = self._asked.is_set()
             self._asked.clear()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self._look(world, asked=asked)
             except Exception as error:  # whatever is on disk, it is not the end of looking
                 log.debug("looking at %s broke", self._name, exc_info=True)
-                self._complain(f"{self._name} cannot be looked at ({reason_of(error)})", asked=asked)
+                self._why = reason_of(error)
+                self._complain(f"{self._name} cannot be looked at ({self._why})", asked=asked)
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
 
     async def _look(self, world: World, *, asked: bool) -> None:
         mark = await self._aside(world, lambda: _mark_of(self._manifest))
@@ -148,11 +168,12 @@ class CurrentCatalogue(Generic[C]):
         again = mark == self._refused
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S) if again else RETRY_S
         self._refused, self._again_at = mark, world.monotonic() + self._retry_s
+        self._why = why
         told = f"{self._name} is not taken up, and listening goes on with what it was before: {why}"
         self._complain(told, asked=asked)
 
     def _forget_refusals(self) -> None:
-        self._refused = None
+        self._refused = self._why = None
         self._told.clear()
 
     def _complain(self, sentence: str, *, asked: bool = False) -> None:

@@ -1,7 +1,7 @@
 """The audio that a listener keeps: of which sources, where, and by whom it is written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from stream_match.errors import UsageError
 from stream_match.service.claim import claimed
 from stream_match.service.clip_keeper import ClipKeeper
 from stream_match.service.world import World
+from stream_match.store.event_store import Store
 
 CLIPS = "clips"
 """Name of the folder of clips in the state folder."""
@@ -37,8 +38,8 @@ class KeptAudio:
 async def kept_audio(
     settings: ListenSettings,
     names: Sequence[str],
+    store: Store | None,
     world: World,
-    events_since: Callable[[], float | None] = lambda: None,
 ) -> AsyncIterator[KeptAudio]:
     """Keep audio as the settings say, and write clips for as long as the block runs.
 
@@ -47,9 +48,9 @@ async def kept_audio(
     settings : ListenSettings
     names : sequence of str
         Of the sources, in the order of the settings.
+    store : Store or None
+        Of the events that clips belong to.
     world : World
-    events_since : callable
-        As for `ClipKeeper`.
 
     Raises
     ------
@@ -64,7 +65,9 @@ async def kept_audio(
         return
     path = clips_folder(settings)
     with claimed(path, "folder of clips"):
-        keeper = ClipKeeper(ClipFolder(path), clips, world, events_since)
+        keeper = ClipKeeper(
+            ClipFolder(path), clips, world, (lambda: None) if store is None else store.first_time
+        )
         task = asyncio.create_task(keeper.run(), name="keep clips")
         try:
             yield KeptAudio({name: SourceAudio(name, clips, keeper.keep) for name in wanted}, keeper.folder)

@@ -1,10 +1,11 @@
 """An engine at work for one opening of a source: off the event loop, and never leaving a match open."""
 
+import asyncio
 import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from stream_match.service.memory import SoundMemory
 from stream_match.service.reasons import reason_of
 from stream_match.service.report import Report
 from stream_match.service.world import EnginePort, Offload
+
+T = TypeVar("T")
 
 LEVEL_SAMPLES = SAMPLE_RATE_HZ
 FLOOR_DBFS = -120.0  # digital silence, for JSON knows no infinity
@@ -109,6 +112,7 @@ class Lane:
         self._report = report
         self._memory = memory
         self._running: dict[str, MatchFacts] = {}
+        self._engine_in_use = asyncio.Lock()
 
     @property
     def onsets_suppressed(self) -> int:
@@ -142,6 +146,43 @@ class Lane:
         self.catalogue = catalogue
         return await self._work(lambda: self._engine.take_up(catalogue))
 
+    async def near_misses(self) -> list[dict[str, Any]]:
+        """Return what nearly matched of late, as JSON has it; nothing from an engine that does not say.
+
+        Raises
+        ------
+        EngineError
+            If it breaks.
+        """
+        if (ask := getattr(self._engine, "near_misses", None)) is None:
+            return []
+        return [
+            {
+                "track": miss.facts.track.model_dump(),
+                "kind": miss.lane,
+                "score": miss.facts.score,
+                "false_alarms_per_hour": miss.facts.false_alarms_per_hour,
+                "reference_s": miss.facts.reference_s,
+                "speed": miss.facts.speed,
+                "semitones": miss.facts.semitones,
+                "stream_s": round(miss.stream_s + self._offset_s, 3),
+                "rejection": miss.rejection,
+                "why": miss.why,
+            }
+            for miss in await self._between_feeds(ask)
+        ]
+
+    async def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Let the engine claim with another budget of false alarms.
+
+        Raises
+        ------
+        EngineError
+            If it breaks.
+        """
+        if (change := getattr(self._engine, "put_up_with", None)) is not None:
+            await self._between_feeds(lambda: change(max_false_alarms_per_hour))
+
     async def finish(self) -> list[Facts]:
         """End every match.
 
@@ -165,12 +206,21 @@ class Lane:
             return call(), time.thread_time() - begun
 
         try:
-            found, cost_s = await self._offload(timed)
+            async with self._engine_in_use:
+                found, cost_s = await self._offload(timed)
             noted = [self._noted(facts) for facts in found if not self._is_unheard_of(facts)]
         except Exception as error:  # whatever an engine may raise, it is the end of this one only
             raise EngineError(f"the matcher broke ({reason_of(error)})") from error
         self._report.engine_s += cost_s
         return noted
+
+    async def _between_feeds(self, call: Callable[[], T]) -> T:
+        """Ask the engine what takes no time, while it does not work in another thread."""
+        try:
+            async with self._engine_in_use:
+                return call()
+        except Exception as error:
+            raise EngineError(f"the matcher broke ({reason_of(error)})") from error
 
     def _is_unheard_of(self, facts: Facts) -> bool:
         """Whether an engine goes on with a match whose beginning was lost when it broke."""

@@ -17,9 +17,13 @@ from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
+from stream_match.service.control import Powers
+from stream_match.service.house import Room, serve
 from stream_match.service.intake import cancelled
 from stream_match.service.journal import Journal
 from stream_match.service.kept_audio import kept_audio
+from stream_match.service.marking import with_marks
+from stream_match.service.name_book import named
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import EventIds, event_ids
@@ -30,6 +34,9 @@ from stream_match.store.opening import FILE
 from stream_match.store.retention import Limits
 
 log = logging.getLogger(__name__)
+
+RESERVED = frozenset({"request", "response"})
+"""Names that sources cannot have: below them in the topics stand requests and their answers."""
 
 FLUSH_S = 8.0
 """How long all sinks together may take to deliver what waits; each gives up by itself after 5 s. systemd and
@@ -43,6 +50,7 @@ async def listen(
     catalogue: CurrentCatalogue[Any] | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
+    powers: Powers | None = None,
 ) -> Report:
     """Listen to all sources until they have ended.
 
@@ -60,6 +68,9 @@ async def listen(
         same and then raises CancelledError.
     world : World, optional
         Clocks and such; replaced by tests.
+    powers : Powers, optional
+        What can be asked for beyond what the sources themselves can do; a reload looks at the catalogue by
+        default.
 
     Returns
     -------
@@ -83,12 +94,12 @@ async def listen(
         sinks = [world.open_sink(uri, node=node) for uri in settings.sinks]
         ids = event_ids(world)
         journal = _journal(settings, ids, world)
-        names = [source.name for source, _ in sources]
-        since = (lambda: None) if journal is None else journal.store.first_time
+        store = None if journal is None else journal.store
+        powers = powers or Powers()
         async with (
-            kept_audio(settings, names, world, since) as audio,
+            kept_audio(settings, [source.name for source, _ in sources], store, world) as audio,
             _kept(journal, sinks),
-            _opened(sinks, report),
+            named(store, world, powers.has_track) as names,
         ):
             shared = Shared(
                 node=node,
@@ -100,24 +111,40 @@ async def listen(
                 world=world,
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
-                store=None if journal is None else journal.store,
+                store=store,
                 catalogue=catalogue,
                 audio=audio.sources,
+                names=names,
+                max_false_alarms_per_hour=_false_alarms(settings),
             )
-            try:
-                await _to_the_end(_run(sources, shared), stop)
-            finally:
-                if journal is not None:
-                    await journal.settled()
+            supervisors = [Supervisor(source, title, shared) for source, title in sources]
+            rooms = [
+                Room(supervisor.steering, title)
+                for supervisor, (_, title) in zip(supervisors, sources, strict=True)
+            ]
+            powers = with_marks(powers, audio, settings.index, shared)
+            await serve(sinks, rooms, settings, shared, powers)
+            async with _opened(sinks, report):
+                try:
+                    await _to_the_end(_run(supervisors, shared), stop)
+                finally:
+                    if journal is not None:
+                        await journal.settled()
     return report
 
 
-async def _run(sources: Iterable[tuple[Source, str | None]], shared: Shared) -> None:
+def _false_alarms(settings: ListenSettings) -> float | None:
+    """Return what engines are made to put up with; None if they look for no tracks."""
+    matches = settings.match.enabled and settings.index is not None
+    return settings.match.max_false_alarms_per_hour if matches else None
+
+
+async def _run(supervisors: Iterable[Supervisor], shared: Shared) -> None:
     looking = _looked_after(shared)
     try:
         async with asyncio.TaskGroup() as group:
-            for source, title in sources:
-                group.create_task(Supervisor(source, title, shared).run(), name=f"listen to {source.name}")
+            for supervisor in supervisors:
+                group.create_task(supervisor.run(), name=f"listen to {supervisor.steering.name}")
     finally:
         await cancelled(*looking)
 
@@ -150,6 +177,11 @@ def _sources(settings: ListenSettings, world: World) -> list[tuple[Source, str |
         raise UsageError(
             f"Two sources are named {twice!r}, and their events could not be told apart: "
             "name them, as in kitchen=mic:"
+        )
+    if reserved := sorted(RESERVED.intersection(names)):
+        raise UsageError(
+            f"A source cannot be named {reserved[0]!r}: its topics would be those of requests. "
+            "Give it another name, as in kitchen=mic:"
         )
     return sources
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.clips.samples import Int16, read_stretch
 from stream_match.errors import UsageError
+from stream_match.service.control import Powers
 from stream_match.service.kept_audio import KeptAudio
+from stream_match.service.shared import Shared
 from stream_match.service.world import World
 
 SLACK_S = 0.05
@@ -136,3 +139,20 @@ class Marker:
             "seconds": round(seconds, 3),
             "index": str(index),
         }
+
+
+def with_marks(powers: Powers, kept: KeptAudio, index: Path | None, shared: Shared) -> Powers:
+    """Return what a control room can do, marks of what is kept included.
+
+    Parameters
+    ----------
+    powers : Powers
+    kept : KeptAudio
+    index : Path or None
+        Folder of the index that the sources use.
+    shared : Shared
+    """
+    if powers.mark is not None or not any(audio.buffer_s for audio in kept.sources.values()):
+        return powers
+    look = (lambda: None) if shared.catalogue is None else shared.catalogue.look
+    return replace(powers, mark=Marker(kept, index, look, shared.world).mark)

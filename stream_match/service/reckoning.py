@@ -51,6 +51,7 @@ class Reckoning:
         self._heard_until: float | None = None  # monotonic
         self._fresh = True  # the next audio begins a new reckoning of time
         self._heard_live = False
+        self._excused = False  # what is missing before the next audio is no outage
 
     def open(self) -> None:
         """Take note that the source is opened anew."""
@@ -67,8 +68,12 @@ class Reckoning:
             if not self._read_fast:
                 self._keep_time(piece, self._world.monotonic() - waiting_s)
                 self._report.waited_s = max(self._report.waited_s, waiting_s)
-            self._fresh = False
+            self._fresh = self._excused = False
             self._heard_until = self._clock.at(self.stream_s)
+
+    def excuse(self) -> None:
+        """Count nothing as lost until audio is heard again: nobody wanted to listen."""
+        self._excused = True
 
     def lose(self, seconds: float) -> None:
         """Count audio that nobody heard because the source or the matcher was away."""
@@ -108,7 +113,7 @@ class Reckoning:
 
     def _keep_time(self, piece: Block, arrived: float) -> None:
         """Reckon when the end of a piece was heard; `arrived` is monotonic."""
-        if self._fresh and self.live and self._heard_until is not None:
+        if self._fresh and self.live and self._heard_until is not None and not self._excused:
             # What the queue dropped after the opening is counted as an overrun already.
             self.lose(arrived - piece.y.size / SAMPLE_RATE_HZ - piece.gap_s - self._heard_until)
         # A gap of known length moves stream time on, and the reckoning of time stays true.

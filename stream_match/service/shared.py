@@ -8,6 +8,7 @@ from typing import Any, Literal
 from stream_match.clips import SourceAudio
 from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
 from stream_match.service.world import EnginePort, World
@@ -41,6 +42,10 @@ class Shared:
         What engines are made with, and take up when it changes; None if it never does.
     audio
         Source → its newest audio; of a source that is not in it, none is kept.
+    names
+        What people call clusters and tracks.
+    max_false_alarms_per_hour
+        What engines are made to put up with; None if they look for no tracks.
     """
 
     node: str
@@ -55,6 +60,8 @@ class Shared:
     store: Store | None = None
     catalogue: CurrentCatalogue[Any] | None = None
     audio: Mapping[str, SourceAudio] = field(default_factory=dict)
+    names: NameBook = field(default_factory=NameBook)
+    max_false_alarms_per_hour: float | None = None
 
     @property
     def newest(self) -> Any:

@@ -113,30 +113,54 @@ class Stamper:
         What a person calls the source.
     ids : callable () -> str
         Makes event ids.
+    name_of : callable (str, Facts) -> str or None, optional
+        Told of what was heard in a source; returns what a person calls that cluster or track.
+    clip_of : callable (Facts) -> str or None, optional
+        Told of what was heard, in order; returns the name of the clip that belongs to it.
     """
 
-    def __init__(self, node: str, source: str, source_name: str | None, ids: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        node: str,
+        source: str,
+        source_name: str | None,
+        ids: Callable[[], str],
+        name_of: Callable[[str, Facts], str | None] = lambda _, __: None,
+        clip_of: Callable[[Facts], str | None] = lambda _: None,
+    ) -> None:
         self.source = source
         self._who: dict[str, Any] = {"node": node, "source": source, "source_name": source_name}
         self._ids = ids
+        self._name_of = name_of
+        self._clip_of = clip_of
 
-    def event(self, facts: Facts, time: float, clip: str | None = None) -> Event:
-        """Make the event of what was heard at `time` [seconds since 1970], with the name of its clip."""
+    def event(self, facts: Facts, time: float, *, reason: str | None = None) -> Event:
+        """Make the event of what was heard at `time` [seconds since 1970].
+
+        Parameters
+        ----------
+        facts : Facts
+        time : float
+        reason : str, optional
+            Why a match has ended, if that was not heard.
+        """
         # Not through model_dump: the facts were checked when they were made.
         fields: dict[str, Any] = {**vars(facts), "event_id": self._ids(), "time": utc(time), **self._who}
-        if clip is not None:
-            fields["clip"] = clip
+        of_it: dict[str, Any] = {"name": self._name_of(self.source, facts), "clip": self._clip_of(facts)}
         if isinstance(facts, MatchFacts):
-            fields["event_type"] = f"match_{facts.phase}"
-            return MatchEvent(**fields)
+            ended = facts.phase == "ended"
+            fields |= {"event_type": f"match_{facts.phase}", "reason": reason if ended else None}
+            return MatchEvent(**fields, **of_it)
         if isinstance(facts, ClusterFacts):
             fields["event_type"] = f"cluster_{facts.change}"
-            return ClusterEvent(**fields)
+            return ClusterEvent(**fields, **of_it)
         if isinstance(facts, SoundsLikeFacts):
             return SoundsLikeEvent(**fields)
         if isinstance(facts, GenreFacts):
             return GenreEvent(**fields)
-        return OnsetClusterEvent(**fields) if isinstance(facts, OnsetClusterFacts) else OnsetEvent(**fields)
+        if isinstance(facts, OnsetClusterFacts):
+            return OnsetClusterEvent(**fields, **of_it)
+        return OnsetEvent(**fields)
 
     def status(self, time: float, **fields: Any) -> StatusEvent:
         """Make the event of a state."""

@@ -6,13 +6,15 @@ from stream_match.events import State
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
     # opened for the first time, no audio yet
-    "starting": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    "starting": frozenset({"running", "reconnecting", "paused", "failed", "stopped"}),
     # audio comes
-    "running": frozenset({"stalled", "reconnecting", "failed", "stopped"}),
+    "running": frozenset({"stalled", "reconnecting", "paused", "failed", "stopped"}),
     # open, but no audio for STALL_S
-    "stalled": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    "stalled": frozenset({"running", "reconnecting", "paused", "failed", "stopped"}),
     # lost, or its matcher broke; waits, or is being opened for the attempt-th time
-    "reconnecting": frozenset({"running", "reconnecting", "failed", "stopped"}),
+    "reconnecting": frozenset({"running", "reconnecting", "paused", "failed", "stopped"}),
+    # not listened to, because somebody asked for that; resumed, it is opened anew, or goes on where it is
+    "paused": frozenset({"starting", "running", "reconnecting", "failed", "stopped"}),
     # given up
     "failed": frozenset(),
     # ended by itself or by us
@@ -22,6 +24,9 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 
 OPEN: frozenset[State] = frozenset({"running", "stalled"})
 """States in which what a stream last said of itself is still true."""
+
+ENDED: frozenset[State] = frozenset({"failed", "stopped"})
+"""States that no other follows."""
 
 STALL_S = 12.0
 """A source from which no audio arrives for so long is `stalled`; HLS is silent for up to 10 s by nature."""

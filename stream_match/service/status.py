@@ -32,8 +32,6 @@ class Teller:
         Has the times and losses.
     publish : coroutine function (Event)
         Takes the events.
-    clip_of : callable (Facts) -> str or None
-        Is told what is heard, in order; names the clip that belongs to it.
 
     Attributes
     ----------
@@ -44,18 +42,13 @@ class Teller:
     """
 
     def __init__(
-        self,
-        stamper: Stamper,
-        reckoning: Reckoning,
-        publish: Callable[[Event], Awaitable[None]],
-        clip_of: Callable[[Facts], str | None],
+        self, stamper: Stamper, reckoning: Reckoning, publish: Callable[[Event], Awaitable[None]]
     ) -> None:
         self.state: State | None = None
         self.onsets_suppressed = 0
         self._stamper = stamper
         self._reckoning = reckoning
         self._publish_on = publish
-        self._clip_of = clip_of
         self._in_order = asyncio.Lock()
         self._level = Level()
         self._metadata: dict[str, str] = {}
@@ -90,13 +83,13 @@ class Teller:
         if self.state == "running" and (due or self._news):
             await self._tell_state(None, 0)
 
-    async def tell(self, facts: list[Facts]) -> None:
-        """Tell what was heard."""
+    async def tell(self, facts: list[Facts], *, reason: str | None = None) -> None:
+        """Tell what was heard; `reason` says why matches ended, if that was not heard."""
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            moment = self._reckoning.moment(fact.stream_s)
-            await self._publish(self._stamper.event(fact, moment, self._clip_of(fact)))
+            time = self._reckoning.moment(fact.stream_s)
+            await self._publish(self._stamper.event(fact, time, reason=reason))
 
     def _is_too_soon(self, fact: Facts) -> bool:
         """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""

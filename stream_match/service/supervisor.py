@@ -13,17 +13,21 @@ from stream_match.clips import SourceAudio
 from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
+from stream_match.publish.tasks import first_of
 from stream_match.service import states
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
+from stream_match.service.pause import PAUSED, Pause
 from stream_match.service.reasons import reason_of
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.retry import Retry
 from stream_match.service.shared import Shared
 from stream_match.service.stamp import Stamper
 from stream_match.service.status import Teller
+from stream_match.service.steering import Steering
 from stream_match.service.watchdog import watch
+from stream_match.store.pauses import PauseShelf
 from stream_match.store.sounds import SoundShelf
 
 log = logging.getLogger(__name__)
@@ -43,6 +47,11 @@ class Supervisor:
         What a person calls it.
     shared : Shared
         What it has in common with the others.
+
+    Attributes
+    ----------
+    steering : Steering
+        For who wants to pause it, or ask it something.
     """
 
     def __init__(self, source: Source, source_name: str | None, shared: Shared) -> None:
@@ -50,9 +59,11 @@ class Supervisor:
         self._shared = shared
         self._world = shared.world
         self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
-        stamper = Stamper(shared.node, source.name, source_name, shared.ids)
         self._audio = shared.audio.get(source.name) or SourceAudio(source.name)
-        self._teller = Teller(stamper, self._reckoning, shared.publish, self._audio.note)
+        stamper = Stamper(
+            shared.node, source.name, source_name, shared.ids, shared.names.hear, self._audio.note
+        )
+        self._teller = Teller(stamper, self._reckoning, shared.publish)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
         shelf = None if shared.store is None else SoundShelf(shared.store, source.name)
@@ -63,6 +74,11 @@ class Supervisor:
         self._lost_for_s = 0.0  # how long ago the last opening was lost
         self._suppressed = 0  # onsets of earlier engines that were not told
         self._complaints = SparseLog(log, clock=self._world.monotonic)
+        pauses = None if shared.store is None else PauseShelf(shared.store)
+        self._pause = Pause(source.name, pauses, shared.world)
+        self.steering = Steering(
+            source.name, self._pause, lambda: self._teller.state, shared.max_false_alarms_per_hour
+        )
 
     async def run(self) -> None:
         """Listen until the source ends, fails for good, or all has to stop; never raises."""
@@ -74,9 +90,15 @@ class Supervisor:
                 await self._fail(f"its supervision broke ({reason_of(error)})")
 
     async def _supervise(self) -> None:
+        await self._pause.recall()
         await self._teller.become("starting")
         while not self._shared.stop.is_set():
+            if self._is_to_be_closed():
+                await self._stay_paused()
+                continue
             loss = await self._hear_once()
+            if self._is_to_be_closed():
+                continue
             if loss is None:
                 break
             reason = self._reason(loss)
@@ -86,6 +108,20 @@ class Supervisor:
             self._teller.forget()
             await self._wait_for_return(reason, self._lost_for_s)
         await self._end("stopped")
+
+    def _is_to_be_closed(self) -> bool:
+        """Whether a pause closes the source: what is not live would begin anew, and is let pass instead."""
+        unknown = "://" in self._source.uri and not self._reckoning.stream_s
+        return self._pause.on and (self._reckoning.live or unknown)
+
+    async def _stay_paused(self) -> None:
+        """Wait, with the source closed, until it is to be listened to again."""
+        self._teller.forget()
+        await self._teller.become("paused", reason=PAUSED)
+        await first_of(self._shared.stop.wait(), self._pause.until(on=False))
+        self._reckoning.excuse()
+        if not self._shared.stop.is_set():
+            await self._teller.become("starting")
 
     def _comes_back(self, loss: Exception) -> bool:
         """Whether opening the source again may help."""
@@ -130,11 +166,13 @@ class Supervisor:
         )
         watching = watch(queue, self._source, intake, self._stalled, self._world)
         rousing = self._rouse_for_news(queue, self._shared.newest)
+        pausing = self._rouse_for_pauses(queue)
         return [
             intake,
             asyncio.create_task(closing(queue, watching), name=f"watch {name}"),
             asyncio.create_task(closing(queue, self._end_capture(intake, queue)), name=f"stop {name}"),
             asyncio.create_task(closing(queue, rousing), name=f"rouse {name}"),
+            asyncio.create_task(closing(queue, pausing), name=f"pause {name}"),
         ]
 
     async def _listen(self, queue: BlockQueue) -> None:
@@ -171,7 +209,8 @@ class Supervisor:
                 await self._feed(piece, lane, queue)
             ended = True
         finally:
-            await self._teller.tell(await lane.finish())
+            self.steering.lane = None
+            await self._teller.tell(await lane.finish(), reason=PAUSED if self._pause.on else None)
             await lane.keep(goes_on=not ended)
             self._suppressed += lane.onsets_suppressed
             self._teller.onsets_suppressed = self._suppressed
@@ -195,6 +234,7 @@ class Supervisor:
             self._memory,
             catalogue,
         )
+        await self.steering.take(lane)
         await lane.keep(goes_on=True)  # before the first identity is given
         return lane
 
@@ -203,17 +243,20 @@ class Supervisor:
         async for block in queue:
             rest_s = block.y.size / SAMPLE_RATE_HZ
             for piece in pieces(block):
-                if self._shared.stop.is_set():
+                if self._shared.stop.is_set() or self._is_to_be_closed():
                     return
                 rest_s -= piece.y.size / SAMPLE_RATE_HZ
                 self._reckoning.take(piece, rest_s + queue.buffered_s)
-                self._audio.hear(piece)
                 yield piece
-                self._audio.go_on()
 
     async def _feed(self, piece: Block, lane: Lane, queue: BlockQueue) -> None:
-        """Tell the state, ask the engine, tell what it heard."""
+        """Tell the state, ask the engine, tell what it heard; while paused, let it pass."""
+        if self._pause.on:
+            await self._let_pass(piece, lane)
+            return
+        piece = self._pause.after(piece)
         self._teller.hear(piece)
+        self._audio.hear(piece)
         if piece.y.size and self._is_back(queue):
             self._retry.back()
             await self._teller.become("running")
@@ -226,12 +269,28 @@ class Supervisor:
             raise
         self._shared.report.audio_s += length_s
         await self._teller.tell(facts)
+        self._audio.go_on()
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
         await self._teller.go_on()
         if self._reckoning.stream_s - self._begun_s >= states.STEADY_S:
             self._retry.steady()
             self._breaks = 0
+
+    async def _let_pass(self, piece: Block, lane: Lane) -> None:
+        """Hear nothing of what a file or a pipe goes on to say."""
+        if self._teller.state != "paused":
+            await self._teller.tell(await lane.finish(), reason=PAUSED)
+            self._audio.finish()
+            self._teller.forget()
+            await self._teller.become("paused", reason=PAUSED)
+        self._pause.let_pass(piece)
+
+    async def _rouse_for_pauses(self, queue: BlockQueue) -> None:
+        """Give the reader its turn when the source is paused or resumed: a silent one notices it, too."""
+        while True:
+            await self._pause.until(on=not self._pause.on)
+            rouse(queue)
 
     async def _take_up_news(self, lane: Lane) -> None:
         """Let the engine go on with the newest catalogue, and tell which matches that has ended."""
@@ -279,7 +338,7 @@ class Supervisor:
     async def _wait_for_return(self, reason: str, ago_s: float = 0.0) -> None:
         wait_s = self._retry.lost(reason, ago_s=ago_s)
         await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
-        await unless(self._shared.stop, wait_s, self._world)
+        await first_of(unless(self._shared.stop, wait_s, self._world), self._pause.until(on=True))
 
     async def _fail(self, reason: str) -> None:
         log.error("%s: %s", self._source.name, reason)

@@ -43,7 +43,27 @@ _FIRST = (
     )""",
 )
 
-MIGRATIONS = (_FIRST,)
+_SECOND = (
+    # What people call a cluster or a track of a source.
+    """CREATE TABLE names (
+        source TEXT NOT NULL,
+        kind TEXT NOT NULL,         -- cluster or track
+        id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (source, kind, id)
+    ) WITHOUT ROWID""",
+    # Sources that are not to be listened to.
+    "CREATE TABLE pauses (source TEXT PRIMARY KEY) WITHOUT ROWID",
+    # Sources that Home Assistant was told of, so that it can be told that they are gone.
+    """CREATE TABLE announcements (
+        prefix TEXT NOT NULL,
+        node TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (prefix, node, source)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS = (_FIRST, _SECOND)
 """Statements that lead from one `user_version` to the next. Append; never change what was released."""
 
 VERSION = len(MIGRATIONS)

@@ -52,8 +52,8 @@ def test_the_defaults_need_no_file(tmp_path):
         (
             "xyz = 1",
             (
-                "expected one of clips, genre_model, index, match, node, onsets, pace, reconnect_max_seconds, "
-                "sinks, sounds_like, sources, state, store."
+                "expected one of clips, genre_model, home_assistant, index, match, node, onsets, pace, "
+                "reconnect_max_seconds, sinks, sounds_like, sources, state, store."
             ),
         ),
         ("[match]\nmax_false_alarms_per_hour = -1", "'match.max_false_alarms_per_hour' is -1: "),

@@ -123,7 +123,7 @@ def test_a_source_can_be_left_out(tmp_path):
             sources=[{"uri": "kitchen"}, {"uri": "bedroom", "clips": False}],
             clips=kept(tmp_path, buffer_seconds=9),
         )
-        async with kept_audio(settings, ["kitchen", "bedroom"], world) as audio:
+        async with kept_audio(settings, ["kitchen", "bedroom"], None, world) as audio:
             return audio.sources
 
     assert set(run(work)) == {"kitchen"}

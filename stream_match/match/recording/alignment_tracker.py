@@ -42,6 +42,11 @@ class AlignmentTracker:
         self._check = ClaimCheck(catalogue, self._threshold, self._arbiter)
         self._follower = Follower(catalogue)
 
+    def claim_from(self, threshold: float) -> None:
+        """Claim from another threshold from now on; what was claimed stays so."""
+        self._threshold = threshold
+        self._check.claim_from(threshold)
+
     def take_up(self, catalogue: CataloguePort, numbers: Numbers, clock: CodeClock) -> list[MatchFacts]:
         """Go on with another snapshot; end the matches of tracks that it does not have."""
         gone = [match for match in self._going() if numbers[match.best.track] == GONE]

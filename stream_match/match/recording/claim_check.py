@@ -28,6 +28,10 @@ class ClaimCheck:
         self._score_bias = catalogue.score_bias
         self._arbiter = arbiter
 
+    def claim_from(self, threshold: float) -> None:
+        """Ask for another score from now on."""
+        self._threshold = threshold
+
     def rejection(
         self, query: Query, candidate: Candidate, going: Matches, ended: Matches = ()
     ) -> Rejection | None:

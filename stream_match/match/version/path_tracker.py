@@ -28,6 +28,10 @@ class PathTracker:
         self._last: VersionMatch | None = None
         self.rejections: list[Rejection | None] = []  # of the candidates last given to `decide`
 
+    def claim_from(self, threshold: float) -> None:
+        """Claim from another threshold from now on; what was claimed stays so."""
+        self._threshold = threshold
+
     @property
     def _match(self) -> VersionMatch | None:
         """What sounds; what the recording lane took over goes on there."""

@@ -19,7 +19,7 @@ SILENT_DBFS = -60.0
 SHORTEST_S = 60.0
 """Stretches of silence and of unknown audio that are listed; shorter ones are only added up."""
 
-AWAY = ("stalled", "reconnecting", "failed")
+AWAY = ("stalled", "reconnecting", "paused", "failed")
 """States in which a source should have been heard, and was not."""
 
 

@@ -1,0 +1,100 @@
+"""One source as the control room has it: paused, resumed, asked, and made to claim sooner or later."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stream_match.errors import UsageError
+from stream_match.events import State
+from stream_match.service import states
+from stream_match.service.lane import Lane
+from stream_match.service.pause import Pause
+
+
+class Steering:
+    """What can be asked of one source while it is listened to.
+
+    Parameters
+    ----------
+    name : str
+        Of the source.
+    pause : Pause
+        Its switch.
+    state : callable () -> State or None
+        Returns the state that was last told.
+    max_false_alarms_per_hour : float or None
+        What engines are made to put up with; None if they look for no tracks.
+
+    Attributes
+    ----------
+    lane : Lane or None
+        Who is at work now.
+    max_false_alarms_per_hour : float or None
+        What is put up with now.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pause: Pause,
+        state: Callable[[], State | None],
+        max_false_alarms_per_hour: float | None,
+    ) -> None:
+        self.lane: Lane | None = None
+        self.max_false_alarms_per_hour = self._made_with = max_false_alarms_per_hour
+        self._name = name
+        self._pause = pause
+        self._state = state
+
+    @property
+    def name(self) -> str:
+        """Name of the source in topics."""
+        return self._name
+
+    @property
+    def paused(self) -> bool:
+        """Whether the source is not to be listened to."""
+        return self._pause.on
+
+    @property
+    def state(self) -> State | None:
+        """The state that was last told."""
+        return self._state()
+
+    async def pause(self, *, paused: bool) -> None:
+        """Cease to listen, or begin again; returns when that is remembered.
+
+        Raises
+        ------
+        UsageError
+            If the source has ended.
+        """
+        if self.state in states.ENDED:
+            raise UsageError(f"The source {self._name!r} has ended: it cannot be paused or resumed.")
+        await self._pause.switch(on=paused)
+
+    async def near_misses(self) -> list[dict[str, Any]]:
+        """Return what nearly matched in the last minute, best first, as JSON has it."""
+        return [] if self.lane is None else await self.lane.near_misses()
+
+    async def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        """Claim with another budget of false alarms from now on, also in engines to come.
+
+        Raises
+        ------
+        UsageError
+            If no tracks are looked for.
+        """
+        if self.max_false_alarms_per_hour is None:
+            raise UsageError(
+                "This listener looks for no tracks: it has no index, or matching is switched off."
+            )
+        self.max_false_alarms_per_hour = max_false_alarms_per_hour
+        if self.lane is not None:
+            await self.lane.put_up_with(max_false_alarms_per_hour)
+
+    async def take(self, lane: Lane) -> None:
+        """Let a new lane go on as the one before was told."""
+        asked = self.max_false_alarms_per_hour
+        if asked is not None and asked != self._made_with:
+            await lane.put_up_with(asked)
+        self.lane = lane
