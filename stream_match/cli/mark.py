@@ -1,4 +1,4 @@
-"""``mark``: a stretch of audio becomes a reference of an index; of a file, or of what a listener has heard."""
+"""``mark``: a stretch of a file, or of what a listener has heard, becomes a reference of an index."""
 
 import argparse
 import asyncio

@@ -687,11 +687,11 @@ def _mark(commands: "Subparsers[Parser]") -> None:
         "mark",
         "mark:run",
         help="make a stretch of audio a reference of an index: find this ever after",
-        epilog="example: stream-match mark doorbell.flac --index models/mine --from 2.5 --to 8 --name Doorbell\n"
+        epilog="example: stream-match mark bell.flac --index models/mine --from 2.5 --to 8 --name Doorbell\n"
         "         stream-match mark --source hall --last 10 --name Doorbell --mqtt mqtt://broker.local\n\n"
         "A file may be a clip. A listener holds what it has heard if its settings say buffer_seconds in\n"
-        "[clips]. The stretch must be 3 s long at least. The track is marked/NAME, and listeners that use the\n"
-        f"index know it within seconds.\n\nbroker:\n{BROKERS}",
+        "[clips]. The stretch must be 3 s long at least. The track is marked/NAME, and listeners that use\n"
+        f"the index know it within seconds.\n\nbroker:\n{BROKERS}",
     )
     parser.add_argument(
         "audio", nargs="?", type=Path, metavar="AUDIO", help="a file; else a listener is asked"

@@ -24,7 +24,7 @@ class ClipSettings(Settings):
         description="Where clips are kept; ``clips`` in the folder of `state` if absent",
     )
     format: Literal["flac", "opus"] = Field(
-        default="flac", description="FLAC is exact; Opus takes a fifth of the room"
+        default="flac", description="FLAC is exact; Opus takes much less room"
     )
     before_seconds: float = Field(
         default=3.0, ge=0, le=60, description="Audio before a match or a sound began that is kept with it"

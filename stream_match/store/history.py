@@ -46,6 +46,8 @@ class Airing:
     false_alarms_per_hour : float
     reason : str or None
         Why it ended, if that was not heard.
+    clip : str or None
+        Its audio, below the folder of clips; None if none was kept.
     """
 
     node: str
@@ -58,6 +60,7 @@ class Airing:
     confidence: float
     false_alarms_per_hour: float
     reason: str | None
+    clip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class History:
             confidence=last.confidence,
             false_alarms_per_hour=last.false_alarms_per_hour,
             reason=last.reason,
+            clip=last.clip,
         )
 
 

@@ -21,7 +21,7 @@ from service_fakes import (
     sound,
 )
 
-from stream_match.capture.base import SAMPLE_RATE_HZ
+from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.clips import Clip, ClipFolder
 from stream_match.clips.folder import DAY_S
 from stream_match.config import ClipSettings
@@ -32,6 +32,7 @@ from stream_match.service import clip_keeper
 from stream_match.service.clip_keeper import ClipKeeper
 from stream_match.service.kept_audio import KeptAudio
 from stream_match.service.marking import Marker
+from stream_match.service.pause import Pause
 
 NETWORK = SourceError("the line is dead", retry=True)
 
@@ -105,6 +106,23 @@ def test_a_lost_source_has_a_clip_for_each_opening(tmp_path):
     _, events = run(work)
     assert phases(events).count("ended") == 2
     assert sorted(lengths(tmp_path)["match"]) == [3.0, 4.0]
+
+
+def test_nothing_of_what_is_said_during_a_pause_is_kept(tmp_path, monkeypatch):
+    pauses = []
+    recall = Pause.recall
+
+    async def recalled(pause):
+        pauses.append(pause)
+        await recall(pause)
+
+    monkeypatch.setattr(Pause, "recall", recalled)
+    secret = Block(np.full(5 * SAMPLE_RATE_HZ, 0.9, np.float32))
+    switch = [lambda on=on: pauses[0]._set(on=on) for on in (True, False)]
+    tape = ScriptedSource("tape", [sound(5), 1.0, switch[0], secret, 1.0, switch[1], sound(5)])
+    run(lambda world: hear(world, tape, clips=kept(tmp_path, first_sounds=False)))
+    assert lengths(tmp_path)["match"] == [5.0, 5.0]
+    assert max(np.abs(soundfile.read(path)[0]).max() for path in tmp_path.rglob("*.flac")) < 0.2
 
 
 def test_nothing_is_kept_by_default_nor_of_a_source_that_says_no(tmp_path):
@@ -287,7 +305,6 @@ class TestMarker:
     """Requests that cannot be met; those that can are in the end-to-end tests."""
 
     def marker(self, world, heard_s=0.0, **settings):
-        from stream_match.capture.base import Block
         from stream_match.clips import SourceAudio
 
         audio = SourceAudio("kitchen", ClipSettings(**settings))

@@ -9,6 +9,7 @@ from stream_match.store.history import Airing
 COLUMNS = (
     "node", "source", "started_utc", "started_local", "ended_utc", "ended_local", "seconds", "track_id",
     "title", "artist", "album", "kind", "confidence", "false_alarms_per_hour", "stream_title", "reason",
+    "clip",
 )  # fmt: skip
 
 
@@ -26,6 +27,7 @@ def airing_fields(airing: Airing, title: str | None) -> dict[str, Any]:
         "false_alarms_per_hour": airing.false_alarms_per_hour,
         "stream_title": title,
         "reason": airing.reason,
+        "clip": airing.clip,
     }
 
 
@@ -34,7 +36,7 @@ def airing_cells(airing: Airing, title: str | None) -> list[object]:
     times = [shown for at in (airing.started, airing.ended) for shown in (utc(at), local(at))]
     return [
         airing.node, airing.source, *times, airing.seconds, *named(airing.track), airing.kind,
-        airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason),
+        airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason), safe(airing.clip),
     ]  # fmt: skip
 
 
@@ -45,6 +47,7 @@ def airing_line(airing: Airing, title: str | None) -> str:
     remarks += [f"the stream says: {title}"] if title else []
     remarks += ["goes on"] if airing.ended is None else []
     remarks += [airing.reason] if airing.reason else []
+    remarks += [f"clip: {airing.clip}"] if airing.clip else []
     return (
         f"{local(airing.started)}  {clocked(airing.seconds):>7}  {airing.source}  {name_of(airing.track)}"
         f"   ({'; '.join(remarks)})"
