@@ -5,8 +5,8 @@ Run it as .venv/bin/python scripts/draw_lifecycle.py; the Markdown goes to the s
 
 from collections.abc import Iterator
 
-from stream_match.match.tracking.trace import REASONS
 from stream_match.match.tracking.lifecycle import TRANSITIONS, State, Transition
+from stream_match.match.tracking.trace import REASONS
 
 
 def main() -> None:

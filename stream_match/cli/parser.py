@@ -740,9 +740,7 @@ def _name(commands: "Subparsers[Parser]") -> None:
         "The running listener is asked over MQTT, and its answer is printed.\n"
         f"An empty NAME takes the name away.\n\nbroker:\n{BROKERS}",
     )
-    parser.add_argument(
-        "id", metavar="ID", help="cluster_id of an onset_cluster event; with --track, of a track"
-    )
+    parser.add_argument("id", metavar="ID", help="cluster_id of an event; with --track, id of a track")
     parser.add_argument("name", metavar="NAME", help="what to call it")
     parser.add_argument("--track", action="store_true", help="ID is that of a track")
     parser.add_argument("--source", metavar="NAME", required=True, help="the source that hears it")

@@ -93,11 +93,6 @@ class SourceAudio:
         self._pending: dict[str, _Pending] = {}
 
     @property
-    def buffer_s(self) -> float:
-        """How much is held for marks at most [seconds]; 0 if none is."""
-        return self._settings.buffer_seconds
-
-    @property
     def end_s(self) -> float:
         """Stream time at the end of what was heard [seconds]."""
         return self._rolling.end_s

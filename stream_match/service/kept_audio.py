@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream_match.clips import ClipFolder, SourceAudio
-from stream_match.config import ListenSettings
+from stream_match.clips import Clip, ClipFolder, SourceAudio
+from stream_match.config import ClipSettings, ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service.claim import claimed
 from stream_match.service.clip_keeper import ClipKeeper
@@ -18,20 +17,54 @@ CLIPS = "clips"
 """Name of the folder of clips in the state folder."""
 
 
-@dataclass(frozen=True)
 class KeptAudio:
-    """What is kept.
+    """The audio of all sources of which anything is kept.
+
+    Parameters
+    ----------
+    settings : ClipSettings
+        By default nothing is kept.
+    keeper : ClipKeeper or None
+        Writes clips; None if there are none.
 
     Attributes
     ----------
-    sources : dict of str to SourceAudio
-        Of those sources of which anything is kept.
-    folder : ClipFolder or None
-        None if no clips are written.
+    left_out : set of str
+        Names of sources of which nothing is kept. A change counts for sources that begin from then on.
     """
 
-    sources: dict[str, SourceAudio] = field(default_factory=dict)
-    folder: ClipFolder | None = None
+    def __init__(self, settings: ClipSettings, keeper: ClipKeeper | None = None) -> None:
+        self.left_out: set[str] = set()
+        self._settings = settings
+        self._keeper = keeper
+        self._sources: dict[str, SourceAudio] = {}
+
+    @property
+    def folder(self) -> ClipFolder | None:
+        """The folder of clips; None if none are written."""
+        return None if self._keeper is None else self._keeper.folder
+
+    @property
+    def buffer_s(self) -> float:
+        """How much of each source is held for marks at most [seconds]; 0 if none is."""
+        return self._settings.buffer_seconds
+
+    def begin(self, source: str) -> SourceAudio:
+        """Return what holds the audio of a source that begins; what was held under its name is forgotten."""
+        if source in self.left_out:
+            self._sources.pop(source, None)
+            return SourceAudio(source)
+        keep = _to_nobody if self._keeper is None else self._keeper.keep
+        self._sources[source] = SourceAudio(source, self._settings, keep)
+        return self._sources[source]
+
+    def of(self, source: str) -> SourceAudio | None:
+        """Return the audio of a source; None if nothing is kept of it."""
+        return self._sources.get(source)
+
+
+def _to_nobody(_: Clip) -> None:
+    """Take a clip where none are written."""
 
 
 @asynccontextmanager
@@ -58,19 +91,21 @@ async def kept_audio(
         If there is no folder for clips, it cannot be made, or another listener writes it.
     """
     clips = settings.clips
-    wanted = [name for name, source in zip(names, settings.sources, strict=True) if source.clips]
+    left_out = {name for name, source in zip(names, settings.sources, strict=True) if not source.clips}
     if not clips.written:
-        buffered = {name: SourceAudio(name, clips) for name in wanted if clips.buffer_seconds}
-        yield KeptAudio(buffered)
+        kept = KeptAudio(clips)
+        kept.left_out |= left_out
+        yield kept
         return
     path = clips_folder(settings)
     with claimed(path, "folder of clips"):
-        keeper = ClipKeeper(
-            ClipFolder(path), clips, world, (lambda: None) if store is None else store.first_time
-        )
+        since = (lambda: None) if store is None else store.first_time
+        keeper = ClipKeeper(ClipFolder(path), clips, world, since)
+        kept = KeptAudio(clips, keeper)
+        kept.left_out |= left_out
         task = asyncio.create_task(keeper.run(), name="keep clips")
         try:
-            yield KeptAudio({name: SourceAudio(name, clips, keeper.keep) for name in wanted}, keeper.folder)
+            yield kept
         finally:
             await keeper.end(task)
 

@@ -113,7 +113,7 @@ async def listen(
                 report=report,
                 store=store,
                 catalogue=catalogue,
-                audio=audio.sources,
+                audio_of=audio.begin,
                 names=names,
                 max_false_alarms_per_hour=_false_alarms(settings),
             )
@@ -122,7 +122,7 @@ async def listen(
                 Room(supervisor.steering, title)
                 for supervisor, (_, title) in zip(supervisors, sources, strict=True)
             ]
-            powers = with_marks(powers, audio, settings.index, shared)
+            powers = with_marks(powers, audio, lambda _: settings.index, shared)
             await serve(sinks, rooms, settings, shared, powers)
             async with _opened(sinks, report):
                 try:

@@ -25,17 +25,19 @@ class Marker:
     ----------
     kept : KeptAudio
         What there is to be marked.
-    index : Path or None
-        Folder of the index that the sources use.
+    index_of : callable (str) -> Path or None
+        Returns the folder of the index that a source uses.
     look : callable ()
         Lets them take up what is new in it at once.
     world : World
         A thread that may hang.
     """
 
-    def __init__(self, kept: KeptAudio, index: Path | None, look: Callable[[], None], world: World) -> None:
+    def __init__(
+        self, kept: KeptAudio, index_of: Callable[[str], Path | None], look: Callable[[], None], world: World
+    ) -> None:
         self._kept = kept
-        self._index = index
+        self._index_of = index_of
         self._look = look
         self._world = world
         self._one_at_a_time = asyncio.Lock()
@@ -65,7 +67,7 @@ class Marker:
             If the index cannot be written.
         """
         y, begins_s = self._heard(source, from_s, to_s)
-        return {"source": source, **await self._mark(y, begins_s, name)}
+        return {"source": source, **await self._mark(source, y, begins_s, name)}
 
     async def mark_clip(
         self, clip: str, name: str, *, from_s: float = 0.0, to_s: float | None = None
@@ -101,30 +103,32 @@ class Marker:
                 f"There is no clip {clip[:200]!r}: give the clip of an event, if it was not deleted."
             )
         y = await self._world.aside(lambda: read_stretch(path, from_s, to_s))
-        return {"clip": clip, **await self._mark(y, from_s, name)}
+        return {"clip": clip, **await self._mark(clip.partition("/")[0], y, from_s, name)}
 
     def _heard(self, source: str, from_s: float, to_s: float | None) -> tuple[Int16, float]:
-        audio = self._kept.sources.get(source)
-        if audio is None or not audio.buffer_s:
+        audio, held_s = self._kept.of(source), self._kept.buffer_s
+        if audio is None or not held_s:
             raise UsageError(
                 f"No audio of {source!r} is held: set buffer_seconds in [clips], and not clips = false for "
                 "the source."
             )
         if from_s < 0 or to_s is None:
-            return audio.newest(min(abs(from_s), audio.buffer_s))
+            return audio.newest(min(abs(from_s), held_s))
         y, begins_s = audio.between(from_s, to_s)
         if y.size / SAMPLE_RATE_HZ < to_s - from_s - SLACK_S:
             raise UsageError(
                 f"Of {source!r} from {from_s:g} s to {to_s:g} s, {y.size / SAMPLE_RATE_HZ:.1f} s are held "
-                f"without a gap: it was heard up to {audio.end_s:.1f} s, and {audio.buffer_s:g} s are held "
+                f"without a gap: it was heard up to {audio.end_s:.1f} s, and {held_s:g} s are held "
                 "at most."
             )
         return y, begins_s
 
-    async def _mark(self, y: Int16, begins_s: float, name: str) -> dict[str, Any]:
-        index = self._index
+    async def _mark(self, source: str, y: Int16, begins_s: float, name: str) -> dict[str, Any]:
+        index = self._index_of(source)
         if index is None:
-            raise UsageError("This listener has no index that a reference could be added to: set index.")
+            raise UsageError(
+                f"There is no index of {source!r} that a reference could be added to: set index."
+            )
         from stream_match.catalog.marked import mark_track
 
         async with self._one_at_a_time:
@@ -141,18 +145,20 @@ class Marker:
         }
 
 
-def with_marks(powers: Powers, kept: KeptAudio, index: Path | None, shared: Shared) -> Powers:
+def with_marks(
+    powers: Powers, kept: KeptAudio, index_of: Callable[[str], Path | None], shared: Shared
+) -> Powers:
     """Return what a control room can do, marks of what is kept included.
 
     Parameters
     ----------
     powers : Powers
     kept : KeptAudio
-    index : Path or None
-        Folder of the index that the sources use.
+    index_of : callable (str) -> Path or None
+        As for `Marker`.
     shared : Shared
     """
-    if powers.mark is not None or not any(audio.buffer_s for audio in kept.sources.values()):
+    if powers.mark is not None or not kept.buffer_s:
         return powers
     look = (lambda: None) if shared.catalogue is None else shared.catalogue.look
-    return replace(powers, mark=Marker(kept, index, look, shared.world).mark)
+    return replace(powers, mark=Marker(kept, index_of, look, shared.world).mark)

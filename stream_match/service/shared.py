@@ -1,7 +1,7 @@
 """What the sources of one service share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,8 +40,8 @@ class Shared:
         Where sources keep what they have learnt; None for nowhere.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
-    audio
-        Source → its newest audio; of a source that is not in it, none is kept.
+    audio_of
+        Makes what holds the audio of a source that begins; by default nothing is kept.
     names
         What people call clusters and tracks.
     max_false_alarms_per_hour
@@ -59,7 +59,7 @@ class Shared:
     report: Report = field(default_factory=Report)
     store: Store | None = None
     catalogue: CurrentCatalogue[Any] | None = None
-    audio: Mapping[str, SourceAudio] = field(default_factory=dict)
+    audio_of: Callable[[str], SourceAudio] = SourceAudio
     names: NameBook = field(default_factory=NameBook)
     max_false_alarms_per_hour: float | None = None
 

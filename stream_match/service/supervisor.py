@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
-from stream_match.clips import SourceAudio
 from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.sparse import SparseLog
@@ -59,7 +58,7 @@ class Supervisor:
         self._shared = shared
         self._world = shared.world
         self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
-        self._audio = shared.audio.get(source.name) or SourceAudio(source.name)
+        self._audio = shared.audio_of(source.name)
         stamper = Stamper(
             shared.node, source.name, source_name, shared.ids, shared.names.hear, self._audio.note
         )

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -14,6 +14,7 @@ from stream_match.errors import UsageError
 from stream_match.events import MatchEvent, State, Track, from_json
 from stream_match.store import opening
 from stream_match.store.migrations import check_to_read
+from stream_match.store.names import NameKey, read_names
 from stream_match.store.opening import FILE
 
 LONGEST = timedelta(days=1)
@@ -46,6 +47,8 @@ class Airing:
     false_alarms_per_hour : float
     reason : str or None
         Why it ended, if that was not heard.
+    name : str or None
+        What a person calls the track today.
     clip : str or None
         Its audio, below the folder of clips; None if none was kept.
     """
@@ -60,6 +63,7 @@ class Airing:
     confidence: float
     false_alarms_per_hour: float
     reason: str | None
+    name: str | None = None
     clip: str | None = None
 
 
@@ -139,9 +143,10 @@ class History:
                     AND (? IS NULL OR source = ?)
             ) ORDER BY match_id, seq"""
         until = None if end is None else end + LONGEST
+        names = self.names()
         with opening.naming(self._path):
             found = self._told(words, (_ms(start, -_NEVER_MS), _ms(until, _NEVER_MS), source, source))
-            heard = [self._airing(match_id, told) for match_id, told in found]
+            heard = [self._airing(match_id, told, names) for match_id, told in found]
         wanted = (
             airing
             for airing in heard
@@ -173,12 +178,17 @@ class History:
             rows = self._reader.execute(query).fetchall()
             return {(source, track): _time(time_ms) for source, track, time_ms in rows}
 
+    def names(self) -> dict[NameKey, str]:
+        """Return what people call clusters and tracks."""
+        with opening.naming(self._path):
+            return read_names(self._reader)
+
     def _told(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[str, list[MatchEvent]]]:
         rows = self._reader.execute(query, values)
         for match_id, told in groupby(rows, key=lambda row: row[0]):
             yield match_id, [word for _, payload in told if (word := _match(payload)) is not None]
 
-    def _airing(self, match_id: str, told: list[MatchEvent]) -> Airing | None:
+    def _airing(self, match_id: str, told: list[MatchEvent], names: Mapping[NameKey, str]) -> Airing | None:
         if not told:
             return None
         first, last = told[0], told[-1]
@@ -200,6 +210,7 @@ class History:
             confidence=last.confidence,
             false_alarms_per_hour=last.false_alarms_per_hour,
             reason=last.reason,
+            name=names.get((last.source, "track", last.track.id)),
             clip=last.clip,
         )
 

@@ -6,9 +6,8 @@ import pytest
 from made_sequences import REJECTED, WatchedArbiter
 from tracking_scenarios import SCENARIOS
 
-from stream_match.match.tracking.trace import REASONS
 from stream_match.match.tracking.lifecycle import TRANSITIONS, Cue, State, transition
-from stream_match.match.tracking.trace import Rejection
+from stream_match.match.tracking.trace import REASONS, Rejection
 
 
 @pytest.fixture(scope="module")

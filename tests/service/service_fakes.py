@@ -201,6 +201,7 @@ async def hear(
     pace="fast",
     titles=None,
     catalogue=None,
+    powers=None,
     **more,
 ):
     """Run the service on sources; return the report and what the first sink was told."""
@@ -222,7 +223,7 @@ async def hear(
         sinks=["memory:"] * len(sinks),
         **more,
     )
-    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world)
+    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world, powers=powers)
     return report, sinks[0].events
 
 

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import logging
 import os
-from functools import partial
 
 import numpy as np
 import pytest
@@ -142,9 +141,15 @@ def test_a_source_can_be_left_out(tmp_path):
             clips=kept(tmp_path, buffer_seconds=9),
         )
         async with kept_audio(settings, ["kitchen", "bedroom"], None, world) as audio:
-            return audio.sources
+            for name in ("kitchen", "bedroom"):
+                audio.begin(name).hear(sound(1))
+            before = [audio.of(name) is not None for name in ("kitchen", "bedroom")]
+            audio.left_out.add("kitchen")  # settings that were read again
+            assert audio.begin("kitchen").newest(9)[0].size == 0
+            assert audio.of("kitchen") is None
+            return before
 
-    assert set(run(work)) == {"kitchen"}
+    assert run(work) == [True, False]
 
 
 def test_the_folder_is_in_the_state_folder_unless_the_settings_say_another(tmp_path):
@@ -305,12 +310,11 @@ class TestMarker:
     """Requests that cannot be met; those that can are in the end-to-end tests."""
 
     def marker(self, world, heard_s=0.0, **settings):
-        from stream_match.clips import SourceAudio
-
-        audio = SourceAudio("kitchen", ClipSettings(**settings))
+        kept = KeptAudio(ClipSettings(**settings))
+        audio = kept.begin("kitchen")
         for _ in range(round(heard_s)):
             audio.hear(Block(np.full(SAMPLE_RATE_HZ, 0.1, np.float32)))
-        return Marker(KeptAudio({"kitchen": audio}), None, lambda: None, world)
+        return Marker(kept, lambda _: None, lambda: None, world)
 
     @pytest.mark.parametrize(
         ("source", "from_s", "to_s", "said"),
@@ -329,12 +333,15 @@ class TestMarker:
             run(lambda world: self.marker(world, 20, buffer_seconds=10).mark("kitchen", from_s, to_s, "bell"))
 
     def test_without_an_index(self):
-        with pytest.raises(UsageError, match="has no index"):
+        with pytest.raises(UsageError, match="There is no index of 'kitchen'"):
             run(lambda world: self.marker(world, 20, buffer_seconds=10).mark("kitchen", -5, None, "bell"))
 
     @pytest.mark.parametrize("name", ["../x.flac", "kitchen/none.flac", "/etc/passwd", "a" * 10_000])
     def test_a_clip_that_is_none(self, tmp_path, name):
-        marker = partial(Marker, KeptAudio({}, ClipFolder(tmp_path)), None, lambda: None)
+        async def work(world):
+            kept = KeptAudio(ClipSettings(), ClipKeeper(ClipFolder(tmp_path), ClipSettings(), world))
+            await Marker(kept, lambda _: None, lambda: None, world).mark_clip(name, "bell")
+
         with pytest.raises(UsageError, match="There is no clip") as caught:
-            run(lambda world: marker(world).mark_clip(name, "bell"))
+            run(work)
         assert len(str(caught.value)) < 400

@@ -9,7 +9,7 @@ from stream_match.store.history import Airing
 COLUMNS = (
     "node", "source", "started_utc", "started_local", "ended_utc", "ended_local", "seconds", "track_id",
     "title", "artist", "album", "kind", "confidence", "false_alarms_per_hour", "stream_title", "reason",
-    "clip",
+    "name", "clip",
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def airing_fields(airing: Airing, title: str | None) -> dict[str, Any]:
         "false_alarms_per_hour": airing.false_alarms_per_hour,
         "stream_title": title,
         "reason": airing.reason,
+        "name": airing.name,
         "clip": airing.clip,
     }
 
@@ -36,14 +37,16 @@ def airing_cells(airing: Airing, title: str | None) -> list[object]:
     times = [shown for at in (airing.started, airing.ended) for shown in (utc(at), local(at))]
     return [
         airing.node, airing.source, *times, airing.seconds, *named(airing.track), airing.kind,
-        airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason), safe(airing.clip),
+        airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason),
+        safe(airing.name), safe(airing.clip),
     ]  # fmt: skip
 
 
 def airing_line(airing: Airing, title: str | None) -> str:
     """Return a line for a person."""
     sure = f"{min(99, round(100 * airing.confidence))} %"  # certainty is never claimed
-    remarks = [sure, *(["another version"] if airing.kind == "version" else [])]
+    remarks = [*([f"called {airing.name}"] if airing.name else []), sure]
+    remarks += ["another version"] if airing.kind == "version" else []
     remarks += [f"the stream says: {title}"] if title else []
     remarks += ["goes on"] if airing.ended is None else []
     remarks += [airing.reason] if airing.reason else []
