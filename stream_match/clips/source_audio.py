@@ -169,7 +169,7 @@ class SourceAudio:
         if name is None or name in self._pending:
             return
         stretch = self._rolling.stretch_at(heard_s)
-        start_s = max(0.0, begun_s - self._settings.before_seconds)
+        start_s = max(stretch.begins_s, begun_s - self._settings.before_seconds)
         self._pending[name] = _Pending(
             name, stretch, start_s, start_s + self._settings.longest_seconds, title, artist
         )

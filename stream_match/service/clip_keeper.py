@@ -1,8 +1,9 @@
 """Who writes clips: one task, one clip at a time, whatever the disk does.
 
-**Policy.** Sources never wait for a clip. `QUEUED_S` of audio may wait for the disk; what comes then is lost,
-counted and told. A clip that cannot be written is lost, too, with one sentence per cause in the log, and the
-next one is tried. Work is done in a thread of its own, because a disk may hang for ever.
+**Policy.** What is live never waits for a clip. `QUEUED_S` of audio may wait for the disk; what comes then is
+lost, counted and told. Files that are read fast wait at `ROOM_S`, unless the disk does not answer. A clip
+that cannot be written is lost, too, with one sentence per cause in the log, and the next one is tried. Work
+is done in a thread of its own, because a disk may hang for ever.
 """
 
 import asyncio
@@ -32,14 +33,21 @@ QUEUED_S = 600.0
 """Audio that may wait to be written [seconds]: 26 MB. Encoding is quick; only a disk that does not answer
 fills the queue. One clip may always wait, however long it is."""
 
+ROOM_S = 60.0
+"""Audio that may wait before files that are read fast have to wait, too [seconds]."""
+
+ROOM_PATIENCE_S = 5.0
+"""A disk that does not answer for so long holds up nobody any more [seconds]."""
+
 PRUNE_EVERY_S = 600.0
 """Pause between two looks at what is too old [seconds]. What is too much is deleted at once."""
 
 SLOW_S = 60.0
 """Work on the disk that takes longer is told in the log."""
 
-END_PATIENCE_S = 1.5
-"""How long the end of the program waits for clips that are not written yet [seconds]."""
+STOP_PATIENCE_S, END_PATIENCE_S = 1.5, 30.0
+"""How long the end of the program waits for clips that are not written yet [seconds]: after a signal, and
+when all sources have ended by themselves."""
 
 _SLACK_S = DAY_S
 """Events of a recording that is read fast have times ahead of the clock, by less than this."""
@@ -81,9 +89,11 @@ class ClipKeeper:
         self._bytes = 0  # of all clips
         self._lost = 0
         self._failing = False
+        self._slow = False  # whether the disk has not answered for ROOM_PATIENCE_S
         self._prune_at = world.monotonic()
         self._ending = False
         self._due = asyncio.Event()
+        self._done = asyncio.Event()
         self._complaints = SparseLog(log, clock=world.monotonic)
 
     def keep(self, clip: Clip) -> None:
@@ -96,6 +106,15 @@ class ClipKeeper:
         self._waiting_s += length_s
         self._due.set()
 
+    async def room(self) -> None:
+        """Wait while many clips wait, but not for a disk that does not answer.
+
+        For recordings alone, which come as fast as they are read: what is live never waits.
+        """
+        while self._waiting_s > ROOM_S and not self._slow:
+            self._done.clear()
+            await self._done.wait()
+
     async def run(self) -> None:
         """Write and delete until `end` is called and nothing waits."""
         await self._try("clear", self.folder.clear)
@@ -105,14 +124,15 @@ class ClipKeeper:
             elif self._waiting:
                 await self._write(self._waiting[0])
                 self._waiting_s -= _length_s(self._waiting.popleft())
+                self._done.set()
             else:
                 await self._until_due()
 
-    async def end(self, task: "asyncio.Task[None]") -> None:
-        """Let `run` write what waits, for a short while."""
+    async def end(self, task: "asyncio.Task[None]", *, patience_s: float) -> None:
+        """Let `run` write what waits, for a while."""
         self._ending = True
         self._due.set()
-        await asyncio.wait({task}, timeout=END_PATIENCE_S)
+        await asyncio.wait({task}, timeout=patience_s)
         await cancelled(task)
         if self._waiting:
             log.warning("%d clips were not written to %s.", len(self._waiting), self.folder.path)
@@ -172,10 +192,14 @@ class ClipKeeper:
         """Do what waits for the disk; say what goes wrong, and return None then."""
         working = asyncio.ensure_future(self._world.aside(work))
         try:
-            done, _ = await asyncio.wait({working}, timeout=SLOW_S)
+            done, _ = await asyncio.wait({working}, timeout=ROOM_PATIENCE_S)
+            if not done:
+                self._slow = True
+                self._done.set()
+                done, _ = await asyncio.wait({working}, timeout=SLOW_S - ROOM_PATIENCE_S)
             if not done:
                 self._tell("slow", f"its disk has not answered for {SLOW_S:.0f} s")
-            return await working
+            result = await working
         except Exception as error:  # whatever the disk says, listening goes on
             log.debug("Clips cannot be %s", what, exc_info=True)
             kind = str(getattr(error, "errno", None) or type(error).__name__)
@@ -185,6 +209,9 @@ class ClipKeeper:
             else:
                 self._tell(kind, why)
             return None
+        else:
+            self._slow = False
+            return result
         finally:
             await cancelled(working)
 

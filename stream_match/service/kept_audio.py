@@ -9,7 +9,7 @@ from stream_match.clips import Clip, ClipFolder, SourceAudio
 from stream_match.config import ClipSettings, ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service.claim import claimed
-from stream_match.service.clip_keeper import ClipKeeper
+from stream_match.service.clip_keeper import END_PATIENCE_S, STOP_PATIENCE_S, ClipKeeper
 from stream_match.service.world import World
 from stream_match.store.event_store import Store
 
@@ -33,7 +33,11 @@ class KeptAudio:
         Names of sources of which nothing is kept. A change counts for sources that begin from then on.
     """
 
-    def __init__(self, settings: ClipSettings, keeper: ClipKeeper | None = None) -> None:
+    def __init__(
+        self,
+        settings: ClipSettings = ClipSettings(),  # noqa: B008, a frozen value
+        keeper: ClipKeeper | None = None,
+    ) -> None:
         self.left_out: set[str] = set()
         self._settings = settings
         self._keeper = keeper
@@ -58,6 +62,11 @@ class KeptAudio:
         self._sources[source] = SourceAudio(source, self._settings, keep)
         return self._sources[source]
 
+    async def room(self) -> None:
+        """Wait while many clips wait to be written; see `ClipKeeper.room`."""
+        if self._keeper is not None:
+            await self._keeper.room()
+
     def of(self, source: str) -> SourceAudio | None:
         """Return the audio of a source; None if nothing is kept of it."""
         return self._sources.get(source)
@@ -73,6 +82,7 @@ async def kept_audio(
     names: Sequence[str],
     store: Store | None,
     world: World,
+    stop: asyncio.Event,
 ) -> AsyncIterator[KeptAudio]:
     """Keep audio as the settings say, and write clips for as long as the block runs.
 
@@ -84,6 +94,8 @@ async def kept_audio(
     store : Store or None
         Of the events that clips belong to.
     world : World
+    stop : asyncio.Event
+        Set if the end comes by request: then there is less time for what is not written yet.
 
     Raises
     ------
@@ -107,7 +119,7 @@ async def kept_audio(
         try:
             yield kept
         finally:
-            await keeper.end(task)
+            await keeper.end(task, patience_s=STOP_PATIENCE_S if stop.is_set() else END_PATIENCE_S)
 
 
 def clips_folder(settings: ListenSettings) -> Path:

@@ -97,7 +97,7 @@ async def listen(
         store = None if journal is None else journal.store
         powers = powers or Powers()
         async with (
-            kept_audio(settings, [source.name for source, _ in sources], store, world) as audio,
+            kept_audio(settings, [source.name for source, _ in sources], store, world, stop) as kept,
             _kept(journal, sinks),
             named(store, world, powers.has_track) as names,
         ):
@@ -113,7 +113,7 @@ async def listen(
                 report=report,
                 store=store,
                 catalogue=catalogue,
-                audio_of=audio.begin,
+                kept=kept,
                 names=names,
                 max_false_alarms_per_hour=_false_alarms(settings),
             )
@@ -122,7 +122,7 @@ async def listen(
                 Room(supervisor.steering, title)
                 for supervisor, (_, title) in zip(supervisors, sources, strict=True)
             ]
-            powers = with_marks(powers, audio, lambda _: settings.index, shared)
+            powers = with_marks(powers, kept, lambda _: settings.index, shared)
             await serve(sinks, rooms, settings, shared, powers)
             async with _opened(sinks, report):
                 try:

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stream_match.clips import SourceAudio
 from stream_match.events import Event
 from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.kept_audio import KeptAudio
 from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
@@ -40,8 +40,8 @@ class Shared:
         Where sources keep what they have learnt; None for nowhere.
     catalogue
         What engines are made with, and take up when it changes; None if it never does.
-    audio_of
-        Makes what holds the audio of a source that begins; by default nothing is kept.
+    kept
+        What is kept of their audio; nothing by default.
     names
         What people call clusters and tracks.
     max_false_alarms_per_hour
@@ -59,7 +59,7 @@ class Shared:
     report: Report = field(default_factory=Report)
     store: Store | None = None
     catalogue: CurrentCatalogue[Any] | None = None
-    audio_of: Callable[[str], SourceAudio] = SourceAudio
+    kept: KeptAudio = field(default_factory=KeptAudio)
     names: NameBook = field(default_factory=NameBook)
     max_false_alarms_per_hour: float | None = None
 

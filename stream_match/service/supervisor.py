@@ -58,7 +58,7 @@ class Supervisor:
         self._shared = shared
         self._world = shared.world
         self._reckoning = Reckoning(source, shared.pace, shared.world, shared.report)
-        self._audio = shared.audio_of(source.name)
+        self._audio = shared.kept.begin(source.name)
         stamper = Stamper(
             shared.node, source.name, source_name, shared.ids, shared.names.hear, self._audio.note
         )
@@ -269,6 +269,8 @@ class Supervisor:
         self._shared.report.audio_s += length_s
         await self._teller.tell(facts)
         self._audio.go_on()
+        if not self._source.live:
+            await self._shared.kept.room()
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
         await self._teller.go_on()

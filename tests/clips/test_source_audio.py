@@ -140,19 +140,24 @@ def test_an_id_that_is_no_name_of_a_file_gives_no_clip():
     assert names == [None, None, None]
 
 
+def begun_in(stream, heard_s):
+    """Where the stretch begins in which something was heard."""
+    return next(at_s for *_, at_s in reversed(stream.stretches) if round(at_s, 3) <= heard_s)
+
+
 def naive(stream, facts, settings):
     """The clips of one match and one sound, by what the manual says of them."""
     found = {}
     for fact in facts:
         if getattr(fact, "phase", None) == "started":
-            start = max(0.0, fact.started_s - settings.before_seconds)
+            start = max(begun_in(stream, fact.stream_s), fact.started_s - settings.before_seconds)
             end = start + settings.longest_seconds
             over = next((f for f in facts if getattr(f, "phase", None) == "ended"), None)
             if over is not None and not end < over.stream_s:
                 end = min(end, over.ended_s + settings.after_seconds)
             found["match"] = (fact.stream_s, start, end)
         if getattr(fact, "new_cluster", False):
-            start = max(0.0, fact.onset_s - settings.before_seconds)
+            start = max(begun_in(stream, fact.onset_s), fact.onset_s - settings.before_seconds)
             end = min(start + settings.longest_seconds, fact.onset_s + settings.after_seconds)
             found["sound"] = (fact.onset_s, start, end)
     kept = {}

@@ -100,8 +100,11 @@ def test_by_request_from_the_rolling_buffer(own_index, mosquitto, tmp_path):
     ]
     assert started.track.title == "Station ident"
     assert started.started_s == pytest.approx(28, abs=1.0)
-    clip = ClipFolder(tmp_path / "state" / "clips").find(started.clip)
-    assert soundfile.info(clip).duration == pytest.approx(12, abs=2)  # 3 s before, 6 s of it, 3 s after
+    clip, rate = soundfile.read(ClipFolder(tmp_path / "state" / "clips").find(started.clip), dtype="int16")
+    assert rate == SAMPLE_RATE_HZ
+    assert len(clip) / rate == pytest.approx(12, abs=2)  # 3 s before, 6 s of it, 3 s after
+    begins = round((started.started_s - 3) * SAMPLE_RATE_HZ)
+    assert (clip == np.frombuffer(FIRST + AGAIN, "<i2")[begins:][: len(clip)]).all()
     history = run("history", "--state", tmp_path / "state", "--json")
     assert started.clip in {json.loads(line)["clip"] for line in history.stdout.splitlines()}
     assert "Traceback" not in listener.stderr

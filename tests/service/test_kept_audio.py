@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_a_source_can_be_left_out(tmp_path):
             sources=[{"uri": "kitchen"}, {"uri": "bedroom", "clips": False}],
             clips=kept(tmp_path, buffer_seconds=9),
         )
-        async with kept_audio(settings, ["kitchen", "bedroom"], None, world) as audio:
+        async with kept_audio(settings, ["kitchen", "bedroom"], None, world, asyncio.Event()) as audio:
             for name in ("kitchen", "bedroom"):
                 audio.begin(name).hear(sound(1))
             before = [audio.of(name) is not None for name in ("kitchen", "bedroom")]
@@ -212,7 +213,7 @@ async def kept_by(world, folder, work, **settings):
     try:
         await work(keeper)
     finally:
-        await keeper.end(task)
+        await keeper.end(task, patience_s=clip_keeper.STOP_PATIENCE_S)
 
 
 def test_a_disk_that_hangs_bounds_the_queue_and_does_not_hold_up_the_end(tmp_path, caplog):
@@ -221,8 +222,6 @@ def test_a_disk_that_hangs_bounds_the_queue_and_does_not_hold_up_the_end(tmp_pat
         await asyncio.Event().wait()
 
     async def work(world):
-        from dataclasses import replace
-
         async def give(keeper):
             for number in range(50):
                 keeper.keep(clip(number, 30.0))
@@ -235,11 +234,57 @@ def test_a_disk_that_hangs_bounds_the_queue_and_does_not_hold_up_the_end(tmp_pat
         return world.monotonic() - give.began
 
     with caplog.at_level(logging.INFO, "stream_match"):
-        assert run(work) <= clip_keeper.END_PATIENCE_S + 0.1
+        assert run(work) <= clip_keeper.STOP_PATIENCE_S + 0.1
     text = caplog.text
     assert text.count("they come faster than the disk takes them") == 1
     assert text.count("has not answered for 60 s") == 1
     assert "20 clips were not written" in text
+
+
+@pytest.mark.parametrize("live_source", [False, True])
+def test_a_file_that_is_read_fast_waits_for_the_disk_and_what_is_live_does_not(tmp_path, live_source, caplog):
+    """Ten minutes of clips, each of which takes the disk 2 s."""
+
+    async def work(world):
+        async def slowly(job):
+            await asyncio.sleep(2.0)
+            return job()
+
+        breaks = [Block(np.full(20 * SAMPLE_RATE_HZ, 0.1, np.float32), discontinuity=True) for _ in range(40)]
+        tape = ScriptedSource("tape", breaks if not live_source else [*breaks, SourceError("gone")])
+        tape.live = live_source
+        stop = asyncio.Event()
+        running = asyncio.create_task(
+            hear(replace(world, aside=slowly), tape, stop=stop, clips=kept(tmp_path, first_sounds=False))
+        )
+        await asyncio.sleep(1.0 if live_source else 10_000)
+        stop.set()
+        report, events = await running
+        return report, phases(events).count("started")
+
+    _, matches = run(work)
+    if live_source:
+        assert matches * 20 <= 40  # the queue holds 30 s of what comes at once, and nobody waits
+        return
+    assert matches == 40
+    assert lengths(tmp_path)["match"] == [20.0] * 40
+    assert "lost" not in caplog.text
+
+
+def test_a_disk_that_hangs_does_not_hold_up_a_file(tmp_path):
+    async def hang(job):
+        del job
+        await asyncio.Event().wait()
+
+    async def work(world):
+        blocks = [Block(np.full(20 * SAMPLE_RATE_HZ, 0.1, np.float32), discontinuity=True) for _ in range(40)]
+        tape = ScriptedSource("tape", blocks)
+        report, _ = await hear(replace(world, aside=hang), tape, clips=kept(tmp_path, first_sounds=False))
+        return report.audio_s, world.monotonic()
+
+    audio_s, took_s = run(work)
+    assert audio_s == pytest.approx(800)
+    assert took_s <= clip_keeper.ROOM_PATIENCE_S + clip_keeper.END_PATIENCE_S + 1
 
 
 def test_a_disk_that_works_again_is_told(tmp_path, caplog):
