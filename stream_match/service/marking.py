@@ -158,7 +158,10 @@ def with_marks(
         As for `Marker`.
     shared : Shared
     """
-    if powers.mark is not None or not kept.buffer_s:
-        return powers
     look = (lambda: None) if shared.catalogue is None else shared.catalogue.look
-    return replace(powers, mark=Marker(kept, index_of, look, shared.world).mark)
+    marker = Marker(kept, index_of, look, shared.world)
+    return replace(
+        powers,
+        mark=marker.mark if kept.buffer_s else powers.mark,
+        mark_clip=powers.mark_clip if kept.folder is None else marker.mark_clip,
+    )

@@ -1,7 +1,9 @@
 """A jingle that nobody knows is marked while a listener runs, and it is told the next time that it sounds."""
 
+import asyncio
 import json
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,8 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.repertoire import PIECES, UNKNOWN
 from stream_match.capture.synth import render
 from stream_match.clips import ClipFolder
+from stream_match.errors import UsageError
+from stream_match.publish.ask import ask
 
 JINGLE = replace(PIECES[4], id="jingle", seed=4711)
 SHOW = UNKNOWN[0]
@@ -57,6 +61,14 @@ def until_heard(listener, seconds):
     listener.until(lambda events: any(event.stream_s >= seconds for event in events))
 
 
+def until_there(path):
+    """Until a clip is complete: its event was told before."""
+    deadline = time.monotonic() + 30  # a limit for what is broken
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.05)
+
+
 def told(events):
     return {event.track.id for event in matches(events, phase="started")}
 
@@ -66,7 +78,7 @@ def test_by_request_from_the_rolling_buffer(own_index, mosquitto, tmp_path):
     with fed(tmp_path, "listen", "--config", config) as listener:
         listener.write(FIRST)
         until_heard(listener, 18)
-        ask = (
+        asking = (
             "mark",
             "--mqtt",
             mosquitto.uri,
@@ -77,7 +89,7 @@ def test_by_request_from_the_rolling_buffer(own_index, mosquitto, tmp_path):
             "--name",
             "Station ident",
         )
-        done = run(*ask, "--from", 8, "--to", 14, "--json")
+        done = run(*asking, "--from", 8, "--to", 14, "--json")
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
         assert (answer["track"], answer["from_s"], answer["seconds"]) == ("marked/station-ident", 8.0, 6.0)
@@ -86,7 +98,7 @@ def test_by_request_from_the_rolling_buffer(own_index, mosquitto, tmp_path):
             (("--last", 1), "1.0 s long: a reference needs 3 s"),
             (("--from", 100, "--to", 110), "without a gap"),
         ]:
-            done = run(*ask, *refused)
+            done = run(*asking, *refused)
             assert (done.returncode, done.stdout) == (2, "")
             assert why in done.stderr
         listener.write(AGAIN)
@@ -108,6 +120,38 @@ def test_by_request_from_the_rolling_buffer(own_index, mosquitto, tmp_path):
     history = run("history", "--state", tmp_path / "state", "--json")
     assert started.clip in {json.loads(line)["clip"] for line in history.stdout.splitlines()}
     assert "Traceback" not in listener.stderr
+
+
+def test_by_request_from_a_clip(own_index, mosquitto, tmp_path):
+    config = settings(
+        tmp_path, own_index, mosquitto.uri, first_sounds=True, after_seconds=5, before_seconds=0
+    )
+    with fed(tmp_path, "listen", "--config", config) as listener:
+        listener.write(pcm((JINGLE, 3, 12)))
+        listener.until(lambda events: any(event.type == "cluster" for event in events))
+        clip = next(event.clip for event in listener.events if event.type == "cluster")
+        until_there(tmp_path / "state" / "clips" / clip)
+        answer = asyncio.run(
+            ask(
+                mosquitto.uri,
+                "attic",
+                "mark",
+                {"source": "hall", "name": "Ding", "clip": clip},
+                patience_s=60,
+            )
+        )
+        assert (answer["track"], answer["clip"]) == ("marked/ding", clip)
+        assert answer["seconds"] == pytest.approx(5, abs=0.01)
+        with pytest.raises(UsageError, match="There is no clip 'hall/sound-none"):
+            asyncio.run(
+                ask(
+                    mosquitto.uri,
+                    "attic",
+                    "mark",
+                    {"source": "hall", "name": "x", "clip": "hall/sound-none.flac"},
+                )
+            )
+        assert listener.end() == 0
 
 
 def test_from_the_clip_of_a_first_sound(own_index, tmp_path):
