@@ -64,6 +64,17 @@ GivenName = Annotated[
 ]
 
 
+ClipName = Annotated[
+    str | None,
+    Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="Audio around it, as a path below the folder of clips; absent where none is kept. The "
+        "file comes when the clip is complete; it is missing if it could not be written, or was deleted",
+    ),
+]
+
+
 class Track(Payload):
     """A reference recording, as the index knows it."""
 
@@ -221,6 +232,7 @@ class MatchEvent(Envelope, MatchFacts):
         description="Why it ended, where that was not heard: the listener was killed, lost its power, "
         "or the source was paused",
     )
+    clip: ClipName
     name: GivenName
 
 
@@ -240,6 +252,7 @@ class OnsetClusterEvent(Envelope, OnsetClusterFacts):
     )
     type: Literal["onset_cluster"] = "onset_cluster"
     event_type: Literal["onset_cluster"] = "onset_cluster"
+    clip: ClipName
     name: GivenName
 
 
@@ -251,6 +264,7 @@ class ClusterEvent(Envelope, ClusterFacts):
     event_type: Literal[
         "cluster_created", "cluster_merged", "cluster_split", "cluster_retired", "cluster_revived"
     ]
+    clip: ClipName
     name: GivenName
 
 

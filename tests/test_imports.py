@@ -167,6 +167,16 @@ def test_the_store_knows_events_and_nothing_of_who_uses_it(name):
             assert module.partition(".")[0] in sys.stdlib_module_names - {"asyncio", "time"}, module
 
 
+@pytest.mark.parametrize("name", modules_in("clips"))
+def test_clips_know_samples_and_facts_and_nothing_of_who_uses_them(name):
+    for module in imports(name):
+        if module.startswith("stream_match."):
+            assert part_of(module) in ("clips", "capture", "events", "config", "errors"), module
+        else:
+            own = {"numpy", "soundfile", "soxr"}
+            assert module.partition(".")[0] in own | sys.stdlib_module_names - {"asyncio", "time"}, module
+
+
 def test_only_the_command_line_knows_the_command_line():
     users = {
         part_of(name)

@@ -13,6 +13,7 @@ from stream_match.catalog.edit import basis_of, merged, open_to_change, without
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import write_generation
 from stream_match.catalog.manifest import read_manifest
+from stream_match.catalog.marked import MARKED
 from stream_match.catalog.metadata import Metadata, read_metadata, warn_of_unknown
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.store import OpenIndex
@@ -91,7 +92,8 @@ def update_index(
         settings = old.manifest.settings
         todo = _difference(old, found, paths, table)
         warn_of_unknown(table, {track.id for track in found.tracks})
-        if len(todo.gone) == len(old.rows):
+        of_files = sum(not row.id.startswith(MARKED) for row in old.rows)
+        if todo.gone and len(todo.gone) == of_files:
             raise UsageError(
                 f"none of the tracks of {str(index)!r} is in what was given: give all files and folders that "
                 "it was made of; nothing was changed"
@@ -138,7 +140,9 @@ def _difference(old: OpenIndex, found: Found, paths: Sequence[Path], table: Meta
         elif _has_changed(track, row, table, found):
             todo.changed.append(track)
     unread = _unread_below(found, paths)
-    todo.gone = {name for name in known if not any(name.startswith(prefix) for prefix in unread)}
+    # What was marked stays, too: it is in no folder.
+    staying = (MARKED, *unread)
+    todo.gone = {name for name in known if not name.startswith(staying)}
     return todo
 
 

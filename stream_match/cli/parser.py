@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         _onsets,
         _index,
         _history,
+        _mark,
         _watch,
         _name,
         _doctor,
@@ -631,6 +632,16 @@ def _positive(text: str) -> float:
     return number
 
 
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 up")
+    return number
+
+
 def _history(commands: "Subparsers[Parser]") -> None:
     parser = _command(
         commands,
@@ -661,6 +672,34 @@ def _history(commands: "Subparsers[Parser]") -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print a table, with times in UTC and local time")
     form.add_argument("--json", action="store_true", help="print a line of JSON per airing, or per report")
+
+
+def _mark(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "mark",
+        "mark:run",
+        help="make a stretch of audio a reference of an index: find this ever after",
+        epilog="example: stream-match mark bell.flac --index models/mine --from 2.5 --to 8 --name Doorbell\n"
+        "         stream-match mark --source hall --last 10 --name Doorbell --mqtt mqtt://broker.local\n\n"
+        "A file may be a clip. A listener holds what it has heard if its settings say buffer_seconds in\n"
+        "[clips]. The stretch must be 3 s long at least. The track is marked/NAME, and listeners that use\n"
+        f"the index know it within seconds.\n\nbroker:\n{BROKERS}",
+    )
+    parser.add_argument(
+        "audio", nargs="?", type=Path, metavar="AUDIO", help="a file; else a listener is asked"
+    )
+    parser.add_argument("--name", metavar="TEXT", required=True, help="its title")
+    parser.add_argument(
+        "--from", dest="start", type=_seconds, metavar="S", help="its start: of the file, or in stream_s"
+    )
+    parser.add_argument("--to", dest="end", type=_seconds, metavar="S", help="its end")
+    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index, for a file")
+    parser.add_argument("--source", metavar="NAME", help="the source of a listener")
+    parser.add_argument("--last", type=_positive, metavar="S", help="the newest seconds of that source")
+    parser.add_argument("--node", metavar="NAME", help="the listener; the one of this computer by default")
+    _broker(parser)
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
 
 def _watch(commands: "Subparsers[Parser]") -> None:

@@ -22,6 +22,7 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     headers = { "X-Key" = "abc" }   # sent to this server only
     user_agent = "Mozilla/5.0"
     charset = "cp1251"              # of titles that are not UTF-8
+    clips = false                   # nothing of its audio is kept, whatever [clips] says
 
     [[sources]]
     uri = "mic:"
@@ -44,6 +45,18 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     [web]                           # a page; needs the extra "web"
     listen = "127.0.0.1:8765"       # beyond this computer it needs a token, too
 
+    [clips]                         # audio that is kept: none by default
+    matches = true                  # around matches
+    first_sounds = true             # around the first sound of each cluster
+    folder = "clips"                # "clips" in the folder of `state` by default
+    format = "opus"                 # or "flac"
+    before_seconds = 3
+    after_seconds = 3
+    longest_seconds = 60
+    keep_days = 30
+    max_megabytes = 500
+    buffer_seconds = 120            # of each source in memory, for marks
+
     [home_assistant]                # knows the sources by itself, over an MQTT broker
     discovery = true
     prefix = "homeassistant"
@@ -52,6 +65,7 @@ Paths are relative to the directory in which the program is started. User and pa
 are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD.
 """
 
+from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
 from stream_match.config.heard_settings import HeardSettings
 from stream_match.config.hint_settings import HintSettings
@@ -68,6 +82,7 @@ from stream_match.config.web_settings import WebSettings
 __all__ = [
     "FEATURE_CODE_VERSION",
     "LISTENING_DENSITY",
+    "ClipSettings",
     "FeatureSettings",
     "HeardSettings",
     "HintSettings",

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
+from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.complaints import sentences
 from stream_match.config.heard_settings import HeardSettings
 from stream_match.config.hint_settings import HintSettings
@@ -65,6 +66,7 @@ class ListenSettings(Settings):
     store: StoreSettings = StoreSettings()
     hints: HintSettings = HintSettings()
     web: WebSettings = WebSettings()
+    clips: ClipSettings = ClipSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,

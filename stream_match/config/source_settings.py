@@ -75,6 +75,9 @@ class SourceSettings(Settings):
     charset: Annotated[str, AfterValidator(_charset)] | None = Field(
         default=None, description="Of titles that are not UTF-8; a guess if absent"
     )
+    clips: bool = Field(
+        default=True, description="Whether its audio may be kept, in clips and in the rolling buffer"
+    )
 
     index: Path | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""A state folder for one listener at a time: two would write one store."""
+"""A folder for one listener at a time: two would write one store, or delete each other's clips."""
 
 import fcntl
 import logging
@@ -15,13 +15,15 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def claimed(folder: Path | None) -> Iterator[None]:
-    """Keep a state folder to oneself.
+def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
+    """Keep a folder to oneself.
 
     Parameters
     ----------
     folder : Path or None
         Made if it is not there.
+    what : str
+        What messages call it.
 
     Raises
     ------
@@ -34,8 +36,8 @@ def claimed(folder: Path | None) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The state folder {str(folder)!r} cannot be made: {error.strerror}.") from error
-    handle = _locked(folder)
+        raise UsageError(f"The {what} {str(folder)!r} cannot be made: {error.strerror}.") from error
+    handle = _locked(folder, what)
     try:
         yield
     finally:
@@ -60,7 +62,7 @@ def is_claimed(folder: Path) -> bool:
     return False
 
 
-def _locked(folder: Path) -> int | None:
+def _locked(folder: Path, what: str) -> int | None:
     """Take the lock of a folder; the system releases it if we are killed. None if there are no locks."""
     handle = None
     try:
@@ -69,7 +71,7 @@ def _locked(folder: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(
-            f"The state folder {str(folder)!r} is in use by another listener: give each one its own."
+            f"The {what} {str(folder)!r} is in use by another listener: give each one its own."
         ) from None
     except OSError as error:  # a folder that cannot be written, a file system without locks
         log.warning("whether another listener uses %s cannot be told (%s)", folder, error.strerror)

@@ -58,6 +58,13 @@ class Mark(Protocol):
         """Mark from one stream time to another; a negative `from_s` counts back from now, None is now."""
 
 
+class MarkClip(Protocol):
+    """Makes a stretch of a clip a reference of the index."""
+
+    async def __call__(self, clip: str, name: str, *, from_s: float, to_s: float | None) -> Answer:
+        """Mark from one second of the clip to another; None is its end."""
+
+
 @dataclass(frozen=True)
 class Powers:
     """What the control room can do beyond its sources. None stands for what this listener has not.
@@ -70,6 +77,8 @@ class Powers:
         Whether the index has a track of an id.
     mark
         Makes a stretch of what was heard a reference.
+    mark_clip
+        Makes a stretch of a clip a reference.
     health
         Returns how everything is.
     """
@@ -77,6 +86,7 @@ class Powers:
     reload: Callable[[], Awaitable[Answer]] | None = None
     has_track: Callable[[str], bool] | None = None
     mark: Mark | None = None
+    mark_clip: MarkClip | None = None
     health: Callable[[], Awaitable[Answer]] | None = None
 
 
@@ -163,6 +173,7 @@ class Control:
         from_s: float | None = None,
         to_s: float | None = None,
         last_seconds: float | None = None,
+        clip: str | None = None,
     ) -> Answer:
         """Make a stretch of what was heard a reference of the index: "find this ever after".
 
@@ -175,14 +186,38 @@ class Control:
             Stream times.
         last_seconds : float, > 0
             Instead: how far back from now.
+        clip : str, optional
+            A clip of the source, as in an event. `from_s` and `to_s` are then seconds of the clip, and all of
+            it is the default.
         """
         self._source(source)
-        begin_s, end_s = _stretch(from_s, to_s, last_seconds)
         if not name.strip():
             raise UsageError("A reference needs a name: give one that says what it is.")
+        if clip is not None:
+            return await self._mark_clip(source, name.strip(), clip, from_s, to_s, last_seconds)
+        begin_s, end_s = _stretch(from_s, to_s, last_seconds)
         if self.powers.mark is None:
             raise UsageError("This listener keeps no audio that could be marked: see its settings for clips.")
         return await self.powers.mark(source, begin_s, end_s, name.strip())
+
+    async def _mark_clip(
+        self,
+        source: str,
+        name: str,
+        clip: str,
+        from_s: float | None,
+        to_s: float | None,
+        last_seconds: float | None,
+    ) -> Answer:
+        if self.powers.mark_clip is None:
+            raise UsageError("This listener keeps no clips: see its settings for clips.")
+        if last_seconds is not None:
+            raise UsageError("Of a clip, give from_s and to_s; last_seconds is of what is heard now.")
+        if not clip.startswith(f"{source}/"):
+            raise UsageError(
+                f"{clip[:200]!r} is no clip of {source!r}: give the clip of an event of that source."
+            )
+        return await self.powers.mark_clip(clip, name, from_s=from_s or 0.0, to_s=to_s)
 
     async def false_alarms(self, source: str, max_false_alarms_per_hour: float) -> Answer:
         """Claim matches of a source with another budget of false alarms, until the next start."""

@@ -20,6 +20,8 @@ from stream_match.service.health import HealthReader
 from stream_match.service.hearing import Hear
 from stream_match.service.house import serve
 from stream_match.service.journal import Journal
+from stream_match.service.kept_audio import kept_audio
+from stream_match.service.marking import with_marks
 from stream_match.service.name_book import named
 from stream_match.service.notify import Notifier, notifying
 from stream_match.service.page import page_shown
@@ -95,7 +97,11 @@ async def listen(
         journal = _journal(settings, ids, world)
         store = None if journal is None else journal.store
         powers = powers or Powers()
-        async with _kept(journal, sinks), named(store, world, powers.has_track) as names:
+        async with (
+            kept_audio(settings, store, world, stop) as kept,
+            _kept(journal, sinks),
+            named(store, world, powers.has_track) as names,
+        ):
             bus = Bus(sinks, journal)
             shared = Shared(
                 node=node,
@@ -108,6 +114,7 @@ async def listen(
                 report=report,
                 store=store,
                 hints=settings.hints,
+                kept=kept,
                 names=names,
             )
             sources = Sources(shared)
@@ -122,7 +129,7 @@ async def listen(
                 journal=journal,
                 catalogues=lambda: sources.catalogues,
             )
-            powers = replace(powers, health=health.answer)
+            powers = with_marks(replace(powers, health=health.answer), kept, sources, world)
             control = await serve(sinks, sources, reload, settings, shared, powers)
             async with (
                 _opened(sinks, report),

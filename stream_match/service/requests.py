@@ -76,9 +76,14 @@ class Marking(OfSource):
     """Make a stretch of what was heard a reference of the index."""
 
     name: str = Field(max_length=1000, description="What it is called")
-    from_s: float | None = Field(default=None, description="Stream time at which it begins")
-    to_s: float | None = Field(default=None, description="Stream time at which it ends")
+    from_s: float | None = Field(
+        default=None, description="Stream time at which it begins; of a clip, seconds"
+    )
+    to_s: float | None = Field(default=None, description="Stream time at which it ends; of a clip, seconds")
     last_seconds: float | None = Field(default=None, description="Instead: how far back from now")
+    clip: str | None = Field(
+        default=None, max_length=200, description="Instead of what is heard now: a clip, as in an event"
+    )
 
 
 class FalseAlarms(OfSource):

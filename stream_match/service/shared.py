@@ -8,6 +8,7 @@ from typing import Literal
 from stream_match.config import HintSettings
 from stream_match.events import Event
 from stream_match.service.chroma_feed import ChromaFeed
+from stream_match.service.kept_audio import KeptAudio
 from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
@@ -39,6 +40,8 @@ class Shared:
         Shows what is heard to those who look.
     hints
         When it is odd that nothing was detected.
+    kept
+        What is kept of their audio; nothing by default.
     names
         What people call clusters and tracks.
     """
@@ -54,4 +57,5 @@ class Shared:
     store: Store | None = None
     chroma: ChromaFeed = field(default_factory=ChromaFeed)
     hints: HintSettings = field(default_factory=HintSettings)
+    kept: KeptAudio = field(default_factory=KeptAudio)
     names: NameBook = field(default_factory=NameBook)

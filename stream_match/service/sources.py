@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stream_match.capture.base import Source
@@ -158,6 +159,7 @@ class Sources:
         name = wanted.source.name
         if name in self._listened:
             self.end(name)
+        self._shared.kept.leave_out(name, left_out=not wanted.settings.clips)
         supervisor = Supervisor(wanted.source, wanted.settings.title, hearing, self._shared)
         self._listened[name] = Listened(wanted, hearing, supervisor)
         if self._group is not None:
@@ -170,6 +172,10 @@ class Sources:
         self._last[name] = self._group.create_task(running, name=f"listen to {name}")
         if self._shared.stop.is_set():
             supervisor.stop()
+
+    def index_of(self, name: str) -> Path | None:
+        """Return the folder of the index that a source is listened to with; None if there is none."""
+        return self._listened[name].wanted.heard.index
 
     def change(self, wanted: Wanted, hearing: Hearing) -> None:
         """Listen to a source with other engines; it stays open."""

@@ -115,6 +115,8 @@ class Stamper:
         Makes event ids.
     name_of : callable (str, Facts) -> str or None, optional
         Told of what was heard in a source; returns what a person calls that cluster or track.
+    clip_of : callable (Facts) -> str or None, optional
+        Told of what was heard, in order; returns the name of the clip that belongs to it.
     """
 
     def __init__(
@@ -124,11 +126,13 @@ class Stamper:
         source_name: str | None,
         ids: Callable[[], str],
         name_of: Callable[[str, Facts], str | None] = lambda _, __: None,
+        clip_of: Callable[[Facts], str | None] = lambda _: None,
     ) -> None:
         self.source = source
         self._who: dict[str, Any] = {"node": node, "source": source, "source_name": source_name}
         self._ids = ids
         self._name_of = name_of
+        self._clip_of = clip_of
 
     def event(self, facts: Facts, time: float, *, reason: str | None = None) -> Event:
         """Make the event of what was heard at `time` [seconds since 1970].
@@ -142,20 +146,20 @@ class Stamper:
         """
         # Not through model_dump: the facts were checked when they were made.
         fields: dict[str, Any] = {**vars(facts), "event_id": self._ids(), "time": utc(time), **self._who}
-        name = self._name_of(self.source, facts)
+        of_it: dict[str, Any] = {"name": self._name_of(self.source, facts), "clip": self._clip_of(facts)}
         if isinstance(facts, MatchFacts):
             ended = facts.phase == "ended"
             fields |= {"event_type": f"match_{facts.phase}", "reason": reason if ended else None}
-            return MatchEvent(**fields, name=name)
+            return MatchEvent(**fields, **of_it)
         if isinstance(facts, ClusterFacts):
             fields["event_type"] = f"cluster_{facts.change}"
-            return ClusterEvent(**fields, name=name)
+            return ClusterEvent(**fields, **of_it)
         if isinstance(facts, SoundsLikeFacts):
             return SoundsLikeEvent(**fields)
         if isinstance(facts, GenreFacts):
             return GenreEvent(**fields)
         if isinstance(facts, OnsetClusterFacts):
-            return OnsetClusterEvent(**fields, name=name)
+            return OnsetClusterEvent(**fields, **of_it)
         return OnsetEvent(**fields)
 
     def status(self, time: float, **fields: Any) -> StatusEvent:

@@ -69,7 +69,10 @@ class Supervisor:
         self._world = shared.world
         self._account = shared.report.account(source.name)
         self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
-        stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear)
+        self._audio = shared.kept.begin(source.name)
+        stamper = Stamper(
+            shared.node, source.name, source_name, shared.ids, shared.names.hear, self._audio.note
+        )
         hints = self._hints = Hints(self._expected(), source.uri)
         self._teller = Teller(stamper, self._reckoning, hints, shared.publish, shared.world.monotonic)
         self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
@@ -201,6 +204,7 @@ class Supervisor:
         finally:
             self._lost_for_s = queue.closed_s
             self._gauges.queue = None
+            self._audio.finish()
             await cancelled(*tasks)
         return self._ended()
 
@@ -316,6 +320,7 @@ class Supervisor:
         piece = self._pause.after(piece)
         self._teller.hear(piece)
         self._shared.chroma.hear(self._source.name, piece, self._heard_until)
+        self._audio.hear(piece)
         if piece.y.size and self._is_back(queue):
             self._retry.back()
             await self._teller.become("running")
@@ -329,6 +334,9 @@ class Supervisor:
         self._account.audio_s += length_s
         self._gauges.liveness.sign()
         await self._tell(facts)
+        self._audio.go_on()
+        if not self._source.live:
+            await self._shared.kept.room()
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
         await self._teller.go_on()
@@ -343,6 +351,7 @@ class Supervisor:
         """Hear nothing of what a file or a pipe goes on to say."""
         if self._teller.state != "paused":
             await self._tell(await lane.finish(), reason=PAUSED)
+            self._audio.finish()
             self._teller.forget()
             await self._teller.become("paused", reason=PAUSED)
         self._pause.let_pass(piece)

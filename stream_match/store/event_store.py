@@ -146,6 +146,12 @@ class Store:
             found = reader.execute("SELECT max(event_id) FROM events").fetchone()[0]
         return None if found is None else str(found)
 
+    def first_time(self) -> float | None:
+        """Return the time of the oldest event [seconds since 1970], None if there is none."""
+        with self.read() as reader:
+            found = reader.execute("SELECT min(time_ms) FROM events").fetchone()[0]
+        return None if found is None else _number(found) / 1000
+
     def place_of(self, event_id: str) -> int:
         """Return the number of the last event up to an id, 0 if all came later."""
         with self.read() as reader:

@@ -149,6 +149,35 @@ def test_powers_do_what_is_asked():
     assert marked == [("kitchen", -12.0, None, "Jingle"), ("kitchen", 3.0, 9.5, "Jingle")]
 
 
+def test_a_clip_is_marked_on_request_if_it_is_one_of_the_source():
+    marked = []
+
+    async def mark_clip(clip, name, *, from_s, to_s):
+        marked.append((clip, name, from_s, to_s))
+        return {"track": "marked/jingle"}
+
+    def told(**words):
+        ask = {"source": "kitchen", "name": " Jingle ", **words}
+        return asking("mark", json.dumps(ask).encode(), mark_clip=mark_clip)
+
+    assert told(clip="kitchen/match-1.flac")["data"] == {"track": "marked/jingle"}
+    assert told(clip="kitchen/match-1.flac", from_s=2.5, to_s=8)["status"] == "ok"
+    assert marked == [
+        ("kitchen/match-1.flac", "Jingle", 0.0, None),
+        ("kitchen/match-1.flac", "Jingle", 2.5, 8.0),
+    ]
+    for refused, why in [
+        ({"clip": "hall/match-1.flac"}, "is no clip of 'kitchen'"),
+        ({"clip": "../kitchen/match-1.flac"}, "is no clip of 'kitchen'"),
+        ({"clip": "kitchen/match-1.flac", "last_seconds": 5}, "last_seconds is of what is heard now"),
+        ({"clip": 5}, "write a text"),
+    ]:
+        assert why in told(**refused)["error"]
+    assert len(marked) == 2
+    ask = {"source": "kitchen", "name": "x", "clip": "kitchen/match-1.flac"}
+    assert "keeps no clips" in asking("mark", json.dumps(ask).encode())["error"]
+
+
 @pytest.mark.parametrize("schema", json_schemas().values())
 def test_the_schemas_of_requests_are_schemas(schema):
     jsonschema.Draft202012Validator.check_schema(schema)

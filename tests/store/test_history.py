@@ -324,7 +324,7 @@ def test_json_has_a_line_for_each_airing(evening, history):
         "node": "attic", "source": "kitchen", "track": "=HYPERLINK(1)", "kind": "recording",
         "started": "2026-01-02T20:15:10.000Z", "ended": "2026-01-02T20:18:20.000Z", "seconds": 190.0,
         "confidence": 0.97, "false_alarms_per_hour": 0.01, "stream_title": "Zoë - X", "reason": None,
-        "name": None,
+        "name": None, "clip": None,
     }  # fmt: skip
     assert second["stream_title"] is None
 

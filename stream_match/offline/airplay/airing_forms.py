@@ -9,7 +9,7 @@ from stream_match.store.history import Airing
 COLUMNS = (
     "node", "source", "started_utc", "started_local", "ended_utc", "ended_local", "seconds", "track_id",
     "title", "artist", "album", "kind", "confidence", "false_alarms_per_hour", "stream_title", "reason",
-    "name",
+    "name", "clip",
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def airing_fields(airing: Airing, title: str | None) -> dict[str, Any]:
         "stream_title": title,
         "reason": airing.reason,
         "name": airing.name,
+        "clip": airing.clip,
     }
 
 
@@ -37,7 +38,7 @@ def airing_cells(airing: Airing, title: str | None) -> list[object]:
     return [
         airing.node, airing.source, *times, airing.seconds, *named(airing.track), airing.kind,
         airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason),
-        safe(airing.name),
+        safe(airing.name), safe(airing.clip),
     ]  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def airing_line(airing: Airing, title: str | None) -> str:
     remarks += [f"the stream says: {title}"] if title else []
     remarks += ["goes on"] if airing.ended is None else []
     remarks += [airing.reason] if airing.reason else []
+    remarks += [f"clip: {airing.clip}"] if airing.clip else []
     return (
         f"{local(airing.started)}  {clocked(airing.seconds):>7}  {airing.source}  {name_of(airing.track)}"
         f"   ({'; '.join(remarks)})"
