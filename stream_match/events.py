@@ -309,6 +309,10 @@ class StatusEvent(Envelope):
     level_dbfs: Decibels | None = Field(
         default=None, description="RMS level of the last second heard; absent unless the source is running"
     )
+    hint: str | None = Field(
+        default=None,
+        description="Why nothing may be detected, and what to do; absent if there is no sign of it",
+    )
     onsets_suppressed: int = Field(
         default=0, ge=0, description="Onsets since the start that were not told, for there were too many"
     )

@@ -14,6 +14,9 @@ Float64 = npt.NDArray[np.float64]
 CHORDS = ((0, 7, 12, 16, 19), (0, 7, 12, 15, 19), (0, 5, 10, 15, 19))
 SECONDS = 60.0
 
+FORMANTS = ((800, 80, 1.0), (1150, 90, 0.5), (2900, 120, 0.4), (3900, 130, 0.3), (4950, 140, 0.1))
+"""Centre, width and gain of a tenor's open vowel [Hz, Hz, amplitude]."""
+
 
 def strum(rng: np.random.Generator) -> Shot:
     """Strum a chord of five strings, 8 to 22 ms after each other."""
@@ -73,6 +76,10 @@ def going_on() -> dict[str, tuple[Float64, int]]:
         "hum of 50 Hz": (_tone(31.35 + 0 * t) + 0.002 * noise, 1),
         "white noise": (0.05 * noise, 1),
         "pink noise": (0.05 * _pink(noise), 1),
+        "a singer's vowel, vibrato of ±60 cents": (vowel := _sung(64 + 0 * t), 1),
+        "the same in a church": (_in_a_church(vowel, rng), 1),
+        "a sung line, a note every 0.6 s, slides of 60 ms": (line := _sung(_melody(t, rng)), 100),
+        "the same line in a church": (_in_a_church(line, rng), 100),
     }
 
 
@@ -80,6 +87,36 @@ def _tone(keys: Float64) -> Float64:
     turns = np.cumsum(440 * 2 ** ((keys - 69) / 12)) / SAMPLE_RATE_HZ
     y: Float64 = 0.08 * sum((np.sin(2 * np.pi * n * turns) / n for n in range(1, 12)), np.zeros(len(keys)))
     return y
+
+
+def _melody(t: Float64, rng: np.random.Generator) -> Float64:
+    """Return keys of a line that moves by steps of a scale, each reached within 60 ms."""
+    steps = np.cumsum(rng.choice((-2, -1, 1, 2), 100)) % 7
+    keys = np.repeat(57 + np.array((0, 2, 4, 5, 7, 9, 11))[steps], round(0.6 * SAMPLE_RATE_HZ))[: len(t)]
+    slide = np.hanning(round(0.12 * SAMPLE_RATE_HZ))  # nine tenths of the way within its middle 60 ms
+    slid: Float64 = scipy.signal.fftconvolve(keys - keys[0], slide / slide.sum(), mode="same") + keys[0]
+    return slid
+
+
+def _sung(keys: Float64) -> Float64:
+    """Sing an open vowel: pulses of the glottis, a vibrato that wanders, and five formants."""
+    t = np.arange(len(keys)) / SAMPLE_RATE_HZ
+    wavering = 0.6 * np.sin(2 * np.pi * (5.5 * t + 0.3 * np.sin(2 * np.pi * 0.21 * t)))
+    y = _tone(keys + wavering)
+    voice = np.zeros(len(y))
+    for formant_hz, width_hz, gain in FORMANTS:
+        b, a = scipy.signal.iirpeak(formant_hz, formant_hz / width_hz, fs=SAMPLE_RATE_HZ)
+        voice += gain * scipy.signal.lfilter(b, a, y)
+    return voice
+
+
+def _in_a_church(y: Float64, rng: np.random.Generator) -> Float64:
+    """Add reverberation as loud as the direct sound, 60 dB softer after 2.5 s."""
+    after_s = np.arange(round(2.5 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    tail = rng.standard_normal(len(after_s)) * 10 ** (-3 * after_s / 2.5)
+    reverberation = scipy.signal.fftconvolve(y, tail / np.sqrt(np.sum(tail**2)))[: len(y)]
+    wet: Float64 = y + reverberation * np.sqrt(np.mean(y**2) / np.mean(reverberation**2))
+    return wet
 
 
 def _pink(noise: Float64) -> Float64:

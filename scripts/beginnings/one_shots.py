@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -66,15 +67,17 @@ def placed_sounds(
     snr_db: float | None,
     per_kind: int = 15,
     apart_s: tuple[float, float] = (0.15, 0.7),
+    softer_db: Mapping[str, float] = MappingProxyType({}),
 ) -> PlacedSounds:
-    """Place sounds of so many kinds at random, in white noise."""
-    names = rng.choice(sorted(shots), n_kinds, replace=False)
+    """Place sounds of so many kinds at random, some of them softer, in white noise."""
+    names = rng.choice(sorted(shots), n_kinds, replace=False).tolist()
     kinds = rng.integers(n_kinds, size=per_kind * n_kinds)
     starts = np.round(SAMPLE_RATE_HZ * (0.5 + np.cumsum(rng.uniform(*apart_s, len(kinds))))).astype(int)
     y = np.zeros(starts[-1] + SAMPLE_RATE_HZ)
     for start, kind in zip(starts, kinds, strict=True):
         shot = shots[names[kind]]
-        gain = 0.25 / np.abs(shot.y).max() * 10 ** (rng.uniform(-level_db, level_db) / 20)
+        level = rng.uniform(-level_db, level_db) - softer_db.get(names[kind], 0.0)
+        gain = 0.25 / np.abs(shot.y).max() * 10 ** (level / 20)
         room = y[start - shot.first : start - shot.first + len(shot.y)]
         room += gain * shot.y[: len(room)]
     if snr_db is not None:

@@ -5,8 +5,11 @@ import math
 from pathlib import Path
 from typing import NoReturn
 
+from stream_match.cli.command import Parser, Subparsers
+from stream_match.cli.command import command as _command
+from stream_match.cli.config_parser import config_commands
+from stream_match.cli.operations_parser import add_doctor_arguments, add_health_arguments
 from stream_match.cli.terminal import say
-from stream_match.text import printable
 
 SOURCES = (
     "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
@@ -14,7 +17,8 @@ SOURCES = (
     "         name=URI gives a source its name in topics and events"
 )
 BROKERS = (
-    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD\n"
+    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD, or\n"
+    "         the password in the file that STREAM_MATCH_MQTT_PASSWORD_FILE names\n"
     "         mqtts:// encrypts, and takes ?OPTION&OPTION…: cafile=PEM (whom to trust, instead of the\n"
     "         system's authorities), certfile=PEM and keyfile=PEM (our own certificate, for brokers\n"
     "         that ask for one), insecure=1 (any certificate of the broker is accepted)"
@@ -39,17 +43,6 @@ FILE.toml, overridden by the command line:
   max_false_alarms_per_hour = 0.1
   [onsets]
   enabled = true"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message and exit with status 2."""
-        self.exit(2, f"stream-match: {printable(message)}; see {self.prog} --help\n")
-
-
-Subparsers = argparse._SubParsersAction  # there is no public name for it
 
 
 class _Version(argparse.Action):
@@ -91,24 +84,13 @@ def build_parser() -> argparse.ArgumentParser:
         _mark,
         _watch,
         _name,
+        _doctor,
+        _health,
         _devices,
+        config_commands,
         _demo,
     ):
         add(commands)
-    return parser
-
-
-def _command(commands: "Subparsers[Parser]", name: str, run: str | None, **words: str) -> Parser:
-    """Add a command; `words` are its help and its epilog, which begins with an example."""
-    parser = commands.add_parser(
-        name,
-        help=words["help"],
-        description=words["help"][0].upper() + words["help"][1:] + ".",
-        epilog=words["epilog"],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -149,6 +131,13 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         "--pace", choices=("real", "fast"), help="files as they are heard (default), or faster"
     )
     parser.add_argument("--node", metavar="NAME", help="name of this listener; the host's name by default")
+    parser.add_argument(
+        "--web",
+        nargs="?",
+        const="127.0.0.1:8765",
+        metavar="HOST:PORT",
+        help="show a page with what is playing; at 127.0.0.1:8765 if nothing else is said",
+    )
     parser.add_argument(
         "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"
     )
@@ -728,6 +717,33 @@ def _watch(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--node", metavar="NAME", help="only those of this listener")
     parser.add_argument("--source", metavar="NAME", help="only those of this source")
     parser.add_argument("--json", action="store_true", help="print the events as they are, a line each")
+
+
+def _doctor(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "doctor:run",
+        help="check what a listener needs, one by one, and say what to do",
+        epilog="example: stream-match doctor --config FILE.toml\n\n"
+        "Clock, libraries, index, state folder, disk and store; each broker: name, connection, encryption,\n"
+        "login, messages there and back; each source: opens, level, silence, title.\n\n"
+        "exit status: 1 if a check failed",
+    )
+    add_doctor_arguments(parser)
+
+
+def _health(commands: "Subparsers[Parser]") -> None:
+    parser = _command(
+        commands,
+        "health",
+        "doctor:run_health",
+        help="ask a running listener how it is, by its page",
+        epilog="example: stream-match health --web 127.0.0.1:8765\n\n"
+        "The token of a page that needs one stands in STREAM_MATCH_WEB_TOKEN.\n\n"
+        "exit status: 1 if it does not answer or a restart would help; with --strict, for any trouble",
+    )
+    add_health_arguments(parser)
 
 
 def _name(commands: "Subparsers[Parser]") -> None:

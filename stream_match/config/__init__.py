@@ -50,6 +50,13 @@ The daemon reads its settings from a file in TOML (``listen --config FILE.toml``
     max_megabytes = 500
     buffer_seconds = 120            # of each source in memory, for marks
 
+    [hints]                         # why nothing may be detected, in status events
+    after_hours = 12
+    silence_minutes = 5
+
+    [web]                           # a page; needs the extra "web"
+    listen = "127.0.0.1:8765"       # beyond this computer it needs a token, too
+
     [home_assistant]                # knows the sources by itself, over an MQTT broker
     discovery = true
     prefix = "homeassistant"
@@ -60,23 +67,33 @@ are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_
 
 from stream_match.config.clip_settings import ClipSettings
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
+from stream_match.config.heard_settings import HeardSettings
+from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
+from stream_match.config.layers import read_settings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
+from stream_match.config.sink_settings import SinkSettings
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
+from stream_match.config.web_settings import WebSettings
 
 __all__ = [
     "FEATURE_CODE_VERSION",
     "LISTENING_DENSITY",
     "ClipSettings",
     "FeatureSettings",
+    "HeardSettings",
+    "HintSettings",
     "HomeAssistantSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",
     "Settings",
+    "SinkSettings",
     "SourceSettings",
     "StoreSettings",
+    "WebSettings",
+    "read_settings",
 ]

@@ -1,9 +1,34 @@
 """The port through which events go out."""
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from stream_match.events import Event
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How the delivery of a sink goes; the counts are since the sink was made.
+
+    Attributes
+    ----------
+    connected : bool or None
+        Whether the far side takes events; None if there is none that could be away.
+    waiting : int
+        Events that were taken and are not delivered yet.
+    delivered, dropped, set_aside : int
+        Events that arrived; that were given up because too many waited; that failed again and again.
+    delay_s : float or None [seconds]
+        From taking an event to its delivery, of the last one that was timed. None if none was.
+    """
+
+    connected: bool | None = None
+    waiting: int = 0
+    delivered: int = 0
+    dropped: int = 0
+    set_aside: int = 0
+    delay_s: float | None = None
 
 
 class Sink(Protocol):

@@ -9,6 +9,8 @@ from typing import Self
 
 from stream_match.events import Event
 from stream_match.publish.backoff import Backoff
+from stream_match.publish.base import Delivery
+from stream_match.publish.delay import Delay
 from stream_match.publish.outbox import CAPACITY, Outbox, Waiting
 from stream_match.publish.policy import FIRST_WAIT_S, LONGEST_WAIT_S, AwayError, Failures, cause
 from stream_match.publish.sparse import SparseLog
@@ -49,6 +51,9 @@ class OutboxSink(ABC):
         self._failures = Failures()
         self._between_attempts = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         self._set_aside = 0
+        self._delivered = 0
+        self._connected = False
+        self._delay = Delay()
         self._leaving = asyncio.Event()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -83,6 +88,17 @@ class OutboxSink(ABC):
         """How many events have been taken and not yet delivered."""
         return len(self._outbox)
 
+    def delivery(self) -> Delivery:
+        """Return how the delivery goes."""
+        return Delivery(
+            connected=self._connected,
+            waiting=self.waiting,
+            delivered=self._delivered,
+            dropped=self.dropped,
+            set_aside=self.set_aside,
+            delay_s=self._delay.seconds,
+        )
+
     @property
     def undelivered(self) -> int:
         """How many events are lost for the far side if the process ends now."""
@@ -111,8 +127,10 @@ class OutboxSink(ABC):
 
     async def publish(self, event: Event) -> None:
         """Take an event; returns at once."""
+        self._delay.taken(event.event_id)
         dropped = self._outbox.put(event)
         if dropped is not None:
+            self._delay.given_up(dropped.event_id)
             self._on_given_up(dropped)
             self._complaints.tell(
                 "full",
@@ -154,6 +172,7 @@ class OutboxSink(ABC):
             try:
                 await self._deliver()
             except Exception as error:  # noqa: BLE001 - whatever it is, delivery must go on
+                self._connected = False
                 self._tell_broken(error)
             else:
                 return
@@ -163,6 +182,7 @@ class OutboxSink(ABC):
 
     async def _drain(self) -> None:
         """Send one event after another, until the sink is being left and nothing waits any more."""
+        self._connected = True
         while (event := await self._next()) is not None:
             try:
                 await self._send(event)
@@ -172,6 +192,8 @@ class OutboxSink(ABC):
                 await self._failed(event, error)
             else:
                 self._outbox.pop()
+                self._delivered += 1
+                self._delay.arrived(event.event_id)
                 self._failures.passed(event.event_id)
                 self._between_attempts.reset()
                 self._backoff.reset()
@@ -187,6 +209,7 @@ class OutboxSink(ABC):
     def _give_up_head(self, event: Event, error: Exception) -> None:
         self._outbox.pop()
         self._set_aside += 1
+        self._delay.given_up(event.event_id)
         self._failures.passed(event.event_id)
         self._between_attempts.reset()
         self._on_given_up(event)

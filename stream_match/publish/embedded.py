@@ -8,6 +8,7 @@ from typing import Any, Self
 from stream_match.errors import SinkError, UsageError
 from stream_match.events import Event
 from stream_match.publish.address import LOOPBACK, Address
+from stream_match.publish.base import Delivery
 from stream_match.publish.dialect import V311, Dialect
 from stream_match.publish.mqtt_sink import MqttSink
 from stream_match.publish.serving import Offer
@@ -94,6 +95,10 @@ class EmbeddedSink:
             await self._sink.__aexit__(kind, error, trace)
         finally:
             await self._broker.shutdown()
+
+    def delivery(self) -> Delivery:
+        """Return how the delivery goes."""
+        return Delivery() if self._sink is None else self._sink.delivery()
 
     async def publish(self, event: Event) -> None:
         """Take an event; returns at once."""

@@ -1,10 +1,11 @@
 """The catalogue that all engines of a service share, and a look now and then for a newer one on disk."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from stream_match.service.intake import cancelled, unless
 from stream_match.service.reasons import reason_of
@@ -55,6 +56,14 @@ class CurrentCatalogue(Generic[C]):
     ----------
     newest
         The catalogue. Changes on the event loop only.
+    folder : Path
+        Of the index.
+    refused : str or None
+        Why what is on disk now was not taken up; None if it was.
+    generation : int or None
+        Number of the generation that was taken up, as its manifest has it.
+    tracks : int
+        How many it has.
 
     Raises
     ------
@@ -63,38 +72,36 @@ class CurrentCatalogue(Generic[C]):
     """
 
     def __init__(self, manifest: Path, load: Callable[[], C], count: Callable[[C], int]) -> None:
+        self.folder = manifest.parent
         self._manifest = manifest
         self._name = f"the index {str(manifest.parent)!r}"
         self._load = load
         self._count = count
         self._taken = _mark_of(manifest)  # before the load: what changes meanwhile differs from it
+        self.generation = _generation_of(manifest)
         self.newest: C = load()
-        self._tracks = count(self.newest)
+        self.tracks = count(self.newest)
         self._refused: Mark | None = None  # what was tried last, if it was in vain
         self._retry_s = RETRY_S
         self._again_at = 0.0  # monotonic: when the refused one is tried again
         self._told: set[str] = set()  # causes, since a generation was last taken up
+        self.refused: str | None = None  # why what is on disk was not taken up
         self._asked = asyncio.Event()
+        self._answers: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
-        self._why: str | None = None  # what is on disk is refused
-        self._waiting: list[asyncio.Future[None]] = []  # for the next look
 
-    def look(self) -> None:
-        """Ask for a look now, and for an answer in the log; to be called on the event loop."""
+    def look(self) -> "asyncio.Future[None]":
+        """Ask for a look now, and for an answer in the log; to be called on the event loop.
+
+        Returns
+        -------
+        asyncio.Future
+            Done when it was looked.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
         self._asked.set()
-
-    async def looked(self) -> dict[str, Any]:
-        """Look now; return whether the index has `changed`, how many `tracks`, and why it is `refused`."""
-        before, done = self.newest, asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
-        self.look()
-        await done
-        return {
-            "index": str(self._manifest.parent),
-            "changed": self.newest is not before,
-            "tracks": self._tracks,
-            "refused": self._why,
-        }
+        return answer
 
     async def other_than(self, known: object) -> C:
         """Wait until the newest catalogue is not the given object; return it."""
@@ -112,18 +119,17 @@ class CurrentCatalogue(Generic[C]):
         """
         while True:
             await unless(self._asked, LOOK_EVERY_S, world)
-            asked = self._asked.is_set()
+            answers, self._answers = self._answers, []
             self._asked.clear()
-            waiting, self._waiting = self._waiting, []
             try:
-                await self._look(world, asked=asked)
+                await self._look(world, asked=bool(answers))
             except Exception as error:  # whatever is on disk, it is not the end of looking
                 log.debug("looking at %s broke", self._name, exc_info=True)
-                self._why = reason_of(error)
-                self._complain(f"{self._name} cannot be looked at ({self._why})", asked=asked)
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+                self._complain(f"{self._name} cannot be looked at ({reason_of(error)})", asked=bool(answers))
+            finally:
+                for answer in answers:
+                    if not answer.done():
+                        answer.set_result(None)
 
     async def _look(self, world: World, *, asked: bool) -> None:
         mark = await self._aside(world, lambda: _mark_of(self._manifest))
@@ -134,26 +140,28 @@ class CurrentCatalogue(Generic[C]):
 
     async def _try(self, mark: Mark, world: World, *, asked: bool) -> None:
         try:
+            generation = await self._aside(world, lambda: _generation_of(self._manifest))
             catalogue = await self._aside(world, self._load)
             count = self._count(catalogue)
         except Exception as error:  # whatever is on disk, the one of before serves on
             log.debug("loading %s broke", self._name, exc_info=True)
             self._refuse(mark, reason_of(error), world, asked=asked)
         else:
+            self.generation = generation
             self._take(mark, catalogue, count)
 
     def _stay(self, *, asked: bool) -> None:
         """Take note that what is on disk is what was taken up."""
         if self._refused is not None:
             # A warning as the refusal was: whoever reads only warnings must not think that it still holds.
-            log.warning("%s is as it was before (tracks: %d)", self._name, self._tracks)
+            log.warning("%s is as it was before (tracks: %d)", self._name, self.tracks)
         elif asked:
-            log.info("%s is unchanged (tracks: %d)", self._name, self._tracks)
+            log.info("%s is unchanged (tracks: %d)", self._name, self.tracks)
         self._forget_refusals()
 
     def _take(self, mark: Mark, catalogue: C, count: int) -> None:
         # If it changed while it was loaded, the next look finds another mark and loads again.
-        before, self._tracks = self._tracks, count
+        before, self.tracks = self.tracks, count
         self._taken, self.newest = mark, catalogue
         if count == before:
             news = f"has changed (tracks: {count})"
@@ -167,13 +175,13 @@ class CurrentCatalogue(Generic[C]):
     def _refuse(self, mark: Mark, why: str, world: World, *, asked: bool) -> None:
         again = mark == self._refused
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S) if again else RETRY_S
+        self.refused = why
         self._refused, self._again_at = mark, world.monotonic() + self._retry_s
-        self._why = why
         told = f"{self._name} is not taken up, and listening goes on with what it was before: {why}"
         self._complain(told, asked=asked)
 
     def _forget_refusals(self) -> None:
-        self._refused = self._why = None
+        self._refused = self.refused = None
         self._told.clear()
 
     def _complain(self, sentence: str, *, asked: bool = False) -> None:
@@ -194,6 +202,15 @@ class CurrentCatalogue(Generic[C]):
             return await working
         finally:
             await cancelled(working)
+
+
+def _generation_of(manifest: Path) -> int | None:
+    """Return the number of the generation on disk; None if none can be read, which loading says better."""
+    try:
+        said = json.loads(manifest.read_bytes())["generation"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return said if isinstance(said, int) else None
 
 
 def _mark_of(manifest: Path) -> Mark:

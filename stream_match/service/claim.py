@@ -45,6 +45,23 @@ def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
             os.close(handle)
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a listener uses a state folder now; False where that cannot be told."""
+    try:
+        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 def _locked(folder: Path, what: str) -> int | None:
     """Take the lock of a folder; the system releases it if we are killed. None if there are no locks."""
     handle = None

@@ -6,7 +6,7 @@ the page both come here.
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,8 +95,8 @@ class Control:
 
     Parameters
     ----------
-    sources : collection of Controlled
-        All sources; it may change while the program runs.
+    sources : callable () -> iterable of Controlled
+        Returns all sources that are listened to now.
     names : NameBook
         Names that people gave to clusters and tracks.
     powers : Powers, optional
@@ -111,17 +111,24 @@ class Control:
     """
 
     def __init__(
-        self, sources: Collection[Controlled], names: NameBook, powers: Powers | None = None
+        self,
+        sources: Callable[[], Iterable[Controlled]],
+        names: NameBook,
+        powers: Powers | None = None,
     ) -> None:
-        self._all = sources
+        self._listened = sources
         self._names = names
         self.powers = powers or Powers()
         self.changed: Callable[[], object] = lambda: None
 
     @property
+    def _sources(self) -> Mapping[str, Controlled]:
+        return {source.name: source for source in self._listened()}
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Names of all sources."""
-        return tuple(source.name for source in self._all)
+        return tuple(self._sources)
 
     async def reload(self) -> Answer:
         """Read again what may have changed on disk; the answer says what has."""
@@ -230,14 +237,14 @@ class Control:
     async def health(self) -> Answer:
         """Return how everything is."""
         if self.powers.health is None:
-            return {"sources": {source.name: {"state": source.state} for source in self._all}}
+            return {"sources": {name: {"state": one.state} for name, one in self._sources.items()}}
         return await self.powers.health()
 
     def _source(self, name: str) -> Controlled:
-        for source in self._all:
-            if source.name == name:
-                return source
-        raise UsageError(f"There is no source {name!r}: this listener has {', '.join(self.sources)}.")
+        if name not in self._sources:
+            known = ", ".join(self._sources)
+            raise UsageError(f"There is no source {name!r}: this listener has {known}.")
+        return self._sources[name]
 
 
 def _stretch(

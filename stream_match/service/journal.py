@@ -72,6 +72,21 @@ class Journal:
         self._complaints = SparseLog(log, clock=world.monotonic)
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the store is not written; None if it is."""
+        return self._scribe.trouble
+
+    @property
+    def unsaved(self) -> int:
+        """How many events are in memory only."""
+        return self._tail.unsaved
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of the store on disk when it was last written; None before that."""
+        return self._scribe.size_bytes
+
     async def open(self, names: Sequence[str]) -> list[StoredOutbox]:
         """Open the store, tell the ends that an earlier process left out, and begin to write.
 

@@ -1,7 +1,7 @@
 """The audio that a listener keeps: of which sources, where, and by whom it is written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,11 +26,6 @@ class KeptAudio:
         By default nothing is kept.
     keeper : ClipKeeper or None
         Writes clips; None if there are none.
-
-    Attributes
-    ----------
-    left_out : set of str
-        Names of sources of which nothing is kept. A change counts for sources that begin from then on.
     """
 
     def __init__(
@@ -38,7 +33,6 @@ class KeptAudio:
         settings: ClipSettings = ClipSettings(),  # noqa: B008, a frozen value
         keeper: ClipKeeper | None = None,
     ) -> None:
-        self.left_out: set[str] = set()
         self._settings = settings
         self._keeper = keeper
         self._sources: dict[str, SourceAudio] = {}
@@ -53,14 +47,26 @@ class KeptAudio:
         """How much of each source is held for marks at most [seconds]; 0 if none is."""
         return self._settings.buffer_seconds
 
-    def begin(self, source: str) -> SourceAudio:
-        """Return what holds the audio of a source that begins; what was held under its name is forgotten."""
-        if source in self.left_out:
-            self._sources.pop(source, None)
+    def begin(self, source: str, *, allowed: bool = True) -> SourceAudio:
+        """Return what holds the audio of a source that begins.
+
+        Parameters
+        ----------
+        source : str
+            What was held under this name is forgotten.
+        allowed : bool
+            Whether anything of it may be kept.
+        """
+        self.forget(source)
+        if not allowed:
             return SourceAudio(source)
         keep = _to_nobody if self._keeper is None else self._keeper.keep
         self._sources[source] = SourceAudio(source, self._settings, keep)
         return self._sources[source]
+
+    def forget(self, source: str) -> None:
+        """Hold nothing of a source any more for marks."""
+        self._sources.pop(source, None)
 
     async def room(self) -> None:
         """Wait while many clips wait to be written; see `ClipKeeper.room`."""
@@ -79,7 +85,6 @@ def _to_nobody(_: Clip) -> None:
 @asynccontextmanager
 async def kept_audio(
     settings: ListenSettings,
-    names: Sequence[str],
     store: Store | None,
     world: World,
     stop: asyncio.Event,
@@ -89,8 +94,6 @@ async def kept_audio(
     Parameters
     ----------
     settings : ListenSettings
-    names : sequence of str
-        Of the sources, in the order of the settings.
     store : Store or None
         Of the events that clips belong to.
     world : World
@@ -103,21 +106,16 @@ async def kept_audio(
         If there is no folder for clips, it cannot be made, or another listener writes it.
     """
     clips = settings.clips
-    left_out = {name for name, source in zip(names, settings.sources, strict=True) if not source.clips}
     if not clips.written:
-        kept = KeptAudio(clips)
-        kept.left_out |= left_out
-        yield kept
+        yield KeptAudio(clips)
         return
     path = clips_folder(settings)
     with claimed(path, "folder of clips"):
         since = (lambda: None) if store is None else store.first_time
         keeper = ClipKeeper(ClipFolder(path), clips, world, since)
-        kept = KeptAudio(clips, keeper)
-        kept.left_out |= left_out
         task = asyncio.create_task(keeper.run(), name="keep clips")
         try:
-            yield kept
+            yield KeptAudio(clips, keeper)
         finally:
             await keeper.end(task, patience_s=STOP_PATIENCE_S if stop.is_set() else END_PATIENCE_S)
 

@@ -22,12 +22,16 @@ from stream_match.events import (
 )
 from stream_match.service.memory import SoundMemory
 from stream_match.service.reasons import reason_of
-from stream_match.service.report import Report
+from stream_match.service.report import Account
 from stream_match.service.world import EnginePort, Offload
 
 T = TypeVar("T")
 
 LEVEL_SAMPLES = SAMPLE_RATE_HZ
+
+CANDIDATE_EVERY_S = 10.0
+"""Audio between two looks at the best candidate that is not claimed."""
+
 FLOOR_DBFS = -120.0  # digital silence, for JSON knows no infinity
 
 
@@ -79,7 +83,7 @@ class Lane:
         Does the engine's work elsewhere than on the event loop.
     store : coroutine function
         Does what waits for a disk elsewhere than where engines work.
-    report : Report
+    account : Account
         Takes the costs.
     memory : SoundMemory
         Has been given to the engine; its prefix goes before ids of clusters.
@@ -90,6 +94,8 @@ class Lane:
     ----------
     catalogue
         What it last took up.
+    best_candidate_score : float or None
+        Of what was never claimed; None if there is nothing.
     """
 
     def __init__(
@@ -99,17 +105,20 @@ class Lane:
         offset_s: float,
         offload: Offload,
         store: Offload,
-        report: Report,
+        account: Account,
         memory: SoundMemory,
         catalogue: Any = None,
     ) -> None:
         self.catalogue = catalogue
+        self.best_candidate_score: float | None = None
+        self._candidate_at_s = 0.0  # audio at which it is looked at again
+        self._heard_s = 0.0
         self._engine = engine
         self._prefix = prefix
         self._offset_s = offset_s
         self._offload = offload
         self._store = store
-        self._report = report
+        self._account = account
         self._memory = memory
         self._running: dict[str, MatchFacts] = {}
         self._engine_in_use = asyncio.Lock()
@@ -131,9 +140,16 @@ class Lane:
         EngineError
             If it breaks.
         """
-        return await self._work(
-            lambda: self._engine.feed(block.y, gap_s=block.gap_s, discontinuity=block.discontinuity)
-        )
+        return await self._work(lambda: self._hear(block))
+
+    def _hear(self, block: Block) -> list[Facts]:
+        facts = self._engine.feed(block.y, gap_s=block.gap_s, discontinuity=block.discontinuity)
+        self._heard_s += block.y.size / SAMPLE_RATE_HZ
+        if self._heard_s >= self._candidate_at_s:
+            self._candidate_at_s = self._heard_s + CANDIDATE_EVERY_S
+            candidates: list[MatchFacts] = getattr(self._engine, "candidates", list)()
+            self.best_candidate_score = max((candidate.score for candidate in candidates), default=None)
+        return facts
 
     async def take_up(self, catalogue: Any) -> list[Facts]:
         """Let the engine go on with another catalogue; return the ends of matches that this brings.
@@ -211,7 +227,7 @@ class Lane:
             noted = [self._noted(facts) for facts in found if not self._is_unheard_of(facts)]
         except Exception as error:  # whatever an engine may raise, it is the end of this one only
             raise EngineError(f"the matcher broke ({reason_of(error)})") from error
-        self._report.engine_s += cost_s
+        self._account.engine_s += cost_s
         return noted
 
     async def _between_feeds(self, call: Callable[[], T]) -> T:
@@ -241,7 +257,7 @@ class Lane:
         if isinstance(facts, ClusterFacts):
             own["from_"] = tuple(map(self._cluster, facts.from_))
         if isinstance(facts, OnsetClusterFacts):
-            self._report.sounds += 1
+            self._account.sounds += 1
         return facts.model_copy(update=own)
 
     def _cluster(self, cluster_id: str) -> str:
@@ -258,8 +274,8 @@ class Lane:
             }
         )
         if facts.phase == "started":
-            self._report.matches += 1
-            self._report.delays_s.append(facts.stream_s - facts.started_s)
+            self._account.matches += 1
+            self._account.delays_s.append(facts.stream_s - facts.started_s)
         if facts.phase == "ended":
             self._running.pop(facts.match_id, None)
         else:

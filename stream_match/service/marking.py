@@ -11,7 +11,7 @@ from stream_match.clips.samples import Int16, read_stretch
 from stream_match.errors import UsageError
 from stream_match.service.control import Powers
 from stream_match.service.kept_audio import KeptAudio
-from stream_match.service.shared import Shared
+from stream_match.service.sources import Sources
 from stream_match.service.world import World
 
 SLACK_S = 0.05
@@ -145,21 +145,27 @@ class Marker:
         }
 
 
-def with_marks(
-    powers: Powers, kept: KeptAudio, index_of: Callable[[str], Path | None], shared: Shared
-) -> Powers:
+def with_marks(powers: Powers, kept: KeptAudio, sources: Sources, world: World) -> Powers:
     """Return what a control room can do, marks of what is kept included.
 
     Parameters
     ----------
     powers : Powers
     kept : KeptAudio
-    index_of : callable (str) -> Path or None
-        As for `Marker`.
-    shared : Shared
+    sources : Sources
+        Each may have an index of its own.
+    world : World
     """
-    look = (lambda: None) if shared.catalogue is None else shared.catalogue.look
-    marker = Marker(kept, index_of, look, shared.world)
+
+    def index_of(source: str) -> Path | None:
+        wanted = sources.wanted.get(source)
+        return None if wanted is None else wanted.heard.index
+
+    def look() -> None:
+        for catalogue in sources.catalogues:
+            catalogue.look()
+
+    marker = Marker(kept, index_of, look, world)
     return replace(
         powers,
         mark=marker.mark if kept.buffer_s else powers.mark,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.service.intake import is_recording
-from stream_match.service.report import Report
+from stream_match.service.report import Account
 from stream_match.service.stamp import HeardClock
 from stream_match.service.world import World
 
@@ -23,7 +23,7 @@ class Reckoning:
         ``"fast"``: a recording has the times that it would have, had it been played.
     world : World
         Clocks.
-    report : Report
+    account : Account
         Takes the losses too.
 
     Attributes
@@ -38,7 +38,7 @@ class Reckoning:
         Audio lost while the source or the matcher was away.
     """
 
-    def __init__(self, source: Source, pace: Literal["real", "fast"], world: World, report: Report) -> None:
+    def __init__(self, source: Source, pace: Literal["real", "fast"], world: World, account: Account) -> None:
         self.stream_s = 0.0
         self.opened_s = 0.0
         self.dropped_s = 0.0
@@ -46,7 +46,7 @@ class Reckoning:
         self._source = source
         self._pace = pace
         self._world = world
-        self._report = report
+        self._account = account
         self._clock = HeardClock(world.monotonic())
         self._heard_until: float | None = None  # monotonic
         self._fresh = True  # the next audio begins a new reckoning of time
@@ -62,12 +62,13 @@ class Reckoning:
         """Take note of a piece, behind which `waiting_s` wait in the queue."""
         self.stream_s += piece.gap_s + piece.y.size / SAMPLE_RATE_HZ
         self.dropped_s += piece.overrun_s
-        self._report.dropped_s += piece.overrun_s
+        self._account.dropped_s += piece.overrun_s
+        self._account.overruns += piece.overrun_s > 0
         if piece.y.size:
             self._heard_live |= self._source.live
             if not self._read_fast:
                 self._keep_time(piece, self._world.monotonic() - waiting_s)
-                self._report.waited_s = max(self._report.waited_s, waiting_s)
+                self._account.waited_s = max(self._account.waited_s, waiting_s)
             self._fresh = self._excused = False
             self._heard_until = self._clock.at(self.stream_s)
 
@@ -78,7 +79,7 @@ class Reckoning:
     def lose(self, seconds: float) -> None:
         """Count audio that nobody heard because the source or the matcher was away."""
         self.outage_s += max(0.0, seconds)
-        self._report.outage_s += max(0.0, seconds)
+        self._account.outage_s += max(0.0, seconds)
 
     def end_away(self) -> None:
         """Count a last outage, from which the source does not come back."""

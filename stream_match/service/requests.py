@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from stream_match.config import Settings
-from stream_match.config.complaints import sentence
+from stream_match.config.complaints import sentences
 from stream_match.errors import StreamMatchError, UsageError
 from stream_match.events import Name, Payload
 from stream_match.service.control import Answer, Control
@@ -182,7 +182,8 @@ def _checked(name: str, model: type[Request], content: dict[str, Any]) -> dict[s
     try:
         request = model.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"The request {name}: {sentence(model, error.errors())}") from None
+        _, told = next(sentences(model, error.errors()))
+        raise UsageError(f"The request {name}: {told}") from None
     return request.model_dump(exclude={"transaction"})
 
 

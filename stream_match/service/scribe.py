@@ -71,6 +71,8 @@ class Scribe:
         Whether the store was opened, and numbers are those of the store.
     readers : list of StoredOutbox
         Whose places are written.
+    size_bytes : int or None
+        Size of the store on disk when it was last written.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Scribe:
         self.saved = self.handed = 0
         self.attached = False
         self.readers: list[StoredOutbox] = []
+        self.size_bytes: int | None = None
         self._store = store
         self._tail = tail
         self._ids = ids
@@ -100,6 +103,11 @@ class Scribe:
     def alone(self) -> bool:
         """Whether events go out although they are not written."""
         return self._health.alone
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store is not written; None if it is."""
+        return self._health.trouble
 
     def wake(self) -> None:
         """Look at the tail: there is something to write."""
@@ -240,7 +248,7 @@ class Scribe:
         self._positions, self._sounds, self._write_at = {}, {}, math.inf
         if batch:
             try:
-                await self._world.aside(lambda: self._store.write(batch))
+                self.size_bytes = await self._world.aside(lambda: self._written(batch))
             except BaseException:
                 self._positions = {**batch.positions, **self._positions}
                 for key, count in batch.sounds.items():
@@ -251,6 +259,10 @@ class Scribe:
         self._tail.saved(rows, self.handed)
         self._health.works(all_written=not self._tail.unsaved)
         self._progress()
+
+    def _written(self, batch: Batch) -> int:
+        self._store.write(batch)
+        return self._store.size_bytes()
 
     async def _prune(self) -> None:
         self._prune_at = self._world.monotonic() + PRUNE_EVERY_S

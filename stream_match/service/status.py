@@ -6,8 +6,10 @@ import math
 from collections.abc import Awaitable, Callable
 
 from stream_match.capture.base import Block
-from stream_match.events import Event, Facts, GenreFacts, SoundsLikeFacts, State
+from stream_match.events import Event, Facts, GenreFacts, MatchEvent, SoundsLikeFacts, State
+from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
+from stream_match.service.hints import Cause, Hints
 from stream_match.service.lane import Level
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.stamp import Stamper, utc
@@ -30,24 +32,49 @@ class Teller:
         Makes the events.
     reckoning : Reckoning
         Has the times and losses.
+    hints : Hints
+        Says why nothing may be detected.
     publish : coroutine function (Event)
         Takes the events.
+    monotonic : callable () -> float
+        Seconds that never go back.
 
     Attributes
     ----------
     state : str or None
         The last state; None before the first.
+    reason : str or None
+        What was told with it.
+    attempt : int
+        What was told with it.
+    since : float
+        Monotonic time at which it was reached.
+    last_match : MatchEvent or None
+        The last word about a match.
     onsets_suppressed : int
         Onsets that were not told.
     """
 
     def __init__(
-        self, stamper: Stamper, reckoning: Reckoning, publish: Callable[[Event], Awaitable[None]]
+        self,
+        stamper: Stamper,
+        reckoning: Reckoning,
+        hints: Hints,
+        publish: Callable[[Event], Awaitable[None]],
+        monotonic: Callable[[], float],
     ) -> None:
         self.state: State | None = None
+        self.reason: str | None = None
+        self.attempt = 0
+        self.since = monotonic()
+        self.last_match: MatchEvent | None = None
+        self._monotonic = monotonic
         self.onsets_suppressed = 0
         self._stamper = stamper
         self._reckoning = reckoning
+        self._hints = hints
+        self._hinted: Cause | None = None  # what the last status says
+        self._complaints = SparseLog(log, clock=monotonic)
         self._publish_on = publish
         self._in_order = asyncio.Lock()
         self._level = Level()
@@ -59,6 +86,7 @@ class Teller:
     def hear(self, piece: Block) -> None:
         """Take note of a piece's level, and of what the stream says of itself."""
         self._level.hear(piece.y)
+        self._hints.hear(piece.y)
         if piece.metadata:
             before, self._metadata = self._metadata, states.kept_metadata(self._metadata, piece.metadata)
             self._news |= self._metadata != before
@@ -66,6 +94,7 @@ class Teller:
     def forget(self) -> None:
         """Forget what was last heard: the next opening says it anew."""
         self._level, self._metadata = Level(), {}
+        self._hints.forget()
 
     async def become(self, state: State, *, reason: str | None = None, attempt: int = 0) -> None:
         """Tell a change of state."""
@@ -74,22 +103,28 @@ class Teller:
             log.error(
                 "%s: from %s it became %s, which is not foreseen", self._stamper.source, self.state, state
             )
-        self.state = state
-        await self._tell_state(reason, attempt)
+        if state != self.state:
+            self.since = self._monotonic()
+        self.state, self.reason, self.attempt = state, reason, attempt
+        await self._tell_state()
 
     async def go_on(self) -> None:
         """Tell that the source just runs, if there is news of it or it was not told for long."""
         due = self._reckoning.stream_s - self._told_s >= states.STATUS_EVERY_S
-        if self.state == "running" and (due or self._news):
-            await self._tell_state(None, 0)
+        news = self._news or self._hints.cause != self._hinted
+        if self.state == "running" and (due or news):
+            await self._tell_state()
 
     async def tell(self, facts: list[Facts], *, reason: str | None = None) -> None:
         """Tell what was heard; `reason` says why matches ended, if that was not heard."""
+        self._hints.note(facts)
         for fact in facts:
             if self._is_too_soon(fact):
                 continue
-            time = self._reckoning.moment(fact.stream_s)
-            await self._publish(self._stamper.event(fact, time, reason=reason))
+            event = self._stamper.event(fact, self._reckoning.moment(fact.stream_s), reason=reason)
+            if isinstance(event, MatchEvent):
+                self.last_match = event
+            await self._publish(event)
 
     def _is_too_soon(self, fact: Facts) -> bool:
         """Say whether the like was told less than a minute ago, by the engine of an earlier opening."""
@@ -101,24 +136,45 @@ class Teller:
         self._unknown_s[type(fact)] = fact.stream_s
         return False
 
-    async def _tell_state(self, reason: str | None, attempt: int) -> None:
+    @property
+    def level_dbfs(self) -> float | None:
+        """The level; what was true when there was audio is not told as if it were true now."""
+        return self._level.dbfs if self.state == "running" else None
+
+    @property
+    def hint(self) -> str | None:
+        """Why nothing may be detected; None where the state says why."""
+        return self._hints.text if self.state == "running" else None
+
+    async def _tell_state(self) -> None:
+        self._note_hint()
         self._told_s, self._news = self._reckoning.stream_s, False
         last_audio = self._reckoning.last_audio
         event = self._stamper.status(
             self._reckoning.now,
             stream_s=self._reckoning.stream_s,
             state=self.state,
-            reason=reason,
-            attempt=attempt,
+            reason=self.reason,
+            attempt=self.attempt,
             last_audio_at=None if last_audio is None else utc(last_audio),
             dropped_s=self._reckoning.dropped_s,
             outage_s=self._reckoning.outage_s,
-            # What was true when there was audio is not told as if it were true now.
-            level_dbfs=self._level.dbfs if self.state == "running" else None,
+            level_dbfs=self.level_dbfs,
+            hint=self.hint,
             stream_metadata=self._metadata if self.state in states.OPEN else {},
             onsets_suppressed=self.onsets_suppressed,
         )
         await self._publish(event)
+
+    def _note_hint(self) -> None:
+        """Log a hint when it appears, and when it is withdrawn."""
+        before, self._hinted = self._hinted, self._hints.cause
+        if self.state != "running" or self._hinted == before:
+            return
+        if self._hinted is not None:
+            self._complaints.tell(self._hinted, f"{self._stamper.source}: {self._hints.text}")
+        else:
+            log.info("%s: the hint is withdrawn (%s)", self._stamper.source, before)
 
     async def _publish(self, event: Event) -> None:
         async with self._in_order:

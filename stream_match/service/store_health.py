@@ -40,11 +40,14 @@ class StoreHealth:
         Whether events go out although they are not written.
     retry_at : float
         Monotonic time before which the store is not tried again.
+    trouble : str or None
+        Why it is not written.
     """
 
     def __init__(self, path: Path, world: World, progress: Callable[[], None]) -> None:
         self.alone = False
         self.retry_at = 0.0
+        self.trouble: str | None = None
         self._path = path
         self._world = world
         self._progress = progress
@@ -66,6 +69,7 @@ class StoreHealth:
         if self._told:
             log.info("The store %s is written again.", self._path)
         self.alone = self._told = False
+        self.trouble = None
 
     async def watched(self, work: Awaitable[T]) -> T:
         """Await work on the store; when it takes long, events go out without it meanwhile."""
@@ -81,5 +85,5 @@ class StoreHealth:
 
     def _go_on_alone(self, kind: str, sentence: str) -> None:
         self._told |= self._complaints.tell(kind, sentence)
-        self.alone = True
+        self.alone, self.trouble = True, sentence
         self._progress()

@@ -37,12 +37,17 @@ async def watch(
         silent_s = queue.silent_s
         if silent_s >= states.STALL_S:
             await stalled(f"no audio for {silent_s:.0f} s")
-        if silent_s >= states.LOST_S and (source.live or "://" in source.uri):
+        if silent_s >= states.LOST_S and is_watched(source):
             queue.close(SourceError(f"{source.uri} {_silence(queue, silent_s)}", retry=True))
             intake.cancel()
             return
         due_s = states.STALL_S if silent_s < states.STALL_S else states.LOST_S
         await world.sleep(max(due_s - silent_s, 1.0))
+
+
+def is_watched(source: Source) -> bool:
+    """Whether a source is given up when it is silent for too long."""
+    return source.live or "://" in source.uri
 
 
 def _silence(queue: BlockQueue, silent_s: float) -> str:

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stream_match.errors import StoreError
@@ -102,6 +102,14 @@ class Store:
                 "ON CONFLICT DO UPDATE SET sounds = sounds + excluded.sounds",
                 ((*key, count) for key, count in batch.sounds.items()),
             )
+
+    def size_bytes(self) -> int:
+        """Return the size of its files on disk; what cannot be looked at counts nothing."""
+        size = 0
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                size += self.path.with_name(f"{self.path.name}{suffix}").stat().st_size
+        return size
 
     def after(self, seq: int, limit: int) -> list[Row]:
         """Return the first rows behind a number. What is no event of this version is left out.

@@ -47,10 +47,10 @@ class Airing:
     false_alarms_per_hour : float
     reason : str or None
         Why it ended, if that was not heard.
+    told : MatchEvent
+        The last word of it.
     name : str or None
         What a person calls the track today.
-    clip : str or None
-        Its audio, below the folder of clips; None if none was kept.
     """
 
     node: str
@@ -63,8 +63,30 @@ class Airing:
     confidence: float
     false_alarms_per_hour: float
     reason: str | None
+    told: MatchEvent
     name: str | None = None
-    clip: str | None = None
+
+
+@dataclass(frozen=True)
+class SoundKind:
+    """A kind of sound, and how often it was heard.
+
+    Attributes
+    ----------
+    source, cluster_id : str
+    sounds : int
+    first, last : datetime
+        The minutes in which it was heard first and last, of those that were asked for.
+    name : str or None
+        What a person calls it.
+    """
+
+    source: str
+    cluster_id: str
+    sounds: int
+    first: datetime
+    last: datetime
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -183,6 +205,34 @@ class History:
         with opening.naming(self._path):
             return read_names(self._reader)
 
+    def sounds(self, start: datetime, end: datetime) -> list[tuple[datetime, str, int]]:
+        """Return how many sounds were heard in each minute from `start` on and before `end`, by source.
+
+        Minutes without a sound are left out. The last ones may be missing: they are counted in memory first.
+        """
+        query = """
+            SELECT minute, source, sum(sounds) FROM sound_counts
+            WHERE minute >= ? AND minute < ? GROUP BY minute, source ORDER BY minute"""
+        with opening.naming(self._path):
+            rows = self._reader.execute(query, (_minute(start), _minute(end))).fetchall()
+            return [(_time(minute * 60_000), source, sounds) for minute, source, sounds in rows]
+
+    def sound_kinds(self, start: datetime, end: datetime, *, most: int) -> list[SoundKind]:
+        """Return which kinds of sounds were heard from `start` on and before `end`, frequent ones first."""
+        query = """
+            SELECT source, cluster_id, sum(sounds) AS often, min(minute), max(minute), (
+                SELECT name FROM names
+                WHERE source = sound_counts.source AND kind = 'cluster' AND id = cluster_id
+            )
+            FROM sound_counts
+            WHERE minute >= ? AND minute < ? GROUP BY source, cluster_id ORDER BY often DESC LIMIT ?"""
+        with opening.naming(self._path):
+            rows = self._reader.execute(query, (_minute(start), _minute(end), most)).fetchall()
+            return [
+                SoundKind(source, cluster, sounds, _time(first * 60_000), _time(last * 60_000), name)
+                for source, cluster, sounds, first, last, name in rows
+            ]
+
     def _told(self, query: str, values: tuple[object, ...]) -> Iterator[tuple[str, list[MatchEvent]]]:
         rows = self._reader.execute(query, values)
         for match_id, told in groupby(rows, key=lambda row: row[0]):
@@ -211,7 +261,7 @@ class History:
             false_alarms_per_hour=last.false_alarms_per_hour,
             reason=last.reason,
             name=names.get((last.source, "track", last.track.id)),
-            clip=last.clip,
+            told=last,
         )
 
 
@@ -247,3 +297,7 @@ def _time(time_ms: int) -> datetime:
 
 def _ms(time: datetime | None, otherwise: int) -> int:
     return otherwise if time is None else math.floor(time.timestamp() * 1000)
+
+
+def _minute(time: datetime) -> int:
+    return math.floor(time.timestamp() / 60)

@@ -239,6 +239,7 @@ def seconds(n_s):
 
 GOING_ON = {
     "a vibrato of half a semitone": tone(69, 20, semitones=0.5 * np.sin(2 * np.pi * 5.5 * seconds(20))),
+    "a deep tremolo": tone(64, 20, level=1 + 0.7 * np.sin(2 * np.pi * 6 * seconds(20))),
     "a tremolo": tone(64, 20, level=1 + 0.6 * np.sin(2 * np.pi * 6 * seconds(20))),
     "a swell of ten seconds": tone(60, 20, level=0.02 + np.abs((seconds(20) / 10) % 2 - 1)),
     "a glissando": tone(57, 20, semitones=3 * seconds(20) / 4),
@@ -270,7 +271,44 @@ def test_the_end_of_a_note_is_no_beginning(release_ms):
     assert f_measure(starts / RATE_HZ, found / RATE_HZ, together_s=0.03, window_s=0.025) >= 0.95
 
 
-@pytest.mark.parametrize("apart_ms", [150, 200])
+@pytest.mark.parametrize("release_ms", [20, 35, 50])
+@pytest.mark.parametrize("partials", [1, 6])
+def test_a_tone_that_fades_out_in_silence_is_told_once(release_ms, partials):
+    rng = np.random.default_rng(release_ms)
+    t = seconds(0.25 + release_ms / 1000)
+    shape = np.minimum(1, t / 0.005) * np.clip((t[-1] - t) / (release_ms / 1000), 0, 1)
+    starts = np.round((0.4 + 0.6 * np.arange(24)) * RATE_HZ).astype(int)
+    y = np.zeros(starts[-1] + RATE_HZ, np.float32)
+    for start in starts:
+        turns = rng.uniform(100, 1500) * t
+        beep = sum(np.sin(2 * np.pi * partial * turns) / partial for partial in range(1, partials + 1))
+        y[start : start + len(t)] += (0.1 * shape * beep).astype(np.float32)
+    found = np.array(samples(y))
+    assert len(found) <= len(starts) + 1
+    assert f_measure(starts / RATE_HZ, found / RATE_HZ, together_s=0.03, window_s=0.025) >= 0.95
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("coloured", [False, True])
+def test_a_stream_that_begins_within_noise_has_no_onset(seed, coloured):
+    y = noise_of(2, seed=seed)
+    assert samples(np.cumsum(y - np.mean(y)).astype(np.float32) / 20 if coloured else y) == []
+
+
+@pytest.mark.parametrize("apart_ms", [52, 60])
+def test_two_strokes_that_follow_closely_are_two(apart_ms):
+    rng = np.random.default_rng(apart_ms)
+    apart = round(apart_ms / 1000 * RATE_HZ)
+    starts = np.add.outer(np.round(RATE_HZ * (0.5 + 0.5 * np.arange(20))).astype(int), [0, apart]).ravel()
+    y = np.zeros(starts[-1] + RATE_HZ, np.float32)
+    stroke = rng.standard_normal(800) * np.exp(-np.arange(800) / 200)
+    for start in starts:
+        y[start : start + 800] += (0.2 * stroke).astype(np.float32)
+    found = np.array(samples(y))
+    assert f_measure(starts / RATE_HZ, found / RATE_HZ, together_s=0.03, window_s=0.01) >= 0.95
+
+
+@pytest.mark.parametrize("apart_ms", [80, 100, 125, 150, 200])
 def test_short_strokes_are_told_where_they_are(apart_ms):
     rng = np.random.default_rng(apart_ms)
     starts = np.round(RATE_HZ * (0.5 + apart_ms / 1000 * np.arange(40))).astype(int)

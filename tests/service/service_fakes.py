@@ -10,7 +10,7 @@ import numpy as np
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.config import ListenSettings
 from stream_match.events import Evidence, MatchFacts, Track
-from stream_match.service import World, listen
+from stream_match.service import World, always, listen
 
 EPOCH = 1_790_000_000.0
 TOLERANCE_S = 1e-6
@@ -65,7 +65,8 @@ def world(time, **changes):
 
 
 def sound(seconds, **words):
-    return Block(np.full(round(seconds * SAMPLE_RATE_HZ), 0.1, np.float32), **words)
+    """Something at -20 dBFS."""
+    return Block(np.resize(np.float32([0.1, -0.1]), round(seconds * SAMPLE_RATE_HZ)), **words)
 
 
 class ScriptedSource:
@@ -202,6 +203,7 @@ async def hear(
     titles=None,
     catalogue=None,
     powers=None,
+    settings_of=None,
     **more,
 ):
     """Run the service on sources; return the report and what the first sink was told."""
@@ -219,11 +221,11 @@ async def hear(
     settings = ListenSettings(
         node="attic",
         pace=pace,
-        sources=[{"uri": name, "title": (titles or {}).get(name)} for name in by_name],
+        sources=settings_of or [{"uri": name, "title": (titles or {}).get(name)} for name in by_name],
         sinks=["memory:"] * len(sinks),
         **more,
     )
-    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world, powers=powers)
+    report = await listen(settings, always(make_engine, catalogue), stop=stop, world=world, powers=powers)
     return report, sinks[0].events
 
 

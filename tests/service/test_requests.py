@@ -35,7 +35,8 @@ class Room:
 
 
 def control(**powers):
-    return Control([Room()], NameBook(), Powers(**powers))
+    room = Room()
+    return Control(lambda: [room], NameBook(), Powers(**powers))
 
 
 def asking(name, payload, **powers):

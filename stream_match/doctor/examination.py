@@ -1,0 +1,71 @@
+"""All checks, one after the other."""
+
+from collections.abc import AsyncIterator
+
+from stream_match.config import ListenSettings
+from stream_match.doctor.broker import broker_checks
+from stream_match.doctor.check import Check, Finding, aside, checked
+from stream_match.doctor.computer import computer_checks
+from stream_match.doctor.sources import source_checks
+from stream_match.doctor.storage import storage_checks
+from stream_match.errors import StreamMatchError
+from stream_match.publish import open_sink
+from stream_match.service.listen import default_node
+
+
+async def examine(settings: ListenSettings) -> AsyncIterator[Check]:
+    """Check everything that a listener with these settings needs.
+
+    Parameters
+    ----------
+    settings : ListenSettings
+
+    Yields
+    ------
+    Check
+        As soon as it is made.
+    """
+    node = settings.node or default_node()
+    async for check in computer_checks(settings):
+        yield check
+    async for check in storage_checks(settings):
+        yield check
+    for number, sink in enumerate(settings.sinks, 1):
+        async for check in _understood(f"sink {number}", sink_checks(sink, node)):
+            yield check
+    if settings.web.listen is not None:
+        yield await checked("page", lambda: aside(lambda: _page(settings)), limit_s=10.0)
+    for number, source in enumerate(settings.sources, 1):
+        async for check in _understood(f"source {number}", source_checks(source)):
+            yield check
+
+
+async def sink_checks(sink: str, node: str) -> AsyncIterator[Check]:
+    """Check a sink; of those that are no broker, whether their URI is understood."""
+    made = open_sink(sink, node=node)
+    if not sink.lower().startswith(("mqtt:", "mqtts:")):
+        yield Check(f"sink {made.uri}", ok=True, said="It is understood.")
+        return
+    async for check in broker_checks(sink, node):
+        yield check
+
+
+async def _understood(name: str, checks: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    """Yield checks; what cannot even be understood is one that failed."""
+    try:
+        async for check in checks:
+            yield check
+    except StreamMatchError as error:
+        yield Check(name, ok=False, said=str(error), do="Correct it in the settings.")
+
+
+def _page(settings: ListenSettings) -> str:
+    from stream_match.web.access import token_of
+
+    try:
+        token = token_of(settings.web)
+    except StreamMatchError as error:
+        raise Finding(str(error), "Do what the sentence says.") from None
+    return (
+        f"{settings.web.listen}, {'behind a token' if token else 'for this computer only, without a token'}."
+    )

@@ -1,0 +1,223 @@
+"""What was heard before: the day, the history, the kinds of sounds; read from the store for each question."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stream_match.errors import UsageError
+from stream_match.events import Track
+from stream_match.offline.airplay.airing_forms import COLUMNS, airing_cells, airing_fields
+from stream_match.offline.airplay.cells import lines
+from stream_match.offline.airplay.claims import Place, by_place, claimed_title, lasting
+from stream_match.store.history import Airing, History, Moment
+from stream_match.web.port import Answer, Aside
+
+T = TypeVar("T")
+
+LONGEST_DAY = timedelta(days=8)
+MOST_KINDS = 300
+READERS = 2
+"""Questions that are answered at the same time: the disk belongs to the listener first."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which part of the history is asked for.
+
+    Attributes
+    ----------
+    start, end : datetime or None
+        With a time zone.
+    source : str or None
+    text : str or None
+        Stands in the id, title, artist or album.
+    kind : str or None
+        ``recording`` or ``version``.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    source: str | None = None
+    text: str | None = None
+    kind: str | None = None
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Asked":
+        """Return what a query asks for.
+
+        Raises
+        ------
+        UsageError
+            If a time is none.
+        """
+        return cls(
+            _moment(query, "from"), _moment(query, "to"), query.get("source") or None, query.get("q") or None,
+            query.get("kind") or None,
+        )  # fmt: skip
+
+    def wants(self, airing: Airing) -> bool:
+        """Whether an airing of the time and source is asked for."""
+        return (self.kind is None or airing.kind == self.kind) and (
+            self.text is None or self.text.casefold() in _named(airing.track).casefold()
+        )
+
+
+class Past:
+    """Reads the history of a listener.
+
+    Parameters
+    ----------
+    folder : Path
+        Its state folder.
+    aside : coroutine function
+        Does what waits for a disk.
+    """
+
+    def __init__(self, folder: Path, aside: Aside) -> None:
+        self._folder = folder
+        self._aside = aside
+        self._turn = asyncio.Semaphore(READERS)
+
+    async def day(self, asked: Asked) -> Answer:
+        """Return what the timeline of a day shows: airings, states, levels, sounds of each minute.
+
+        Raises
+        ------
+        UsageError
+            If it is not told from when to when, or that is too long.
+        StoreError
+            If the store cannot be read.
+        """
+        start, end = asked.start, asked.end
+        if start is None or end is None or not start < end <= start + LONGEST_DAY:
+            raise UsageError(f"Expected from and to, at most {LONGEST_DAY.days} days apart.")
+        return await self._read(lambda history: _day(history, start, end))
+
+    async def airings(self, asked: Asked, *, offset: int, limit: int) -> Answer:
+        """Return a part of the history, the newest first."""
+        found = await self._read(lambda history: _told(history, asked))
+        part = found[::-1][offset : offset + limit]
+        return {"total": len(found), "airings": [_airing(*one) for one in part]}
+
+    async def table(self, asked: Asked) -> str:
+        """Return the history as CSV, as ``history --csv`` prints it."""
+        found = await self._read(lambda history: _told(history, asked))
+        return "".join(f"{line}\r\n" for line in lines([COLUMNS, *(airing_cells(*one) for one in found)]))
+
+    async def sound_kinds(self, asked: Asked) -> Answer:
+        """Return which kinds of sounds were heard."""
+        start = asked.start or datetime.fromtimestamp(0, UTC)
+        end = asked.end or datetime.max.replace(tzinfo=UTC)
+        found = await self._read(lambda history: history.sound_kinds(start, end, most=MOST_KINDS))
+        return {
+            "kinds": [
+                {
+                    "source": kind.source,
+                    "cluster_id": kind.cluster_id,
+                    "sounds": kind.sounds,
+                    "first": _ms(kind.first),
+                    "last": _ms(kind.last),
+                    "name": kind.name,
+                }
+                for kind in found
+            ]
+        }
+
+    async def _read(self, work: Callable[[History], T]) -> T:
+        def read() -> T:
+            with History(self._folder) as history:
+                return work(history)
+
+        async with self._turn:
+            return await self._aside(read)
+
+
+def _day(history: History, start: datetime, end: datetime) -> Answer:
+    moments = by_place(history.moments(start, end))
+    sounds: dict[str, list[list[int]]] = defaultdict(list)
+    for minute, source, count in history.sounds(start, end):
+        sounds[source].append([_ms(minute), count])
+    airings = history.airings(start - timedelta(hours=1), end)  # what began before may go on
+    sources = {source for _, source in moments} | set(sounds) | {airing.source for airing in airings}
+    return {
+        "sources": {
+            source: {
+                "states": _states(moments, source, start, end),
+                "levels": _levels(moments, source, start),
+                "sounds": sounds.get(source, []),
+            }
+            for source in sorted(sources)
+        },
+        "airings": [
+            _airing(airing, claimed_title(airing, moments, end))
+            for airing in airings
+            if airing.ended is None or airing.ended > start
+        ],
+    }
+
+
+def _states(
+    moments: Mapping[Place, list[Moment]], source: str, start: datetime, end: datetime
+) -> list[list[Any]]:
+    """Return stretches of one state each: beginning, end, state."""
+    found: list[list[Any]] = []
+    for (_, owner), own in moments.items():
+        for moment, until in lasting(own) if owner == source else ():
+            begin_ms, until_ms = _ms(max(moment.time, start)), _ms(min(until, end))
+            if begin_ms >= until_ms:
+                continue
+            if found and found[-1][2] == moment.state and found[-1][1] >= begin_ms - 1000:
+                found[-1][1] = until_ms
+            else:
+                found.append([begin_ms, until_ms, moment.state])
+    return found
+
+
+def _levels(moments: Mapping[Place, list[Moment]], source: str, start: datetime) -> list[list[float]]:
+    return [
+        [_ms(moment.time), moment.level_dbfs]
+        for (_, owner), own in moments.items()
+        for moment in own
+        if owner == source and moment.level_dbfs is not None and moment.time >= start
+    ]
+
+
+def _told(history: History, asked: Asked) -> list[tuple[Airing, str | None]]:
+    airings = [
+        airing
+        for airing in history.airings(asked.start, asked.end, source=asked.source)
+        if asked.wants(airing)
+    ]
+    until = None if asked.end is None else asked.end + timedelta(days=1)
+    moments = by_place(history.moments(asked.start, until, source=asked.source)) if airings else {}
+    now = datetime.now(UTC)
+    return [(airing, claimed_title(airing, moments, now)) for airing in airings]
+
+
+def _airing(airing: Airing, title: str | None) -> Answer:
+    return {**airing_fields(airing, title), "told": airing.told.model_dump(mode="json", by_alias=True)}
+
+
+def _named(track: Track) -> str:
+    return " ".join(filter(None, (track.id, track.title, track.artist, track.album)))
+
+
+def _moment(query: Mapping[str, str], key: str) -> datetime | None:
+    text = query.get(key)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not 1970 <= moment.year < 9999:
+        raise UsageError(f"{key} is no time with its zone, such as 2026-11-28T20:15:00Z.")
+    return moment
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
