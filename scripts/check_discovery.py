@@ -87,21 +87,23 @@ def _events() -> Iterator[Event]:
     yield StatusEvent(**who, state="running", level_dbfs=-21.5, stream_metadata={"StreamTitle": "News"})
     yield StatusEvent(**who, state="paused", reason="paused on request")
     yield StatusEvent(**who, state="stopped")
-    for phase, name in (("started", NAMES[2]), ("started", None), ("ended", NAMES[2])):
-        yield MatchEvent(
-            **who,
-            phase=phase,
-            event_type=f"match_{phase}",
-            match_id="m1",
-            started_s=0.0,
-            track=Track(id="a/b", title='The "Title"', artist="Artist"),
-            reference_s=83.0,
-            score=12.0,
-            confidence=0.97,
-            false_alarms_per_hour=0.01,
-            evidence=Evidence(faiss_votes=9, lsh_votes=7, similarity=0.8, coverage=0.9),
-            name=name,
-        )
+    match = MatchEvent(
+        **who,
+        phase="started",
+        event_type="match_started",
+        match_id="m1",
+        started_s=0.0,
+        track=Track(id="a/b", title='The "Title"', artist="Artist"),
+        reference_s=83.0,
+        score=12.0,
+        confidence=0.97,
+        false_alarms_per_hour=0.01,
+        evidence=Evidence(faiss_votes=9, lsh_votes=7, similarity=0.8, coverage=0.9),
+        name=NAMES[2],
+    )
+    yield match
+    yield match.model_copy(update={"name": None})
+    yield match.model_copy(update={"phase": "ended", "event_type": "match_ended"})
     for name in (*NAMES[:2], "another", None):
         yield OnsetClusterEvent(
             **who,
@@ -116,9 +118,8 @@ def _events() -> Iterator[Event]:
             features={},
             name=name,
         )
-    yield ClusterEvent(
-        **who, change="merged", event_type="cluster_merged", cluster_id="c1", from_=("c2",), cluster_size=9
-    )
+    merged = {"change": "merged", "event_type": "cluster_merged", "cluster_id": "c1", "from": ("c2",)}
+    yield ClusterEvent(**who, **merged, cluster_size=9)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from stream_match.clips.encoding import encoded
 from stream_match.clips.samples import sixteen_bits
 from stream_match.config import ClipSettings
 from stream_match.engine import Engine
+from stream_match.events import MatchFacts
 
 DEMO = Path(__file__).parents[1] / "models" / "demo"
 PLACES_S = (5.0, 21.37)
@@ -78,14 +79,17 @@ def marks(seconds: float) -> None:
                     level = np.sqrt(np.mean(np.square(y))) * 10 ** (-noise_db / 20)
                     heard = heard + (level * rng.standard_normal(heard.size)).astype(np.float32)
                 engine = Engine(catalogue)
-                facts = [fact for fact in engine.feed(heard) + engine.flush() if fact.phase == "started"]
+                told = engine.feed(heard) + engine.flush()
+                facts = [fact for fact in told if isinstance(fact, MatchFacts) and fact.phase == "started"]
                 own = [fact for fact in facts if fact.track.id == f"marked/{number}"]
                 right += bool(own)
                 others_told += len(facts) - len(own)
                 known_s += [fact.stream_s - BEFORE_S for fact in own[:1]]
             noise = "clean" if noise_db is None else f"noise at {noise_db} dB"
-            told = f"known after {np.median(known_s):.1f} s (median)" if known_s else ""
-            print(f"{seconds:g} s, {noise}: {right} of {len(stretches)}, other matches {others_told}; {told}")
+            known = f"known after {np.median(known_s):.1f} s (median)" if known_s else ""
+            print(
+                f"{seconds:g} s, {noise}: {right} of {len(stretches)}, other matches {others_told}; {known}"
+            )
 
 
 def encoding() -> None:

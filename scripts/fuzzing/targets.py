@@ -129,7 +129,8 @@ class _Room:
 
 
 def _requests() -> Read:
-    control = Control([_Room()], NameBook(has_track=lambda _: True))
+    rooms = [_Room()]
+    control = Control(lambda: rooms, NameBook(has_track=lambda _: True))
     names = [*REQUESTS, "nonsense"]
 
     def read(data: bytes, _folder: Path, number: int) -> None:

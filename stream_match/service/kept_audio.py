@@ -26,7 +26,6 @@ class KeptAudio:
         By default nothing is kept.
     keeper : ClipKeeper or None
         Writes clips; None if there are none.
-
     """
 
     def __init__(
@@ -34,7 +33,6 @@ class KeptAudio:
         settings: ClipSettings = ClipSettings(),  # noqa: B008, a frozen value
         keeper: ClipKeeper | None = None,
     ) -> None:
-        self._left_out: set[str] = set()
         self._settings = settings
         self._keeper = keeper
         self._sources: dict[str, SourceAudio] = {}
@@ -49,18 +47,26 @@ class KeptAudio:
         """How much of each source is held for marks at most [seconds]; 0 if none is."""
         return self._settings.buffer_seconds
 
-    def leave_out(self, source: str, *, left_out: bool) -> None:
-        """Say whether nothing is to be kept of a source, when it begins the next time."""
-        (self._left_out.add if left_out else self._left_out.discard)(source)
+    def begin(self, source: str, *, allowed: bool = True) -> SourceAudio:
+        """Return what holds the audio of a source that begins.
 
-    def begin(self, source: str) -> SourceAudio:
-        """Return what holds the audio of a source that begins; what was held under its name is forgotten."""
-        if source in self._left_out:
-            self._sources.pop(source, None)
+        Parameters
+        ----------
+        source : str
+            What was held under this name is forgotten.
+        allowed : bool
+            Whether anything of it may be kept.
+        """
+        self.forget(source)
+        if not allowed:
             return SourceAudio(source)
         keep = _to_nobody if self._keeper is None else self._keeper.keep
         self._sources[source] = SourceAudio(source, self._settings, keep)
         return self._sources[source]
+
+    def forget(self, source: str) -> None:
+        """Hold nothing of a source any more for marks."""
+        self._sources.pop(source, None)
 
     async def room(self) -> None:
         """Wait while many clips wait to be written; see `ClipKeeper.room`."""

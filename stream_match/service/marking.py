@@ -153,15 +153,19 @@ def with_marks(powers: Powers, kept: KeptAudio, sources: Sources, world: World) 
     powers : Powers
     kept : KeptAudio
     sources : Sources
-        Know their indexes.
+        Each may have an index of its own.
     world : World
     """
+
+    def index_of(source: str) -> Path | None:
+        wanted = sources.wanted.get(source)
+        return None if wanted is None else wanted.heard.index
 
     def look() -> None:
         for catalogue in sources.catalogues:
             catalogue.look()
 
-    marker = Marker(kept, sources.index_of, look, world)
+    marker = Marker(kept, index_of, look, world)
     return replace(
         powers,
         mark=marker.mark if kept.buffer_s else powers.mark,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stream_match.capture.base import Source
@@ -159,8 +158,8 @@ class Sources:
         name = wanted.source.name
         if name in self._listened:
             self.end(name)
-        self._shared.kept.leave_out(name, left_out=not wanted.settings.clips)
-        supervisor = Supervisor(wanted.source, wanted.settings.title, hearing, self._shared)
+        audio = self._shared.kept.begin(name, allowed=wanted.settings.clips)
+        supervisor = Supervisor(wanted.source, wanted.settings.title, hearing, self._shared, audio)
         self._listened[name] = Listened(wanted, hearing, supervisor)
         if self._group is not None:
             self._start(name)
@@ -173,10 +172,6 @@ class Sources:
         if self._shared.stop.is_set():
             supervisor.stop()
 
-    def index_of(self, name: str) -> Path | None:
-        """Return the folder of the index that a source is listened to with; None if there is none."""
-        return self._listened[name].wanted.heard.index
-
     def change(self, wanted: Wanted, hearing: Hearing) -> None:
         """Listen to a source with other engines; it stays open."""
         one = self._listened[wanted.source.name]
@@ -187,6 +182,7 @@ class Sources:
     def end(self, name: str) -> None:
         """End a source in order."""
         self._listened.pop(name).supervisor.stop()
+        self._shared.kept.forget(name)
 
     def look_after_catalogues(self) -> None:
         """Look for newer generations of the catalogues that are listened with, and of no others."""

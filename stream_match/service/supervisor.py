@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
+from stream_match.clips import SourceAudio
 from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import Facts, State
 from stream_match.publish.sparse import SparseLog
@@ -53,6 +54,8 @@ class Supervisor:
         What it is heard with, to begin with.
     shared : Shared
         What it has in common with the others.
+    audio : SourceAudio
+        Keeps what is to be kept of its audio.
 
     Attributes
     ----------
@@ -60,7 +63,14 @@ class Supervisor:
         For who wants to pause it, or ask it something.
     """
 
-    def __init__(self, source: Source, source_name: str | None, hearing: Hearing, shared: Shared) -> None:
+    def __init__(
+        self,
+        source: Source,
+        source_name: str | None,
+        hearing: Hearing,
+        shared: Shared,
+        audio: SourceAudio,
+    ) -> None:
         self._source = source
         self._hearing = hearing
         self._another = asyncio.Event()  # it is to be heard with something else
@@ -69,10 +79,8 @@ class Supervisor:
         self._world = shared.world
         self._account = shared.report.account(source.name)
         self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
-        self._audio = shared.kept.begin(source.name)
-        stamper = Stamper(
-            shared.node, source.name, source_name, shared.ids, shared.names.hear, self._audio.note
-        )
+        self._audio = audio
+        stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear, audio.note)
         hints = self._hints = Hints(self._expected(), source.uri)
         self._teller = Teller(stamper, self._reckoning, hints, shared.publish, shared.world.monotonic)
         self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
@@ -203,8 +211,8 @@ class Supervisor:
             return error
         finally:
             self._lost_for_s = queue.closed_s
-            self._gauges.queue = None
             self._audio.finish()
+            self._gauges.queue = None
             await cancelled(*tasks)
         return self._ended()
 
@@ -319,8 +327,8 @@ class Supervisor:
             return
         piece = self._pause.after(piece)
         self._teller.hear(piece)
-        self._shared.chroma.hear(self._source.name, piece, self._heard_until)
         self._audio.hear(piece)
+        self._shared.chroma.hear(self._source.name, piece, self._heard_until)
         if piece.y.size and self._is_back(queue):
             self._retry.back()
             await self._teller.become("running")

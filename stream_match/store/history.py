@@ -51,8 +51,6 @@ class Airing:
         The last word of it.
     name : str or None
         What a person calls the track today.
-    clip : str or None
-        Its audio, below the folder of clips; None if none was kept.
     """
 
     node: str
@@ -67,7 +65,6 @@ class Airing:
     reason: str | None
     told: MatchEvent
     name: str | None = None
-    clip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +262,6 @@ class History:
             reason=last.reason,
             name=names.get((last.source, "track", last.track.id)),
             told=last,
-            clip=last.clip,
         )
 
 

@@ -203,6 +203,7 @@ async def hear(
     titles=None,
     catalogue=None,
     powers=None,
+    settings_of=None,
     **more,
 ):
     """Run the service on sources; return the report and what the first sink was told."""
@@ -220,7 +221,7 @@ async def hear(
     settings = ListenSettings(
         node="attic",
         pace=pace,
-        sources=[{"uri": name, "title": (titles or {}).get(name)} for name in by_name],
+        sources=settings_of or [{"uri": name, "title": (titles or {}).get(name)} for name in by_name],
         sinks=["memory:"] * len(sinks),
         **more,
     )

@@ -133,25 +133,21 @@ def test_nothing_is_kept_by_default_nor_of_a_source_that_says_no(tmp_path):
 
 
 def test_a_source_can_be_left_out(tmp_path):
-    async def work(world):
-        from stream_match.config import ListenSettings
-        from stream_match.service.kept_audio import kept_audio
+    sources = [ScriptedSource(name, [sound(8)]) for name in ("kitchen", "bedroom")]
+    wanted = [{"uri": "kitchen"}, {"uri": "bedroom", "clips": False}]
+    _, events = run(lambda world: hear(world, *sources, settings_of=wanted, clips=kept(tmp_path)))
+    assert {event.source for event in events if getattr(event, "clip", None)} == {"kitchen"}
+    assert {clip.name.split("/")[0] for clip in ClipFolder(tmp_path).clips()} == {"kitchen"}
 
-        settings = ListenSettings(
-            sources=[{"uri": "kitchen"}, {"uri": "bedroom", "clips": False}],
-            clips=kept(tmp_path, buffer_seconds=9),
-        )
-        async with kept_audio(settings, None, world, asyncio.Event()) as audio:
-            audio.leave_out("bedroom", left_out=True)
-            for name in ("kitchen", "bedroom"):
-                audio.begin(name).hear(sound(1))
-            before = [audio.of(name) is not None for name in ("kitchen", "bedroom")]
-            audio.leave_out("kitchen", left_out=True)  # settings that were read again
-            assert audio.begin("kitchen").newest(9)[0].size == 0
-            assert audio.of("kitchen") is None
-            return before
 
-    assert run(work) == [True, False]
+def test_what_is_not_allowed_any_more_is_forgotten():
+    audio = KeptAudio(ClipSettings(buffer_seconds=9))
+    audio.begin("kitchen").hear(sound(1))
+    assert audio.of("kitchen").newest(9)[0].size == SAMPLE_RATE_HZ
+    begun = audio.begin("kitchen", allowed=False)  # settings that were read again
+    begun.hear(sound(1))
+    assert audio.of("kitchen") is None
+    assert begun.newest(9)[0].size == 0
 
 
 def test_the_folder_is_in_the_state_folder_unless_the_settings_say_another(tmp_path):

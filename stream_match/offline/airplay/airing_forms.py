@@ -28,7 +28,7 @@ def airing_fields(airing: Airing, title: str | None) -> dict[str, Any]:
         "stream_title": title,
         "reason": airing.reason,
         "name": airing.name,
-        "clip": airing.clip,
+        "clip": airing.told.clip,
     }
 
 
@@ -38,7 +38,7 @@ def airing_cells(airing: Airing, title: str | None) -> list[object]:
     return [
         airing.node, airing.source, *times, airing.seconds, *named(airing.track), airing.kind,
         airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason),
-        safe(airing.name), safe(airing.clip),
+        safe(airing.name), safe(airing.told.clip),
     ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def airing_line(airing: Airing, title: str | None) -> str:
     remarks += [f"the stream says: {title}"] if title else []
     remarks += ["goes on"] if airing.ended is None else []
     remarks += [airing.reason] if airing.reason else []
-    remarks += [f"clip: {airing.clip}"] if airing.clip else []
+    remarks += [f"clip: {airing.told.clip}"] if airing.told.clip else []
     return (
         f"{local(airing.started)}  {clocked(airing.seconds):>7}  {airing.source}  {name_of(airing.track)}"
         f"   ({'; '.join(remarks)})"
