@@ -118,7 +118,12 @@ def _events() -> Iterator[Event]:
             features={},
             name=name,
         )
-    merged = {"change": "merged", "event_type": "cluster_merged", "cluster_id": "c1", "from": ("c2",)}
+    merged: dict[str, Any] = {
+        "change": "merged",
+        "event_type": "cluster_merged",
+        "cluster_id": "c1",
+        "from": ("c2",),
+    }
     yield ClusterEvent(**who, **merged, cluster_size=9)
 
 
