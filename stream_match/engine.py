@@ -14,6 +14,7 @@ from stream_match.events import Facts, MatchFacts
 from stream_match.index.port import CataloguePort
 from stream_match.match.recogniser import Recogniser
 from stream_match.match.tracking.near_misses import NearMiss, NearMisses
+from stream_match.match.tracking.telling import Telling
 from stream_match.match.tracking.trace import Observer, Trace
 from stream_match.onsets.lane import OnsetLane
 from stream_match.threads import one_thread
@@ -53,13 +54,13 @@ class Engine:
         genres: GenreModel | None = None,
         observe: Observer | None = None,
     ) -> None:
+        settings = settings or MatchSettings()
         features = catalogue.settings if catalogue is not None else FeatureSettings()
         self._sample_rate_hz = features.sample_rate_hz
         self._near_misses = NearMisses()
         self._observe = observe
-        self._matches = (
-            Recogniser(catalogue, settings or MatchSettings(), self._note) if catalogue is not None else None
-        )
+        self._matches = Recogniser(catalogue, settings, self._note) if catalogue is not None else None
+        self._telling = Telling(settings)
         self._onsets = OnsetLane(onsets, self._sample_rate_hz) if onsets is not None else None
         self._sounds_like = sounds_like
         self._unknown = (
@@ -141,7 +142,17 @@ class Engine:
         if self._unknown is not None:
             self._unknown.take_up(self._similar(catalogue))
             self._unknown.note(ends)
-        return [*ends]
+        return [*self._telling.told(ends)]
+
+    def rest(self, ended_s: dict[str, float]) -> None:
+        """Learn when tracks ended of which an earlier engine told, for the cooldown.
+
+        Parameters
+        ----------
+        ended_s : dict of str to float [seconds]
+            Ids of tracks, and stream times: below 0, for it was before this engine began.
+        """
+        self._telling.rest(ended_s)
 
     def candidates(self) -> list[MatchFacts]:
         """Return the best candidates of the stream that were never claimed, best first."""
@@ -200,7 +211,7 @@ class Engine:
 
     def _hear(self, y: npt.NDArray[np.float32]) -> list[Facts]:
         matches = self._matches.feed(y) if self._matches is not None else []
-        facts: list[Facts] = [*matches]
+        facts: list[Facts] = [*self._telling.told(matches)]
         if self._unknown is not None:
             self._unknown.note(matches)
             facts += self._unknown.feed(y)
@@ -216,7 +227,7 @@ class Engine:
             facts += self._onsets.finish(self.stream_s + gap_s)
         self._gaps_s += gap_s
         if self._matches is not None:
-            facts += self._matches.finish(self.stream_s)
+            facts += self._telling.told(self._matches.finish(self.stream_s))
         if self._unknown is not None:
             self._unknown.finish(self.stream_s)
         return sorted(facts, key=_known_s)

@@ -25,6 +25,7 @@ from stream_match.catalog.background import ready
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
 from stream_match.errors import ParameterError
+from stream_match.match.tuning import UPDATE_S
 
 PLACE_S = 0.2
 
@@ -406,6 +407,23 @@ def test_the_cut_changes_no_byte(reference):
         facts = [one for start in range(0, len(y), block) for one in engine.feed(y[start : start + block])]
         assert reads(facts + engine.flush()) == reads(whole)
         assert engine.stream_s == len(y) / RATE_HZ
+
+
+def test_what_is_short_or_only_just_over_is_held_back_whatever_the_cut(reference):
+    y = np.concatenate([cut(PIECES["p0"], 5, 14), cut(PIECES["p1"], 5, 6), cut(PIECES["p0"], 5, 14)])
+    assert [one.track.id for one in hear(reference, y) if one.phase == "started"] == ["p0", "p1", "p0"]
+    whole = hear(reference, y, min_seconds=8, cooldown_seconds=60)
+    check_lives(whole)
+    assert {(one.track.id, one.started_s) for one in whole} == {("p0", 0.0)}
+    assert 8 <= whole[0].stream_s <= 8 + UPDATE_S
+    settings = MatchSettings(min_seconds=8, cooldown_seconds=60)
+    for block in (97, 4096, 22_050):
+        engine = Engine(reference, settings)
+        facts = [one for start in range(0, len(y), block) for one in engine.feed(y[start : start + block])]
+        assert reads(facts + engine.flush()) == reads(whole)
+    rested = Engine(reference, settings)
+    rested.rest({"p0": -20.0})
+    assert rested.feed(y) + rested.flush() == []
 
 
 def test_flush_ends_the_stream_and_can_be_repeated(reference):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from fuzzing import memory, seeds
+from fuzzing import memory, seeds, settings
 from fuzzing.inputs import mutated
 from stream_match.capture import icy, opening, playlist, web
 from stream_match.capture.base import SAMPLE_RATE_HZ
@@ -103,6 +103,7 @@ def targets(audio: list[Path]) -> dict[str, Target]:
         "flac": Target(flac, lambda: _file(".flac"), native=True, share=0.1),
         "mp3": Target(mp3, lambda: _file(".mp3"), native=True, share=0.1),
         "ogg": Target(ogg, lambda: _file(".ogg"), native=True, share=0.1),
+        "config": Target(settings.SEEDS, settings.prepare),
         "store": Target(seeds.stores(), lambda: _store, native=True, share=0.05),
     }
 

@@ -22,9 +22,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sentence(data: dict[str, object], kind: str) -> str:
-    kept = (
-        "" if data.get("kept") else " It is forgotten when the listener ends, which keeps no store (--state)."
-    )
+    kept = "" if data.get("kept") else " The listener keeps no store (--state), and forgets it when it ends."
     what = f"The {kind} {data.get(kind)} of {data.get('source')}"
     name = data.get("name")
     return f"{what} has no name now.{kept}" if name is None else f"{what} is called {name!r} now.{kept}"

@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 from typing import NoReturn
 
+from stream_match.cli.command import Parser, Subparsers
+from stream_match.cli.command import command as _command
+from stream_match.cli.config_parser import config_commands
 from stream_match.cli.log_lines import FORMATS
 from stream_match.cli.operations_parser import add_doctor_arguments, add_health_arguments
 from stream_match.cli.terminal import say
-from stream_match.text import printable
 
 SOURCES = (
     "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
@@ -16,7 +18,8 @@ SOURCES = (
     "         name=URI gives a source its name in topics and events"
 )
 BROKERS = (
-    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD\n"
+    "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD, or\n"
+    "         the password in the file that STREAM_MATCH_MQTT_PASSWORD_FILE names\n"
     "         mqtts:// encrypts, and takes ?OPTION&OPTION…: cafile=PEM (whom to trust, instead of the\n"
     "         system's authorities), certfile=PEM and keyfile=PEM (our own certificate, for brokers\n"
     "         that ask for one), insecure=1 (any certificate of the broker is accepted)"
@@ -41,17 +44,6 @@ FILE.toml, overridden by the command line:
   max_false_alarms_per_hour = 0.1
   [onsets]
   enabled = true"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the arguments."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message and exit with status 2."""
-        self.exit(2, f"stream-match: {printable(message)}; see {self.prog} --help\n")
-
-
-Subparsers = argparse._SubParsersAction  # there is no public name for it
 
 
 class _Version(argparse.Action):
@@ -95,23 +87,10 @@ def build_parser() -> argparse.ArgumentParser:
         _doctor,
         _health,
         _devices,
+        config_commands,
         _demo,
     ):
         add(commands)
-    return parser
-
-
-def _command(commands: "Subparsers[Parser]", name: str, run: str | None, **words: str) -> Parser:
-    """Add a command; `words` are its help and its epilog, which begins with an example."""
-    parser = commands.add_parser(
-        name,
-        help=words["help"],
-        description=words["help"][0].upper() + words["help"][1:] + ".",
-        epilog=words["epilog"],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -742,9 +721,7 @@ def _name(commands: "Subparsers[Parser]") -> None:
         "The running listener is asked over MQTT, and its answer is printed.\n"
         f"An empty NAME takes the name away.\n\nbroker:\n{BROKERS}",
     )
-    parser.add_argument(
-        "id", metavar="ID", help="cluster_id of an onset_cluster event; with --track, of a track"
-    )
+    parser.add_argument("id", metavar="ID", help="cluster_id of an event; with --track, id of a track")
     parser.add_argument("name", metavar="NAME", help="what to call it")
     parser.add_argument("--track", action="store_true", help="ID is that of a track")
     parser.add_argument("--source", metavar="NAME", required=True, help="the source that hears it")

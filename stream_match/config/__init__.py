@@ -53,11 +53,14 @@ are better kept in the environment: STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_
 """
 
 from stream_match.config.feature_settings import FEATURE_CODE_VERSION, LISTENING_DENSITY, FeatureSettings
+from stream_match.config.heard_settings import HeardSettings
 from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
+from stream_match.config.layers import read_settings
 from stream_match.config.listen_settings import ListenSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
+from stream_match.config.sink_settings import SinkSettings
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
 from stream_match.config.web_settings import WebSettings
@@ -66,13 +69,16 @@ __all__ = [
     "FEATURE_CODE_VERSION",
     "LISTENING_DENSITY",
     "FeatureSettings",
+    "HeardSettings",
     "HintSettings",
     "HomeAssistantSettings",
     "ListenSettings",
     "MatchSettings",
     "OnsetSettings",
     "Settings",
+    "SinkSettings",
     "SourceSettings",
     "StoreSettings",
     "WebSettings",
+    "read_settings",
 ]

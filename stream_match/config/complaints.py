@@ -1,29 +1,66 @@
 """What is said of settings that do not fit."""
 
 import difflib
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from stream_match.config.settings import Settings
+from stream_match.config.sink_settings import FORMS
+
+Place = tuple[int | str, ...]
+"""Keys, and numbers in lists, that lead to a setting."""
 
 
-def sentence(model: type[Settings], errors: list[ErrorDetails]) -> str:
-    """Say what is wrong with a value or a key, never showing a text that may be a secret."""
-    # A misspelt key is missing, too: the spelling is what to tell.
-    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
-    if error["type"] == "extra_forbidden":
-        known = sorted(_keys(model, error["loc"][:-1]))
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
-        return f"the key {where!r} is not known; {meant}"
+def sentences(model: type[Settings], errors: Sequence[ErrorDetails]) -> Iterator[tuple[Place, str]]:
+    """Say what is wrong with values and keys, never showing a text that may be a secret.
+
+    Parameters
+    ----------
+    model : type of settings
+        What does not fit.
+    errors : sequence
+        As pydantic tells them.
+
+    Yields
+    ------
+    place : tuple
+        Where it is wrong.
+    sentence : str
+        What is wrong; misspelt keys first.
+    """
+    places = [tuple(part for part in error["loc"] if part not in FORMS) for error in errors]
+    found = list(zip(places, errors, strict=True))
+    misspelt = [(place, error) for place, error in found if error["type"] == "extra_forbidden"]
+    for place, _ in misspelt:
+        yield place, _unknown(model, place)
+    tables = {place[:-1] for place, _ in misspelt}
+    for place, error in found:
+        # A misspelt key is missing, too: the spelling is what to tell.
+        lacking = error["type"] == "missing" and place[:-1] in tables
+        if error["type"] != "extra_forbidden" and not lacking:
+            yield place, _told(place, error)
+
+
+def _unknown(model: type[Settings], place: Place) -> str:
+    known = sorted(_keys(model, place[:-1]))
+    near = difflib.get_close_matches(str(place[-1]), known, n=1)
+    meant = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
+    return f"the key {_shown(place)!r} is not known; {meant}"
+
+
+def _told(place: Place, error: ErrorDetails) -> str:
     given = error["input"]
     # A number where a text is expected may be a password without quotes.
     shown = f" is {given!r}" if isinstance(given, int | float) and error["type"] not in _TEXTS else ""
     told = _TOLD[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TOLD else error["msg"]
-    return f"{where!r}{shown}: {told}."
+    return f"{_shown(place)!r}{shown}: {told}."
+
+
+def _shown(place: Place) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
 _TEXTS = ("string_type", "dict_type")
@@ -51,7 +88,7 @@ _TOLD = {
 """The library's types of errors in plain words."""
 
 
-def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+def _keys(model: type[BaseModel], place: Place) -> list[str]:
     """Return the keys that the model at a place inside `model` has."""
     for part in place:
         if isinstance(part, str):
@@ -60,8 +97,10 @@ def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """Find the model in ``Model`` or ``tuple[Model, ...]``."""
-    inner = getattr(annotation, "__args__", (annotation,))[0]
+    """Find the model in ``Model``, ``tuple[Model, ...]`` or ``tuple[Annotated[…, has a .model], ...]``."""
+    inner = (get_args(annotation) or (annotation,))[0]
+    for mark in getattr(inner, "__metadata__", ()):
+        inner = getattr(mark, "model", inner)
     assert isinstance(inner, type)
     assert issubclass(inner, BaseModel)  # pydantic reports unknown keys of models only
     return inner

@@ -1,21 +1,31 @@
 """What the daemon does, as its file says it."""
 
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from stream_match.config.complaints import sentence
+from stream_match.config.complaints import sentences
+from stream_match.config.heard_settings import HeardSettings
 from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
+from stream_match.config.sink_settings import Sink
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
+from stream_match.config.toml import read_toml
 from stream_match.config.web_settings import WebSettings
 from stream_match.errors import UsageError
 from stream_match.events import Name
+
+
+def _one_or_many(schema: dict[str, Any]) -> None:
+    """Describe a list whose entries may be texts, and which may be one entry without the list."""
+    del schema["type"]
+    entry = {"anyOf": [{"type": "string"}, schema.pop("items")]}
+    schema["anyOf"] = [entry, {"type": "array", "items": entry}]
 
 
 class ListenSettings(Settings):
@@ -25,8 +35,19 @@ class ListenSettings(Settings):
     # A path comes as text, and a tuple as a list: these alone may be converted.
     index: Path | None = Field(default=None, strict=False, description="Folder of the index")
     pace: Literal["real", "fast"] = "real"
-    sources: tuple[SourceSettings, ...] = Field(default=(), strict=False, description="A single one, too")
-    sinks: tuple[str, ...] = Field(default=("console:",), strict=False, description="A single one, too")
+    sources: tuple[SourceSettings, ...] = Field(
+        default=(),
+        strict=False,
+        description="What is listened to; a single one, too",
+        json_schema_extra=_one_or_many,
+    )
+    sinks: tuple[Sink, ...] = Field(
+        default=("console:",),
+        strict=False,
+        repr=False,
+        description="Where events go; a single one, too",
+        json_schema_extra=_one_or_many,
+    )
     match: MatchSettings = MatchSettings()
     onsets: OnsetSettings = OnsetSettings()
     sounds_like: bool = Field(
@@ -65,9 +86,20 @@ class ListenSettings(Settings):
     def _one_is_a_list_of_one(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | dict) else value
 
+    def heard(self, source: SourceSettings) -> HeardSettings:
+        """Return what a source is listened to for: its own settings over the common ones."""
+        match = self.match.overridden_by(source.match)
+        return HeardSettings(
+            index=(source.index or self.index) if match.enabled else None,
+            match=match,
+            onsets=self.onsets.overridden_by(source.onsets),
+            sounds_like=self.sounds_like,
+            genre_model=self.genre_model,
+        )
+
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Read the settings from a file.
+        """Read the settings from a file alone.
 
         Parameters
         ----------
@@ -79,15 +111,15 @@ class ListenSettings(Settings):
         UsageError
             If it cannot be read, or says something that is not understood.
         """
-        return cls.from_mapping(_read_toml(Path(path)), where=str(path))
+        return cls.from_mapping(read_toml(Path(path)), where=str(path))
 
     @classmethod
-    def from_mapping(cls, content: dict[str, Any], *, where: str) -> Self:
+    def from_mapping(cls, content: Mapping[str, Any], *, where: str) -> Self:
         """Check settings that came from outside.
 
         Parameters
         ----------
-        content : dict
+        content : mapping
             Keys and values as in the file.
         where : str
             What the message calls the place that they came from.
@@ -98,20 +130,8 @@ class ListenSettings(Settings):
             If they do not fit; one sentence that names the key and, for a typo, the one that was meant.
         """
         try:
-            return cls.model_validate(content)
+            return cls.model_validate(dict(content))
         except ValidationError as error:
+            _, sentence = next(sentences(cls, error.errors()))
             # Without the cause: pydantic's text shows the input, which may hold a password.
-            raise UsageError(f"{where}: {sentence(cls, error.errors())}") from None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows writes a mark in front
-    except OSError as error:
-        raise UsageError(f"The settings {str(path)!r} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"The settings {str(path)!r} are not UTF-8: save them with the encoding UTF-8."
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"The settings {str(path)!r} are no valid TOML: {error}.") from error
+            raise UsageError(f"{where}: {sentence}") from None

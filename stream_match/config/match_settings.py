@@ -8,11 +8,23 @@ from stream_match.config.settings import Settings
 
 
 class MatchSettings(Settings):
-    """When a match is claimed."""
+    """When a match is claimed, and which ones are told."""
 
     enabled: bool = Field(default=True, description="Whether tracks are looked for, given an index")
     max_false_alarms_per_hour: float = Field(
         default=0.1, gt=0, description="Claims of unknown audio that are put up with, per hour and source"
+    )
+    min_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="A match is told once it has lasted for so long; a shorter one is never told",
+    )
+    cooldown_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=604_800,
+        description="A match that begins so soon after the last one of its track ended is not told",
     )
 
 

@@ -1,11 +1,14 @@
 """What is listened to."""
 
 import re
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
+from stream_match.config.match_settings import MatchSettings, OnsetSettings
+from stream_match.config.secret_files import with_secret
 from stream_match.config.settings import Settings
 from stream_match.events import Name
 
@@ -60,6 +63,9 @@ class SourceSettings(Settings):
     )
     username: str | None = Field(default=None, max_length=500, description="For the server of the URL only")
     password: SecretStr | None = Field(default=None, description="For the server of the URL only")
+    password_file: Path | None = Field(
+        default=None, strict=False, description="File that holds the password in one line"
+    )
     headers: dict[HeaderName, HeaderValue] | None = Field(
         default=None, description="Further headers of HTTP, for the server of the URL only"
     )
@@ -70,8 +76,37 @@ class SourceSettings(Settings):
         default=None, description="Of titles that are not UTF-8; a guess if absent"
     )
 
+    index: Path | None = Field(
+        default=None,
+        strict=False,
+        description="Folder of the index of this source, in place of the common one",
+    )
+    match: MatchSettings = Field(
+        default=MatchSettings(),
+        description="What differs here from the common table",
+        json_schema_extra={"default": {}},
+    )
+    onsets: OnsetSettings = Field(
+        default=OnsetSettings(),
+        description="What differs here from the common table",
+        json_schema_extra={"default": {}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_password(cls, content: Any) -> Any:
+        return with_secret(content)
+
     @model_validator(mode="after")
     def _password_has_its_user(self) -> Self:
         if self.password is not None and self.username is None:
             raise PydanticCustomError("username", "a password needs a username")
         return self
+
+    def is_opened_as(self, other: Self) -> bool:
+        """Return whether both are the same audio under the same name, however it is listened to."""
+        return self.model_dump(exclude=HEARD) == other.model_dump(exclude=HEARD)
+
+
+HEARD = {"index", "match", "onsets"}
+"""Settings of a source that do not say how it is opened, but what it is listened to for."""

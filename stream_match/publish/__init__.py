@@ -53,7 +53,7 @@ def open_sink(uri: str, *, node: str) -> "Sink":
     scheme, colon, _ = uri.partition(":")
     entry = _SINKS.get(scheme.lower()) if colon else None
     if entry is None:
-        given = f"{scheme}:…" if colon else uri
+        given = f"{scheme}:…" if colon else uri.rpartition("@")[2]  # it may be torn, and hold a password
         raise UsageError(
             f"The sink {given!r} is of no known kind: expected jsonl:-, jsonl:PATH, mqtt://HOST, "
             "mqtts://HOST, embedded: or console:."

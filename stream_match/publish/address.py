@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from stream_match.config.secret_files import read_secret
 from stream_match.errors import UsageError
 from stream_match.publish.topics import BASE
 
 USERNAME_VARIABLE = "STREAM_MATCH_MQTT_USERNAME"
 PASSWORD_VARIABLE = "STREAM_MATCH_MQTT_PASSWORD"  # noqa: S105  (the name of the variable, not a password)
+PASSWORD_FILE_VARIABLE = f"{PASSWORD_VARIABLE}_FILE"
 
 LOOPBACK = "127.0.0.1"
 PORT = 1883
@@ -73,13 +75,14 @@ class Address:
         uri : str
             User and password may be percent-encoded.
         environ : mapping, optional
-            Holds `USERNAME_VARIABLE` and `PASSWORD_VARIABLE`, which stand in for what the URI
-            does not say; the process's environment by default.
+            Holds `USERNAME_VARIABLE`, and `PASSWORD_VARIABLE` or `PASSWORD_FILE_VARIABLE`, which stand in
+            for what the URI does not say; the process's environment by default.
 
         Raises
         ------
         UsageError
-            If it is none. The message never contains what could be a password.
+            If it is none, or the file of the password cannot be read. The message never contains what could
+            be a password.
         """
         environ = os.environ if environ is None else environ
         parts = _split(uri)
@@ -98,17 +101,30 @@ class Address:
             keyfile=options.get("keyfile"),
             insecure=_boolean(options.get("insecure", "0")),
             username=unquote(parts.username) if parts.username else environ.get(USERNAME_VARIABLE),
-            password=unquote(parts.password) if parts.password else environ.get(PASSWORD_VARIABLE),
+            password=unquote(parts.password) if parts.password else _password(environ),
         )
+
+
+def _password(environ: Mapping[str, str]) -> str | None:
+    """Return the password that the environment holds, or the file that it names."""
+    given, path = environ.get(PASSWORD_VARIABLE), environ.get(PASSWORD_FILE_VARIABLE)
+    if given or not path:
+        return given
+    try:
+        return read_secret(path).get_secret_value()
+    except ValueError as error:
+        raise UsageError(f"The variable {PASSWORD_FILE_VARIABLE}: {error}.") from None
 
 
 def redact(uri: str) -> str:
     """Hide whatever could be a user or a password in a URI, however broken it is."""
-    scheme, slashes, rest = uri.partition("://")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|mqtts?:/*|", uri, re.IGNORECASE)
+    shown = scheme[0] if scheme else ""
+    rest = uri[len(shown) :]
     hidden = re.sub(r"^.*@", "***@", rest, flags=re.DOTALL)
     if hidden == rest and not re.fullmatch(r"(\[[^\]]*\]|[^:/?#]*)(:\d*)?([/?].*)?", rest):
         hidden = "***"
-    return scheme + slashes + hidden
+    return shown + hidden
 
 
 def _split(uri: str) -> SplitResult:
@@ -131,8 +147,9 @@ def _split(uri: str) -> SplitResult:
 def _base(path: str) -> str:
     base = unquote(path).strip("/") or BASE
     if re.search(r"[+#\0]|//|^\$", base):
+        shown = base.rpartition("@")[2] if "@" in base else base  # a URI with a slash too many
         raise UsageError(
-            f"The topic base {base!r} cannot be used: leave out + and #, empty levels, and a $ in front."
+            f"The topic base {shown!r} cannot be used: leave out + and #, empty levels, and a $ in front."
         )
     return base
 
@@ -143,7 +160,7 @@ def _options(parts: SplitResult) -> dict[str, str]:
     unknown = sorted(options.keys() - allowed)
     if unknown:
         raise UsageError(
-            f"The option {unknown[0]!r} does not belong in an {parts.scheme}:// URI: "
+            f"The option {unknown[0].rpartition('@')[2]!r} does not belong in an {parts.scheme}:// URI: "
             "mqtts:// takes cafile=PATH, certfile=PATH, keyfile=PATH and insecure=1, mqtt:// takes none."
         )
     empty = next((name for name in _PATHS if options.get(name) == ""), None)

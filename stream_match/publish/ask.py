@@ -95,9 +95,8 @@ class _Asking:
             async for received in messages:
                 if received.topic == self.status:
                     self._state = received.payload.decode(errors="replace")
-                elif received.topic == self.response and not received.retained:
-                    if (answer := self._ours(received.payload)) is not None:
-                        return answer
+                elif received.topic == self.response and (answer := self._ours(received.payload)) is not None:
+                    return answer
         raise SinkError(f"The broker {self._address.uri} broke off before there was an answer.")
 
     def _ours(self, payload: bytes) -> dict[str, Any] | None:

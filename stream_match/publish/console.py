@@ -54,7 +54,7 @@ class ConsoleSink(JsonlSink):
             If anything follows the colon.
         """
         if uri.partition(":")[2]:
-            raise UsageError(f"The sink {uri!r} says too much: write console: and nothing behind it.")
+            raise UsageError("A sink console:… says too much: write console: and nothing behind it.")
         return cls()
 
     def _line(self, event: Event) -> str | None:

@@ -26,10 +26,13 @@ stays open, and the next engine goes on where the last one broke. A recording on
 **The end.** On a signal, capture stops, what waits in the queues is not heard any more, the engines are
 flushed and the sinks have `FLUSH_S` to deliver. An `ended` is never dropped.
 
-**Another catalogue.** All engines share one. When the folder of the index has a newer generation, it is
+**Another catalogue.** Sources with the same index share one. When the folder has a newer generation, it is
 loaded once, in a thread of its own, and every engine takes it up between two pieces of audio; at once where a
 source is silent. What cannot be loaded is refused, and the catalogue of before serves on.
 
+**Other settings.** A reload reads them anew. Sources that did not change go on untouched. One that is only
+listened to for something else stays open and goes on with another engine, between two pieces of audio. One
+that is opened otherwise ends and begins anew. Whatever is wrong is found before anything is changed.
 **What is asked for.** The control room (`service.control`) pauses sources, names what they hear, and says
 what nearly matched. Requests over MQTT (`service.requests`) and the page come to it. A source that is paused
 is closed; what is not live would begin anew, and is let pass unheard.
@@ -42,8 +45,20 @@ The states of a source, and which may follow which, stand in `service.states`.
 
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.control import Powers
+from stream_match.service.hearing import Hear, Hearing, always
 from stream_match.service.listen import FLUSH_S, listen
 from stream_match.service.report import Report
 from stream_match.service.world import EnginePort, World
 
-__all__ = ["FLUSH_S", "CurrentCatalogue", "EnginePort", "Powers", "Report", "World", "listen"]
+__all__ = [
+    "FLUSH_S",
+    "CurrentCatalogue",
+    "EnginePort",
+    "Hear",
+    "Hearing",
+    "Powers",
+    "Report",
+    "World",
+    "always",
+    "listen",
+]

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from stream_match.service.intake import cancelled, unless
 from stream_match.service.reasons import reason_of
@@ -56,14 +56,14 @@ class CurrentCatalogue(Generic[C]):
     ----------
     newest
         The catalogue. Changes on the event loop only.
-    folder : str
-        Where it is.
+    folder : Path
+        Of the index.
+    refused : str or None
+        Why what is on disk now was not taken up; None if it was.
     generation : int or None
         Number of the generation that was taken up, as its manifest has it.
     tracks : int
         How many it has.
-    trouble : str or None
-        Why what is on disk is not taken up.
 
     Raises
     ------
@@ -72,8 +72,8 @@ class CurrentCatalogue(Generic[C]):
     """
 
     def __init__(self, manifest: Path, load: Callable[[], C], count: Callable[[C], int]) -> None:
+        self.folder = manifest.parent
         self._manifest = manifest
-        self.folder = str(manifest.parent)
         self._name = f"the index {str(manifest.parent)!r}"
         self._load = load
         self._count = count
@@ -81,31 +81,27 @@ class CurrentCatalogue(Generic[C]):
         self.generation = _generation_of(manifest)
         self.newest: C = load()
         self.tracks = count(self.newest)
-        self.trouble: str | None = None
         self._refused: Mark | None = None  # what was tried last, if it was in vain
         self._retry_s = RETRY_S
         self._again_at = 0.0  # monotonic: when the refused one is tried again
         self._told: set[str] = set()  # causes, since a generation was last taken up
+        self.refused: str | None = None  # why what is on disk was not taken up
         self._asked = asyncio.Event()
+        self._answers: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
-        self._waiting: list[asyncio.Future[None]] = []  # for the next look
 
-    def look(self) -> None:
-        """Ask for a look now, and for an answer in the log; to be called on the event loop."""
+    def look(self) -> "asyncio.Future[None]":
+        """Ask for a look now, and for an answer in the log; to be called on the event loop.
+
+        Returns
+        -------
+        asyncio.Future
+            Done when it was looked.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
         self._asked.set()
-
-    async def looked(self) -> dict[str, Any]:
-        """Look now; return whether the index has `changed`, how many `tracks`, and why it is `refused`."""
-        before, done = self.newest, asyncio.get_running_loop().create_future()
-        self._waiting.append(done)
-        self.look()
-        await done
-        return {
-            "index": str(self._manifest.parent),
-            "changed": self.newest is not before,
-            "tracks": self.tracks,
-            "refused": self.trouble,
-        }
+        return answer
 
     async def other_than(self, known: object) -> C:
         """Wait until the newest catalogue is not the given object; return it."""
@@ -123,18 +119,17 @@ class CurrentCatalogue(Generic[C]):
         """
         while True:
             await unless(self._asked, LOOK_EVERY_S, world)
-            asked = self._asked.is_set()
+            answers, self._answers = self._answers, []
             self._asked.clear()
-            waiting, self._waiting = self._waiting, []
             try:
-                await self._look(world, asked=asked)
+                await self._look(world, asked=bool(answers))
             except Exception as error:  # whatever is on disk, it is not the end of looking
                 log.debug("looking at %s broke", self._name, exc_info=True)
-                self.trouble = reason_of(error)
-                self._complain(f"{self._name} cannot be looked at ({self.trouble})", asked=asked)
-            for done in waiting:
-                if not done.done():
-                    done.set_result(None)
+                self._complain(f"{self._name} cannot be looked at ({reason_of(error)})", asked=bool(answers))
+            finally:
+                for answer in answers:
+                    if not answer.done():
+                        answer.set_result(None)
 
     async def _look(self, world: World, *, asked: bool) -> None:
         mark = await self._aside(world, lambda: _mark_of(self._manifest))
@@ -180,13 +175,13 @@ class CurrentCatalogue(Generic[C]):
     def _refuse(self, mark: Mark, why: str, world: World, *, asked: bool) -> None:
         again = mark == self._refused
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S) if again else RETRY_S
+        self.refused = why
         self._refused, self._again_at = mark, world.monotonic() + self._retry_s
         told = f"{self._name} is not taken up, and listening goes on with what it was before: {why}"
-        self.trouble = why
         self._complain(told, asked=asked)
 
     def _forget_refusals(self) -> None:
-        self._refused = self.trouble = None
+        self._refused = self.refused = None
         self._told.clear()
 
     def _complain(self, sentence: str, *, asked: bool = False) -> None:

@@ -85,8 +85,8 @@ class Control:
 
     Parameters
     ----------
-    sources : iterable of Controlled
-        All sources.
+    sources : callable () -> iterable of Controlled
+        Returns all sources that are listened to now.
     names : NameBook
         Names that people gave to clusters and tracks.
     powers : Powers, optional
@@ -100,11 +100,20 @@ class Control:
     Every method raises `UsageError` with one sentence if it cannot be done as asked.
     """
 
-    def __init__(self, sources: Iterable[Controlled], names: NameBook, powers: Powers | None = None) -> None:
-        self._sources: Mapping[str, Controlled] = {source.name: source for source in sources}
+    def __init__(
+        self,
+        sources: Callable[[], Iterable[Controlled]],
+        names: NameBook,
+        powers: Powers | None = None,
+    ) -> None:
+        self._listened = sources
         self._names = names
         self.powers = powers or Powers()
         self.changed: Callable[[], object] = lambda: None
+
+    @property
+    def _sources(self) -> Mapping[str, Controlled]:
+        return {source.name: source for source in self._listened()}
 
     @property
     def sources(self) -> tuple[str, ...]:

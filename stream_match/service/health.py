@@ -6,7 +6,7 @@ Each number is counted where it happens. What stands here only gathers them: rea
 restart helps (`service.liveness`). A station that is off the air is no reason for one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -144,7 +144,7 @@ class Health(Payload):
     sources: tuple[SourceHealth, ...]
     sinks: tuple[SinkHealth, ...]
     store: StoreStatus | None
-    index: IndexStatus | None
+    indexes: tuple[IndexStatus, ...] = Field(description="Those that are listened with, each once")
 
 
 class Watched(Protocol):
@@ -163,24 +163,24 @@ class HealthReader:
         Name of the listener.
     world : World
         Clocks.
-    sources : iterable of Watched
-        Those who know the sources.
+    sources : callable () -> iterable of Watched
+        Returns those who know the sources of now.
     sinks : sequence of Sink
     journal : Journal, optional
         Knows the store.
-    catalogue : CurrentCatalogue, optional
-        Knows the index.
+    catalogues : callable () -> iterable of CurrentCatalogue, optional
+        Returns what knows the indexes of now.
     """
 
     def __init__(
         self,
         node: str,
         world: World,
-        sources: Iterable[Watched],
+        sources: Callable[[], Iterable[Watched]],
         sinks: Sequence[Sink],
         *,
         journal: Journal | None = None,
-        catalogue: CurrentCatalogue[Any] | None = None,
+        catalogues: Callable[[], Iterable[CurrentCatalogue[Any]]] = tuple,
     ) -> None:
         self._node = node
         self._world = world
@@ -188,18 +188,18 @@ class HealthReader:
         self._sources = sources
         self._sinks = sinks
         self._journal = journal
-        self._catalogue = catalogue
+        self._catalogues = catalogues
 
     def read(self) -> Health:
         """Return the health of now; to be called on the event loop."""
-        sources = tuple(source.health() for source in self._sources)
+        sources = tuple(source.health() for source in self._sources())
         sinks = tuple(map(_sink_health, self._sinks))
-        store, index = self._store(), self._index()
+        store, indexes = self._store(), tuple(map(_index_status, self._catalogues()))
         named = [
             *((source.source, source.trouble) for source in sources),
             *((sink.sink, sink.trouble) for sink in sinks),
             ("store", store and store.trouble),
-            ("index", index and index.trouble),
+            *((f"index {index.name}", index.trouble) for index in indexes),
         ]
         troubles = tuple(f"{name}: {trouble}" for name, trouble in named if trouble)
         return Health(
@@ -213,7 +213,7 @@ class HealthReader:
             sources=sources,
             sinks=sinks,
             store=store,
-            index=index,
+            indexes=indexes,
         )
 
     async def answer(self) -> dict[str, Any]:
@@ -232,16 +232,14 @@ class HealthReader:
             megabytes=None if size is None else round(size / 1e6, 3),
         )
 
-    def _index(self) -> IndexStatus | None:
-        current = self._catalogue
-        if current is None:
-            return None
-        return IndexStatus(
-            name=current.folder,
-            generation=current.generation,
-            tracks=current.tracks,
-            trouble=current.trouble,
-        )
+
+def _index_status(current: CurrentCatalogue[Any]) -> IndexStatus:
+    return IndexStatus(
+        name=str(current.folder),
+        generation=current.generation,
+        tracks=current.tracks,
+        trouble=current.refused,
+    )
 
 
 def _sink_health(sink: Sink) -> SinkHealth:

@@ -55,7 +55,7 @@ sound makes."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Expected:
     """What is looked for in a source, and after what time it is odd that there was nothing.
 
     Attributes
@@ -106,13 +106,14 @@ class Hints:
 
     Parameters
     ----------
-    wanted : Wanted
+    expected : Expected
+        What is looked for; may be replaced.
     uri : str
         Of the source: what helps depends on its kind.
     """
 
-    def __init__(self, wanted: Wanted, uri: str) -> None:
-        self._wanted = wanted
+    def __init__(self, expected: Expected, uri: str) -> None:
+        self.expected = expected
         self._uri = uri
         self._since_match = self._since_sound = 0  # samples
         self._is_music = False  # whether music was heard that no match explains, since the last match
@@ -120,7 +121,7 @@ class Hints:
 
     def forget(self) -> None:
         """Forget how it sounded: the source was lost. What was detected, and when, stays."""
-        self._silent = Lasting(self._wanted.silence_s, SOUND_AGAIN_S)
+        self._silent = Lasting(self.expected.silence_s, SOUND_AGAIN_S)
         self._faint = Lasting(FAINT_S, SOUND_AGAIN_S)
         self._clipped = Lasting(WINDOW_S, WINDOW_S)
         self._offset = Lasting(WINDOW_S, WINDOW_S)
@@ -173,7 +174,7 @@ class Hints:
             return "offset"
         if self._faint.holds:
             return "faint"
-        if self._wanted.tracks() == 0:
+        if self.expected.tracks() == 0:
             return "empty"
         return "nothing" if self._is_overdue() else None
 
@@ -182,7 +183,7 @@ class Hints:
         """The hint: what was noticed, why it may be, what to do; None if there is none."""
         cause = self.cause
         if cause == "silent":
-            return f"Digital silence for {_length(self._wanted.silence_s)}: {_why_silent(self._uri)}"
+            return f"Digital silence for {_length(self.expected.silence_s)}: {_why_silent(self._uri)}"
         return self._nothing() if cause == "nothing" else SENTENCES.get(cause or "")
 
     def _judge(self, window: "_Window") -> None:
@@ -194,19 +195,19 @@ class Hints:
 
     def _is_overdue(self) -> bool:
         """Whether it is odd that nothing was detected: no track, or no sound where no index is searched."""
-        if self._wanted.tracks():
-            return self._since_match >= _samples(self._wanted.after_s)
-        return self._wanted.sounds and self._since_sound >= _samples(self._wanted.after_s)
+        if self.expected.tracks():
+            return self._since_match >= _samples(self.expected.after_s)
+        return self.expected.sounds and self._since_sound >= _samples(self.expected.after_s)
 
     def _nothing(self) -> str:
-        after, tracks = _length(self._wanted.after_s), self._wanted.tracks()
+        after, tracks = _length(self.expected.after_s), self.expected.tracks()
         if not tracks:
             return f"For {after} no sound began, and no index is searched: {ELSEWHERE}, or give an index."
         if self._is_music:
             return (
                 f"For {after} no track was recognised: there is music that the index ({tracks} tracks) lacks."
             )
-        if self._wanted.sounds and self._since_sound >= _samples(self._wanted.after_s):
+        if self.expected.sounds and self._since_sound >= _samples(self.expected.after_s):
             return f"For {after} neither a track nor a sound was detected: {ELSEWHERE}."
         return (
             f"For {after} no track was recognised: it may be talk only, or music that the index "

@@ -4,7 +4,7 @@ import json
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -17,8 +17,10 @@ from stream_match.publish.topics import Message, node_status
 from stream_match.service.control import Control, Controlled, Powers
 from stream_match.service.health import program_version
 from stream_match.service.name_book import NameBook
+from stream_match.service.reload import Reload
 from stream_match.service.requests import answer
 from stream_match.service.shared import Shared
+from stream_match.service.sources import Listened, Sources
 from stream_match.service.world import World
 from stream_match.store.announcements import Announcement, AnnouncementShelf
 
@@ -35,10 +37,13 @@ class Room:
         The source as the control room has it.
     title
         What a person calls it.
+    sounds
+        Whether sounds are listened for.
     """
 
     steering: Controlled
     title: str | None
+    sounds: bool
 
 
 @dataclass
@@ -50,9 +55,7 @@ class House:
     node
         Name of the listener.
     rooms
-        All sources.
-    sounds
-        Whether sounds are listened for.
+        Returns all sources that are listened to now.
     control
         Answers requests.
     names
@@ -62,13 +65,13 @@ class House:
     """
 
     node: str
-    rooms: Sequence[Room]
-    sounds: bool
+    rooms: Callable[[], Sequence[Room]]
     control: Control
     names: NameBook
     home_assistant: HomeAssistantSettings
     _earlier: set[Announcement] = field(default_factory=set)
     _told: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    _offered: set[str] = field(default_factory=set)
 
     def offer(self) -> Offer:
         """Return what a sink is to offer."""
@@ -86,7 +89,7 @@ class House:
             return
         now = self._announcements() if self.home_assistant.discovery else set()
         try:
-            self._earlier = await world.aside(shelf.read)
+            self._earlier |= await world.aside(shelf.read)
             if now - self._earlier:
                 await world.aside(lambda: shelf.add(now))
         except StoreError as error:
@@ -94,7 +97,14 @@ class House:
 
     def retained(self, base: str) -> list[Message]:
         """Return what is to stand on a broker, given the base of the topics there."""
-        return [*self._settings(base), *(self._devices(base) if self.home_assistant.discovery else ())]
+        rooms = self.rooms()
+        names = {room.steering.name for room in rooms}
+        gone, self._offered = sorted(self._offered - names), self._offered | names
+        return [
+            *self._emptied(base, gone),
+            *(self._settings(base, room) for room in rooms),
+            *(self._device(base, room) for room in rooms if self.home_assistant.discovery),
+        ]
 
     def announced(self, base: str) -> Mapping[str, str]:
         """Return where sources may have been announced, with the topic of their node's status."""
@@ -104,16 +114,22 @@ class House:
         }
 
     def _announcements(self) -> set[Announcement]:
-        return {(self.home_assistant.prefix, self.node, room.steering.name) for room in self.rooms}
+        return {(self.home_assistant.prefix, self.node, room.steering.name) for room in self.rooms()}
 
-    def _settings(self, base: str) -> list[Message]:
-        return [
-            Message(f"{base}/{self.node}/{room.steering.name}/settings", _settings_of(room), retain=True)
-            for room in self.rooms
-        ]
+    def _emptied(self, base: str, sources: Sequence[str]) -> list[Message]:
+        """Return what takes away what was told of sources that are not listened to any more."""
+        topics = [self._settings_topic(base, source) for source in sources]
+        if self.home_assistant.discovery:
+            topics += [
+                device_topic(self.home_assistant.prefix, base, self.node, source) for source in sources
+            ]
+        return [Message(topic, "", retain=True) for topic in topics]
 
-    def _devices(self, base: str) -> list[Message]:
-        return [self._device(base, room) for room in self.rooms]
+    def _settings(self, base: str, room: Room) -> Message:
+        return Message(self._settings_topic(base, room.steering.name), _settings_of(room), retain=True)
+
+    def _settings_topic(self, base: str, source: str) -> str:
+        return f"{base}/{self.node}/{source}/settings"
 
     def _device(self, base: str, room: Room) -> Message:
         source = room.steering.name
@@ -124,7 +140,7 @@ class House:
             title=room.title,
             version=program_version(),
             matches=room.steering.max_false_alarms_per_hour is not None,
-            sounds=self.sounds,
+            sounds=room.sounds,
             named=self.names.of_source(source),
             gone=sorted(told),
         )
@@ -134,7 +150,8 @@ class House:
 
 async def serve(
     sinks: Iterable[Sink],
-    rooms: Sequence[Room],
+    sources: Sources,
+    reload: Reload,
     settings: ListenSettings,
     shared: Shared,
     powers: Powers,
@@ -145,23 +162,27 @@ async def serve(
     ----------
     sinks : iterable of Sink
         Not open yet.
-    rooms : sequence of Room
+    sources : Sources
+    reload : Reload
+        What the request of that name does.
     settings : ListenSettings
     shared : Shared
     powers : Powers
     """
-    if powers.reload is None and shared.catalogue is not None:
-        powers = replace(powers, reload=shared.catalogue.looked)
-    control = Control([room.steering for room in rooms], shared.names, powers)
+    control = Control(
+        lambda: [one.supervisor.steering for one in sources.listened],
+        shared.names,
+        replace(powers, reload=powers.reload or reload),
+    )
     house = House(
         node=shared.node,
-        rooms=rooms,
-        sounds=settings.onsets.enabled,
+        rooms=lambda: [_room(one) for one in sources.listened],
         control=control,
         names=shared.names,
         home_assistant=settings.home_assistant,
     )
-    await house.remember(None if shared.store is None else AnnouncementShelf(shared.store), shared.world)
+    shelf = None if shared.store is None else AnnouncementShelf(shared.store)
+    await house.remember(shelf, shared.world)
     offer, serving = house.offer(), [sink for sink in sinks if isinstance(sink, ServingSink)]
     for sink in serving:
         sink.serve(offer)
@@ -170,8 +191,17 @@ async def serve(
         for sink in serving:
             sink.tell_again()
 
+    async def other_sources() -> None:
+        await house.remember(shelf, shared.world)
+        tell_again()
+
     control.changed = shared.names.changed = tell_again
+    reload.changed = other_sources
     return control
+
+
+def _room(one: Listened) -> Room:
+    return Room(one.supervisor.steering, one.wanted.settings.title, one.wanted.heard.onsets.enabled)
 
 
 def _settings_of(room: Room) -> str:

@@ -4,42 +4,36 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from stream_match.capture.base import Source
 from stream_match.capture.uri import slug
 from stream_match.config import ListenSettings
-from stream_match.errors import UsageError
 from stream_match.publish.base import Sink
 from stream_match.publish.delivery import OutboxSink
 from stream_match.service.bus import Bus
-from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.claim import claimed
 from stream_match.service.control import Powers
 from stream_match.service.health import HealthReader
-from stream_match.service.hints import Wanted
-from stream_match.service.house import Room, serve
-from stream_match.service.intake import cancelled
+from stream_match.service.hearing import Hear
+from stream_match.service.house import serve
 from stream_match.service.journal import Journal
 from stream_match.service.name_book import named
 from stream_match.service.notify import Notifier, notifying
 from stream_match.service.page import page_shown
+from stream_match.service.reload import Reload, reloading
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
+from stream_match.service.sources import Sources, wanted_sources
 from stream_match.service.stamp import EventIds, event_ids
-from stream_match.service.supervisor import Supervisor
-from stream_match.service.world import EnginePort, World
+from stream_match.service.world import World
 from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
 from stream_match.store.retention import Limits
 
 log = logging.getLogger(__name__)
-
-RESERVED = frozenset({"request", "response"})
-"""Names that sources cannot have: below them in the topics stand requests and their answers."""
 
 FLUSH_S = 8.0
 """How long all sinks together may take to deliver what waits; each gives up by itself after 5 s. systemd and
@@ -48,9 +42,10 @@ containers kill after 10 s at the earliest."""
 
 async def listen(
     settings: ListenSettings,
-    make_engine: Callable[[], EnginePort],
+    hear: Hear,
     *,
-    catalogue: CurrentCatalogue[Any] | None = None,
+    read: Callable[[], ListenSettings] | None = None,
+    reload_asked: asyncio.Event | None = None,
     stop: asyncio.Event | None = None,
     world: World | None = None,
     powers: Powers | None = None,
@@ -61,11 +56,12 @@ async def listen(
     ----------
     settings : ListenSettings
         Sources, sinks, pace, node.
-    make_engine : callable () -> Engine
-        Makes an engine without history, one for every opening of a source.
-    catalogue : CurrentCatalogue, optional
-        What `make_engine` takes the newest one from. It is looked after from here on, and every engine takes
-        up what is newer; without, engines keep what they were made with.
+    hear : Hear
+        Makes what each source is heard with. Its catalogue is looked after from here on.
+    read : callable () -> ListenSettings, optional
+        Reads the settings anew for a reload; without, a reload only looks at the indexes.
+    reload_asked : asyncio.Event, optional
+        Set it to reload.
     stop : asyncio.Event, optional
         Set it to end: every match gets its end, and the sinks deliver what waits. Cancelling does the
         same and then raises CancelledError.
@@ -90,7 +86,7 @@ async def listen(
     world = world or World()
     stop = stop or asyncio.Event()
     node = settings.node or default_node()
-    sources = _sources(settings, world)
+    first = [(wanted, hear(wanted.heard)) for wanted in wanted_sources(settings, world).values()]
     report = Report()
     # What is wrong with the state folder is told before anything is opened.
     with claimed(settings.state):
@@ -104,7 +100,6 @@ async def listen(
             shared = Shared(
                 node=node,
                 pace=settings.pace,
-                make_engine=make_engine,
                 publish=bus.publish,
                 ids=ids,
                 stop=stop,
@@ -112,52 +107,36 @@ async def listen(
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 store=store,
-                catalogue=catalogue,
-                wanted=_wanted(settings, catalogue),
+                hints=settings.hints,
                 names=names,
-                max_false_alarms_per_hour=_false_alarms(settings),
             )
-            supervisors = [Supervisor(source, title, shared) for source, title in sources]
-            health = HealthReader(node, world, supervisors, sinks, journal=journal, catalogue=catalogue)
-            rooms = [
-                Room(supervisor.steering, title)
-                for supervisor, (_, title) in zip(supervisors, sources, strict=True)
-            ]
-            control = await serve(sinks, rooms, settings, shared, replace(powers, health=health.answer))
+            sources = Sources(shared)
+            while first:  # emptied: what nobody hears with later is forgotten
+                sources.begin(*first.pop(0))
+            notifier = Notifier.of_process()
+            reload = Reload(settings, read, hear, sources, shared, notifier)
+            health = HealthReader(
+                node,
+                world,
+                lambda: [one.supervisor for one in sources.listened],
+                sinks,
+                journal=journal,
+                catalogues=lambda: sources.catalogues,
+            )
+            powers = replace(powers, health=health.answer)
+            control = await serve(sinks, sources, reload, settings, shared, powers)
             async with (
                 _opened(sinks, report),
                 page_shown(settings, shared, bus, control, health.read),
-                notifying(health.read, stop, world, Notifier.of_process()),
+                notifying(health.read, stop, world, notifier),
+                reloading(reload, reload_asked),
             ):
                 try:
-                    await _to_the_end(_run(supervisors, shared), stop)
+                    await _to_the_end(sources.run(), stop)
                 finally:
                     if journal is not None:
                         await journal.settled()
     return report
-
-
-def _false_alarms(settings: ListenSettings) -> float | None:
-    """Return what engines are made to put up with; None if they look for no tracks."""
-    matches = settings.match.enabled and settings.index is not None
-    return settings.match.max_false_alarms_per_hour if matches else None
-
-
-async def _run(supervisors: Iterable[Supervisor], shared: Shared) -> None:
-    looking = _looked_after(shared)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for supervisor in supervisors:
-                group.create_task(supervisor.run(), name=f"listen to {supervisor.steering.name}")
-    finally:
-        await cancelled(*looking)
-
-
-def _looked_after(shared: Shared) -> list["asyncio.Task[None]"]:
-    """Begin to look for newer catalogues, if there is one that may change."""
-    if shared.catalogue is None:
-        return []
-    return [asyncio.create_task(shared.catalogue.run(shared.world), name="look for catalogues")]
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -171,38 +150,10 @@ async def _to_the_end(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> N
         raise
 
 
-def _sources(settings: ListenSettings, world: World) -> list[tuple[Source, str | None]]:
-    if not settings.sources:
-        raise UsageError("There is nothing to listen to: give a source, such as --source mic: or a file.")
-    sources = [(world.open_source(wanted), wanted.title) for wanted in settings.sources]
-    names = [source.name for source, _ in sources]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"Two sources are named {twice!r}, and their events could not be told apart: "
-            "name them, as in kitchen=mic:"
-        )
-    if reserved := sorted(RESERVED.intersection(names)):
-        raise UsageError(
-            f"A source cannot be named {reserved[0]!r}: its topics would be those of requests. "
-            "Give it another name, as in kitchen=mic:"
-        )
-    return sources
-
-
 def default_node() -> str:
     """Return the host's name as it fits into a topic."""
     host = slug(re.sub(r"\..*", "", socket.gethostname()))
     return host[:64] or "listener"
-
-
-def _wanted(settings: ListenSettings, catalogue: CurrentCatalogue[Any] | None) -> Wanted:
-    return Wanted(
-        tracks=lambda: None if catalogue is None else catalogue.tracks,
-        sounds=settings.onsets.enabled,
-        after_s=settings.hints.after_hours * 3600,
-        silence_s=settings.hints.silence_minutes * 60,
-    )
 
 
 def _journal(settings: ListenSettings, ids: EventIds, world: World) -> Journal | None:

@@ -101,6 +101,8 @@ class SoundMemory:
         self._used = True
         try:
             text = engine.memory()
+            if text is None:  # it does not listen for sounds: what earlier ones learnt stays
+                return False
             ahead = engine.memory(ids_ahead=IDS_AHEAD) if goes_on else text
         except Exception as error:  # noqa: BLE001 - an engine that broke may not know what it knows
             log.warning("what was learnt of sounds lately is lost (%s)", reason_of(error))

@@ -102,12 +102,11 @@ OF_SERVICE: dict[str, tuple[str, str, Number]] = {
         "Size of the store",
         lambda health: health.store and health.store.megabytes and health.store.megabytes * 1e6,
     ),
-    "index_tracks": ("gauge", "Tracks of the index", lambda health: health.index and health.index.tracks),
-    "index_generation": (
-        "gauge",
-        "Generation of the index",
-        lambda health: health.index and health.index.generation,
-    ),
+}
+
+OF_INDEXES: dict[str, tuple[str, str, Number]] = {
+    "index_tracks": ("gauge", "Tracks of the index", lambda index: index.tracks),
+    "index_generation": ("gauge", "Generation of the index", lambda index: index.generation),
 }
 
 
@@ -133,6 +132,7 @@ class HealthCollector:
         yield from _families(OF_SERVICE, [health], (), lambda _: ())
         yield from _families(OF_SOURCES, health.sources, ("source",), _named)
         yield from _families(OF_SINKS, health.sinks, ("sink",), _named)
+        yield from _families(OF_INDEXES, health.indexes, ("index",), lambda index: (index.name,))
         states = GaugeMetricFamily(
             "stream_match_source_state", "1 for the state that the source is in", labels=["source", "state"]
         )

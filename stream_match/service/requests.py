@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from stream_match.config import Settings
-from stream_match.config.complaints import sentence
+from stream_match.config.complaints import sentences
 from stream_match.errors import StreamMatchError, UsageError
 from stream_match.events import Name, Payload
 from stream_match.service.control import Answer, Control
@@ -128,8 +128,9 @@ async def answer(control: Control, name: str, payload: bytes) -> str:
     """
     content: dict[str, Any] = {}
     try:
+        model = _known(name)
         content = _content(payload)
-        request = _checked(name, content)
+        request = _checked(name, model, content)
         async with asyncio.timeout(PATIENCE_S):
             data = await _method(control, name)(**request)
         return _response(content, status="ok", data=data)
@@ -161,11 +162,14 @@ def _content(payload: bytes) -> dict[str, Any]:
     return content
 
 
-def _checked(name: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a request."""
-    model = REQUESTS.get(name)
-    if model is None:
+def _known(name: str) -> type[Request]:
+    if name not in REQUESTS:
         raise UsageError(f"There is no request {name[:50]!r}: expected one of {', '.join(REQUESTS)}.")
+    return REQUESTS[name]
+
+
+def _checked(name: str, model: type[Request], content: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a request."""
     if not _is_transaction(content.get("transaction")):
         raise UsageError(
             f"'transaction': expected a text of up to {LONGEST_TRANSACTION} letters, or a number."
@@ -173,7 +177,8 @@ def _checked(name: str, content: dict[str, Any]) -> dict[str, Any]:
     try:
         request = model.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"The request {name}: {sentence(model, error.errors())}") from None
+        _, told = next(sentences(model, error.errors()))
+        raise UsageError(f"The request {name}: {told}") from None
     return request.model_dump(exclude={"transaction"})
 
 

@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from stream_match.config import HintSettings
 from stream_match.events import Event
-from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.chroma_feed import ChromaFeed
-from stream_match.service.hints import Wanted
 from stream_match.service.name_book import NameBook
 from stream_match.service.report import Report
 from stream_match.service.stamp import EventIds
-from stream_match.service.world import EnginePort, World
+from stream_match.service.world import World
 from stream_match.store.event_store import Store
 
 
@@ -26,9 +25,6 @@ class Shared:
         Name of this listener.
     pace
         Whether recordings come as they are heard.
-    make_engine
-        Makes an engine without history; called off the event loop, once per opening and once more
-        whenever one has broken.
     publish
         Takes events.
     ids
@@ -41,19 +37,14 @@ class Shared:
         Where sources keep what they have learnt; None for nowhere.
     chroma
         Shows what is heard to those who look.
-    catalogue
-        What engines are made with, and take up when it changes; None if it never does.
-    wanted
-        What is looked for, and when it is odd that nothing was detected.
+    hints
+        When it is odd that nothing was detected.
     names
         What people call clusters and tracks.
-    max_false_alarms_per_hour
-        What engines are made to put up with; None if they look for no tracks.
     """
 
     node: str
     pace: Literal["real", "fast"]
-    make_engine: Callable[[], EnginePort]
     publish: Callable[[Event], Awaitable[None]]
     ids: EventIds
     stop: asyncio.Event
@@ -62,12 +53,5 @@ class Shared:
     report: Report = field(default_factory=Report)
     store: Store | None = None
     chroma: ChromaFeed = field(default_factory=ChromaFeed)
-    catalogue: CurrentCatalogue[Any] | None = None
-    wanted: Wanted = field(default_factory=Wanted)
+    hints: HintSettings = field(default_factory=HintSettings)
     names: NameBook = field(default_factory=NameBook)
-    max_false_alarms_per_hour: float | None = None
-
-    @property
-    def newest(self) -> Any:
-        """The newest catalogue; None if there is none that may change."""
-        return None if self.catalogue is None else self.catalogue.newest

@@ -92,6 +92,10 @@ class Steering:
         if self.lane is not None:
             await self.lane.put_up_with(max_false_alarms_per_hour)
 
+    def made_with(self, max_false_alarms_per_hour: float | None) -> None:
+        """Take note of what the engines to come are made to put up with; what was asked for is over."""
+        self.max_false_alarms_per_hour = self._made_with = max_false_alarms_per_hour
+
     async def take(self, lane: Lane) -> None:
         """Let a new lane go on as the one before was told."""
         asked = self.max_false_alarms_per_hour

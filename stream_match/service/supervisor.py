@@ -10,18 +10,20 @@ from dataclasses import replace
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block, Source
 from stream_match.capture.queue import BlockQueue
 from stream_match.errors import SourceError, StreamMatchError, UsageError
-from stream_match.events import State
+from stream_match.events import Facts, State
 from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
 from stream_match.service import states
 from stream_match.service.gauges import Gauges
 from stream_match.service.health import SourceHealth
-from stream_match.service.hints import Hints
+from stream_match.service.hearing import Hearing
+from stream_match.service.hints import Expected, Hints
 from stream_match.service.intake import cancelled, closing, fill, is_recording, rouse, unless
 from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
 from stream_match.service.pause import PAUSED, Pause
 from stream_match.service.reasons import reason_of
+from stream_match.service.recent import RecentEnds
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.retry import Retry
 from stream_match.service.shared import Shared
@@ -47,6 +49,8 @@ class Supervisor:
         What to listen to.
     source_name : str or None
         What a person calls it.
+    hearing : Hearing
+        What it is heard with, to begin with.
     shared : Shared
         What it has in common with the others.
 
@@ -56,20 +60,23 @@ class Supervisor:
         For who wants to pause it, or ask it something.
     """
 
-    def __init__(self, source: Source, source_name: str | None, shared: Shared) -> None:
+    def __init__(self, source: Source, source_name: str | None, hearing: Hearing, shared: Shared) -> None:
         self._source = source
+        self._hearing = hearing
+        self._another = asyncio.Event()  # it is to be heard with something else
+        self._stop = asyncio.Event()
         self._shared = shared
         self._world = shared.world
         self._account = shared.report.account(source.name)
         self._reckoning = Reckoning(source, shared.pace, shared.world, self._account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear)
-        hints = Hints(shared.wanted, source.uri)
+        hints = self._hints = Hints(self._expected(), source.uri)
         self._teller = Teller(stamper, self._reckoning, hints, shared.publish, shared.world.monotonic)
         self._gauges = Gauges(source, source_name, self._account, self._reckoning, self._teller, shared.world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self._retry = Retry(source.name, shared.reconnect_max_s, shared.world, always_max_s=always_max_s)
-        shelf = None if shared.store is None else SoundShelf(shared.store, source.name)
-        self._memory = SoundMemory(shelf, shared.ids()[:PREFIX_LETTERS])
+        self._memory = SoundMemory(None, shared.ids()[:PREFIX_LETTERS])
+        self._recent = RecentEnds()
         self._kept_s = 0.0  # stream time at which it was last written down
         self._begun_s = 0.0  # stream time at which the engine of now began
         self._breaks = 0  # engines that broke in a row
@@ -79,17 +86,47 @@ class Supervisor:
         pauses = None if shared.store is None else PauseShelf(shared.store)
         self._pause = Pause(source.name, pauses, shared.world)
         self.steering = Steering(
-            source.name, self._pause, lambda: self._teller.state, shared.max_false_alarms_per_hour
+            source.name, self._pause, lambda: self._teller.state, hearing.settings.max_false_alarms_per_hour
         )
 
+    @property
+    def state(self) -> State | None:
+        """The last state that was told; None before the first."""
+        return self._teller.state
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stop.is_set() or self._shared.stop.is_set()
+
+    def stop(self) -> None:
+        """End in order: every match gets its end."""
+        self._stop.set()
+
+    def hear_with(self, hearing: Hearing) -> None:
+        """Go on with other engines. The source stays open; the matches of the engine of now end."""
+        self._hearing = hearing
+        self._hints.expected = self._expected()
+        self.steering.made_with(hearing.settings.max_false_alarms_per_hour)
+        self._another.set()
+
     async def run(self) -> None:
-        """Listen until the source ends, fails for good, or all has to stop; never raises."""
+        """Listen until the source ends, fails for good, or has to stop; never raises."""
         try:
             await self._supervise()
         except Exception as error:  # a fault of ours must not end the other sources
             log.debug("%s broke", self._source.name, exc_info=True)
             with suppress(Exception):  # it was told to the log
                 await self._fail(f"its supervision broke ({reason_of(error)})")
+
+    def _expected(self) -> Expected:
+        """Return what is looked for now, for hints."""
+        hearing, hints = self._hearing, self._shared.hints
+        return Expected(
+            tracks=lambda: None if hearing.catalogue is None else hearing.catalogue.tracks,
+            sounds=hearing.settings.onsets.enabled,
+            after_s=hints.after_hours * 3600,
+            silence_s=hints.silence_minutes * 60,
+        )
 
     def health(self) -> SourceHealth:
         """Return how the source is now."""
@@ -98,7 +135,8 @@ class Supervisor:
     async def _supervise(self) -> None:
         await self._pause.recall()
         await self._teller.become("starting")
-        while not self._shared.stop.is_set():
+        await self._world.store(self._remember)
+        while not self._is_stopping:
             if self._is_to_be_closed():
                 await self._stay_paused()
                 continue
@@ -124,10 +162,16 @@ class Supervisor:
         """Wait, with the source closed, until it is to be listened to again."""
         self._teller.forget()
         await self._teller.become("paused", reason=PAUSED)
-        await first_of(self._shared.stop.wait(), self._pause.until(on=False))
+        await first_of(self._stop.wait(), self._pause.until(on=False))
         self._reckoning.excuse()
-        if not self._shared.stop.is_set():
+        if not self._is_stopping:
             await self._teller.become("starting")
+
+    def _remember(self) -> None:
+        """Read what was learnt of the sounds of this source before, if that is kept."""
+        if self._shared.store is not None:
+            shelf = SoundShelf(self._shared.store, self._source.name)
+            self._memory = SoundMemory(shelf, self._memory.prefix)
 
     def _comes_back(self, loss: Exception) -> bool:
         """Whether opening the source again may help."""
@@ -162,7 +206,7 @@ class Supervisor:
 
     def _ended(self) -> Exception | None:
         """Return why an opening has ended; None if that is how it should be."""
-        if self._reckoning.live and not self._shared.stop.is_set():
+        if self._reckoning.live and not self._is_stopping:
             return SourceError(f"{self._source.uri} has ended", retry=True)
         return None
 
@@ -172,7 +216,7 @@ class Supervisor:
             fill(queue, self._source, self._shared.pace, self._world), name=f"capture {name}"
         )
         watching = watch(queue, self._source, intake, self._stalled, self._world)
-        rousing = self._rouse_for_news(queue, self._shared.newest)
+        rousing = self._rouse_for_news(queue, self._hearing.newest)
         pausing = self._rouse_for_pauses(queue)
         return [
             intake,
@@ -188,11 +232,10 @@ class Supervisor:
         async with aclosing(self._pieces(queue)) as heard:
             while True:
                 try:
-                    await self._hear_with_one_engine(heard, queue)
+                    if await self._hear_with_one_engine(heard, queue):
+                        return
                 except EngineError as error:
                     await self._replace_engine(error)
-                else:
-                    return
 
     async def _replace_engine(self, error: EngineError) -> None:
         """Wait before the next engine; raise the error of a recording with which all of them break."""
@@ -207,30 +250,38 @@ class Supervisor:
         """Whether it comes to an end by itself: no station, and no pipe, whose writer goes on."""
         return is_recording(self._source) and not self._reckoning.live
 
-    async def _hear_with_one_engine(self, heard: AsyncIterator[Block], queue: BlockQueue) -> None:
+    async def _hear_with_one_engine(self, heard: AsyncIterator[Block], queue: BlockQueue) -> bool:
+        """Hear with one engine; return whether all was heard, and not just all that this one is for."""
         self._begun_s = self._reckoning.stream_s
-        lane = await self._new_lane()
-        ended = False
+        hearing = self._hearing
+        lane = await self._new_lane(hearing)
+        whole = False
         try:
+            # After each piece: one that was taken from the queue is heard by somebody.
             async for piece in heard:
-                await self._feed(piece, lane, queue)
-            ended = True
+                await self._feed(piece, lane, hearing, queue)
+                if hearing is not self._hearing:
+                    whole = True
+                    return False
+            whole = True
         finally:
             self.steering.lane = None
-            await self._teller.tell(await lane.finish(), reason=PAUSED if self._pause.on else None)
-            await lane.keep(goes_on=not ended)
+            await self._tell(await lane.finish(), reason=PAUSED if self._pause.on else None)
+            await lane.keep(goes_on=not whole)
             self._suppressed += lane.onsets_suppressed
             self._teller.onsets_suppressed = self._suppressed
+        return True
 
-    async def _new_lane(self) -> Lane:
-        shared, catalogue = self._shared, self._shared.newest
+    async def _new_lane(self, hearing: Hearing) -> Lane:
+        shared, catalogue = self._shared, hearing.newest
         try:
-            engine = await self._world.offload(shared.make_engine)
+            engine = await self._world.offload(hearing.make_engine)
         except UsageError:
             raise
         except Exception as error:
             raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
         await self._world.store(lambda: self._memory.give(engine))
+        self._recent.give(engine, self._begun_s)
         lane = Lane(
             engine,
             shared.ids(),
@@ -251,13 +302,13 @@ class Supervisor:
         async for block in queue:
             rest_s = block.y.size / SAMPLE_RATE_HZ
             for piece in pieces(block):
-                if self._shared.stop.is_set() or self._is_to_be_closed():
+                if self._is_stopping or self._is_to_be_closed():
                     return
                 rest_s -= piece.y.size / SAMPLE_RATE_HZ
                 self._reckoning.take(piece, rest_s + queue.buffered_s)
                 yield piece
 
-    async def _feed(self, piece: Block, lane: Lane, queue: BlockQueue) -> None:
+    async def _feed(self, piece: Block, lane: Lane, hearing: Hearing, queue: BlockQueue) -> None:
         """Tell the state, ask the engine, tell what it heard; while paused, let it pass."""
         if self._pause.on:
             await self._let_pass(piece, lane)
@@ -270,14 +321,14 @@ class Supervisor:
             await self._teller.become("running")
         length_s = piece.y.size / SAMPLE_RATE_HZ
         try:
-            await self._take_up_news(lane)
+            await self._take_up_news(lane, hearing.newest)
             facts = await lane.feed(piece)
         except EngineError:
             self._reckoning.lose(length_s)  # nobody has heard it to the end
             raise
         self._account.audio_s += length_s
         self._gauges.liveness.sign()
-        await self._teller.tell(facts)
+        await self._tell(facts)
         self._notice_flood(lane)
         await self._keep_now_and_then(lane)
         await self._teller.go_on()
@@ -291,7 +342,7 @@ class Supervisor:
     async def _let_pass(self, piece: Block, lane: Lane) -> None:
         """Hear nothing of what a file or a pipe goes on to say."""
         if self._teller.state != "paused":
-            await self._teller.tell(await lane.finish(), reason=PAUSED)
+            await self._tell(await lane.finish(), reason=PAUSED)
             self._teller.forget()
             await self._teller.become("paused", reason=PAUSED)
         self._pause.let_pass(piece)
@@ -302,18 +353,22 @@ class Supervisor:
             await self._pause.until(on=not self._pause.on)
             rouse(queue)
 
-    async def _take_up_news(self, lane: Lane) -> None:
+    async def _tell(self, facts: list[Facts], *, reason: str | None = None) -> None:
+        self._recent.note(facts)
+        await self._teller.tell(facts, reason=reason)
+
+    async def _take_up_news(self, lane: Lane, newest: object) -> None:
         """Let the engine go on with the newest catalogue, and tell which matches that has ended."""
-        newest = self._shared.newest
         if newest is not lane.catalogue:
-            await self._teller.tell(await lane.take_up(newest))
+            await self._tell(await lane.take_up(newest))
 
     async def _rouse_for_news(self, queue: BlockQueue, known: object) -> None:
-        """Give the reader its turn whenever there is another catalogue: a silent source takes it up, too."""
-        if (catalogue := self._shared.catalogue) is None:
-            return
+        """Give the reader its turn whenever there is another catalogue or engine, though all is silent."""
         while True:
-            known = await catalogue.other_than(known)
+            hearing = self._hearing
+            await first_of(hearing.other_than(known), self._another.wait())
+            self._another.clear()
+            known = self._hearing.newest
             rouse(queue)
 
     def _is_back(self, queue: BlockQueue) -> bool:
@@ -341,7 +396,7 @@ class Supervisor:
             await self._teller.become("stalled", reason=reason)
 
     async def _end_capture(self, intake: "asyncio.Task[None]", queue: BlockQueue) -> None:
-        await self._shared.stop.wait()
+        await self._stop.wait()
         queue.close()  # the reader need not wait until the source has closed
         intake.cancel()
 
@@ -350,7 +405,7 @@ class Supervisor:
         self._account.reconnects += 1
         self._gauges.liveness.sign(wait_s=wait_s)
         await self._teller.become("reconnecting", reason=reason, attempt=self._retry.attempt)
-        await first_of(unless(self._shared.stop, wait_s, self._world), self._pause.until(on=True))
+        await first_of(unless(self._stop, wait_s, self._world), self._pause.until(on=True))
 
     async def _fail(self, reason: str) -> None:
         log.error("%s: %s", self._source.name, reason)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -14,6 +14,7 @@ from stream_match.errors import UsageError
 from stream_match.events import MatchEvent, State, Track, from_json
 from stream_match.store import opening
 from stream_match.store.migrations import check_to_read
+from stream_match.store.names import NameKey, read_names
 from stream_match.store.opening import FILE
 
 LONGEST = timedelta(days=1)
@@ -48,6 +49,8 @@ class Airing:
         Why it ended, if that was not heard.
     told : MatchEvent
         The last word of it.
+    name : str or None
+        What a person calls the track today.
     """
 
     node: str
@@ -61,6 +64,7 @@ class Airing:
     false_alarms_per_hour: float
     reason: str | None
     told: MatchEvent
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,10 @@ class History:
                     AND (? IS NULL OR source = ?)
             ) ORDER BY match_id, seq"""
         until = None if end is None else end + LONGEST
+        names = self.names()
         with opening.naming(self._path):
             found = self._told(words, (_ms(start, -_NEVER_MS), _ms(until, _NEVER_MS), source, source))
-            heard = [self._airing(match_id, told) for match_id, told in found]
+            heard = [self._airing(match_id, told, names) for match_id, told in found]
         wanted = (
             airing
             for airing in heard
@@ -194,6 +199,11 @@ class History:
         with opening.naming(self._path):
             rows = self._reader.execute(query).fetchall()
             return {(source, track): _time(time_ms) for source, track, time_ms in rows}
+
+    def names(self) -> dict[NameKey, str]:
+        """Return what people call clusters and tracks."""
+        with opening.naming(self._path):
+            return read_names(self._reader)
 
     def sounds(self, start: datetime, end: datetime) -> list[tuple[datetime, str, int]]:
         """Return how many sounds were heard in each minute from `start` on and before `end`, by source.
@@ -228,7 +238,7 @@ class History:
         for match_id, told in groupby(rows, key=lambda row: row[0]):
             yield match_id, [word for _, payload in told if (word := _match(payload)) is not None]
 
-    def _airing(self, match_id: str, told: list[MatchEvent]) -> Airing | None:
+    def _airing(self, match_id: str, told: list[MatchEvent], names: Mapping[NameKey, str]) -> Airing | None:
         if not told:
             return None
         first, last = told[0], told[-1]
@@ -250,6 +260,7 @@ class History:
             confidence=last.confidence,
             false_alarms_per_hour=last.false_alarms_per_hour,
             reason=last.reason,
+            name=names.get((last.source, "track", last.track.id)),
             told=last,
         )
 

@@ -1,5 +1,6 @@
 """Names that people gave to clusters and tracks, and what may be named, as the store keeps it."""
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Literal
 
@@ -11,6 +12,12 @@ Kind = Literal["cluster", "track"]
 
 NameKey = tuple[str, Kind, str]
 """Source, what is named, and its id."""
+
+
+def read_names(reader: sqlite3.Connection) -> dict[NameKey, str]:
+    """Return all names."""
+    found = reader.execute("SELECT source, kind, id, name FROM names").fetchall()
+    return {(source, kind, one): str(name) for source, kind, one, name in found}
 
 
 class NameShelf:
@@ -29,8 +36,7 @@ class NameShelf:
     def read(self) -> dict[NameKey, str]:
         """Return all names."""
         with self._store.read() as reader:
-            found = reader.execute("SELECT source, kind, id, name FROM names").fetchall()
-        return {(source, kind, one): str(name) for source, kind, one, name in found}
+            return read_names(reader)
 
     def write(self, changes: Mapping[NameKey, str | None]) -> None:
         """Keep names, and forget those that are None now."""

@@ -1,17 +1,19 @@
 """`listen` loads one catalogue for all engines, and hands each the newest."""
 
+import gc
 import logging
 import shutil
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import stream_match
-from stream_match.cli import listen
-from stream_match.cli.listen import LOOPS, _catalogue, _compile_loops, _engines
-from stream_match.config import ListenSettings
+from stream_match.cli import hearings, listen
+from stream_match.cli.hearings import LOOPS, Hearings, _catalogue, _compile_loops, _engines
+from stream_match.config import HeardSettings, ListenSettings
 from stream_match.errors import CatalogError
 
 
@@ -21,7 +23,7 @@ def _engine_that_shows_its_catalogue(monkeypatch):
 
 
 def test_all_engines_share_one_catalogue(index):
-    settings = ListenSettings(index=index)
+    settings = HeardSettings(index=index)
     catalogue = _catalogue(index)
     make = _engines(settings, catalogue, None)
     first = make()
@@ -31,14 +33,14 @@ def test_all_engines_share_one_catalogue(index):
 
 def test_an_engine_that_is_made_later_has_the_newest(index):
     catalogue = _catalogue(index)
-    make = _engines(ListenSettings(index=index), catalogue, None)
+    make = _engines(HeardSettings(index=index), catalogue, None)
     make()
     catalogue.newest = newer = object()
     assert make() is newer
 
 
 def test_without_an_index_there_is_none():
-    assert _engines(ListenSettings(), None, None)() is None
+    assert _engines(HeardSettings(), None, None)() is None
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -66,18 +68,24 @@ def test_all_that_is_compiled_is_compiled_before_a_source_is_opened():
 @pytest.mark.parametrize(("took_s", "told"), [(0.1, False), (14.2, True)])
 def test_that_compiling_took_long_is_said_in_one_line(monkeypatch, caplog, took_s, told):
     times = iter([100.0, 100.0 + took_s])
-    monkeypatch.setattr(listen.time, "monotonic", lambda: next(times))
-    with caplog.at_level(logging.INFO, listen.__name__):
+    monkeypatch.setattr(hearings.time, "monotonic", lambda: next(times))
+    with caplog.at_level(logging.INFO, hearings.__name__):
         _compile_loops()
     assert len(caplog.messages) == told
     assert all("compiling took 14 s" in message for message in caplog.messages)
 
 
+class Loaded:
+    """A catalogue that can be forgotten."""
+
+    newest = None
+
+
 def test_loops_are_compiled_before_a_source_is_opened_and_the_index_is_loaded(monkeypatch, index):
     done = []
     monkeypatch.setattr(listen, "_Signals", lambda: SimpleNamespace(came=False))
-    monkeypatch.setattr(listen, "_compile_loops", lambda: done.append("compiled"))
-    monkeypatch.setattr(listen, "_catalogue", lambda _: done.append("loaded"))
+    monkeypatch.setattr(hearings, "_compile_loops", lambda: done.append("compiled"))
+    monkeypatch.setattr(hearings, "_catalogue", lambda _: done.append("loaded") or Loaded())
 
     async def listened(*_):
         done.append("opened")
@@ -86,6 +94,25 @@ def test_loops_are_compiled_before_a_source_is_opened_and_the_index_is_loaded(mo
     monkeypatch.setattr(listen, "_listen", listened)
     for match in (True, False):
         listen.listen_to_the_end(
-            ListenSettings.from_mapping({"index": str(index), "match": {"enabled": match}}, where="")
+            ListenSettings.from_mapping(
+                {"sources": "mic:", "index": str(index), "match": {"enabled": match}}, where=""
+            )
         )
     assert done == ["compiled", "loaded", "opened", "opened"]
+
+
+def test_sources_with_the_same_index_share_it_and_nobody_keeps_it_longer(index, tmp_path):
+    other = shutil.copytree(index, tmp_path / "other")
+    common = {"index": str(index), "sources": ["a.wav", "b.wav", {"uri": "c.wav", "index": str(other)}]}
+    settings = ListenSettings.from_mapping(common, where="")
+    hear = Hearings()
+    hear.prepare(settings)
+    a, b, c = (hear(settings.heard(source)) for source in settings.sources)
+    assert a.catalogue is b.catalogue is not c.catalogue
+    assert a.make_engine() is a.newest is not c.newest
+    assert hear.any_index
+    forgotten = weakref.ref(a.catalogue)
+    del a, b
+    gc.collect()
+    assert forgotten() is None
+    assert hear(settings.heard(settings.sources[2])).catalogue is c.catalogue

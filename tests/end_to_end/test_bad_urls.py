@@ -23,7 +23,7 @@ from stream_match.capture.url import UrlSource
 from stream_match.catalog import load_index
 from stream_match.config import ListenSettings, MatchSettings
 from stream_match.engine import Engine
-from stream_match.service import World, listen
+from stream_match.service import World, always, listen
 
 pytest.importorskip("av")
 
@@ -159,7 +159,7 @@ def test_a_stream_that_stalls(index, broadcast, server, mp3):
         settings = ListenSettings(node="attic", pace="fast", sources=sources, sinks=["kept:"])
         async with asyncio.timeout(WAIT_S):
             report = await listen(
-                settings, lambda: Engine(reference, MatchSettings()), stop=stop, world=world
+                settings, always(lambda: Engine(reference, MatchSettings())), stop=stop, world=world
             )
         return report, sink.events
 

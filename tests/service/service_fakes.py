@@ -10,7 +10,7 @@ import numpy as np
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.config import ListenSettings
 from stream_match.events import Evidence, MatchFacts, Track
-from stream_match.service import World, listen
+from stream_match.service import World, always, listen
 
 EPOCH = 1_790_000_000.0
 TOLERANCE_S = 1e-6
@@ -202,6 +202,7 @@ async def hear(
     pace="fast",
     titles=None,
     catalogue=None,
+    powers=None,
     **more,
 ):
     """Run the service on sources; return the report and what the first sink was told."""
@@ -223,7 +224,7 @@ async def hear(
         sinks=["memory:"] * len(sinks),
         **more,
     )
-    report = await listen(settings, make_engine, catalogue=catalogue, stop=stop, world=world)
+    report = await listen(settings, always(make_engine, catalogue), stop=stop, world=world, powers=powers)
     return report, sinks[0].events
 
 

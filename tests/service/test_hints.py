@@ -13,7 +13,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ as RATE
 from stream_match.capture.base import Block
 from stream_match.errors import SourceError
 from stream_match.events import GenreFacts, OnsetClusterFacts
-from stream_match.service.hints import Hints, Lasting, Wanted
+from stream_match.service.hints import Expected, Hints, Lasting
 
 RNG = np.random.default_rng(7)
 
@@ -36,7 +36,7 @@ MUSIC = noise(-20)
 
 def after(y, seconds, hints=None, uri="mic:"):
     """The causes second by second."""
-    hints = hints or Hints(Wanted(silence_s=300.0), uri)
+    hints = hints or Hints(Expected(silence_s=300.0), uri)
     causes = []
     for _ in range(seconds):
         hints.hear(y)
@@ -45,7 +45,7 @@ def after(y, seconds, hints=None, uri="mic:"):
 
 
 def test_digital_silence_is_told_to_the_sample_and_withdrawn_when_it_sounds_again():
-    hints = Hints(Wanted(silence_s=300.0), "mic:")
+    hints = Hints(Expected(silence_s=300.0), "mic:")
     hints.hear(MUSIC)
     assert after(SILENCE, 299, hints) == [None] * 299
     hints.hear(SILENCE[:-1])
@@ -69,7 +69,7 @@ def test_digital_silence_is_told_to_the_sample_and_withdrawn_when_it_sounds_agai
     ],
 )
 def test_what_may_be_silent_depends_on_the_source(uri, words):
-    hints = Hints(Wanted(silence_s=2.0), uri)
+    hints = Hints(Expected(silence_s=2.0), uri)
     after(SILENCE, 2, hints)
     assert words in hints.text
     assert "channel" in hints.text
@@ -83,7 +83,7 @@ def test_dither_is_silence_and_a_quiet_room_is_faint():
 
 
 def test_a_faint_source_that_is_heard_again():
-    hints = Hints(Wanted(), "mic:")
+    hints = Hints(Expected(), "mic:")
     after(noise(-70), 600, hints)
     assert "very faint" in hints.text
     assert after(noise(-40), 5, hints)[-1] is None
@@ -92,7 +92,7 @@ def test_a_faint_source_that_is_heard_again():
 def test_clipping_is_judged_by_minutes():
     assert after(clipped(0.02), 60) == [None] * 59 + ["clipped"]
     assert after(clipped(0.005), 300)[-1] is None
-    hints = Hints(Wanted(), "mic:")
+    hints = Hints(Expected(), "mic:")
     after(clipped(0.02), 60, hints)
     assert after(clipped(0.007), 60, hints)[-1] == "clipped"  # not yet much less
     assert after(clipped(0.002), 60, hints)[-1] is None
@@ -107,7 +107,7 @@ def test_an_offset_is_no_sound():
 
 
 def test_what_is_lost_is_forgotten():
-    hints = Hints(Wanted(silence_s=10.0), "mic:")
+    hints = Hints(Expected(silence_s=10.0), "mic:")
     after(SILENCE, 10, hints)
     hints.forget()
     assert hints.cause is None
@@ -115,7 +115,7 @@ def test_what_is_lost_is_forgotten():
 
 
 def test_no_samples_and_no_numbers_are_no_sound():
-    hints = Hints(Wanted(silence_s=1.0), "mic:")
+    hints = Hints(Expected(silence_s=1.0), "mic:")
     hints.hear(np.empty(0, np.float32))
     hints.hear(np.full(RATE, np.nan, np.float32))
     assert hints.cause is None
@@ -137,7 +137,7 @@ def hours(hints, count, *facts):
 
 
 def wanted(tracks, *, sounds=True):
-    return Hints(Wanted(tracks=lambda: tracks, sounds=sounds, after_s=12.0), "mic:")
+    return Hints(Expected(tracks=lambda: tracks, sounds=sounds, after_s=12.0), "mic:")
 
 
 def test_nothing_for_hours():
@@ -183,7 +183,7 @@ def test_without_an_index_sounds_count():
 
 def test_an_index_without_tracks_is_told_at_once_and_only_as_long():
     tracks = [0]
-    hints = Hints(Wanted(tracks=lambda: tracks[0]), "mic:")
+    hints = Hints(Expected(tracks=lambda: tracks[0]), "mic:")
     hints.hear(MUSIC)
     assert hints.cause == "empty"
     tracks[0] = 1

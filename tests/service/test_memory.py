@@ -34,7 +34,7 @@ def engine(**settings):
 
 
 async def listened(world, source, state, make_engine=engine, stop=None):
-    from stream_match.service import World
+    from stream_match.service import World, always
 
     sink = MemorySink()
     world = World(
@@ -48,7 +48,7 @@ async def listened(world, source, state, make_engine=engine, stop=None):
     settings = ListenSettings(
         node="attic", pace="fast", sources=[{"uri": source.name}], sinks=["memory:"], state=state
     )
-    report = await listen(settings, make_engine, stop=stop, world=world)
+    report = await listen(settings, always(make_engine), stop=stop, world=world)
     return report, sink.events
 
 

@@ -106,7 +106,7 @@ def test_a_manager_that_has_gone_is_no_error(tmp_path):
 def health(**changes):
     base = {
         "node": "attic", "version": "0", "time": "2026-01-01T00:00:00Z", "uptime_s": 1,
-        "ok": True, "alive": True, "troubles": (), "sources": (), "sinks": (), "store": None, "index": None,
+        "ok": True, "alive": True, "troubles": (), "sources": (), "sinks": (), "store": None, "indexes": (),
     }  # fmt: skip
     return Health.model_validate({**base, **changes})
 

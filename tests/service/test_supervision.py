@@ -427,9 +427,9 @@ def test_cancelling_ends_every_match_too():
 )
 def test_what_cannot_be_listened_to_is_told(sources, message):
     from stream_match.config import ListenSettings
-    from stream_match.service import World, listen
+    from stream_match.service import World, always, listen
 
     settings = ListenSettings(sources=[{"uri": uri} for uri in sources], sinks=[])
     world = World(open_source=lambda _: ScriptedSource("tape", []))
     with pytest.raises(UsageError, match=message):
-        asyncio.run(listen(settings, ToyEngine, world=world))
+        asyncio.run(listen(settings, always(ToyEngine), world=world))

@@ -9,6 +9,7 @@ from stream_match.store.history import Airing
 COLUMNS = (
     "node", "source", "started_utc", "started_local", "ended_utc", "ended_local", "seconds", "track_id",
     "title", "artist", "album", "kind", "confidence", "false_alarms_per_hour", "stream_title", "reason",
+    "name",
 )  # fmt: skip
 
 
@@ -26,6 +27,7 @@ def airing_fields(airing: Airing, title: str | None) -> dict[str, Any]:
         "false_alarms_per_hour": airing.false_alarms_per_hour,
         "stream_title": title,
         "reason": airing.reason,
+        "name": airing.name,
     }
 
 
@@ -35,13 +37,15 @@ def airing_cells(airing: Airing, title: str | None) -> list[object]:
     return [
         airing.node, airing.source, *times, airing.seconds, *named(airing.track), airing.kind,
         airing.confidence, airing.false_alarms_per_hour, safe(title), safe(airing.reason),
+        safe(airing.name),
     ]  # fmt: skip
 
 
 def airing_line(airing: Airing, title: str | None) -> str:
     """Return a line for a person."""
     sure = f"{min(99, round(100 * airing.confidence))} %"  # certainty is never claimed
-    remarks = [sure, *(["another version"] if airing.kind == "version" else [])]
+    remarks = [*([f"called {airing.name}"] if airing.name else []), sure]
+    remarks += ["another version"] if airing.kind == "version" else []
     remarks += [f"the stream says: {title}"] if title else []
     remarks += ["goes on"] if airing.ended is None else []
     remarks += [airing.reason] if airing.reason else []
