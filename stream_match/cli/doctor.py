@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from stream_match.cli.terminal import complain, say, say_json
-from stream_match.config import ListenSettings
+from stream_match.config import ListenSettings, read_settings
 from stream_match.config.web_settings import web_address
 from stream_match.doctor.check import Check
 from stream_match.doctor.examination import examine
@@ -60,14 +60,12 @@ def _lines(check: Check) -> list[str]:
 
 
 def _settings(args: argparse.Namespace) -> ListenSettings:
-    settings = ListenSettings.from_toml(args.config) if args.config else ListenSettings()
-    given: dict[str, Any] = settings.model_dump(exclude_unset=True)
-    given |= {key: value for key in ("index", "state") if (value := getattr(args, key)) is not None}
-    if args.source:
-        given["sources"] = [{"uri": uri} for uri in args.source]
-    if args.sink:
-        given["sinks"] = args.sink
-    return ListenSettings.from_mapping(given, where="the command line")
+    flags: dict[str, Any] = {
+        key: value for key in ("index", "state") if (value := getattr(args, key)) is not None
+    }
+    flags |= {"sources": [{"uri": uri} for uri in args.source]} if args.source else {}
+    flags |= {"sinks": args.sink} if args.sink else {}
+    return read_settings(args.config, flags)
 
 
 def run_health(args: argparse.Namespace) -> int:

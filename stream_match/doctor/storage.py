@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from stream_match.config import ListenSettings
@@ -31,9 +32,10 @@ async def storage_checks(settings: ListenSettings) -> AsyncIterator[Check]:
     ----------
     settings : ListenSettings
     """
-    index, state = settings.index, settings.state
-    if index is not None and settings.match.enabled:
-        yield await checked("index", lambda: aside(lambda: _index(index)), limit_s=INDEX_S)
+    state = settings.state
+    wanted = [settings.heard(source).index for source in settings.sources] or [settings.index]
+    for index in dict.fromkeys(filter(None, wanted)):
+        yield await checked(f"index {index}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
     if state is not None:
         room = settings.store.max_megabytes * 1e6
         yield await checked("state folder", lambda: aside(lambda: _folder(state)), limit_s=DISK_S)

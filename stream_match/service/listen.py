@@ -120,7 +120,8 @@ async def listen(
             sources = Sources(shared)
             while first:  # emptied: what nobody hears with later is forgotten
                 sources.begin(*first.pop(0))
-            reload = Reload(settings, read, hear, sources, shared)
+            notifier = Notifier.of_process()
+            reload = Reload(settings, read, hear, sources, shared, notifier)
             health = HealthReader(
                 node,
                 world,
@@ -134,7 +135,7 @@ async def listen(
             async with (
                 _opened(sinks, report),
                 page_shown(settings, shared, bus, control, health.read),
-                notifying(health.read, stop, world, Notifier.of_process()),
+                notifying(health.read, stop, world, notifier),
                 reloading(reload, reload_asked),
             ):
                 try:

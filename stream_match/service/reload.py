@@ -13,6 +13,7 @@ from stream_match.config.heard_settings import HeardSettings
 from stream_match.errors import StreamMatchError, UsageError
 from stream_match.service.hearing import Hear, Hearing
 from stream_match.service.intake import cancelled
+from stream_match.service.notify import Notifier
 from stream_match.service.reasons import reason_of
 from stream_match.service.shared import Shared
 from stream_match.service.sources import ENDING, Sources, Wanted, wanted_sources
@@ -99,6 +100,8 @@ class Reload:
         What is listened to.
     shared : Shared
         What they have in common.
+    notifier : Notifier, optional
+        Tells a service manager.
 
     Attributes
     ----------
@@ -113,7 +116,9 @@ class Reload:
         hear: Hear,
         sources: Sources,
         shared: Shared,
+        notifier: Notifier | None = None,
     ) -> None:
+        self._notifier = notifier or Notifier()
         self._settings = settings
         self._read = read
         self._hear = hear
@@ -140,8 +145,9 @@ class Reload:
             changed. Also if the service is about to end.
         """
         async with self._one_at_a_time, self._sources.going_on():
-            answer: dict[str, Any] = {} if self._read is None else await self._take_up(self._read)
-            return answer | {"indexes": await self._look()}
+            with self._notifier.reloading():
+                answer: dict[str, Any] = {} if self._read is None else await self._take_up(self._read)
+                return answer | {"indexes": await self._look()}
 
     async def on_request(self, asked: asyncio.Event) -> None:
         """Reload whenever it is asked for, until cancelled; the log tells what came of it."""

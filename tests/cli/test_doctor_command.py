@@ -1,4 +1,4 @@
-"""`doctor` and `health`, asked of real brokers, servers, files: what is wrong is found, nothing is left."""
+"""`doctor` and `health` of real brokers, servers and files: what is wrong is found, nothing is left."""
 
 import asyncio
 import datetime
@@ -54,7 +54,7 @@ def test_a_house_in_order(doctor, index, mosquitto, tmp_path):
     assert failed(checks) == []
     assert {
         "clock",
-        "index",
+        f"index {index}",
         "state folder",
         "disk",
         "store",
@@ -63,7 +63,7 @@ def test_a_house_in_order(doctor, index, mosquitto, tmp_path):
         "login",
         "messages",
     } <= set(checks)
-    assert "2 tracks" in checks["index"]["said"]
+    assert "2 tracks" in checks[f"index {index}"]["said"]
     assert " s heard" in checks["source file"]["said"]
     assert not (tmp_path / "state").exists()  # it only looks
 
@@ -296,7 +296,7 @@ def test_a_damaged_index(doctor, index, tmp_path):
 
     copy = shutil.copytree(index, tmp_path / "copy")
     (copy / "manifest.json").write_text("{")
-    assert failed(doctor("--index", copy)) == ["index"]
+    assert failed(doctor("--index", copy)) == [f"index {copy}"]
 
 
 def test_settings_that_are_wrong_are_the_only_check(doctor, tmp_path):

@@ -135,11 +135,11 @@ def test_the_index_and_what_was_refused_of_it(readers, tmp_path):
         )  # fmt: skip
 
     first, second, third = run(heard)
-    assert (first.index.generation, first.index.tracks) == (1, 2)
-    assert (second.index.generation, second.index.tracks, second.ok) == (2, 1, True)
-    assert (third.index.generation, third.index.trouble) == (2, "a segment is missing")
-    assert third.troubles == ("index: a segment is missing",)
-    assert third.index.name == str(folder.path)
+    assert (first.indexes[0].generation, first.indexes[0].tracks) == (1, 2)
+    assert (second.indexes[0].generation, second.indexes[0].tracks, second.ok) == (2, 1, True)
+    assert (third.indexes[0].generation, third.indexes[0].trouble) == (2, "a segment is missing")
+    assert third.troubles == (f"index {folder.path}: a segment is missing",)
+    assert third.indexes[0].name == str(folder.path)
 
 
 class CountingSink(MemorySink):

@@ -107,7 +107,7 @@ def test_a_manager_that_has_gone_is_no_error(tmp_path):
 def health(**changes):
     base = {
         "node": "attic", "version": "0", "time": "2026-01-01T00:00:00Z", "uptime_s": 1,
-        "ok": True, "alive": True, "troubles": (), "sources": (), "sinks": (), "store": None, "index": None,
+        "ok": True, "alive": True, "troubles": (), "sources": (), "sinks": (), "store": None, "indexes": (),
     }  # fmt: skip
     return Health.model_validate({**base, **changes})
 
@@ -172,22 +172,27 @@ def test_a_source_that_is_sought_for_hours_keeps_it_fed(tmp_path, monkeypatch):
     assert any("0 of 1 sources running; radio: reconnecting" in said for said in pings)
 
 
-def test_a_listener_says_when_it_is_ready_and_when_it_ends(address, tmp_path):
+def test_a_listener_says_when_it_is_ready_reloads_and_ends(address, tmp_path):
     given = env()
     given["env"] |= {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "200000"}
-    args = (
-        "listen",
-        "--source",
-        "pcm:-?rate=22050&channels=1&format=s16le",
-        "--sink",
-        f"jsonl:{tmp_path / 'e'}",
+    config = tmp_path / "settings.toml"
+    config.write_text(
+        f'sinks = ["jsonl:{tmp_path / "events"}"]\nsources = ["pcm:-?rate=22050&channels=1&format=s16le"]\n'
     )
+    args = ("listen", "--config", config)
     with manager(address) as heard:
-        process = subprocess.Popen(command(*args), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, **given)
+        process = subprocess.Popen(
+            command(*args), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, **given
+        )
         try:
             said = [heard.recv(4096).decode()]
             assert said[0].startswith("READY=1\n")
             while not said[-1].startswith("WATCHDOG=1"):
+                said.append(heard.recv(4096).decode())
+            process.send_signal(signal.SIGHUP)
+            while not said[-1].startswith("RELOADING=1\nMONOTONIC_USEC="):
+                said.append(heard.recv(4096).decode())
+            while said[-1] != "READY=1":
                 said.append(heard.recv(4096).decode())
             process.send_signal(signal.SIGTERM)
             while not said[-1].startswith("STOPPING=1"):

@@ -39,7 +39,7 @@ HEALTH = {
     "node": "attic", "version": "1.2", "time": "2026-11-28T08:00:10Z", "uptime_s": 101.0, "ok": False,
     "alive": True, "troubles": ("x",), "sources": (SOURCE,), "sinks": (SINK,),
     "store": {"path": "s", "trouble": None, "unsaved": 0, "megabytes": 1.5},
-    "index": {"name": "i", "generation": 3, "tracks": 208, "trouble": None},
+    "indexes": ({"name": "i", "generation": 3, "tracks": 208, "trouble": None},),
 }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_every_number_of_the_health_is_a_metric():
     assert found["stream_match_outbox_events", "mqtt://host:1883/base"] == 12
     assert found["stream_match_sink_connected", "mqtt://host:1883/base"] == 0
     assert found["stream_match_publish_delay_seconds", "mqtt://host:1883/base"] == 0.004
-    assert found["stream_match_index_tracks",] == 208
+    assert found["stream_match_index_tracks", "i"] == 208
     assert found["stream_match_store_bytes",] == 1_500_000
     assert found["stream_match_store_ok",] == 1
     assert (found["stream_match_ok",], found["stream_match_alive",]) == (0, 1)
@@ -84,7 +84,7 @@ def test_names_are_as_prometheus_wants_them():
 
 
 def test_what_is_not_known_is_left_out():
-    bare = {**HEALTH, "store": None, "index": None, "sources": ({**SOURCE, "level_dbfs": None},)}
+    bare = {**HEALTH, "store": None, "indexes": (), "sources": ({**SOURCE, "level_dbfs": None},)}
     found = {name for name, *_ in read(exposition(Health.model_validate(bare)))}
     assert not found & {"stream_match_store_ok", "stream_match_index_tracks", "stream_match_level_dbfs"}
     assert not found & {"stream_match_best_candidate_score", "stream_match_last_match_timestamp_seconds"}
