@@ -114,13 +114,13 @@ def takes(music: Path) -> Iterator[tuple[Path, Any]]:
     yield music / "copies" / "take.ogg", y
 
 
-def keep(browser: Any, name: str) -> None:
+def keep(browser: Any, name: str, *, colours: int = COLOURS) -> None:
     """Write what is seen, with few colours."""
     from PIL import Image
 
     shown = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     path = DOCS / name
-    shown.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    shown.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -50,6 +50,7 @@ PYTHON = [
     "build_index.py",
     "count_alarms.py",
     "count_odd_alarms.py",
+    "draw_page.py",
     "draw_reports.py",
     "evaluate.py",
     "evaluate_descriptors.py",

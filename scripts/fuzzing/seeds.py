@@ -58,6 +58,19 @@ PAYLOADS = (
     b"",
 )
 
+REQUESTS = tuple(
+    json.dumps({"transaction": 1, "source": "kitchen", **content}).encode()
+    for content in (
+        {},
+        {"paused": False},
+        {"cluster": "R-1", "name": "doorbell"},
+        {"track": "a/b", "name": "Jingle"},
+        {"max_false_alarms_per_hour": 0.5},
+        {"name": "Jingle", "last_seconds": 12.0},
+        {"name": "Jingle", "from_s": 1.0, "to_s": 2.0, "transaction": "t"},
+    )
+)
+
 HEADERS = (
     b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: 16000\r\nicy-name: Caf\xc3\xa9 FM\r\n\r\n",
     b"HTTP/1.0 200 OK\r\nicy-metaint:\xb2\r\nicy-genre:x\r\nicy-description:x\r\nContent-Length: 99\r\n\r\n",

@@ -1,5 +1,6 @@
 """What is fuzzed: how an input is made, what reads it, and what must hold."""
 
+import asyncio
 import io
 import json
 import threading
@@ -27,6 +28,9 @@ from stream_match.errors import SourceError, StoreError, UsageError
 from stream_match.events import to_json
 from stream_match.publish.reader import Reader
 from stream_match.service import orphans
+from stream_match.service.control import Control
+from stream_match.service.name_book import NameBook
+from stream_match.service.requests import REQUESTS, answer
 from stream_match.store.event_store import Store
 from stream_match.store.history import History
 from stream_match.store.left_open import open_matches, open_sources
@@ -93,6 +97,7 @@ def targets(audio: list[Path]) -> dict[str, Target]:
     answers = tuple(head + body for head in seeds.HEADERS for body in bodies)
     return {
         "mqtt": Target(seeds.PAYLOADS, _mqtt),
+        "requests": Target(seeds.REQUESTS, _requests, share=0.3),
         "icy-headers": Target(seeds.HEADERS, lambda: _headers),
         "icy-metadata": Target((icy_stream, *seeds.TITLES), lambda: _metadata),
         "playlists": Target((*seeds.PLAYLISTS, *seeds.HLS), lambda: _playlist),
@@ -106,6 +111,34 @@ def targets(audio: list[Path]) -> dict[str, Target]:
         "config": Target(settings.SEEDS, settings.prepare),
         "store": Target(seeds.stores(), lambda: _store, native=True, share=0.05),
     }
+
+
+class _Room:
+    """A source that does all that it is asked for."""
+
+    name, state, paused, max_false_alarms_per_hour = "kitchen", "running", False, 0.1
+
+    async def pause(self, *, paused: bool) -> None:
+        self.paused = paused
+
+    async def near_misses(self) -> list[dict[str, Any]]:
+        return []
+
+    async def put_up_with(self, max_false_alarms_per_hour: float) -> None:
+        self.max_false_alarms_per_hour = max_false_alarms_per_hour
+
+
+def _requests() -> Read:
+    control = Control([_Room()], NameBook(has_track=lambda _: True))
+    names = [*REQUESTS, "nonsense"]
+
+    def read(data: bytes, _folder: Path, number: int) -> None:
+        said = json.loads(asyncio.run(answer(control, names[number % len(names)], data)))
+        assert said["status"] in ("ok", "error")
+        assert ("data" in said) is (said["status"] == "ok")
+        assert "Error" not in said.get("error", ""), said["error"]  # a fault of ours has the name of its type
+
+    return read
 
 
 def _mqtt() -> Read:

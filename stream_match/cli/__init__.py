@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 
+from stream_match.cli.log_lines import JsonFormatter
 from stream_match.cli.parser import build_parser
 from stream_match.cli.terminal import LogFormatter, complain
 from stream_match.errors import StreamMatchError, UsageError
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     debug = bool(getattr(args, "debug", False)) or wants_debugging(())
-    _set_up_output(debug=debug)
+    _set_up_output(debug=debug, log_format=getattr(args, "log_format", "text"))
     if args.run is None:  # neither a command nor a mistake: this is how one asks what there is
         args.asked.print_help()
         return 0
@@ -81,13 +82,14 @@ def _tell(error: Exception) -> int:
     return 2 if isinstance(error, UsageError) else 1
 
 
-def _set_up_output(*, debug: bool) -> None:
+def _set_up_output(*, debug: bool, log_format: str) -> None:
     # Whatever the locale says. What UTF-8 cannot hold is escaped, not the end of the command.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # none where it has been replaced
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(message)s"))
+    lines = LogFormatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonFormatter() if log_format == "json" else lines)
     logging.basicConfig(handlers=[handler])
     logging.getLogger("stream_match").setLevel(logging.DEBUG if debug else logging.INFO)

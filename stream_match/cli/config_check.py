@@ -17,6 +17,10 @@ from stream_match.service.listen import default_node
 from stream_match.service.sources import wanted_sources
 from stream_match.service.world import World
 
+SECRETS = ("password", "token")
+SECRET_FILES = ("password_file", "token_file")
+"""Keys of settings."""
+
 
 def mistakes(given: Sequence[Layer]) -> list[str]:
     """Return a sentence for each thing with which ``listen`` would refuse to start.
@@ -102,13 +106,12 @@ def _is_writable(folder: Path) -> bool:
 
 def _of_secrets(file: Layer) -> Iterator[str]:
     found = list(_entries(file.content))
-    if any(key == "password" or _has_user(value) for key, value in found) and _is_read_by_all(
-        Path(file.where or "")
-    ):
-        yield f"{file.where!r} holds a password, and all users may read it: chmod 600, or password_file"
-    for path in dict.fromkeys(str(value) for key, value in found if key == "password_file"):
+    inside = any(key in SECRETS or _has_user(value) for key, value in found)
+    if inside and _is_read_by_all(Path(file.where or "")):
+        yield f"{file.where!r} holds a secret, and all users may read it: chmod 600, or a file for the secret"
+    for path in dict.fromkeys(str(value) for key, value in found if key in SECRET_FILES):
         if _is_read_by_all(place_of_secret(path)):
-            yield f"the file {path!r} holds a password, and all users may read it: chmod 600"
+            yield f"the file {path!r} holds a secret, and all users may read it: chmod 600"
 
 
 def _entries(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -128,7 +131,7 @@ def _has_user(value: Any) -> bool:
 
 
 def _is_read_by_all(path: Path) -> bool:
-    return bool(path.stat().st_mode & stat.S_IROTH)
+    return path.exists() and bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def _of_recordings(settings: ListenSettings) -> Iterator[str]:

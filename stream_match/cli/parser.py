@@ -8,6 +8,7 @@ from typing import NoReturn
 from stream_match.cli.command import Parser, Subparsers
 from stream_match.cli.command import command as _command
 from stream_match.cli.config_parser import config_commands
+from stream_match.cli.log_lines import FORMATS
 from stream_match.cli.operations_parser import add_doctor_arguments, add_health_arguments
 from stream_match.cli.terminal import say
 
@@ -137,6 +138,9 @@ def _listen(commands: "Subparsers[Parser]") -> None:
         const="127.0.0.1:8765",
         metavar="HOST:PORT",
         help="show a page with what is playing; at 127.0.0.1:8765 if nothing else is said",
+    )
+    parser.add_argument(
+        "--log-format", choices=FORMATS, default="text", help="json: one object a line, for log collectors"
     )
     parser.add_argument(
         "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"

@@ -18,7 +18,7 @@ QUOTA_EXCEEDED = 151
 
 BLAMELESS = frozenset(
     {"quota", "rate", "busy", "unavailable", "shutting-down", "administration", "taken-over", "keep-alive"}
-    | {"connection-rate", "use-another", "moved", "receive-maximum"}
+    | {"connection-rate", "use-another", "moved", "receive-maximum", "taken"}
 )
 """Causes of a lost connection that have nothing to do with what was sent last."""
 

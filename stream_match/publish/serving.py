@@ -19,6 +19,7 @@ from typing import Protocol, runtime_checkable
 from stream_match.publish import topics
 from stream_match.publish.discovery import is_of_node
 from stream_match.publish.mqtt import Received
+from stream_match.publish.policy import AwayError
 from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
 
@@ -32,6 +33,9 @@ ECHO_S = 2.0
 
 RIVAL_S = 1.0
 """How long a listener that may be there has to answer."""
+
+RETURN_S = 5.0
+"""How long one that had the name before has to come back after the broker was away."""
 
 ASK_AGAIN_S = 60.0
 """Pause between two questions while another listener has the name; its own last word is heard at once."""
@@ -112,8 +116,9 @@ class Desk:
         self._outgoing: deque[topics.Message] = deque(maxlen=4 * MOST_WAITING)
         self.owns = False
         self._owned = False  # ever
-        self._rival: str | None = None
+        self._rival: str | None = None  # who was there when we last asked
         self._seems_taken = False
+        self._patience_s = RIVAL_S
         self._heard = asyncio.Event()  # something about the name
         self._complaints = SparseLog(log)
 
@@ -131,8 +136,9 @@ class Desk:
 
     def begin(self) -> None:
         """Begin with a new connection."""
+        # Who has waited behind another one lets it come back first.
+        self._patience_s = RIVAL_S if self._rival is None else RETURN_S
         self.owns = self._seems_taken = False
-        self._rival = None
         self.is_stale = True
 
     async def run(self) -> None:
@@ -146,7 +152,13 @@ class Desk:
             await self._asked.wait()
 
     def take(self, received: Received) -> None:
-        """Take in a message; whatever it is, it does no harm."""
+        """Take in a message; whatever it is, it does no harm.
+
+        Raises
+        ------
+        AwayError
+            If another listener turns out to have had the name before.
+        """
         if received.topic == self._instance:
             self._hear_instance(received)
         elif received.topic == self._status:
@@ -176,19 +188,16 @@ class Desk:
         leaving : asyncio.Event
             Set when the sink is left.
         """
-        while not leaving.is_set():
+        while True:
             await self._ask(publish)
             if self._rival is None:
                 self.owns = self._owned = True
                 return True
-            self._complaints.tell(
-                "taken",
-                f"Another listener is called {self._node!r} on this broker: this one publishes nothing there "
-                "until it ends. Give one of them another name (node = …).",
-            )
+            if leaving.is_set():
+                return False
+            self._complaints.tell("taken", self._taken)
             self._seems_taken = True
             await first_of(asyncio.sleep(ASK_AGAIN_S), self._until_free(), leaving.wait())
-        return False
 
     async def _ask(self, publish: Callable[[topics.Message], Awaitable[None]]) -> None:
         """Ask who else has the name, and wait for an answer where one may come."""
@@ -196,8 +205,9 @@ class Desk:
         self._echoed = False
         await publish(self._word({"asks": True, "owned": self._owned}))
         await self._until(lambda: self._echoed or self._rival is not None, ECHO_S)
-        if self._seems_taken:
-            await self._until(lambda: self._rival is not None, RIVAL_S)
+        if self._seems_taken or self._patience_s > RIVAL_S:
+            await self._until(lambda: self._rival is not None, self._patience_s)
+        self._patience_s = RIVAL_S
 
     async def _until(self, happened: Callable[[], bool], seconds: float) -> None:
         async def wait() -> None:
@@ -211,6 +221,13 @@ class Desk:
         while self._seems_taken:
             self._heard.clear()
             await self._heard.wait()
+
+    @property
+    def _taken(self) -> str:
+        return (
+            f"Another listener is called {self._node!r} on this broker: this one publishes nothing there "
+            "until it ends. Give one of them another name (node = …)."
+        )
 
     def _hear_status(self, received: Received) -> None:
         """Note what stands of the node: `online` that was retained is an earlier word, or another's."""
@@ -226,8 +243,10 @@ class Desk:
         if other == self._offer.instance:
             self._echoed = True
         elif said.get("answers") == self._offer.instance:
-            if not self.owns:
-                self._rival = other
+            self._rival = other
+            if self.owns:  # the answer came late: two have begun at the same time
+                self.owns = self._owned = False
+                raise AwayError("taken", self._taken)
         elif said.get("asks") is True:
             self._hear_question(other, owned=said.get("owned") is True)
         self._heard.set()

@@ -6,7 +6,7 @@ the page both come here.
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -122,13 +122,9 @@ class Control:
         self.changed: Callable[[], object] = lambda: None
 
     @property
-    def _sources(self) -> Mapping[str, Controlled]:
-        return {source.name: source for source in self._listened()}
-
-    @property
     def sources(self) -> tuple[str, ...]:
         """Names of all sources."""
-        return tuple(self._sources)
+        return tuple(source.name for source in self._listened())
 
     async def reload(self) -> Answer:
         """Read again what may have changed on disk; the answer says what has."""
@@ -237,14 +233,14 @@ class Control:
     async def health(self) -> Answer:
         """Return how everything is."""
         if self.powers.health is None:
-            return {"sources": {name: {"state": one.state} for name, one in self._sources.items()}}
+            return {"sources": {source.name: {"state": source.state} for source in self._listened()}}
         return await self.powers.health()
 
     def _source(self, name: str) -> Controlled:
-        if name not in self._sources:
-            known = ", ".join(self._sources)
-            raise UsageError(f"There is no source {name!r}: this listener has {known}.")
-        return self._sources[name]
+        for source in self._listened():
+            if source.name == name:
+                return source
+        raise UsageError(f"There is no source {name!r}: this listener has {', '.join(self.sources)}.")
 
 
 def _stretch(

@@ -133,7 +133,7 @@ async def listen(
             control = await serve(sinks, sources, reload, settings, shared, powers)
             async with (
                 _opened(sinks, report),
-                page_shown(settings, shared, bus, control, health.read),
+                page_shown(settings, shared, bus, control, health.read, kept.folder),
                 notifying(health.read, stop, world, Notifier.of_process()),
                 reloading(reload, reload_asked),
             ):

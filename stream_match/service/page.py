@@ -12,12 +12,18 @@ from stream_match.service.health import Health
 from stream_match.service.shared import Shared
 
 if TYPE_CHECKING:
+    from stream_match.web.port import Clips
     from stream_match.web.server import PageServer
 
 
 @asynccontextmanager
 async def page_shown(
-    settings: ListenSettings, shared: Shared, bus: Bus, control: Control, health: Callable[[], Health]
+    settings: ListenSettings,
+    shared: Shared,
+    bus: Bus,
+    control: Control,
+    health: Callable[[], Health],
+    clips: "Clips | None" = None,
 ) -> AsyncIterator["PageServer | None"]:
     """Show the page for as long as this is entered, if the settings ask for it.
 
@@ -32,6 +38,8 @@ async def page_shown(
         Does what is asked for.
     health : callable () -> Health
         Returns how everything is.
+    clips : Clips, optional
+        Has the audio that is kept.
 
     Raises
     ------
@@ -59,7 +67,7 @@ async def page_shown(
         aside=shared.world.aside,
         state=settings.state,
         control=control,
-        clips=shared.kept.folder,
+        clips=clips,
         report=settings.web.report,
     )
     probes = probe_routes(

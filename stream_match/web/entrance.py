@@ -23,7 +23,9 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/page.css"></head>
 <body class="door"><main><h1>stream_match</h1><p>{sentence}</p>
-<form method="post" action="/enter"><label for="token">Token</label>
+<form method="post" action="/enter">
+<input type="text" name="username" value="stream_match" autocomplete="username" hidden>
+<label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <button>Enter</button></form></main></body></html>
 """

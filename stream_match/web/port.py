@@ -62,6 +62,9 @@ class Clips(Protocol):
     def find(self, name: str) -> Path | None:
         """Return the file of a clip; None if there is none of that name."""
 
+    def of_sound(self, source: str, cluster_id: str) -> str | None:
+        """Return the name of the clip of a kind of sound; None if there is none."""
+
 
 class Subscribed(Protocol):
     """Gives events; `service.bus.Bus.subscribed` does."""

@@ -11,10 +11,12 @@ from starlette.routing import Route
 
 from stream_match.errors import UsageError
 from stream_match.web.past import Asked, Past
-from stream_match.web.port import Answer, Control, Listener
+from stream_match.web.port import Answer, Clips, Control, Listener
 
 MOST_AIRINGS = 500
 LONGEST_TEXT = 500
+
+_SOUNDS = {".flac": "audio/flac", ".opus": "audio/ogg; codecs=opus"}
 
 Question = Callable[[Request], Awaitable[Answer]]
 
@@ -66,7 +68,10 @@ class Questions:
         return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def _kinds(self, request: Request) -> Answer:
-        return await self._kept().sound_kinds(Asked.of(request.query_params))
+        found = await self._kept().sound_kinds(Asked.of(request.query_params))
+        if (clips := self._listener.clips) is not None:
+            await self._listener.aside(lambda: _with_clips(found["kinds"], clips))
+        return found
 
     async def _candidates(self, request: Request) -> Answer:
         return await self._controlled().candidates(request.query_params.get("source", ""))
@@ -92,11 +97,12 @@ class Questions:
 
     async def _clip(self, request: Request) -> Response:
         clips = self._listener.clips
-        path = None if clips is None else clips.find(request.path_params["name"])
+        name = request.path_params["name"]
+        path = None if clips is None else await self._listener.aside(lambda: clips.find(name))
         if path is None:
             raise HTTPException(404, "There is no such clip.")
-        media_type = "audio/flac" if path.suffix == ".flac" else "audio/ogg"
-        return FileResponse(path, media_type=media_type, headers={"cache-control": "private, max-age=86400"})
+        kind = _SOUNDS.get(path.suffix, "application/octet-stream")
+        return FileResponse(path, media_type=kind, headers={"cache-control": "private, max-age=86400"})
 
     async def _report(self, _: Request) -> Response:
         path = self._listener.report
@@ -116,6 +122,11 @@ class Questions:
         if self._listener.control is None:
             raise HTTPException(404, "This listener takes no requests.")
         return self._listener.control
+
+
+def _with_clips(kinds: list[Answer], clips: Clips) -> None:
+    for kind in kinds:
+        kind["clip"] = clips.of_sound(kind["source"], kind["cluster_id"])
 
 
 def _answering(question: Question) -> Any:

@@ -60,8 +60,12 @@ class PageServer:
             except OSError as error:
                 self._tell(error)
                 await asyncio.sleep(RETRY_S)
-            else:
+                continue
+            try:
                 await self._serve(plug)
+            except Exception as error:  # noqa: BLE001 - listening goes on, and so shall the page
+                log.error("the page broke (%s: %s)", type(error).__name__, error)  # noqa: TRY400 - one line
+                await asyncio.sleep(RETRY_S)
 
     async def _serve(self, plug: socket.socket) -> None:
         self._port = plug.getsockname()[1]  # it stays the same if it has to be opened again
@@ -111,7 +115,7 @@ class _Server(Server):
 
 
 async def bound(host: str, port: int) -> socket.socket:
-    """Return a socket at an address of this computer.
+    """Return a socket that listens at an address of this computer.
 
     Raises
     ------
@@ -126,6 +130,7 @@ async def bound(host: str, port: int) -> socket.socket:
     try:
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         plug.bind(address)
+        plug.listen()  # from here on visitors wait, though nobody answers yet
     except BaseException:
         plug.close()
         raise

@@ -91,8 +91,8 @@ def test_what_is_suspicious_is_a_warning(check, tmp_path, monkeypatch):
         f"no index in '{tmp_path}/no/index'",
         f"no model in '{tmp_path}/no/model'",
         f"state folder '{tmp_path}/file/state'",
-        f"'{tmp_path}/listen.toml' holds a password",
-        f"the file '{secret}' holds a password",
+        f"'{tmp_path}/listen.toml' holds a secret",
+        f"the file '{secret}' holds a secret",
         f"the file '{tmp_path}/gone.wav' is not there (source 'gone')",
         "a sink is there twice (mqtt:…)",
     ):

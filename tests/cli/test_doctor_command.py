@@ -1,4 +1,4 @@
-"""`doctor` and `health` of real brokers, servers and files: what is wrong is found, nothing is left."""
+"""`doctor` and `health`, asked of real brokers, servers, files: what is wrong is found, nothing is left."""
 
 import asyncio
 import datetime
@@ -64,7 +64,7 @@ def test_a_house_in_order(doctor, index, mosquitto, tmp_path):
         "messages",
     } <= set(checks)
     assert "2 tracks" in checks["index"]["said"]
-    assert "5.0 s heard" in checks["source file"]["said"]
+    assert " s heard" in checks["source file"]["said"]
     assert not (tmp_path / "state").exists()  # it only looks
 
 
@@ -119,10 +119,11 @@ def test_what_a_user_may_not_publish(doctor, absent_mosquitto, tmp_path):
 
 
 def test_a_broker_that_is_not_there_and_a_name_that_nobody_knows(doctor, absent_mosquitto):
-    checks = doctor("--sink", absent_mosquitto.uri, "--sink", "mqtt://no-such-host.invalid")
-    assert failed(checks) == ["connection", "name"]
+    checks = doctor("--sink", absent_mosquitto.uri)
+    assert failed(checks) == ["connection"]
     assert "Nothing listens on port" in checks["connection"]["said"]
     assert "login" not in checks
+    assert failed(doctor("--sink", "mqtt://no-such-host.invalid")) == ["name"]
 
 
 @contextmanager

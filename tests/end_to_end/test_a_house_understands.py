@@ -134,7 +134,7 @@ def test_what_is_asked_named_and_announced(index, broadcast, mosquitto, tmp_path
         )
         nearly = ask("candidates", source="hall")["data"]["candidates"]
         assert all(one["why"] and one["rejection"] and one["track"]["id"] for one in nearly)
-        assert ask("reload")["data"]["changed"] is False
+        assert [one["refused"] for one in ask("reload")["data"]["indexes"].values()] == [None]
         assert ask("pause", source="hall")["data"]["paused"] is True
         ear.until(lambda items: any('"state":"paused"' in payload for _, payload in items))
         assert ask("nothing")["status"] == "error"

@@ -205,12 +205,44 @@ def test_the_one_that_was_there_keeps_the_name_over_a_restart_of_the_broker(mosq
                         await heard.until_heard(NODE, "online")
                         await first.publish(match(1, match_id="first"))
                         await second.publish(match(2, match_id="second"))
-                        await heard.until(lambda _: heard.payloads("stream_match/attic/kitchen/match"))
-                        ids = [
-                            json.loads(e)["match_id"]
-                            for e in heard.payloads("stream_match/attic/kitchen/match")
-                        ]
-                        assert set(ids) == {"first"}
+                        await heard.until(lambda _: ids(heard))
+                        assert set(ids(heard)) == {"first"}
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_comes_late_is_an_answer(mosquitto, ear, caplog, monkeypatch):
+    """Two that begin at the same time may both go on; the one that is answered yields, and asks again."""
+    monkeypatch.setattr("stream_match.publish.serving.RETURN_S", 1.01)
+
+    async def run():
+        async with ear(mosquitto.port) as heard, listening(mosquitto) as sink, speaking(mosquitto) as client:
+            await heard.until_heard(NODE, "online")
+            await client.publish("stream_match/attic/instance", b'{"instance": "two", "answers": "one"}')
+            await told(caplog, "Another listener is called 'attic'")
+            # There is none: it has the name again.
+            await heard.until(
+                lambda _: heard.payloads(NODE)[-1] == "online" and len(heard.payloads(NODE)) > 1
+            )
+            await sink.publish(match(1))
+            await heard.until(lambda _: ids(heard))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("word", [b"", b"{", b"[1]", b'{"instance": 5}', b'{"instance": "two"}'])
+def test_words_about_the_name_that_are_none_do_no_harm(word, mosquitto, ear):
+    async def run():
+        async with (
+            ear(mosquitto.port, "stream_match/attic/#") as heard,
+            listening(mosquitto),
+            speaking(mosquitto) as client,
+        ):
+            await heard.until_heard(NODE, "online")
+            await client.publish("stream_match/attic/instance", word)
+            await client.publish(f"{REQUEST}health", b"")
+            await heard.until(lambda _: answers(heard))
+            assert heard.payloads(NODE) == ["online"]
 
     asyncio.run(run())
 
@@ -224,6 +256,24 @@ def test_a_listener_that_was_killed_keeps_nobody_waiting_for_ever(mosquitto, ear
         async with listening(mosquitto) as sink, ear(mosquitto.port) as heard:
             await sink.publish(match(1))
             await heard.until(lambda _: heard.payloads("stream_match/attic/kitchen/now_playing"))
+
+    asyncio.run(run())
+
+
+def test_what_waits_is_delivered_to_a_broker_that_comes_back_at_the_end(absent_mosquitto, ear, caplog):
+    async def run():
+        sink = MqttSink(Address.parse(absent_mosquitto.uri, {}), node="attic", backoff=Backoff(0.01, 0.05))
+        sink.serve(offer())
+        await sink.__aenter__()
+        await sink.publish(match(1))
+        await told(caplog, "refuses the connection")
+        ending = asyncio.create_task(sink.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        absent_mosquitto.start()
+        await ending
+        assert sink.undelivered == 0
+        async with ear(absent_mosquitto.port) as heard:
+            await heard.until_heard(NODE, "stopped")
 
     asyncio.run(run())
 

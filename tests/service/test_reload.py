@@ -25,6 +25,7 @@ from service_fakes import (
 from stream_match.config import ListenSettings
 from stream_match.errors import CatalogError, SourceError, UsageError
 from stream_match.service import Hearing, listen
+from stream_match.service.control import Control
 from stream_match.service.reload import Reload
 
 
@@ -126,7 +127,8 @@ def check_sources(events):
     for source in {event.source for event in events}:
         stretch = []
         for event in [event for event in events if event.source == source]:
-            if event.type == "status" and event.state == "starting" and stretch:
+            over = stretch and stretch[-1].type == "status" and stretch[-1].state in ("stopped", "failed")
+            if over:
                 check_whole(stretch)
                 stretch = []
             stretch.append(event)
@@ -417,6 +419,39 @@ def test_the_ends_of_tracks_are_known_to_the_next_engine(played):
 
     played({"sources": ["a"]}, act, make_engine=Resting)
     assert rests == [{}, {"toy": 0.0}]  # it ended where the next engine begins
+
+
+def test_the_control_room_has_the_sources_of_now_and_reloads(played, monkeypatch):
+    controls = []
+    original = Control.__init__
+
+    def seen(control, *args):
+        original(control, *args)
+        controls.append(control)
+
+    monkeypatch.setattr(Control, "__init__", seen)
+
+    async def act(scene):
+        (control,) = controls
+        assert set(control.sources) == {"a", "b"}
+        await asyncio.sleep(5)
+        scene.now = {"sources": ["b", "c"]}
+        assert (await control.reload())["added"] == ["c"]
+        assert set(control.sources) == {"b", "c"}
+        await asyncio.sleep(5)
+        await control.pause("c")
+        await asyncio.sleep(5)
+        assert states(scene.sink.events, "c")[-1] == "paused"
+        with pytest.raises(UsageError):
+            await control.pause("a")
+        scene.now = {"sources": ["b", source("c", **OTHER_MATCH)]}
+        assert (await control.reload())["changed"] == ["c"]  # though it is paused
+        await control.resume("c")
+        await asyncio.sleep(5)
+        assert states(scene.sink.events, "c")[-1] == "running"
+        assert scene.made[-1][0].match.max_false_alarms_per_hour == 2.0
+
+    played(two(), act)
 
 
 OWN = st.fixed_dictionaries(

@@ -35,8 +35,7 @@ class Room:
 
 
 def control(**powers):
-    room = Room()
-    return Control(lambda: [room], NameBook(), Powers(**powers))
+    return Control(lambda: [Room()], NameBook(), Powers(**powers))
 
 
 def asking(name, payload, **powers):

@@ -218,6 +218,6 @@ def _messages(answer):
             message = {}
 
 
-def running(listener, **changes):
-    """Tell that the kitchen is heard."""
-    return listener.tell(status, "running", **{"level_dbfs": -20.0, **changes})
+def running(listener, state="running", **changes):
+    """Tell that the kitchen is heard, or is in another state."""
+    return listener.tell(status, state, **{"level_dbfs": -20.0, **changes})

@@ -105,10 +105,10 @@ export class Day {
       const height = SOUNDS.height * Math.sqrt(count / most);
       return bar("sound", minute, minute + 60000, (SOUNDS.y - height).toFixed(2), height.toFixed(2));
     });
-    const matches = airings.map((one) => {
+    const matches = airings.map((one, place) => {
       const from = Date.parse(one.started);
       const to = one.ended ? Date.parse(one.ended) : now;
-      const rect = bar(`match ${one.kind}`, from, to, MATCH.y, MATCH.height);
+      const rect = bar(`match ${one.kind}${place % 2 ? " second" : ""}`, from, to, MATCH.y, MATCH.height);
       const words = `${timeOf(from)} ${nameOf(one.track)}`;
       rect.append(draw("title", {}, words));
       rect.addEventListener("pointerenter", () => say(tip, words));

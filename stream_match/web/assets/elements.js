@@ -71,6 +71,13 @@ export const titleOf = (track) => track.title || track.id;
 
 export const nameOf = (track) => [titleOf(track), track.artist].filter(Boolean).join(" – ");
 
+/** A player of audio that may have been deleted since. */
+export function player(address, label) {
+  const audio = make("audio", { controls: true, preload: "none", src: address, "aria-label": label });
+  audio.addEventListener("error", () => audio.replaceWith(make("p", { class: "quiet" }, "This clip is not there (any more).")));
+  return audio;
+}
+
 /** Ask the listener; the answer is an object, and what went wrong an Error with one sentence. */
 export async function ask(path, told) {
   const options = told && {

@@ -1,6 +1,6 @@
 // The history: searched, filtered, and each match with the reason why it was claimed.
 
-import { ask, byId, clocked, make, percent, say, stamped, titleOf } from "./elements.js";
+import { ask, byId, clocked, make, percent, player, say, stamped, titleOf } from "./elements.js";
 import { naming } from "./names.js";
 import { why } from "./why.js";
 
@@ -94,7 +94,7 @@ export class History {
 
   #line(airing) {
     const told = airing.told;
-    const what = make("span", { class: "what" }, make("b", {}, told.name || titleOf(airing.track)), airing.track.artist ? ` – ${airing.track.artist}` : "");
+    const what = make("span", { class: "what" }, make("b", {}, airing.name || titleOf(airing.track)), airing.track.artist ? ` – ${airing.track.artist}` : "");
     const line = make(
       "details", { "data-match": told.match_id },
       make("summary", {}, make("span", { class: "when" }, stamped(airing.started)), what, make("span", { class: "long" }, airing.ended ? clocked(airing.seconds) : "goes on")),
@@ -113,9 +113,9 @@ export class History {
     ].filter(Boolean);
     const parts = [make("p", {}, facts.join(" ")), why(told)];
     const clip = this.#clips && clipOf(told);
-    if (clip) parts.push(make("audio", { controls: true, preload: "none", src: clip }));
+    if (clip) parts.push(player(clip, "What was heard"));
     if (this.#control) {
-      let name = told.name ?? "";
+      let name = airing.name ?? "";
       parts.push(naming(airing.source, { track: airing.track.id }, () => name, (given) => { name = given; }));
     }
     return make("div", { class: "rest" }, ...parts);

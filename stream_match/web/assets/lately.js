@@ -8,6 +8,11 @@ export class Lately {
   #seen = new Set();
   #lines = new Map(); // match id or event id → line
 
+  /** Where a history is kept, it is told here only once something happens. */
+  begin(stored) {
+    byId("lately").hidden = stored && !this.#lines.size;
+  }
+
   hear(event) {
     if (this.#seen.has(event.event_id)) return;
     const line = this.#line(event);
@@ -20,6 +25,7 @@ export class Lately {
     this.#lines.set(key, element);
     byId("happenings").prepend(element);
     byId("no-happenings").hidden = true;
+    byId("lately").hidden = false;
     if (this.#lines.size > MOST) {
       const [oldest, gone] = this.#lines.entries().next().value;
       gone.remove();

@@ -5,7 +5,7 @@ import { ChromaPicture } from "./chroma.js";
 import { why } from "./why.js";
 
 const FRESH_MS = 180000; // what unknown music resembles is told once a minute
-const KINDS_SHOWN = 8;
+const KINDS_SHOWN = 6;
 const SILENT_DBFS = -70;
 
 const STATES = {
@@ -181,7 +181,7 @@ class Card {
     level.setAttribute("aria-valuenow", known ? Math.round(Math.max(-60, this.#level)) : -60);
     level.setAttribute("aria-valuetext", known ? `${Math.round(this.#level)} dBFS` : "nothing is heard");
     const match = this.#main();
-    if (match) say(place, clocked(this.#placeOf(match)));
+    if (match) say(place, `at ${clocked(this.#placeOf(match))}`);
     else if (this.#status?.state === "running") this.#renderUnknown();
   }
 

@@ -25,6 +25,7 @@ live = new Live({
     say(byId("node"), state.node);
     byId("report").hidden = !state.report;
     now.begin(state);
+    lately.begin(state.history);
     sounds.begin(state);
     history.begin(state);
     day.begin(state.history);

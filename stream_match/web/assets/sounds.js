@@ -1,6 +1,6 @@
 // Sounds by kind: how often, when last, what they are like; to be named, and heard where clips are kept.
 
-import { ago, ask, byId, make, say } from "./elements.js";
+import { ago, ask, byId, make, player, say } from "./elements.js";
 import { clipOf } from "./history.js";
 import { naming } from "./names.js";
 
@@ -70,6 +70,7 @@ export class Sounds {
         const kind = this.#kind(told.source, told.cluster_id);
         kind.often = Math.max(kind.often, told.sounds);
         kind.last = Math.max(kind.last, told.last);
+        kind.clip = clipOf(told) ?? kind.clip;
         if (told.name !== null) this.#names.set(told.source, told.cluster_id, told.name);
       }
       this.#render();
@@ -120,7 +121,7 @@ export class Sounds {
       }
     }
     if (this.#clips && kind.clip && !sound.childElementCount) {
-      sound.append(make("audio", { controls: true, preload: "none", src: kind.clip, "aria-label": "The sound" }));
+      sound.append(player(kind.clip, "The sound"));
     }
   }
 }

@@ -20,7 +20,7 @@ export function reasons(match) {
   if (evidence.same_work?.length) said.push(`The same music is also in ${evidence.same_work.map(nameOf).join(", ")}.`);
   if (evidence.repeats_s?.length) said.push(`It sounds the same at ${evidence.repeats_s.map(clocked).join(", ")}: the place may be one of these.`);
   if (match.kind === "version") said.push("It is the same piece in another recording, as far as is known.");
-  if (match.speed !== 1) said.push(`It runs at ${match.speed.toFixed(3)} times the speed of the reference.`);
+  if (Math.abs(match.speed - 1) >= 0.002) said.push(`It runs at ${match.speed.toFixed(3)} times the speed of the reference.`);
   if (match.semitones) said.push(`It sounds ${Math.abs(match.semitones)} semitones ${match.semitones > 0 ? "higher" : "lower"}.`);
   return said;
 }

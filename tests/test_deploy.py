@@ -1,0 +1,124 @@
+"""Unit, container and compose file: what they name is there, and our own commands understand them."""
+
+import configparser
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from publish.conftest import MOSQUITTO, free_port
+
+from stream_match.cli.parser import build_parser
+from stream_match.config import ListenSettings
+from stream_match.service.listen import FLUSH_S
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "scripts" / "deploy"
+UNIT = DEPLOY / "stream_match.service"
+
+
+@pytest.fixture(scope="module")
+def unit():
+    parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    parser.optionxform = str
+    parser.read_string(UNIT.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_systemd_understands_the_unit(tmp_path):
+    analyze = shutil.which("systemd-analyze") or pytest.skip("systemd-analyze is not installed")
+    program = tmp_path / "stream-match"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    copy = tmp_path / UNIT.name
+    copy.write_text(UNIT.read_text().replace("/opt/stream_match/bin/stream-match", str(program)))
+    done = subprocess.run([analyze, "verify", copy], capture_output=True, text=True, timeout=60, check=False)
+    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    assert ours == [], done.stderr
+
+
+def test_our_program_understands_its_command(unit):
+    program, *args = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/stream-match")
+    parsed = build_parser().parse_args(args)
+    assert parsed.run == "listen:run"
+    assert str(parsed.state) == "/var/lib/" + unit["Service"]["StateDirectory"]
+
+
+def test_it_is_given_the_time_that_it_needs(unit):
+    service = unit["Service"]
+    assert (service["Type"], service["Restart"]) == ("notify", "on-failure")
+    assert service["RestartPreventExitStatus"] == "2"
+    assert int(service["TimeoutStopSec"].rstrip("s")) > FLUSH_S
+    assert "MemoryDenyWriteExecute" not in service  # numba compiles
+
+
+def instructions():
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_what_the_container_copies_is_there_and_enough_for_the_wheel():
+    copied = [word for name, rest in instructions() if name == "COPY" for word in rest.split()[:-1]]
+    assert all((ROOT / path).exists() for path in copied)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = set(re.findall(r'^readme = "(.*)"', project, re.M)) | {"stream_match", "models", "pyproject.toml"}
+    assert named <= set(copied)
+
+
+def test_the_container_runs_without_root_and_asks_itself_how_it_is():
+    said = dict(instructions())
+    assert int(said["USER"]) > 0
+    entry, command = json.loads(said["ENTRYPOINT"]), json.loads(said["CMD"])
+    assert entry == ["stream-match"]
+    parsed = build_parser().parse_args(command)
+    assert parsed.run == "listen:run"
+    program, *health = json.loads(said["HEALTHCHECK"].partition("CMD ")[2])
+    asked = build_parser().parse_args(health)
+    assert (program, asked.run) == ("stream-match", "doctor:run_health")
+    assert asked.web == parsed.web
+    extras = re.search(r"\[(.*?)\]\"", next(rest for name, rest in instructions() if "whl" in rest))[1]
+    known = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f"\n{extra} = [" in known for extra in extras.split(","))
+
+
+def test_the_compose_file():
+    yaml = pytest.importorskip("yaml")
+    told = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    ours = told["services"]["stream_match"]
+    parsed = build_parser().parse_args(ours["command"])
+    assert (parsed.run, parsed.sink) == ("listen:run", ["mqtt://mosquitto"])
+    assert (
+        DEPLOY / ours["build"]["context"] / ours["build"]["dockerfile"]
+    ).resolve() == DEPLOY / "Containerfile"
+    assert (ours["read_only"], ours["cap_drop"]) == (True, ["ALL"])
+    assert "STREAM_MATCH_WEB_TOKEN" in ours["environment"]  # other computers reach the page
+    for service in told["services"].values():
+        for volume in service["volumes"]:
+            source = volume.partition(":")[0]
+            known = source in told["volumes"] or source == "./index" or (DEPLOY / source).is_file()
+            assert known, volume
+
+
+def test_the_settings_beside_it_are_understood():
+    settings = ListenSettings.from_toml(DEPLOY / "stream_match.toml")
+    assert settings.sources
+    assert str(settings.index) == "/var/lib/index"
+
+
+def test_mosquitto_understands_its_settings(tmp_path):
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed (apt install mosquitto)")
+    text = (DEPLOY / "mosquitto.conf").read_text().replace("/mosquitto/data/", f"{tmp_path}/")
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(text.replace("listener 1883", f"listener {free_port()} 127.0.0.1") + "user root\n")
+    process = subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.PIPE, text=True)
+    try:
+        assert any("running" in line for line in process.stderr)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
