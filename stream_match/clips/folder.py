@@ -20,6 +20,8 @@ from typing import Literal
 NAME = re.compile(r"[a-z0-9_-]{1,64}/[a-z0-9_-]{1,100}\.(flac|opus)")
 """What a clip may be called."""
 
+FORMATS = ("flac", "opus")
+
 _SOURCE = re.compile(r"[a-z0-9_-]{1,64}")
 _PART = re.compile(r"\.[a-z0-9_-]{1,100}\.(flac|opus)\.part")
 
@@ -117,6 +119,17 @@ class ClipFolder:
         except OSError:
             pass
         return None
+
+    def of_sound(self, source: str, cluster_id: str) -> str | None:
+        """Return the name of the clip of a cluster's first sound; None if there is none.
+
+        Parameters
+        ----------
+        source, cluster_id : str
+            From anybody.
+        """
+        names = (clip_name(source, "sound", cluster_id, format_) for format_ in FORMATS)
+        return next((name for name in names if name is not None and self.find(name)), None)
 
     def clips(self) -> Iterator[StoredClip]:
         """Yield all clips, in no order.

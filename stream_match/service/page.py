@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from stream_match.clips import ClipFolder, clip_name
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.service.bus import Bus
@@ -14,18 +13,6 @@ from stream_match.service.shared import Shared
 
 if TYPE_CHECKING:
     from stream_match.web.server import PageServer
-
-
-class _Clips:
-    """Audio that is kept, as the page asks for it."""
-
-    def __init__(self, folder: ClipFolder) -> None:
-        self.find = folder.find
-
-    def of_sound(self, source: str, cluster_id: str) -> str | None:
-        """Return the name of the clip of a kind of sound."""
-        names = (clip_name(source, "sound", cluster_id, suffix) for suffix in ("opus", "flac"))
-        return next((name for name in names if name is not None and self.find(name) is not None), None)
 
 
 @asynccontextmanager
@@ -76,7 +63,7 @@ async def page_shown(
         aside=shared.world.aside,
         state=settings.state,
         control=control,
-        clips=None if shared.kept.folder is None else _Clips(shared.kept.folder),
+        clips=shared.kept.folder,
         report=settings.web.report,
     )
     probes = probe_routes(

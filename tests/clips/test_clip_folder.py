@@ -42,6 +42,19 @@ def test_what_is_written_is_found_whole_and_private(folder):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_the_clip_of_a_cluster_is_found_in_any_format(folder):
+    assert folder.of_sound("kitchen", "01AB-7") is None
+    folder.write("kitchen/sound-01ab-7.opus", b"audio")
+    assert folder.of_sound("kitchen", "01AB-7") == "kitchen/sound-01ab-7.opus"
+    for source, cluster_id in [
+        ("..", "01AB-7"),
+        ("kitchen", "../01AB-7"),
+        ("kitchen/", "\0"),
+        ("hall", "01AB-7"),
+    ]:
+        assert folder.of_sound(source, cluster_id) is None
+
+
 HOSTILE = [
     "", ".", "..", "/", "//", "../secret.flac", "kitchen/../../secret.flac", "/etc/passwd", "kitchen",
     "kitchen/", "kitchen/.flac", "kitchen/a.FLAC", "kitchen/a.flac\n", "\nkitchen/a.flac", "kitchen/a.flac\0",

@@ -12,6 +12,7 @@ from test_page_server import until_there
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
+from stream_match.clips import ClipFolder
 from stream_match.events import Track
 from stream_match.store.history import History
 
@@ -142,22 +143,10 @@ def test_sounds_are_read_beside_a_listener(listener):
         assert [kind.sounds for kind in history.sound_kinds(at(0), at(60), most=1)] == [3]
 
 
-class Shelf:
-    """One clip, of the sounds A-2 of the kitchen."""
-
-    def __init__(self, folder):
-        self._path = folder / "sound.flac"
-        self._path.write_bytes(bytes(range(100)))
-
-    def find(self, name):
-        return self._path if name == "kitchen/sound-a-2.flac" else None
-
-    def of_sound(self, source, cluster_id):
-        return "kitchen/sound-a-2.flac" if (source, cluster_id) == ("kitchen", "A-2") else None
-
-
 def test_a_clip_is_found_and_played_in_parts(tmp_path):
-    with PagedListener(tmp_path, clips=Shelf(tmp_path)) as house:
+    clips = ClipFolder(tmp_path / "clips")
+    clips.write("kitchen/sound-a-2.flac", bytes(range(100)))
+    with PagedListener(tmp_path, clips=clips) as house:
         for kind in ("A-1", "A-2"):
             house.tell(sound, cluster_id=kind)
         house.stop()
@@ -170,4 +159,10 @@ def test_a_clip_is_found_and_played_in_parts(tmp_path):
         code, headers, content = house.request("GET", "/clips/kitchen/sound-a-2.flac", range="bytes=10-19")
         assert (code, headers["content-type"], content) == (206, "audio/flac", bytes(range(10, 20)))
         assert house.request("GET", "/clips/kitchen/sound-a-1.flac")[0] == 404
-        assert house.request("GET", "/clips/../events.sqlite")[0] == 404
+        for hostile in (
+            "../events.sqlite",
+            "kitchen/../../events.sqlite",
+            "%2e%2e/events.sqlite",
+            "kitchen/%00",
+        ):
+            assert house.request("GET", f"/clips/{hostile}")[0] in (400, 404)
