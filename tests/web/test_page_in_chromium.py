@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import complaints, open_chromium, requests
 from page_fakes import DEADLINE_S, PagedListener, running
@@ -13,6 +14,9 @@ from publish.publish_samples import cluster, genre, match, sound, sounds_like
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
+from stream_match.clips import ClipFolder
+from stream_match.clips.encoding import encoded
+from stream_match.clips.samples import sixteen_bits
 from stream_match.events import Evidence, Rival, Track
 
 HOSTILE = "<img src=x onerror=alert(1)> \u202e & 'quotes\""
@@ -213,6 +217,34 @@ def test_a_source_is_paused(page, listener):
     while not listener.control.paused and time.monotonic() < deadline:
         time.sleep(0.05)
     assert listener.control.paused == [("kitchen", True)]
+
+
+def test_the_spectrum_of_a_clip_is_drawn(browser, tmp_path):
+    clips = ClipFolder(tmp_path / "clips")
+    tone = 0.3 * np.sin(2 * np.pi * 880 * np.arange(2 * 22_050) / 22_050)
+    clips.write("kitchen/match-one.flac", encoded(sixteen_bits(tone.astype(np.float32)), "flac"))
+    with PagedListener(tmp_path, clips=clips) as house:
+        running(house)
+        play(house, "started", match_id="one", clip="kitchen/match-one.flac")
+        play(house, "ended", match_id="one", ended_s=9.0, clip="kitchen/match-one.flac")
+        complaints(browser)
+        browser.get(house.address)
+        until(browser, "document.querySelectorAll('#airings li').length === 1")
+        click(browser, "#airings summary")
+        until(browser, "document.querySelector('#airings audio')")
+        click(browser, "#airings .rest > button.plain")
+        loudest = until(browser, """(() => {
+            const canvas = document.querySelector('canvas.spectrum');
+            if (!canvas) return null;
+            const { data } = canvas.getContext('2d').getImageData(canvas.width >> 1, 0, 1, canvas.height);
+            const dark = Array.from({ length: canvas.height }, (_, row) => data[4 * row + 3]);
+            const row = dark.indexOf(Math.max(...dark));
+            return [canvas.height - 1 - row, dark.filter((one) => one > 99).length];
+        })()""")  # fmt: skip
+        assert abs(loudest[0] - 24 * np.log2(880 / 55)) <= 1
+        assert loudest[1] < 12
+        assert complaints(browser) == []
+        browser.get("about:blank")
 
 
 def test_health_is_told(page, listener):

@@ -2,6 +2,7 @@
 
 import { ask, byId, clocked, make, percent, player, say, stamped, titleOf } from "./elements.js";
 import { naming } from "./names.js";
+import { spectrum } from "./spectrum.js";
 import { why } from "./why.js";
 
 const PART = 50;
@@ -113,7 +114,7 @@ export class History {
     ].filter(Boolean);
     const parts = [make("p", {}, facts.join(" ")), why(told)];
     const clip = this.#clips && clipOf(told);
-    if (clip) parts.push(player(clip, "What was heard"));
+    if (clip) parts.push(player(clip, "What was heard"), spectrum(clip));
     if (this.#control) {
       let name = airing.name ?? "";
       parts.push(naming(airing.source, { track: airing.track.id }, () => name, (given) => { name = given; }));
