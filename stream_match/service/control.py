@@ -233,7 +233,7 @@ class Control:
     async def health(self) -> Answer:
         """Return how everything is."""
         if self.powers.health is None:
-            return {"sources": {source.name: {"state": source.state} for source in self._listened()}}
+            return {"sources": [{"source": one.name, "state": one.state} for one in self._listened()]}
         return await self.powers.health()
 
     def _source(self, name: str) -> Controlled:

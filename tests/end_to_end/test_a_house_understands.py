@@ -127,7 +127,8 @@ def test_what_is_asked_named_and_announced(index, broadcast, mosquitto, tmp_path
             "stream-match: The listener 'attic' says: The source 'hall' has never told"
         )
 
-        assert ask("health")["data"]["sources"]["hall"]["state"] == "running"
+        (source,) = ask("health")["data"]["sources"]
+        assert (source["source"], source["state"]) == ("hall", "running")
         assert ask("false_alarms", source="hall", max_false_alarms_per_hour=3)["status"] == "ok"
         ear.until(
             lambda items: ("stream_match/attic/hall/settings", '{"max_false_alarms_per_hour": 3.0}') in items
