@@ -21,7 +21,7 @@ MARKED = "marked/"
 
 LEAST_S = 3.0
 """Shortest stretch that may be marked, and the least of it that must be audible [seconds]. Shorter ones
-are over before a match is known; `docs/clips.md` has the figures (`scripts/evaluate_marks.py`)."""
+are over before a match is known; `docs/clips.md` has the figures (`scripts/evaluate_clips.py`)."""
 
 MOST_S = 3600.0
 """Longest stretch that may be marked [seconds]."""
