@@ -13,7 +13,7 @@ import numpy as np
 
 from stream_match.capture.base import Block
 from stream_match.config import FeatureSettings
-from stream_match.service.lane import FLOOR_DBFS
+from stream_match.service.level import FLOOR_DBFS
 from stream_match.web.port import ChromaPiece
 
 if TYPE_CHECKING:

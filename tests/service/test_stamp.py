@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_match.capture.base import Block
-from stream_match.service.lane import FLOOR_DBFS, Level
+from stream_match.service.level import FLOOR_DBFS, Level
+from stream_match.service.opening import PIECE_SAMPLES, pieces
 from stream_match.service.stamp import WINDOW_S, EventIds, HeardClock
-from stream_match.service.supervisor import PIECE_SAMPLES, pieces
 
 CROCKFORD = set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 
