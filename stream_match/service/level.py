@@ -10,8 +10,8 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 LEVEL_SAMPLES = SAMPLE_RATE_HZ
 """Of which the level is taken: the last second."""
 
-FLOOR_DBFS = -120.0
-"""Of digital silence, for JSON knows no infinity."""
+FLOOR_POWER = 1e-12
+"""The mean square that silence counts as: -120 dBFS, for JSON knows no infinity."""
 
 
 class Level:
@@ -37,4 +37,9 @@ class Level:
         power = sum(power for power, _ in self._powers) / self._samples
         if not math.isfinite(power):
             return None
-        return max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30)))
+        return decibels(power)
+
+
+def decibels(power: float) -> float:
+    """Return a mean square as a level [dBFS], at least -120."""
+    return 10 * math.log10(max(power, FLOOR_POWER))
