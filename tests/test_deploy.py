@@ -78,7 +78,7 @@ def test_the_container_runs_without_root_and_asks_itself_how_it_is():
     assert parsed.run == "listen:run"
     program, *health = json.loads(said["HEALTHCHECK"].partition("CMD ")[2])
     asked = build_parser().parse_args(health)
-    assert (program, asked.run) == ("stream-match", "doctor:run_health")
+    assert (program, asked.run) == ("stream-match", "health:run")
     assert asked.web == parsed.web
     extras = re.search(r"\[(.*?)\]\"", next(rest for name, rest in instructions() if "whl" in rest))[1]
     known = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

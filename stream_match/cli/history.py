@@ -8,10 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from stream_match.cli.terminal import say, say_json
 from stream_match.errors import UsageError
-from stream_match.events import Track
 from stream_match.offline.airplay.airing_forms import COLUMNS, airing_cells, airing_fields, airing_line
 from stream_match.offline.airplay.cells import lines
-from stream_match.offline.airplay.claims import by_place, claimed_title
+from stream_match.offline.airplay.search import Told, find_airings, is_about
 from stream_match.offline.airplay.summaries import Summary, summaries
 from stream_match.offline.airplay.summary_forms import (
     REPORT_COLUMNS,
@@ -19,10 +18,7 @@ from stream_match.offline.airplay.summary_forms import (
     summary_fields,
     summary_lines,
 )
-from stream_match.store.history import Airing, History
-
-Told = tuple[Airing, str | None]
-"""An airing, and what the stream called it."""
+from stream_match.store.history import History
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +30,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--from {args.start} is not before --to {args.end}.")
     with History(args.state) as history:
         if args.report is None:
-            _print_airings(_told(history, start, end, args, now), args)
+            told = find_airings(
+                history,
+                start,
+                end,
+                source=args.source,
+                wanted=lambda airing: is_about(airing.track, args.track),
+                now=now,
+            )
+            _print_airings(told, args)
         else:
             found = summaries(history, args.report, start, end, source=args.source, now=now)
             _print_report([_of_track(one, args.track) for one in found], args)
@@ -79,25 +83,6 @@ def _clock(text: str) -> datetime:
         ) from None
 
 
-def _told(
-    history: History, start: datetime | None, end: datetime | None, args: argparse.Namespace, now: datetime
-) -> list[Told]:
-    airings = history.airings(start, end, source=args.source)
-    moments = by_place(
-        history.moments(start, None if end is None else end + timedelta(days=1), source=args.source)
-    )
-    return [
-        (airing, claimed_title(airing, moments, now))
-        for airing in airings
-        if _wanted(airing.track, args.track)
-    ]
-
-
-def _wanted(track: Track, text: str | None) -> bool:
-    named = " ".join(filter(None, (track.id, track.title, track.artist, track.album)))
-    return text is None or text.casefold() in named.casefold()
-
-
 def _print_airings(told: Iterable[Told], args: argparse.Namespace) -> None:
     if args.json:
         say_json(*(json.dumps(airing_fields(*one), ensure_ascii=False) for one in told))
@@ -108,7 +93,7 @@ def _print_airings(told: Iterable[Told], args: argparse.Namespace) -> None:
 
 
 def _of_track(summary: Summary, text: str | None) -> Summary:
-    return replace(summary, plays=[plays for plays in summary.plays if _wanted(plays.track, text)])
+    return replace(summary, plays=[plays for plays in summary.plays if is_about(plays.track, text)])
 
 
 def _print_report(found: Iterable[Summary], args: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """A check: what was looked at, what was found, and what to do."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -83,8 +82,3 @@ ODD = "The sentence says what is wrong; correct that and run doctor again."
 async def aside(work: Callable[[], T]) -> T:
     """Do what may hang in a thread that is left behind when its time is over."""
     return await in_own_thread(work)
-
-
-def decibels(power: float) -> float:
-    """Return a mean square as a level [dBFS], at least -120."""
-    return max(-120.0, 10 * math.log10(max(power, 1e-12)))

@@ -9,9 +9,10 @@ import numpy as np
 from stream_match.capture import open_source
 from stream_match.capture.base import SAMPLE_RATE_HZ, Source
 from stream_match.config import SourceSettings
-from stream_match.doctor.check import Check, Finding, checked, decibels
+from stream_match.doctor.check import Check, Finding, checked
 from stream_match.errors import SourceError
 from stream_match.service.hints import FAINT_DBFS, SILENT_PEAK
+from stream_match.service.level import decibels
 
 HEARD_S = 5.0
 """Audio that is listened to."""

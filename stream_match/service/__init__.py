@@ -1,7 +1,7 @@
 """The daemon: sources → engine → sinks, supervised.
 
-Each source has a task of its own, an engine of its own and a queue between the two. `docs/service.md` says
-what a user sees of all this.
+Each source has a task of its own, an engine of its own and a queue between the two. `service.listen` opens
+everything else around them. `docs/service.md` says what a user sees of all this.
 
 **Live policy.** The queue (`capture.queue.BlockQueue`) holds `QUEUE_S` = 30 s of audio. A live source never
 waits: when the engine falls behind by more than that, the oldest audio is dropped, and the block after
@@ -26,6 +26,11 @@ stays open, and the next engine goes on where the last one broke. A recording on
 **The end.** On a signal, capture stops, what waits in the queues is not heard any more, the engines are
 flushed and the sinks have `FLUSH_S` to deliver. An `ended` is never dropped.
 
+**Events.** With a folder for `state`, every event but single sounds is written down first (`journal`), and
+goes out from there (`bus`): to sinks, and to whoever subscribes, such as the page. What a killed process left
+open is ended by the next one (`orphans`). A disk that fails is told; listening goes on from memory
+(`scribe`).
+
 **Another catalogue.** Sources with the same index share one. When the folder has a newer generation, it is
 loaded once, in a thread of its own, and every engine takes it up between two pieces of audio; at once where a
 source is silent. What cannot be loaded is refused, and the catalogue of before serves on.
@@ -33,14 +38,29 @@ source is silent. What cannot be loaded is refused, and the catalogue of before 
 **Other settings.** A reload reads them anew. Sources that did not change go on untouched. One that is only
 listened to for something else stays open and goes on with another engine, between two pieces of audio. One
 that is opened otherwise ends and begins anew. Whatever is wrong is found before anything is changed.
-**What is asked for.** The control room (`service.control`) pauses sources, names what they hear, and says
-what nearly matched. Requests over MQTT (`service.requests`) and the page come to it. A source that is paused
-is closed; what is not live would begin anew, and is let pass unheard.
+
+**What is asked for.** The control room (`control`) pauses sources, names what they hear, says what nearly
+matched, makes stretches references of the index (`marking`), and reloads. Requests over MQTT (`requests`,
+offered by `house`) and the page come to it. A source that is paused is closed; what is not live would begin
+anew, and is let pass unheard.
+
+**Audio that is kept.** Nothing is kept unless the settings say so. Then the newest audio of each source is in
+memory, and clips of matches and first sounds are written by a task of their own (`clip_keeper`). Recordings
+wait when it falls behind; live sources never do.
+
+**Health.** Each number is counted where it happens; `health` gathers them into one value. The page,
+`/healthz`, `/metrics`, the request and the service manager (`notify`) all read that one. `hints` says why
+nothing may be detected. The service manager gets signs of life, except while a restart would help
+(`liveness`).
+
+**The page.** `page` lends `stream_match.web` what it shows. It is a subscriber of the bus and a caller of the
+control room. The service goes on without it.
 
 **What was learnt.** The clusters of a source's sounds go from one engine to the next, over gaps and losses;
 with a folder for `state` they are written down every `KEEP_EVERY_S` and at the end, and read at the start.
 
 The states of a source, and which may follow which, stand in `service.states`.
+
 """
 
 from stream_match.service.catalogue import CurrentCatalogue

@@ -4,7 +4,6 @@ While nobody looks, nothing is computed. While somebody does, a second of audio 
 """
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import numpy as np
 
 from stream_match.capture.base import Block
 from stream_match.config import FeatureSettings
-from stream_match.service.lane import FLOOR_DBFS
+from stream_match.service.level import decibels
 from stream_match.web.port import ChromaPiece
 
 if TYPE_CHECKING:
@@ -98,4 +97,4 @@ def _rolling_chroma() -> "RollingChroma":
 
 def _level(piece: Block) -> float:
     power = float(np.dot(piece.y, piece.y)) / piece.y.size
-    return round(max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30))), 1)
+    return round(decibels(power), 1)

@@ -170,7 +170,7 @@ async def serve(
     powers : Powers
     """
     control = Control(
-        lambda: [one.supervisor.steering for one in sources.listened],
+        lambda: [one.steering for one in sources.supervisors],
         shared.names,
         replace(powers, reload=powers.reload or reload),
     )

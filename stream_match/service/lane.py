@@ -1,13 +1,9 @@
 """An engine at work for one opening of a source: off the event loop, and never leaving a match open."""
 
 import asyncio
-import math
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
-
-import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.errors import StreamMatchError
@@ -27,42 +23,12 @@ from stream_match.service.world import EnginePort, Offload
 
 T = TypeVar("T")
 
-LEVEL_SAMPLES = SAMPLE_RATE_HZ
-
 CANDIDATE_EVERY_S = 10.0
 """Audio between two looks at the best candidate that is not claimed."""
-
-FLOOR_DBFS = -120.0  # digital silence, for JSON knows no infinity
 
 
 class EngineError(StreamMatchError):
     """The engine broke, or could not be made; another one may do better."""
-
-
-class Level:
-    """RMS level of the last second."""
-
-    def __init__(self) -> None:
-        self._powers: deque[tuple[float, int]] = deque()
-        self._samples = 0
-
-    def hear(self, y: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> None:
-        """Take note of samples, at most a second of them."""
-        if y.size:
-            self._powers.append((float(np.dot(y, y)), y.size))
-            self._samples += y.size
-        while self._powers and self._samples - self._powers[0][1] >= LEVEL_SAMPLES:
-            self._samples -= self._powers.popleft()[1]
-
-    @property
-    def dbfs(self) -> float | None:
-        """The level in dB relative to full scale; None if nothing was heard, or nothing that has a level."""
-        if not self._samples:
-            return None
-        power = sum(power for power, _ in self._powers) / self._samples
-        if not math.isfinite(power):
-            return None
-        return max(FLOOR_DBFS, 10 * math.log10(max(power, 1e-30)))
 
 
 class Lane:

@@ -1,4 +1,9 @@
-"""The service as a whole: its sinks, its sources, its end."""
+"""The service as a whole: what it opens, in which order, and how it ends.
+
+The state folder comes first, then the audio that is kept, the store, the names and the sinks; then the page,
+the service manager and reloads. Sources are listened to inside all of these. They are closed in the reverse
+order, when every source has ended or a stop was asked for.
+"""
 
 import asyncio
 import logging
@@ -57,7 +62,7 @@ async def listen(
     Parameters
     ----------
     settings : ListenSettings
-        Sources, sinks, pace, node.
+        All of it.
     hear : Hear
         Makes what each source is heard with. Its catalogue is looked after from here on.
     read : callable () -> ListenSettings, optional
@@ -81,7 +86,8 @@ async def listen(
     Raises
     ------
     UsageError
-        If the sources or sinks cannot be understood, or the state folder cannot be made or is in use.
+        If the sources or sinks cannot be understood, the folder of the state or of clips cannot be made or is
+        in use, or the page needs a token or a package that is missing.
     SinkError
         If a sink can never work.
     """
@@ -99,7 +105,7 @@ async def listen(
         powers = powers or Powers()
         async with (
             kept_audio(settings, store, world, stop) as kept,
-            _kept(journal, sinks),
+            _written_down(journal, sinks),
             named(store, world, powers.has_track) as names,
         ):
             bus = Bus(sinks, journal)
@@ -125,7 +131,7 @@ async def listen(
             health = HealthReader(
                 node,
                 world,
-                lambda: [one.supervisor for one in sources.listened],
+                lambda: sources.supervisors,
                 sinks,
                 journal=journal,
                 catalogues=lambda: sources.catalogues,
@@ -172,7 +178,7 @@ def _journal(settings: ListenSettings, ids: EventIds, world: World) -> Journal |
 
 
 @asynccontextmanager
-async def _kept(journal: Journal | None, sinks: Sequence[Sink]) -> AsyncIterator[None]:
+async def _written_down(journal: Journal | None, sinks: Sequence[Sink]) -> AsyncIterator[None]:
     """Open the journal for as long as there are sinks; let events for lasting far sides wait in the store."""
     if journal is None:
         yield

@@ -13,6 +13,7 @@ from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.hearing import Hearing
 from stream_match.service.intake import cancelled
 from stream_match.service.shared import Shared
+from stream_match.service.source_context import SourceContext
 from stream_match.service.supervisor import Supervisor
 from stream_match.service.world import World
 
@@ -159,8 +160,8 @@ class Sources:
         if name in self._listened:
             self.end(name)
         audio = self._shared.kept.begin(name, allowed=wanted.settings.clips)
-        supervisor = Supervisor(wanted.source, wanted.settings.title, hearing, self._shared, audio)
-        self._listened[name] = Listened(wanted, hearing, supervisor)
+        context = SourceContext(wanted.source, wanted.settings.title, hearing, self._shared, audio)
+        self._listened[name] = Listened(wanted, hearing, Supervisor(context))
         if self._group is not None:
             self._start(name)
 

@@ -10,7 +10,7 @@ from stream_match.events import Event, Facts, GenreFacts, MatchEvent, SoundsLike
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.hints import Cause, Hints
-from stream_match.service.lane import Level
+from stream_match.service.level import Level
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.stamp import Stamper, utc
 

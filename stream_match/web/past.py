@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stream_match.errors import UsageError
-from stream_match.events import Track
 from stream_match.offline.airplay.airing_forms import COLUMNS, airing_cells, airing_fields
 from stream_match.offline.airplay.cells import lines
 from stream_match.offline.airplay.claims import Place, by_place, claimed_title, lasting
+from stream_match.offline.airplay.search import Told, find_airings, is_about
 from stream_match.store.history import Airing, History, Moment
 from stream_match.web.port import Answer, Aside
 
@@ -61,9 +61,7 @@ class Asked:
 
     def wants(self, airing: Airing) -> bool:
         """Whether an airing of the time and source is asked for."""
-        return (self.kind is None or airing.kind == self.kind) and (
-            self.text is None or self.text.casefold() in _named(airing.track).casefold()
-        )
+        return self.kind in (None, airing.kind) and is_about(airing.track, self.text)
 
 
 class Past:
@@ -186,24 +184,14 @@ def _levels(moments: Mapping[Place, list[Moment]], source: str, start: datetime)
     ]
 
 
-def _told(history: History, asked: Asked) -> list[tuple[Airing, str | None]]:
-    airings = [
-        airing
-        for airing in history.airings(asked.start, asked.end, source=asked.source)
-        if asked.wants(airing)
-    ]
-    until = None if asked.end is None else asked.end + timedelta(days=1)
-    moments = by_place(history.moments(asked.start, until, source=asked.source)) if airings else {}
-    now = datetime.now(UTC)
-    return [(airing, claimed_title(airing, moments, now)) for airing in airings]
+def _told(history: History, asked: Asked) -> list[Told]:
+    return find_airings(
+        history, asked.start, asked.end, source=asked.source, wanted=asked.wants, now=datetime.now(UTC)
+    )
 
 
 def _airing(airing: Airing, title: str | None) -> Answer:
     return {**airing_fields(airing, title), "told": airing.told.model_dump(mode="json", by_alias=True)}
-
-
-def _named(track: Track) -> str:
-    return " ".join(filter(None, (track.id, track.title, track.artist, track.album)))
 
 
 def _moment(query: Mapping[str, str], key: str) -> datetime | None:

@@ -178,6 +178,11 @@ def test_devices_are_listed_by_the_names_that_mic_takes(monkeypatch, capsys):
     assert capsys.readouterr() == ("", "stream-match: No microphone was found.\n")
 
 
+def names_of(parser):
+    [commands] = [action for action in parser._actions if action.choices and not action.option_strings]
+    return list(commands.choices)
+
+
 def test_every_command_has_its_function():
     from importlib import import_module
 
@@ -188,17 +193,33 @@ def test_every_command_has_its_function():
         "compare": ["a", "b"],
         "features": ["a", "--set", "rp", "--out", "o"],
         "similar": ["a", "--table", "t.csv"],
+        "genre": ["a"],
+        "report": ["a"],
+        "onsets": ["a"],
         "index build": ["p", "--out", "o"],
         "index add": ["i", "p"],
-        "index hash": ["i", "p"],
+        "index update": ["i", "p"],
         "index remove": ["i", "t"],
+        "index compact": ["i"],
+        "index describe": ["i", "p"],
+        "index hash": ["i", "p"],
         "index list": ["i"],
         "index info": ["i"],
         "index verify": ["i"],
+        "history": ["--state", "s"],
+        "mark": ["a", "--name", "n"],
         "watch": [],
+        "name": ["i", "n", "--source", "s"],
+        "doctor": [],
+        "health": [],
         "devices": [],
+        "config check": ["f"],
+        "config schema": [],
+        "config example": [],
         "demo": [],
     }
+    assert list(dict.fromkeys(command.split()[0] for command in needed)) == names_of(build_parser())
     for command, more in needed.items():
         module, _, function = build_parser().parse_args([*command.split(), *more]).run.partition(":")
+        assert module == command.split()[0]
         assert callable(getattr(import_module(f"stream_match.cli.{module}"), function))

@@ -6,7 +6,8 @@ import pytest
 
 from stream_match import config
 from stream_match.cli.listen import _flags
-from stream_match.cli.parser import CONFIG, build_parser
+from stream_match.cli.listen_arguments import CONFIG
+from stream_match.cli.parser import build_parser
 from stream_match.config import ListenSettings, read_settings
 from stream_match.errors import UsageError
 

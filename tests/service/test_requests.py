@@ -6,7 +6,7 @@ import json
 import jsonschema
 import pytest
 from asked import AskedEngine, AskingSink, asked
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service_fakes import hear, live, real_time, run
 
@@ -88,7 +88,11 @@ def test_what_cannot_be_done_is_said_in_one_sentence(name, payload, said):
     assert said in told["error"]
 
 
-@settings(deadline=None)
+HOWEVER_LONG = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The computer may be busy."""
+
+
+@HOWEVER_LONG
 @given(name=st.sampled_from([*REQUESTS, "x"]), payload=st.binary(max_size=100))
 def test_any_bytes_have_an_answer(name, payload):
     asking(name, payload)
@@ -100,11 +104,11 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = st.sampled_from(
-    ["source", "transaction", "name", "cluster", "track", "paused", "from_s", "last_seconds", "clip"]
+    ["source", "transaction", "name", "cluster", "track", "paused", "from_s", "last_seconds"]
 )
 
 
-@settings(deadline=None)
+@HOWEVER_LONG
 @given(
     name=st.sampled_from([*REQUESTS]), content=st.dictionaries(KEYS, JSON | st.just("kitchen"), max_size=5)
 )
@@ -272,4 +276,5 @@ def test_a_sink_that_serves_is_asked_before_it_is_opened():
 
     answer, _, _ = run(lambda world: asked(world, script, live("mic", real_time(5000)), sink=Sink()))
     assert order == ["serve", "open"]
-    assert [(one["source"], one["state"]) for one in answer["data"]["sources"]] == [("mic", "running")]
+    (mic,) = answer["data"]["sources"]
+    assert (mic["source"], mic["state"]) == ("mic", "running")

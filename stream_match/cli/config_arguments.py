@@ -1,12 +1,12 @@
-"""The arguments of ``config``."""
+"""The arguments of ``config`` and of its actions."""
 
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
 
 
-def config_commands(commands: "Subparsers[Parser]") -> None:
-    """Add ``config check``, ``config schema`` and ``config example``."""
+def add(commands: "Subparsers[Parser]") -> None:
+    """Add ``config`` and its actions."""
     parser = command(
         commands,
         "config",

@@ -1,0 +1,42 @@
+"""The arguments of ``identify``."""
+
+from pathlib import Path
+
+from stream_match.cli.command import Parser, Subparsers, command
+from stream_match.cli.number_types import at_least_one
+from stream_match.cli.shared_options import add_false_alarms
+
+EPILOG = (
+    "example: stream-match identify --index models/demo --json recording.wav\n\n"
+    "exit status: 1 if a file could not be read; the others are done all the same"
+)
+
+
+def add(commands: "Subparsers[Parser]") -> None:
+    """Add ``identify``."""
+    parser = command(
+        commands,
+        "identify",
+        "identify:run",
+        help="say what is playing in files",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="add the best candidates that are not claimed; of lsh-counts, all tracks with a result",
+    )
+    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="a file")
+    parser.add_argument(
+        "--method",
+        choices=("engine", "lsh-counts"),
+        default="engine",
+        help="lsh-counts: rank the tracks by how many chroma frames share a bucket of an LSH table, a "
+        "baseline that claims nothing; the index needs LSH counts (stream-match index hash)",
+    )
+    parser.add_argument(
+        "-k", type=at_least_one, metavar="K", help="tracks that lsh-counts lists; 10 by default"
+    )
+    add_false_alarms(parser, "so many that one unknown file in four hundred gets a name")
