@@ -6,12 +6,14 @@ import json
 import jsonschema
 import pytest
 from asked import AskedEngine, AskingSink, asked
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_fakes import hear, live, real_time, run
+from service_fakes import MemorySink, ScriptedSource, hear, live, real_time, run
 
+from stream_match.config import HomeAssistantSettings
 from stream_match.errors import UsageError
 from stream_match.service.control import Control, Powers
+from stream_match.service.house import NO_BROKER
 from stream_match.service.name_book import NameBook
 from stream_match.service.requests import LARGEST_BYTES, REQUESTS, answer, json_schemas
 
@@ -103,6 +105,7 @@ KEYS = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first examples are, on a busy computer
 @given(
     name=st.sampled_from([*REQUESTS]), content=st.dictionaries(KEYS, JSON | st.just("kitchen"), max_size=5)
 )
@@ -270,4 +273,11 @@ def test_a_sink_that_serves_is_asked_before_it_is_opened():
 
     answer, _, _ = run(lambda world: asked(world, script, live("mic", real_time(5000)), sink=Sink()))
     assert order == ["serve", "open"]
-    assert answer["data"]["sources"] == {"mic": {"state": "running"}}
+    assert [(one["source"], one["state"]) for one in answer["data"]["sources"]] == [("mic", "running")]
+
+
+@pytest.mark.parametrize("sink", [MemorySink, AskingSink])
+def test_discovery_without_a_broker_is_told(sink, caplog):
+    told = HomeAssistantSettings(discovery=True)
+    run(lambda world: hear(world, ScriptedSource("file", real_time(1)), sinks=[sink()], home_assistant=told))
+    assert (NO_BROKER in caplog.messages) == (sink is MemorySink)
