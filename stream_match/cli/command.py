@@ -1,13 +1,26 @@
 """What the parsers of all commands have in common."""
 
 import argparse
-from typing import NoReturn
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from stream_match.text import printable
 
 
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the arguments."""
+
+    def parse_known_args(  # type: ignore[override]  # typeshed has overloads for each namespace
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Refuse what is not known here, where the options that may have been meant are known."""
+        known, strange = super().parse_known_args(args, namespace)
+        if strange:
+            near = difflib.get_close_matches(strange[0].partition("=")[0], self._option_string_actions, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(strange)}{meant}")
+        return known, strange
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with status 2."""

@@ -13,6 +13,8 @@ from stream_match.config.layers import Layer, checked, complaints
 from stream_match.config.secret_files import place_of_secret
 from stream_match.errors import StreamMatchError
 from stream_match.publish import open_sink
+from stream_match.publish.serving import ServingSink
+from stream_match.service.house import NO_BROKER
 from stream_match.service.listen import default_node
 from stream_match.service.sources import wanted_sources
 from stream_match.service.world import World
@@ -34,7 +36,7 @@ def mistakes(given: Sequence[Layer]) -> list[str]:
     if found:
         return found
     settings = checked(given)
-    return list(dict.fromkeys([*_of_sources(settings), *_of_sinks(settings)]))
+    return list(dict.fromkeys([*_of_sources(settings), *_of_sinks(settings), *_of_page(settings)]))
 
 
 def suspicions(settings: ListenSettings, file: Layer) -> Iterator[str]:
@@ -53,6 +55,8 @@ def suspicions(settings: ListenSettings, file: Layer) -> Iterator[str]:
     yield from _of_folders(settings)
     yield from _of_secrets(file)
     yield from _of_recordings(settings)
+    if settings.home_assistant.discovery and not any(map(_serves, settings.sinks)):
+        yield NO_BROKER
     for uri in sorted({uri for uri in settings.sinks if settings.sinks.count(uri) > 1}):
         yield f"a sink is there twice ({_kind(uri)}): every event goes there twice"
 
@@ -80,6 +84,20 @@ def _of_sinks(settings: ListenSettings) -> Iterator[str]:
             open_sink(uri, node=settings.node or default_node())
         except StreamMatchError as error:
             yield str(error)
+
+
+def _of_page(settings: ListenSettings) -> Iterator[str]:
+    from stream_match.web.access import token_of
+
+    try:
+        if settings.web.listen is not None:
+            token_of(settings.web)
+    except StreamMatchError as error:
+        yield str(error)
+
+
+def _serves(uri: str) -> bool:
+    return isinstance(open_sink(uri, node=default_node()), ServingSink)
 
 
 def _of_folders(settings: ListenSettings) -> Iterator[str]:

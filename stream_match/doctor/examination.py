@@ -7,9 +7,10 @@ from stream_match.doctor.broker import broker_checks
 from stream_match.doctor.check import Check, Finding, aside, checked
 from stream_match.doctor.computer import computer_checks
 from stream_match.doctor.sources import source_checks
-from stream_match.doctor.storage import storage_checks
+from stream_match.doctor.storage import file_check, storage_checks
 from stream_match.errors import StreamMatchError
 from stream_match.publish import open_sink
+from stream_match.publish.jsonl import JsonlSink
 from stream_match.service.listen import default_node
 
 
@@ -41,8 +42,11 @@ async def examine(settings: ListenSettings) -> AsyncIterator[Check]:
 
 
 async def sink_checks(sink: str, node: str) -> AsyncIterator[Check]:
-    """Check a sink; of those that are no broker, whether their URI is understood."""
+    """Check a sink: talk to a broker, try whether a file can be written; others are only understood."""
     made = open_sink(sink, node=node)
+    if isinstance(made, JsonlSink) and made.path is not None:
+        yield await file_check(f"sink {made.uri}", made.path)
+        return
     if not sink.lower().startswith(("mqtt:", "mqtts:")):
         yield Check(f"sink {made.uri}", ok=True, said="It is understood.")
         return

@@ -43,6 +43,32 @@ async def storage_checks(settings: ListenSettings) -> AsyncIterator[Check]:
         yield await checked("store", lambda: aside(lambda: _store(state / FILE)), limit_s=DISK_S)
 
 
+async def file_check(name: str, path: Path) -> Check:
+    """Check whether a file that events go to can be written; nothing is written to it."""
+    return await checked(name, lambda: aside(lambda: _file(path)), limit_s=DISK_S)
+
+
+def _file(path: Path) -> str:
+    try:
+        if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+            raise Finding(f"{path} cannot be written.", "Give another file, or make it one of this user.")
+        if not path.exists():
+            _try_to_write(path.parent)
+    except OSError as error:
+        raise Finding(
+            f"Nothing can be written in {str(path.parent)!r} ({error.strerror or error}).",
+            "Make the folder, or give it to the user that listens.",
+        ) from None
+    return f"{path} can be written."
+
+
+def _try_to_write(folder: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+        file.write(b"try")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _index(folder: Path) -> str | tuple[str, str]:
     from stream_match.catalog.folder import describe_index, load_index
 
@@ -62,10 +88,7 @@ def _index(folder: Path) -> str | tuple[str, str]:
 def _folder(folder: Path) -> str:
     there = folder if folder.is_dir() else _nearest(folder)
     try:
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".doctor-") as file:
-            file.write(b"try")
-            file.flush()
-            os.fsync(file.fileno())
+        _try_to_write(there)
     except OSError as error:
         raise Finding(
             f"Nothing can be written in {str(there)!r} ({error.strerror or error}).",

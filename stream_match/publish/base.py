@@ -15,6 +15,8 @@ class Delivery:
     ----------
     connected : bool or None
         Whether the far side takes events; None if there is none that could be away.
+    away : str or None
+        Why it takes none, in a sentence or two; None if it does, or the reason is not known yet.
     waiting : int
         Events that were taken and are not delivered yet.
     delivered, dropped, set_aside : int
@@ -24,6 +26,7 @@ class Delivery:
     """
 
     connected: bool | None = None
+    away: str | None = None
     waiting: int = 0
     delivered: int = 0
     dropped: int = 0

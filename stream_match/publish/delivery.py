@@ -53,6 +53,7 @@ class OutboxSink(ABC):
         self._set_aside = 0
         self._delivered = 0
         self._connected = False
+        self._broken: str | None = None  # what the last attempt to reach the far side said
         self._delay = Delay()
         self._leaving = asyncio.Event()
         self._wake = asyncio.Event()
@@ -92,6 +93,7 @@ class OutboxSink(ABC):
         """Return how the delivery goes."""
         return Delivery(
             connected=self._connected,
+            away=None if self._connected else self._why_away(),
             waiting=self.waiting,
             delivered=self._delivered,
             dropped=self.dropped,
@@ -153,6 +155,10 @@ class OutboxSink(ABC):
 
     async def _close(self) -> None:  # noqa: B027  (not every sink holds something)
         """Release what `_open` opened."""
+
+    def _why_away(self) -> str | None:
+        """Say why the far side takes no events, if that is known."""
+        return self._broken
 
     def _on_given_up(self, event: Event) -> None:  # noqa: B027  (not every sink minds)
         """Learn that `event` will not be delivered."""
@@ -245,6 +251,7 @@ class OutboxSink(ABC):
         if not isinstance(error, AwayError):
             said = f"Delivery to {self._uri} broke. {said}"
             log.debug("Delivery to %s broke", self._uri, exc_info=error)
+        self._broken = said
         self._complaints.tell(kind, f"{said} Events waiting: {self.waiting}; it is tried again.")
 
     def _report(self) -> None:

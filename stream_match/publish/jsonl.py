@@ -56,6 +56,11 @@ class JsonlSink(OutboxSink):
         return cls(None if path == "-" else Path(path).expanduser())
 
     @property
+    def path(self) -> Path | None:
+        """The file; None for standard output."""
+        return self._path
+
+    @property
     def far_side(self) -> str | None:
         """The file; what reads standard output reads one process only."""
         return None if self._path is None else f"jsonl:{self._path.absolute()}"

@@ -126,6 +126,9 @@ class MqttSink(OutboxSink):
             self._serving.cancel()
             await asyncio.wait({self._serving})
 
+    def _why_away(self) -> str | None:
+        return (None if self._desk is None else self._desk.taken) or super()._why_away()
+
     def _owes(self) -> bool:
         return super()._owes() or self._met
 

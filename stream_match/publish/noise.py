@@ -27,7 +27,7 @@ class _OnlyFullInbox(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if "queue is full" in record.getMessage():
-            self._complaints.tell("inbox", "Events come faster than they are read; some were discarded.")
+            self._complaints.tell("inbox", "Messages come faster than they are read; some were discarded.")
         return False
 
 

@@ -118,6 +118,7 @@ class Desk:
         self._owned = False  # ever
         self._rival: str | None = None  # who was there when we last asked
         self._seems_taken = False
+        self.taken: str | None = None  # what is said while another listener has the name
         self._patience_s = RIVAL_S
         self._heard = asyncio.Event()  # something about the name
         self._complaints = SparseLog(log)
@@ -188,16 +189,20 @@ class Desk:
         leaving : asyncio.Event
             Set when the sink is left.
         """
-        while True:
-            await self._ask(publish)
-            if self._rival is None:
-                self.owns = self._owned = True
-                return True
-            if leaving.is_set():
-                return False
-            self._complaints.tell("taken", self._taken)
-            self._seems_taken = True
-            await first_of(asyncio.sleep(ASK_AGAIN_S), self._until_free(), leaving.wait())
+        try:
+            while True:
+                await self._ask(publish)
+                if self._rival is None:
+                    self.owns = self._owned = True
+                    return True
+                if leaving.is_set():
+                    return False
+                self.taken = self._taken
+                self._complaints.tell("taken", self._taken)
+                self._seems_taken = True
+                await first_of(asyncio.sleep(ASK_AGAIN_S), self._until_free(), leaving.wait())
+        finally:
+            self.taken = None
 
     async def _ask(self, publish: Callable[[topics.Message], Awaitable[None]]) -> None:
         """Ask who else has the name, and wait for an answer where one may come."""

@@ -96,6 +96,9 @@ class SinkHealth(Payload):
 
     sink: str = Field(description="Its URI without secrets")
     connected: bool | None = Field(description="Whether its far side takes events; null if there is none")
+    away: str | None = Field(
+        default=None, description="Why it takes none; null if it does, or that is not known yet"
+    )
     waiting: int = Field(description="Events that were taken and are not delivered yet")
     delivered: int
     dropped: int = Field(description="Events that were given up because too many waited")
@@ -108,7 +111,7 @@ class SinkHealth(Payload):
     def trouble(self) -> str | None:
         """What is wrong, as the end of a sentence; None if nothing is."""
         if self.connected is False:
-            return f"it is not reached; events waiting: {self.waiting}"
+            return f"{self.away or 'It is not reached.'} Events waiting: {self.waiting}."
         return None
 
 
@@ -249,6 +252,7 @@ def _sink_health(sink: Sink) -> SinkHealth:
     return SinkHealth(
         sink=sink.uri,
         connected=counted.connected,
+        away=counted.away,
         waiting=counted.waiting,
         delivered=counted.delivered,
         dropped=counted.dropped,

@@ -26,6 +26,8 @@ from stream_match.store.announcements import Announcement, AnnouncementShelf
 
 log = logging.getLogger(__name__)
 
+NO_BROKER = "Home Assistant is told of nothing: discovery goes over an MQTT broker, and no sink is one; add mqtt://HOST"
+
 
 @dataclass(frozen=True)
 class Room:
@@ -186,6 +188,8 @@ async def serve(
     offer, serving = house.offer(), [sink for sink in sinks if isinstance(sink, ServingSink)]
     for sink in serving:
         sink.serve(offer)
+    if settings.home_assistant.discovery and not serving:
+        log.warning("%s", NO_BROKER)
 
     def tell_again() -> None:
         for sink in serving:

@@ -38,6 +38,22 @@ def test_every_help_has_an_example(command, capsys):
     assert f"example: stream-match {' '.join(command)}" in told
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["listen", "--confg", "x"], "--confg x; did you mean --config?; see stream-match listen --help"),
+        (["config", "check", "x", "--json=1"], "--json=1; see stream-match config check --help"),
+        (["--versio"], None),  # the beginning of an option will do
+    ],
+)
+def test_an_option_that_is_not_known_is_looked_for_where_it_was_given(args, said, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(args)
+    told = capsys.readouterr()
+    assert left.value.code == (0 if said is None else 2)
+    assert told.err == ("" if said is None else f"stream-match: unrecognized arguments: {said}\n")
+
+
 THREADS = """
 import json, sys
 import stream_match.cli

@@ -108,6 +108,23 @@ def test_without_a_source_or_an_index_it_is_said(check):
     assert told == ["warning: no index is named, so that no track is recognised"]
 
 
+def test_a_page_for_others_without_a_token_is_wrong(check, tmp_path, monkeypatch):
+    page = "sources = 'mic:'\n[web]\nlisten = '0.0.0.0:8765'\n"
+    done, (line,) = check(page)
+    assert done.returncode == 2
+    assert "it needs a token" in line
+    done, (line,) = check(f"{page}token_file = '{tmp_path}/gone'")
+    assert (done.returncode, "gone' cannot be read" in line) == (2, True)
+    monkeypatch.setenv("STREAM_MATCH_WEB_TOKEN", "0123456789abcdef")
+    assert check(page)[0].returncode == 0
+
+
+@pytest.mark.parametrize(("sinks", "warned"), [("'console:'", 1), ("['jsonl:-', 'mqtt://host']", 0)])
+def test_discovery_without_a_broker_is_a_warning(check, sinks, warned):
+    _, told = check(f"sources = 'mic:'\nsinks = {sinks}\n[home_assistant]\ndiscovery = true")
+    assert sum("discovery goes over an MQTT broker" in line for line in told) == warned
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_state_folder_that_cannot_be_written_is_a_warning(check, tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)

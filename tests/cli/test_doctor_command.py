@@ -266,6 +266,15 @@ def test_a_state_folder_that_is_in_use(doctor, tmp_path):
     assert "now" not in doctor("--state", tmp_path)["state folder"]["said"]
 
 
+def test_a_file_that_events_go_to(doctor, tmp_path):
+    for place in ("no/events.jsonl", "", "events.jsonl"):
+        path = tmp_path / place
+        check = doctor("--sink", f"jsonl:{path}")[f"sink jsonl:{path}"]
+        assert check["ok"] == (place == "events.jsonl"), check
+        assert str(tmp_path) in check["said"]
+    assert not list(tmp_path.iterdir())  # nothing is left behind
+
+
 def test_a_file_where_the_state_folder_should_be(doctor, tmp_path):
     (tmp_path / "state").touch()
     assert failed(doctor("--state", tmp_path / "state" / "deeper")) == ["state folder"]

@@ -93,14 +93,19 @@ def test_a_refusal_that_is_final_is_not_tried_again():
     assert sink.set_aside == 1
 
 
-def test_while_the_far_side_is_away_nothing_is_set_aside():
+def test_while_the_far_side_is_away_nothing_is_set_aside_and_the_cause_is_known():
     away = [AwayError("gone", "It is gone.") for _ in range(4 * ATTEMPTS)]
+    told = []
 
     def trouble(event):
+        told.append(sink._why_away())
         if away:
             raise away.pop()
 
-    sink = deliver(ListSink(trouble), [match(1), match(2)])
+    sink = ListSink(trouble)
+    deliver(sink, [match(1), match(2)])
+    assert told[:2] == [None, "It is gone."]
+    assert sink.delivery().away is None
     assert [event.event_id for event in sink.arrived] == ["e000001", "e000002"]
     assert sink.set_aside == 0
 

@@ -158,6 +158,7 @@ def test_a_second_listener_of_one_name_waits_until_the_first_has_ended(mosquitto
             async with listening(mosquitto, offer("aaa")) as second:
                 await second.publish(match(2, match_id="second"))
                 await told(caplog, "Another listener is called 'attic' on this broker")
+                assert "Another listener is called 'attic'" in second.delivery().away
                 await first.publish(match(1, match_id="first"))
                 await heard.until(lambda _: heard.payloads(MATCH))
                 # Only one of the two answers, and only one publishes.
@@ -169,6 +170,7 @@ def test_a_second_listener_of_one_name_waits_until_the_first_has_ended(mosquitto
                 await leaving.aclose()
                 await heard.until(lambda _: len(ids(heard)) == 2)
                 assert heard.payloads(NODE)[-2:] == ["stopped", "online"]
+                assert second.delivery().away is None
             await heard.until(lambda _: heard.payloads(NODE)[-1] == "stopped")
             assert "offline" not in heard.payloads(NODE)
 

@@ -155,13 +155,17 @@ def test_a_broker_that_is_away_is_trouble(readers):
     sinks = [
         MemorySink(),
         CountingSink(connected=False, waiting=12),
+        CountingSink(connected=False, away="The name is taken.", waiting=3),
         CountingSink(connected=True, delivered=3),
     ]
     (health,) = run(
         lambda world: read_at(world, readers, [2.0], ScriptedSource("file", real_time(3)), sinks=sinks)
     )
-    assert health.troubles == ("memory:: it is not reached; events waiting: 12",)
-    assert [sink.connected for sink in health.sinks] == [None, False, True]
+    assert health.troubles == (
+        "memory:: It is not reached. Events waiting: 12.",
+        "memory:: The name is taken. Events waiting: 3.",
+    )
+    assert [sink.connected for sink in health.sinks] == [None, False, False, True]
     assert health.alive
 
 

@@ -8,10 +8,12 @@ import pytest
 from asked import AskedEngine, AskingSink, asked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_fakes import hear, live, real_time, run
+from service_fakes import MemorySink, ScriptedSource, hear, live, real_time, run
 
+from stream_match.config import HomeAssistantSettings
 from stream_match.errors import UsageError
 from stream_match.service.control import Control, Powers
+from stream_match.service.house import NO_BROKER
 from stream_match.service.name_book import NameBook
 from stream_match.service.requests import LARGEST_BYTES, REQUESTS, answer, json_schemas
 
@@ -276,5 +278,11 @@ def test_a_sink_that_serves_is_asked_before_it_is_opened():
 
     answer, _, _ = run(lambda world: asked(world, script, live("mic", real_time(5000)), sink=Sink()))
     assert order == ["serve", "open"]
-    (mic,) = answer["data"]["sources"]
-    assert (mic["source"], mic["state"]) == ("mic", "running")
+    assert [(one["source"], one["state"]) for one in answer["data"]["sources"]] == [("mic", "running")]
+
+
+@pytest.mark.parametrize("sink", [MemorySink, AskingSink])
+def test_discovery_without_a_broker_is_told(sink, caplog):
+    told = HomeAssistantSettings(discovery=True)
+    run(lambda world: hear(world, ScriptedSource("file", real_time(1)), sinks=[sink()], home_assistant=told))
+    assert (NO_BROKER in caplog.messages) == (sink is MemorySink)

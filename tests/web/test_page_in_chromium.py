@@ -150,6 +150,24 @@ def test_the_history_fills_and_is_filtered(page, listener):
     assert complaints(page) == []
 
 
+def test_of_several_sources_each_line_says_where_by_the_name_that_people_know(page, listener):
+    play(listener, "ended", match_id="one", ended_s=9.0)
+    until(page, "document.querySelectorAll('#airings li').length === 1")
+    assert " on " not in text(page, "#airings .what")  # there is only one source
+    names = {"source": "hall", "source_name": "Flur"}
+    running(listener, **names)
+    play(listener, "ended", match_id="two", ended_s=9.0, **names)
+    listener.tell(sound, cluster_id="bell-1", **names)
+    until_text(page, "#airings", "Erik Satie on Flur")
+    assert "Erik Satie on kitchen" in text(page, "#airings")
+    until_text(page, "#timeline", "Flur")
+    until_text(page, "[data-kind=bell-1]", "on Flur")
+    assert run(page, "[...document.getElementById('of-source').options].map((one) => one.text)") == [
+        "every source", "kitchen", "Flur",
+    ]  # fmt: skip
+    assert complaints(page) == []
+
+
 def test_what_happened_during_a_cut_is_told_after_it(page, listener):
     play(listener, "started", match_id="cut")
     until_text(page, "#happenings", "began on kitchen")

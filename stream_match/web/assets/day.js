@@ -15,10 +15,12 @@ export class Day {
   #stored = false;
   #timer = 0;
   #chosen;
+  #names;
 
   /** chosen(airing): somebody pointed at one. */
-  constructor(clock, chosen) {
+  constructor(clock, names, chosen) {
     this.#clock = clock;
+    this.#names = names;
     this.#chosen = chosen;
     byId("date").addEventListener("change", () => this.#go(byId("date").valueAsDate && localDay(byId("date").value)));
     byId("day-before").addEventListener("click", () => this.#step(-1));
@@ -88,7 +90,7 @@ export class Day {
     const most = Math.max(10, ...names.flatMap((name) => told.sources[name].sounds.map((minute) => minute[1])));
     const rows = names.flatMap((name) => {
       const airings = told.airings.filter((one) => one.source === name);
-      return [make("h3", {}, name), this.#row(name, told.sources[name], airings, begin, end, most, tip)];
+      return [make("h3", {}, this.#names.ofSource(name)), this.#row(name, told.sources[name], airings, begin, end, most, tip)];
     });
     byId("timeline").replaceChildren(...rows, axis(begin, end), tip);
   }
@@ -116,7 +118,7 @@ export class Day {
       return rect;
     });
     const line = now > begin && now < end ? [draw("line", { class: "now", x1: x(now), x2: x(now), y1: 0, y2: HEIGHT })] : [];
-    const label = `${name}: ${airings.length} ${airings.length === 1 ? "match" : "matches"}, ${source.sounds.reduce((sum, one) => sum + one[1], 0)} sounds; the history below lists the matches`;
+    const label = `${this.#names.ofSource(name)}: ${airings.length} ${airings.length === 1 ? "match" : "matches"}, ${source.sounds.reduce((sum, one) => sum + one[1], 0)} sounds; the history below lists the matches`;
     return draw(
       "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
       draw("rect", { class: "none", x: 0, y: 0, width: WIDTH, height: HEIGHT }), ...heard, ...sounds, ...matches, ...line,

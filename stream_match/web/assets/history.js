@@ -14,8 +14,10 @@ export class History {
   #shown = 0;
   #asked = 0;
   #timer = 0;
+  #names;
 
-  constructor() {
+  constructor(names) {
+    this.#names = names;
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("filters").addEventListener("input", () => this.#soon(250));
     byId("more").addEventListener("click", () => this.#load(this.#shown));
@@ -26,7 +28,7 @@ export class History {
     this.#clips = state.clips;
     this.#control = state.control;
     for (const part of ["filters", "csv"]) byId(part).hidden = !state.history;
-    this.#offer(Object.keys(state.sources));
+    for (const source of Object.keys(state.sources)) this.offer(source);
     if (state.history) this.#load();
     else say(byId("found"), "Nothing is kept: start the listener with --state DIR. What happens is listed above, while the page is open.");
   }
@@ -46,9 +48,10 @@ export class History {
     (line?.querySelector("summary") ?? byId("q")).focus();
   }
 
-  #offer(sources) {
-    const known = new Set([...byId("of-source").options].map((option) => option.value));
-    byId("of-source").append(...sources.filter((name) => !known.has(name)).map((name) => make("option", { value: name }, name)));
+  /** Let a source be chosen. */
+  offer(source) {
+    const known = [...byId("of-source").options].some((option) => option.value === source);
+    if (!known) byId("of-source").append(make("option", { value: source }, this.#names.ofSource(source)));
   }
 
   #soon(wait) {
@@ -95,7 +98,7 @@ export class History {
 
   #line(airing) {
     const told = airing.told;
-    const what = make("span", { class: "what" }, make("b", {}, airing.name || titleOf(airing.track)), airing.track.artist ? ` – ${airing.track.artist}` : "");
+    const what = make("span", { class: "what" }, make("b", {}, airing.name || titleOf(airing.track)), airing.track.artist ? ` – ${airing.track.artist}` : "", this.#place(airing.source));
     const line = make(
       "details", { "data-match": told.match_id },
       make("summary", {}, make("span", { class: "when" }, stamped(airing.started)), what, make("span", { class: "long" }, airing.ended ? clocked(airing.seconds) : "goes on")),
@@ -104,10 +107,16 @@ export class History {
     return line;
   }
 
+  /** Where it was heard, unless there is one source only. */
+  #place(source) {
+    const [, first, ...others] = byId("of-source").options;
+    return first?.value === source && !others.length ? null : make("span", { class: "quiet" }, ` on ${this.#names.ofSource(source)}`);
+  }
+
   #rest(airing) {
     const told = airing.told;
     const facts = [
-      `${percent(airing.confidence)} sure, on ${airing.source}${airing.kind === "version" ? ", another version" : ""}.`,
+      `${percent(airing.confidence)} sure, on ${this.#names.ofSource(airing.source)}${airing.kind === "version" ? ", another version" : ""}.`,
       airing.track.album ? `Album: ${airing.track.album}.` : "",
       airing.stream_title ? `The stream said: ${airing.stream_title}.` : "",
       airing.reason ? `It ended because ${airing.reason}.` : "",

@@ -1,4 +1,4 @@
-// What kinds of sounds are called, and the form that names them.
+// What sources and kinds of sounds are called, and the form that names them.
 
 import { ask, make } from "./elements.js";
 
@@ -6,6 +6,16 @@ const LONGEST_NAME = 80;
 
 export class Names {
   #given = new Map();
+  #titles = new Map();
+
+  /** Learn what a person calls a source; without a title it is called by its name in topics. */
+  entitle(source, title) {
+    this.#titles.set(source, title || source);
+  }
+
+  ofSource(source) {
+    return this.#titles.get(source) ?? source;
+  }
 
   set(source, cluster, name) {
     this.#given.set(`${source} ${cluster}`, name);

@@ -15,8 +15,8 @@ const clock = () => (live ? live.now() : Date.now());
 const names = new Names();
 const now = new Now(clock, names);
 const lately = new Lately();
-const history = new History();
-const day = new Day(clock, (airing) => history.find(airing));
+const history = new History(names);
+const day = new Day(clock, names, (airing) => history.find(airing));
 const sounds = new Sounds(clock, names);
 const health = new Health(clock);
 
@@ -24,6 +24,7 @@ live = new Live({
   now(state) {
     say(byId("node"), state.node);
     byId("report").hidden = !state.report;
+    for (const [source, told] of Object.entries(state.sources)) names.entitle(source, told.status?.source_name);
     now.begin(state);
     lately.begin(state.history);
     sounds.begin(state);
@@ -33,6 +34,8 @@ live = new Live({
   },
   told(event, isPast) {
     if (!isPast) {
+      names.entitle(event.source, event.source_name);
+      history.offer(event.source);
       now.hear(event);
       health.hear(event);
     }

@@ -112,7 +112,7 @@ export class Sounds {
     const { name, often, when, glyph, sound } = kind.parts;
     say(name, this.#names.of(kind.source, kind.cluster));
     say(often, `× ${kind.often}`);
-    say(when, `${ago(this.#clock() - kind.last)} on ${kind.source}`);
+    say(when, `${ago(this.#clock() - kind.last)} on ${this.#names.ofSource(kind.source)}`);
     if (kind.features && !glyph.childElementCount) {
       for (const value of Object.values(kind.features).slice(0, 8)) {
         const bar = make("i");
