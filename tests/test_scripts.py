@@ -48,6 +48,7 @@ def test_shell_scripts_parse(script):
 
 PYTHON = [
     "build_index.py",
+    "check_stations.py",
     "count_alarms.py",
     "count_odd_alarms.py",
     "draw_page.py",

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from fuzzing import memory, seeds, settings
+from fuzzing import memory, page, seeds, settings
 from fuzzing.inputs import mutated
 from stream_match.capture import icy, opening, playlist, web
 from stream_match.capture.base import SAMPLE_RATE_HZ
@@ -98,6 +98,7 @@ def targets(audio: list[Path]) -> dict[str, Target]:
     return {
         "mqtt": Target(seeds.PAYLOADS, _mqtt),
         "requests": Target(seeds.REQUESTS, _requests, share=0.3),
+        "page": Target(page.SEEDS, _page, native=True),
         "icy-headers": Target(seeds.HEADERS, lambda: _headers),
         "icy-metadata": Target((icy_stream, *seeds.TITLES), lambda: _metadata),
         "playlists": Target((*seeds.PLAYLISTS, *seeds.HLS), lambda: _playlist),
@@ -138,6 +139,17 @@ def _requests() -> Read:
         assert said["status"] in ("ok", "error")
         assert ("data" in said) is (said["status"] == "ok")
         assert "Error" not in said.get("error", ""), said["error"]  # a fault of ours has the name of its type
+
+    return read
+
+
+def _page() -> Read:
+    opened: list[page.Page] = []
+
+    def read(data: bytes, folder: Path, number: int) -> None:
+        if not opened:
+            opened.append(page.Page(folder, Control(lambda: [_Room()], NameBook(has_track=lambda _: True))))
+        opened[0].visit(data, number)
 
     return read
 

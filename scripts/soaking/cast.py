@@ -88,22 +88,10 @@ class Cast:
         self.broker_port, self.radio_port = free_port(), free_port()
         self.state, self.lines = folder / "state", folder / "events.jsonl"
         self.log = folder / "listener.log"
-        self.broker = self._broker()
+        self.broker = broker(folder, self.broker_port)
         self.radio = self._radio(speed)
         self.listener = self._listener()
         self.all = (self.listener, self.broker, self.radio)
-
-    def _broker(self) -> Program:
-        mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-        if mosquitto is None:
-            raise RuntimeError("mosquitto is not installed: apt install mosquitto")
-        config = self.folder / "mosquitto.conf"
-        config.write_text(
-            f"listener {self.broker_port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
-            "max_queued_messages 0\nlog_dest stderr\n"
-        )
-        log = self.folder / "broker.log"
-        return Program("broker", [mosquitto, "-c", config], log, ready=self.broker_port)
 
     def _radio(self, speed: float) -> Program:
         audio, titles = self.folder / "program.mp3", self.folder / "titles.txt"
@@ -124,6 +112,19 @@ class Cast:
         """End all."""
         for program in self.all:
             program.close()
+
+
+def broker(folder: Path, port: int) -> Program:
+    """Return a broker on a port, with what it needs in a folder; RuntimeError without mosquitto."""
+    mosquitto = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if mosquitto is None:
+        raise RuntimeError("mosquitto is not installed: apt install mosquitto")
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nuser {getpass.getuser()}\n"
+        "max_queued_messages 0\nlog_dest stderr\n"
+    )
+    return Program("broker", [mosquitto, "-c", config], folder / "broker.log", ready=port)
 
 
 def make_program(audio: Path, titles: Path) -> float:

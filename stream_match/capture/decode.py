@@ -1,7 +1,7 @@
 """Decoding with FFmpeg (PyAV): an opened container → blocks of audio."""
 
-import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.base import Block
+from stream_match.capture.damage import DamageLog
 from stream_match.capture.media import default_audio
 from stream_match.capture.resample import Resampler, to_float
 from stream_match.errors import SourceError
@@ -17,8 +18,6 @@ from stream_match.errors import SourceError
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
     from av.container import InputContainer
-
-log = logging.getLogger(__name__)
 
 JUMP_S = 0.25
 """Time stamps that are off by more mean that audio is missing; less is the jitter of containers."""
@@ -31,6 +30,10 @@ MAX_GAP_S = 60.0
 
 MAX_DAMAGED_IN_ROW = 500
 """Packets (10 s or more of audio) without one that can be decoded, after which we give up a live stream."""
+
+MAX_DAMAGED_S = 8.0
+"""Time of nothing but such packets after which we give it up, too. A station that has gone over to another
+codec is then opened again, and heard; damage of a dropped connection is over within a second or two."""
 
 FRAME_HEAD_BYTES = 1024  # of a frame besides its samples, at most
 FEW_DAMAGED = 50  # 1 s or more
@@ -79,8 +82,9 @@ class Decoder:
     name : str or None
         Name of the source, with which lines in the log begin; `shown` if there is none.
     file_bytes : int or None
-        Size of a file; None for a live stream. Damage in a file is left to the caller to tell, and ends
-        nothing.
+        Size of a file; None for a live stream. Damage in a file ends nothing.
+    damage : DamageLog or None
+        Tells of damage; None leaves that to the caller.
 
     Raises
     ------
@@ -98,6 +102,7 @@ class Decoder:
         channel: int | None = None,
         name: str | None = None,
         file_bytes: int | None = None,
+        damage: DamageLog | None = None,
     ) -> None:
         import av
 
@@ -119,7 +124,8 @@ class Decoder:
         self._news = news
         self._channel = channel
         self._damaged_in_row = 0
-        self._damaged_told = 0
+        self._damaged_since = 0.0
+        self._damage = damage
         self._torn = False
         self._format: tuple[int, str, str] | None = None
         self._resamplers: dict[tuple[int, int], Resampler] = {}
@@ -206,19 +212,24 @@ class Decoder:
         self._torn = True
         self.damaged += 1
         self._damaged_in_row += 1
-        if self._file_bytes is not None:
-            return
-        if self._damaged_in_row >= MAX_DAMAGED_IN_ROW:
+        if self._damage is not None:
+            self._damage.count()
+        if self._file_bytes is None:
+            self._give_up_in_time()
+
+    def _give_up_in_time(self) -> None:
+        now = time.monotonic()
+        if self._damaged_in_row == 1:
+            self._damaged_since = now
+        if self._damaged_in_row >= MAX_DAMAGED_IN_ROW or now - self._damaged_since >= MAX_DAMAGED_S:
             raise SourceError(
                 f"{self._shown} has sent {self._damaged_in_row} packets in a row that cannot be decoded",
                 retry=True,
             )
 
     def _tell_damage(self) -> None:
-        """Tell of damage when it is over, and when it has doubled: a broken stream must not flood the log."""
-        if self._file_bytes is None and self.damaged >= max(1, 2 * self._damaged_told):
-            self._damaged_told = self.damaged
-            log.warning("%s: damaged packets skipped so far: %d", self._name, self.damaged)
+        if self._damage is not None:
+            self._damage.tell()
 
     def _examine(self, frame: "AudioFrame") -> bool:
         """Note format and time of a frame; return whether it is what follows the last one."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack, aclosing
 from stream_match.capture.address import ascii_url, split_credentials
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.capture.connections import Connections
+from stream_match.capture.damage import DamageLog
 from stream_match.capture.decode import Decoder
 from stream_match.capture.media import import_av, stated_s
 from stream_match.capture.opening import How, Opened, open_address
@@ -95,6 +96,7 @@ class UrlSource:
         self._charset = charset
         self._timeouts = (open_timeout_s, read_timeout_s)
         self._deadline_s = deadline_s
+        self._damage = DamageLog(name)
         self._live = True
 
     @property
@@ -157,8 +159,9 @@ class UrlSource:
         import av
 
         decoder = Decoder(
-            opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel, name=self.name
-        )
+            opened.container, self.uri, BLOCK_S, opened.news, channel=self._channel, name=self.name,
+            damage=self._damage,
+        )  # fmt: skip
         heard = 0
         error: Exception | None = None
         try:

@@ -55,15 +55,8 @@ async def shown(
         If it needs a token that it has not.
     """
     assert settings.listen is not None
-    token = token_of(settings)
     live = Live(listener)
-    guard = Guard(
-        application([Route("/api/live", live, methods=["GET"]), *Questions(listener).routes(), *more]),
-        hosts=host_names(settings),
-        entrance=None if token is None else Entrance(token),
-        public=PUBLIC,
-    )
-    server = PageServer(*web_address(settings.listen), guard)
+    server = PageServer(*web_address(settings.listen), guarded(settings, listener, live, more))
     tasks = [
         asyncio.create_task(live.run(), name="know what is true now"),
         asyncio.create_task(server.run(), name="show the page"),
@@ -75,6 +68,17 @@ async def shown(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def guarded(settings: WebSettings, listener: Listener, live: Live, more: Sequence[BaseRoute] = ()) -> Guard:
+    """Return all that can be asked, behind its guard; parameters and errors as of `shown`."""
+    token = token_of(settings)
+    return Guard(
+        application([Route("/api/live", live, methods=["GET"]), *Questions(listener).routes(), *more]),
+        hosts=host_names(settings),
+        entrance=None if token is None else Entrance(token),
+        public=PUBLIC,
+    )
 
 
 def application(routes: Sequence[BaseRoute]) -> Starlette:

@@ -72,20 +72,13 @@ class PageServer:
         self.address = f"http://{_shown(self._host)}:{self._port}/"
         log.info("the page is at %s", self.address)
         self._told = None
-        self._server = server = _Server(
-            Config(
-                self._application, http=PageConnection, ws="none", lifespan="off", loop="none",
-                log_config=None, log_level=logging.CRITICAL + 1, access_log=False, server_header=False,
-                proxy_headers=False, h11_max_incomplete_event_size=LONGEST_HEAD_BYTES,
-                timeout_graceful_shutdown=GRACE_S,
-            )
-        )  # fmt: skip
-        serving = asyncio.ensure_future(server.serve([plug]))
+        self._server = server = _Server(serving(self._application))
+        served = asyncio.ensure_future(server.serve([plug]))
         try:
-            await asyncio.shield(serving)
+            await asyncio.shield(served)
         except asyncio.CancelledError:
             server.should_exit = True
-            await serving
+            await served
             raise
         finally:
             self.address = self._server = None
@@ -100,6 +93,15 @@ class PageServer:
                 "%.0f s; give another --web HOST:PORT if it stays so.",
                 _shown(self._host), self._port, why[:1].lower() + why[1:], RETRY_S,
             )  # fmt: skip
+
+
+def serving(application: ASGIApp) -> Config:
+    """Return how uvicorn serves an application."""
+    return Config(
+        application, http=PageConnection, ws="none", lifespan="off", loop="none", log_config=None,
+        log_level=logging.CRITICAL + 1, access_log=False, server_header=False, proxy_headers=False,
+        h11_max_incomplete_event_size=LONGEST_HEAD_BYTES, timeout_graceful_shutdown=GRACE_S,
+    )  # fmt: skip
 
 
 class _Server(Server):
