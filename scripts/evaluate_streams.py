@@ -2,26 +2,33 @@
 
 Run it as .venv/bin/python scripts/evaluate_streams.py INDEX RECORDING…, with a stream for each recording.
 They should last longer than --seconds. Nothing else should run. It prints the share of a core, the memory,
-and how much later than at best the events come.
+how much later than at best the events come, and what was dropped. --live sends the recordings (MP3) from
+radio stations, which wait for nobody; --hanging adds a station that accepts and never answers.
 """
 
 import argparse
 import json
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import soundfile
+from soaking.cast import free_port
 
 PRODUCT = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "stream-match"
 
 SETTLED_S = 25.0
 """Until then, engines are made and everything is heard for the first time: not counted."""
+
+RADIO = Path(__file__).with_name("soaking") / "radio.py"
 
 LOOK_S = 0.05
 """How often the file of events is read; delays are known as well as that."""
@@ -38,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The arguments; those of the process by default.
     """
     args = _arguments(argv)
-    with tempfile.TemporaryDirectory() as folder:
-        listener = _listen(args, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        listener = _listen(args, _addresses(args, Path(folder), stack), Path(folder))
         try:
             marks, events = _watch(listener, Path(folder) / "events.jsonl", args.seconds)
         finally:
@@ -56,19 +63,42 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("index", type=Path)
     parser.add_argument("recordings", nargs="+", type=Path)
+    parser.add_argument("--live", action="store_true", help="from radio stations")
+    parser.add_argument("--hanging", action="store_true", help="and one that never answers")
     parser.add_argument("--seconds", type=float, default=75.0, help="how long (default %(default)s)")
     return parser.parse_args(argv)
 
 
-def _listen(args: argparse.Namespace, folder: Path) -> "subprocess.Popen[bytes]":
+def _addresses(args: argparse.Namespace, folder: Path, stack: ExitStack) -> list[str]:
+    """Return what is listened to; stations play until `stack` is left."""
+    found = [str(path.resolve()) for path in args.recordings]
+    if args.live:
+        (titles := folder / "titles.txt").touch()
+        found = [_station(path, titles, stack) for path in found]
+    if args.hanging:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        found.append(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+    return found
+
+
+def _station(recording: str, titles: Path, stack: ExitStack) -> str:
+    port = free_port()
+    seconds = soundfile.info(recording).duration
+    station = subprocess.Popen([sys.executable, RADIO, *map(str, (port, recording, titles, seconds, 1.0))])
+    stack.callback(station.wait)
+    stack.callback(station.kill)
+    return f"http://127.0.0.1:{port}/"
+
+
+def _listen(args: argparse.Namespace, sources: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
     """Start a listener with a source for each recording, and an empty file for its events."""
     (folder / "events.jsonl").touch()
     lines = [
         f"index = {json.dumps(str(args.index.resolve()))}",
         f"sinks = [{json.dumps(f'jsonl:{folder}/events.jsonl')}]",
     ]
-    for number, path in enumerate(args.recordings):
-        lines += ["[[sources]]", f"uri = {json.dumps(str(path.resolve()))}", f'name = "s{number}"']
+    for number, uri in enumerate(sources):
+        lines += ["[[sources]]", f"uri = {json.dumps(uri)}", f'name = "s{number}"']
     (folder / "settings.toml").write_text("\n".join(lines), encoding="utf-8")
     return subprocess.Popen([PRODUCT, "listen", "--config", folder / "settings.toml"])
 

@@ -56,6 +56,7 @@ PYTHON = [
     "evaluate.py",
     "evaluate_descriptors.py",
     "evaluate_growth.py",
+    "evaluate_memory.py",
     "evaluate_overlaps.py",
     "evaluate_similarity.py",
     "evaluate_streams.py",
