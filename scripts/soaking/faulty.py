@@ -15,8 +15,8 @@ import soundfile
 import soxr
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.capture.repertoire import PIECES, Piece
-from stream_match.capture.synth import render
+from stream_match.capture.repertoire import PIECES
+from stream_match.capture.synth import Piece, render
 
 USUAL, OTHER = PIECES[:2]
 """What is played, and what is played in another codec or at another rate."""
