@@ -93,7 +93,7 @@ def test_a_refusal_that_is_final_is_not_tried_again():
     assert sink.set_aside == 1
 
 
-def test_while_the_far_side_is_away_nothing_is_set_aside_and_the_cause_is_known():
+def test_while_the_far_side_is_away_nothing_is_set_aside():
     away = [AwayError("gone", "It is gone.") for _ in range(4 * ATTEMPTS)]
     told = []
 
