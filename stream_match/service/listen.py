@@ -62,7 +62,7 @@ async def listen(
     Parameters
     ----------
     settings : ListenSettings
-        All of it.
+        What is listened to, for what, and who is told.
     hear : Hear
         Makes what each source is heard with. Its catalogue is looked after from here on.
     read : callable () -> ListenSettings, optional
