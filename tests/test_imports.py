@@ -33,6 +33,10 @@ HEAVY = {
     "xgboost",
     "starlette",
     "uvicorn",
+    "pymilvus",
+    "distributed",
+    "dask",
+    "nats",
 }
 
 # Parts of the standard library through which a module would touch the world.
