@@ -167,6 +167,8 @@ class Engines:
             raise
         context.account.audio_s += length_s
         context.gauges.liveness.sign()
+        if piece.y.size:
+            context.shared.heard(context.source.name, self._heard_until(), context.reckoning.stream_s)
         return facts
 
     def _heard_until(self) -> float:
