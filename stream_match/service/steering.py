@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stream_match.errors import UsageError
-from stream_match.events import State
-from stream_match.service import states
+from stream_match.events import ENDED_STATES, State
 from stream_match.service.pause import Pause
 from stream_match.service.session import Session
 
@@ -68,7 +67,7 @@ class Steering:
         UsageError
             If the source has ended.
         """
-        if self.state in states.ENDED:
+        if self.state in ENDED_STATES:
             raise UsageError(f"The source {self._name!r} has ended: it cannot be paused or resumed.")
         await self._pause.switch(on=paused)
 
