@@ -7,9 +7,12 @@ from stream_match.config import ListenSettings
 from stream_match.config.web_settings import web_address
 from stream_match.doctor.check import Check, Finding, aside, checked
 from stream_match.errors import StreamMatchError, words_of
+from stream_match.service.claim import is_claimed
 
 PAGE_S = 15.0
 """Longest time for the check; what has the address is asked who it is."""
+
+OTHER_PORT = "Give another port ([web] listen, or --web HOST:PORT), or end what has it."
 
 
 async def page_check(settings: ListenSettings, node: str) -> Check:
@@ -25,7 +28,7 @@ async def page_check(settings: ListenSettings, node: str) -> Check:
     return await checked("page", partial(_page, settings, node), limit_s=PAGE_S)
 
 
-async def _page(settings: ListenSettings, node: str) -> str:
+async def _page(settings: ListenSettings, node: str) -> str | tuple[str, str]:
     from stream_match.web.access import token_of
 
     assert settings.web.listen is not None
@@ -49,14 +52,18 @@ async def _page(settings: ListenSettings, node: str) -> str:
                 "Give an address of this computer and a port above 1023: [web] listen, or --web HOST:PORT.",
             ) from None
         who = await aside(partial(_who_has_it, host, port, token))
-        if who == node:
-            return f"{settings.web.listen}, {seen}; the listener {node!r} shows it now."
-        told = f"the page of the listener {who!r}" if who else "another program"
-        raise Finding(
-            f"{settings.web.listen} is taken by {told}.",
-            "Give another port: [web] listen, or --web HOST:PORT; or end what has it.",
-        ) from None
+        return _taken(settings, node, who)
     return f"{settings.web.listen}, {seen}."
+
+
+def _taken(settings: ListenSettings, node: str, who: str | None) -> str | tuple[str, str]:
+    """Say whether the address is taken by the listener of these settings, which holds their state folder."""
+    if who == node and settings.state is None:
+        return f"The listener {node!r} shows its page there now.", f"If it is another one: {OTHER_PORT}"
+    if who == node and settings.state is not None and is_claimed(settings.state):
+        return f"The listener {node!r} shows it at {settings.web.listen} now."
+    told = f"the page of the listener {who!r}" if who else "another program"
+    raise Finding(f"{settings.web.listen} is taken by {told}.", OTHER_PORT)
 
 
 def _who_has_it(host: str, port: int, token: str | None) -> str | None:

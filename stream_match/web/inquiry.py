@@ -53,7 +53,8 @@ def inquire(host: str, port: int, token: str | None = None) -> Found:
         full = None if brief is None else _asked(host, port, "/api/health", token)
     except ConnectionRefusedError:
         raise UnansweredError(
-            f"Nothing answers at {where}: start the listener with --web {where}, or name where its page is."
+            f"Nothing answers at {where}: start the listener (listen --web {where}), or give the address of "
+            "its page."
         ) from None
     except TimeoutError:
         raise UnansweredError(f"What is at {where} has not answered within {ANSWER_S:g} s.") from None

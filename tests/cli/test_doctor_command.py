@@ -173,9 +173,9 @@ def test_an_address_of_the_page_that_is_taken(doctor, tmp_path):
     pytest.importorskip("uvicorn", reason="the extra web is not installed")
     config = tmp_path / "listen.toml"
 
-    def page(port):
+    def page(port, *more):
         config.write_text(f"node = 'attic'\n[web]\nlisten = '127.0.0.1:{port}'\n")
-        return doctor("--config", config)["page"]
+        return doctor("--config", config, *more)["page"]
 
     with deaf() as port:
         pass
@@ -188,8 +188,13 @@ def test_an_address_of_the_page_that_is_taken(doctor, tmp_path):
         server.pages["/api/health"] = answering({**healthy, "node": "cellar"})
         assert "the page of the listener 'cellar'" in page(server.server_port)["said"]
         server.pages["/api/health"] = answering({**healthy, "node": "attic"})
-        own = page(server.server_port)
-        assert (own["ok"], "the listener 'attic' shows it now" in own["said"]) == (True, True)
+        alone = page(server.server_port)
+        assert (alone["ok"], "If it is another one" in alone["do"]) == (True, True)
+        assert not page(server.server_port, "--state", tmp_path)["ok"]
+        with claimed(tmp_path):
+            own = page(server.server_port, "--state", tmp_path)
+        assert (own["ok"], own["do"]) == (True, None)
+        assert "The listener 'attic' shows it" in own["said"]
     config.write_text("[web]\nlisten = '192.0.2.1:8765'\ntoken = '0123456789abcdef'\n")
     elsewhere = doctor("--config", config)["page"]
     assert (elsewhere["ok"], "Errno" in elsewhere["said"]) == (False, False)
@@ -439,8 +444,8 @@ def test_how_a_listener_is(run_cli):
         assert run_cli("health", "--web", f"127.0.0.1:{server.server_port}").returncode == 1
     done = run_cli("health", "--web", f"127.0.0.1:{server.server_port}")
     where = f"127.0.0.1:{server.server_port}"
-    said = f"Nothing answers at {where}: start the listener with --web {where}, or name where its page is.\n"
-    assert (done.returncode, done.stderr) == (1, f"stream-match: {said}")
+    said = f"start the listener (listen --web {where}), or give the address of its page."
+    assert (done.returncode, done.stderr) == (1, f"stream-match: Nothing answers at {where}: {said}\n")
     done = run_cli("health", "--web", "no-such-host.invalid:80")
     assert (done.returncode, "No computer is known as 'no-such-host.invalid'" in done.stderr) == (1, True)
     assert run_cli("health", "--web", "nonsense").returncode == 2
