@@ -62,16 +62,18 @@ def _taken(settings: ListenSettings, node: str, who: str | None) -> str | tuple[
         return f"The listener {node!r} shows its page there now.", f"If it is another one: {OTHER_PORT}"
     if who == node and settings.state is not None and is_claimed(settings.state):
         return f"The listener {node!r} shows it at {settings.web.listen} now."
-    told = f"the page of the listener {who!r}" if who else "another program"
+    told = "another program" if who is None else "another page"
+    if who:
+        told = f"the page of the listener {who!r}"
     raise Finding(f"{settings.web.listen} is taken by {told}.", OTHER_PORT)
 
 
 def _who_has_it(host: str, port: int, token: str | None) -> str | None:
-    """Return the node of the listener whose page is at an address; None if that is not known."""
+    """Return the node of the listener whose page is at an address; None if it is none, "" if it is secret."""
     from stream_match.web.inquiry import UnansweredError, inquire
 
     try:
         found = inquire(host, port, token)
     except UnansweredError:
         return None
-    return str((found.full or {}).get("node") or "") or None
+    return str((found.full or {}).get("node") or "")

@@ -185,6 +185,7 @@ def test_an_address_of_the_page_that_is_taken(doctor, tmp_path):
         assert (taken["ok"], "is taken by another program" in taken["said"]) == (False, True)
         healthy = {"alive": True, "ok": True}
         server.pages["/healthz"] = answering(healthy)
+        assert "is taken by another page" in page(server.server_port)["said"]  # behind a token, as it seems
         server.pages["/api/health"] = answering({**healthy, "node": "cellar"})
         assert "the page of the listener 'cellar'" in page(server.server_port)["said"]
         server.pages["/api/health"] = answering({**healthy, "node": "attic"})
