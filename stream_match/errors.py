@@ -4,6 +4,8 @@ Each message is one sentence for a person: what was given, what was expected,
 what to do. The command line prints it as it stands and never shows a traceback.
 """
 
+import os
+
 
 class StreamMatchError(Exception):
     """A failure while running; the command line exits with status 1."""
@@ -56,3 +58,21 @@ class StoreError(StreamMatchError):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says, without the number that the system gives it.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Examples
+    --------
+    >>> words_of(FileNotFoundError(2, "No such file or directory", "/no"))
+    "No such file or directory: '/no'"
+    """
+    if not isinstance(error, OSError) or not isinstance(error.strerror, str):
+        return str(error)
+    name = error.filename
+    return f"{error.strerror}: {os.fsdecode(name)!r}" if isinstance(name, str | bytes) else error.strerror

@@ -286,6 +286,9 @@ class GenreEvent(Envelope, GenreFacts):
 
 State = Literal["starting", "running", "stalled", "reconnecting", "paused", "failed", "stopped"]
 
+ENDED_STATES: frozenset[State] = frozenset({"failed", "stopped"})
+"""States that no other follows."""
+
 
 class StatusEvent(Envelope):
     """A source changed its state."""
@@ -307,11 +310,11 @@ class StatusEvent(Envelope):
         "not what was missing in the stream itself",
     )
     level_dbfs: Decibels | None = Field(
-        default=None, description="RMS level of the last second heard; absent unless the source is running"
+        default=None, description="RMS level of the last second heard; null unless the source is running"
     )
     hint: str | None = Field(
         default=None,
-        description="Why nothing may be detected, and what to do; absent if there is no sign of it",
+        description="Why nothing may be detected, and what to do; null if there is no sign of it",
     )
     onsets_suppressed: int = Field(
         default=0, ge=0, description="Onsets since the start that were not told, for there were too many"

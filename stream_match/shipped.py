@@ -4,11 +4,15 @@ The repository keeps them in ``models/``, beside the package. A wheel carries th
 package, as ``stream_match/models/`` (pyproject.toml, package-dir).
 """
 
+import shlex
 from pathlib import Path
 
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, UsageError
 
 _PACKAGE = Path(__file__).parent
+
+NAMES = ("background", "demo", "onsets", "schema", "shapes")
+"""The folders that travel. Beside them in a checkout stand those that users make."""
 
 
 def shipped(name: str) -> Path:
@@ -47,3 +51,23 @@ def place_of(name: str) -> Path:
     installed = _PACKAGE / "models"
     # Once installed, what stands beside the package belongs to other packages.
     return (installed if installed.is_dir() else _PACKAGE.parent / "models") / name
+
+
+def refuse_to_change(index: Path) -> None:
+    """Refuse to write into an index that travels with the package: the next update would undo it.
+
+    Parameters
+    ----------
+    index : Path
+
+    Raises
+    ------
+    UsageError
+        One sentence that says how to make a copy.
+    """
+    place = index.resolve()
+    if any(place.is_relative_to(place_of(name).resolve()) for name in NAMES):
+        raise UsageError(
+            f"The index {str(index)!r} comes with stream-match and stays as it is: make a copy with "
+            f"cp -r {shlex.quote(str(index))} my-index, and use that (--index my-index)."
+        )

@@ -33,7 +33,7 @@ from stream_match.service.name_book import NameBook
 from stream_match.service.requests import REQUESTS, answer
 from stream_match.store.event_store import Store
 from stream_match.store.history import History
-from stream_match.store.left_open import open_matches, open_sources
+from stream_match.store.left_open import heard_until, open_matches, open_sources
 from stream_match.store.opening import FILE
 from stream_match.store.rows import Batch, Row
 from stream_match.store.sounds import SoundShelf
@@ -191,7 +191,7 @@ def _use(store: Store) -> None:
     seq = store.last_seq()
     store.last_event_id()
     store.positions()
-    ends = orphans.ends(open_matches(store), open_sources(store), lambda: "0" * 26)
+    ends = orphans.ends(open_matches(store), open_sources(store), heard_until(store), lambda: "0" * 26)
     store.write(Batch([Row(seq + 1, event, to_json(event)) for event in ends[:1]], {"far": seq}))
     assert all(json.loads(to_json(row.event)) for row in store.after(0, 1000))
     SoundShelf(store, "kitchen").read()

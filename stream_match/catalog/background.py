@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_match.config import FeatureSettings
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, words_of
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.background import (
     ENOUGH_TRACKS,
@@ -65,7 +65,7 @@ def load_background(settings: FeatureSettings) -> Background:
         starts, means, scale = (np.load(folder / name, allow_pickle=False) for name in names)
         background = Background(stored, starts, means, *scale)
     except (OSError, ValueError, TypeError) as error:
-        raise CatalogError(f"the background in {str(folder)!r} cannot be read ({error})") from error
+        raise CatalogError(f"the background in {str(folder)!r} cannot be read ({words_of(error)})") from error
     if means.shape != (starts[-1], N_CHROMA + stored.shape_coefficients) or means.dtype != np.uint8:
         raise CatalogError(f"the background in {str(folder)!r} contradicts itself")
     if not background.fits(settings):

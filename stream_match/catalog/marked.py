@@ -15,6 +15,7 @@ from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.store import open_index
 from stream_match.clips.encoding import encoded
 from stream_match.errors import UsageError
+from stream_match.shipped import refuse_to_change
 
 MARKED = "marked/"
 """How the ids of marked tracks begin. `update_index` leaves them: their audio is in no folder."""
@@ -50,10 +51,11 @@ def mark_track(index: Path, y: npt.NDArray[np.int16], name: str) -> str:
     ------
     UsageError
         If the stretch is too short, too long or silent, the name says nothing, or the index has a track of
-        that name already.
+        that name already, or comes with the package.
     CatalogError
         If the index cannot be loaded or written.
     """
+    refuse_to_change(index)
     track_id = marked_id(name)
     check_stretch(y, silence_dbfs=read_manifest(index).settings.silence_dbfs)
     if any(row.id == track_id for row in open_index(index, descriptors=False).rows):

@@ -13,7 +13,7 @@ from importlib import import_module
 from stream_match.cli.log_lines import JsonFormatter
 from stream_match.cli.parser import build_parser
 from stream_match.cli.terminal import LogFormatter, complain
-from stream_match.errors import StreamMatchError, UsageError
+from stream_match.errors import StreamMatchError, UsageError, words_of
 from stream_match.signals import end_in_order
 
 # Read when numpy is loaded. Products here are small: more threads only wait for each other, at fourteen times
@@ -76,7 +76,7 @@ def _tell(error: Exception) -> int:
     elif isinstance(error, OSError) and error.filename is not None:
         complain(f"{os.fsdecode(error.filename)!r} cannot be used: {error.strerror}")
     elif isinstance(error, OSError):
-        complain(error.strerror or error)
+        complain(words_of(error))
     else:
         complain(f"unexpected {type(error).__name__}: {error} (run it again with --debug for the details)")
     return 2 if isinstance(error, UsageError) else 1

@@ -38,7 +38,8 @@ async def _checks(args: argparse.Namespace) -> AsyncIterator[Check]:
     try:
         settings = _settings(args)
     except StreamMatchError as error:
-        yield Check("settings", ok=False, said=str(error), do="Correct the settings and run doctor again.")
+        do = "Correct the settings, or what they name, and run doctor again."
+        yield Check("settings", ok=False, said=str(error), do=do)
         return
     many = f"sources: {len(settings.sources)}, sinks: {len(settings.sinks)}"
     hint = None if settings.sources else "Name what to listen to: --config FILE.toml or --source URI."

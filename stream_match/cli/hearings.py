@@ -88,7 +88,7 @@ def _compile_loops() -> None:
     for name in LOOPS:
         importlib.import_module(f"stream_match.index.{name}")
     took_s = time.monotonic() - began
-    if took_s > _SLOW_S:
+    if took_s > _SLOW_S and importlib.import_module("stream_match.index.compiled").compiled_anew:
         log.info(
             "compiling took %.0f s; the next start is quicker, if the user's cache or NUMBA_CACHE_DIR "
             "can be written",

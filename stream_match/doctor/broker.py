@@ -4,18 +4,21 @@ import asyncio
 import secrets
 import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import aclosing, closing, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from stream_match.doctor.check import Check, Finding, aside, checked
 from stream_match.errors import StreamMatchError
-from stream_match.publish.address import PASSWORD_VARIABLE, USERNAME_VARIABLE, Address
+from stream_match.publish.address import CREDENTIALS, Address
+from stream_match.publish.instance import is_there
 from stream_match.publish.mqtt import Connection, connect
 from stream_match.publish.policy import AwayError, RefusedError
 from stream_match.publish.tls import tls_context, tls_trouble
 from stream_match.publish.topics import Message
+from stream_match.service.claim import is_claimed
 
 STAGE_S = 10.0
 """Longest time for a stage. A connection and its answers have limits of 3 s of their own."""
@@ -24,7 +27,7 @@ SOON_DAYS = 14
 """A certificate that ends within so many days is told."""
 
 REMEDIES = {
-    "credentials": f"Correct them in the URI, or in {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}.",
+    "credentials": f"Correct them in {CREDENTIALS}.",
     "not-authorised": "Allow this user to connect: see the broker's access control list.",
     "client-id": "Allow client ids that begin with stream_match- at the broker.",
     "certificates": "Correct the files that the URI names: cafile, certfile, keyfile.",
@@ -33,10 +36,14 @@ REMEDIES = {
 }
 """What helps against a cause of `AwayError`."""
 
+BROKERS_LOG = "Look into the log of the broker."
+
+OTHER_NAME = "Give one of the two another name (node = …), or end it: only one of a name publishes."
+
 PERMISSIONS = "Allow this user to write and read below {topic}, retained messages too (the broker's ACL)."
 
 
-async def broker_checks(uri: str, node: str) -> AsyncIterator[Check]:
+async def broker_checks(uri: str, node: str, state: Path | None = None) -> AsyncIterator[Check]:
     """Check a broker; a stage that fails is the last one.
 
     Parameters
@@ -45,6 +52,8 @@ async def broker_checks(uri: str, node: str) -> AsyncIterator[Check]:
         ``mqtt://…`` or ``mqtts://…``.
     node : str
         Name of the listener in the topics.
+    state : Path, optional
+        Its state folder.
     """
     address = Address.parse(uri)
     stages = [("name", _name), ("connection", _connection), ("encryption", _encryption)]
@@ -55,10 +64,15 @@ async def broker_checks(uri: str, node: str) -> AsyncIterator[Check]:
             return
     check = await checked(f"broker {address.uri}: login", lambda: _login(address), limit_s=STAGE_S)
     yield check
-    if check.ok:
-        yield await checked(
-            f"broker {address.uri}: messages", lambda: _echo(address, node), limit_s=2 * STAGE_S
+    if not check.ok:
+        return
+    for stage, ask in (("messages", _echo), ("node", partial(_node, state=state))):
+        check = await checked(
+            f"broker {address.uri}: {stage}", partial(ask, address, node), limit_s=2 * STAGE_S
         )
+        yield check
+        if not check.ok:
+            return
 
 
 async def _name(address: Address) -> str:
@@ -136,7 +150,7 @@ async def _login(address: Address) -> str | tuple[str, str]:
         async with connect(address) as connection:
             version = "5" if connection.speaks_v5 else "3.1.1"
     except AwayError as error:
-        raise Finding(str(error), REMEDIES.get(error.kind, "Look into the log of the broker.")) from None
+        raise Finding(str(error), REMEDIES.get(error.kind, BROKERS_LOG)) from None
     said = (
         f"Let in {'as ' + repr(address.username) if address.username else 'without a name'}; MQTT {version}."
     )
@@ -150,23 +164,44 @@ async def _echo(address: Address, node: str) -> str:
     topic = f"{address.base}/{node}/doctor/{secrets.token_hex(6)}"
     payload = secrets.token_hex(8)
     forbidden = PERMISSIONS.format(topic=f"{address.base}/{node}/")
-    try:
+    with _found(forbidden):
         async with connect(address) as connection:
             for refusal in await connection.subscribe(topic):
-                raise Finding(str(refusal), forbidden)
+                raise refusal
             await connection.publish(Message(topic, payload, retain=True))
             try:
                 found = await _read_back(connection, topic, payload)
             finally:
                 with suppress(StreamMatchError):
                     await connection.publish(Message(topic, "", retain=True))
-    except RefusedError as error:
-        raise Finding(str(error), forbidden) from None
-    except AwayError as error:
-        raise Finding(str(error), REMEDIES.get(error.kind, "Look into the log of the broker.")) from None
     if not found:
         raise Finding(f"A message for {topic} was taken, but did not come back.", forbidden)
     return f"A retained message below {address.base}/{node}/ came back, and was removed again."
+
+
+async def _node(address: Address, node: str, state: Path | None) -> str | tuple[str, str]:
+    """Ask whether a listener has the name already, and whether it is the one of these settings."""
+    with _found(PERMISSIONS.format(topic=f"{address.base}/{node}/")):
+        async with connect(address) as connection:
+            taken = await is_there(connection, address.base, node)
+    if not taken:
+        return f"No listener is called {node!r} there now."
+    if state is None:
+        return f"A listener called {node!r} is there now.", f"If it is another one: {OTHER_NAME}"
+    if is_claimed(state):  # whoever runs with these settings holds their folder
+        return f"A listener called {node!r} is there now, and one uses {state}: these settings run."
+    raise Finding(f"Another listener called {node!r} is there now.", OTHER_NAME)
+
+
+@contextmanager
+def _found(forbidden: str) -> Iterator[None]:
+    """Make findings of errors; `forbidden` is what to do where something is not allowed."""
+    try:
+        yield
+    except RefusedError as error:
+        raise Finding(str(error), forbidden) from None
+    except AwayError as error:
+        raise Finding(str(error), REMEDIES.get(error.kind, BROKERS_LOG)) from None
 
 
 async def _read_back(connection: Connection, topic: str, payload: str) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, aside, checked
+from stream_match.errors import words_of
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """Before this program was written. A computer without a clock of its own begins in 1970 or with its image."""
@@ -71,7 +72,8 @@ def _library(module: str, package: str, extra: str) -> str:
     except ModuleNotFoundError as error:
         raise Finding(f"{package} is not installed ({error.name}).", f"{install}.") from None
     except OSError as error:  # sounddevice without PortAudio
-        raise Finding(f"{package} cannot be used ({error}).", "apt install libportaudio2.") from None
+        said = f"{package} cannot be used ({words_of(error)})."
+        raise Finding(said, "apt install libportaudio2.") from None
     try:
         return f"{package} {version(package)}."
     except PackageNotFoundError:

@@ -1,11 +1,13 @@
 """All checks, one after the other."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.broker import broker_checks
-from stream_match.doctor.check import Check, Finding, aside, checked
+from stream_match.doctor.check import Check
 from stream_match.doctor.computer import computer_checks
+from stream_match.doctor.page import page_check
 from stream_match.doctor.sources import source_checks
 from stream_match.doctor.storage import file_check, storage_checks
 from stream_match.errors import StreamMatchError
@@ -32,16 +34,16 @@ async def examine(settings: ListenSettings) -> AsyncIterator[Check]:
     async for check in storage_checks(settings):
         yield check
     for number, sink in enumerate(settings.sinks, 1):
-        async for check in _understood(f"sink {number}", sink_checks(sink, node)):
+        async for check in _understood(f"sink {number}", sink_checks(sink, node, settings.state)):
             yield check
     if settings.web.listen is not None:
-        yield await checked("page", lambda: aside(lambda: _page(settings)), limit_s=10.0)
+        yield await page_check(settings, node)
     for number, source in enumerate(settings.sources, 1):
         async for check in _understood(f"source {number}", source_checks(source)):
             yield check
 
 
-async def sink_checks(sink: str, node: str) -> AsyncIterator[Check]:
+async def sink_checks(sink: str, node: str, state: Path | None) -> AsyncIterator[Check]:
     """Check a sink: talk to a broker, try whether a file can be written; others are only understood."""
     made = open_sink(sink, node=node)
     if isinstance(made, JsonlSink) and made.path is not None:
@@ -50,7 +52,7 @@ async def sink_checks(sink: str, node: str) -> AsyncIterator[Check]:
     if not sink.lower().startswith(("mqtt:", "mqtts:")):
         yield Check(f"sink {made.uri}", ok=True, said="It is understood.")
         return
-    async for check in broker_checks(sink, node):
+    async for check in broker_checks(sink, node, state):
         yield check
 
 
@@ -61,15 +63,3 @@ async def _understood(name: str, checks: AsyncIterator[Check]) -> AsyncIterator[
             yield check
     except StreamMatchError as error:
         yield Check(name, ok=False, said=str(error), do="Correct it in the settings.")
-
-
-def _page(settings: ListenSettings) -> str:
-    from stream_match.web.access import token_of
-
-    try:
-        token = token_of(settings.web)
-    except StreamMatchError as error:
-        raise Finding(str(error), "Do what the sentence says.") from None
-    return (
-        f"{settings.web.listen}, {'behind a token' if token else 'for this computer only, without a token'}."
-    )

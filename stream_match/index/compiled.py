@@ -7,7 +7,7 @@ during the import and never in the middle of a stream.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numba.extending
@@ -26,6 +26,9 @@ INT64, FLOAT64, FLOAT32 = array_of(np.int64), array_of(np.float64), array_of(np.
 INT, FLOAT, REAL = numba.int64, numba.float64, numba.float32
 """Types of arguments: arrays of one dimension, and numbers."""
 
+compiled_anew: list[str] = []
+"""Names of the functions that this process has compiled, and not loaded from what was kept."""
+
 
 def compiled(*arguments: Any, any_order: bool = False) -> Callable[[F], F]:
     """Return a decorator that compiles a function for arguments of these types.
@@ -41,10 +44,13 @@ def compiled(*arguments: Any, any_order: bool = False) -> Callable[[F], F]:
         fastmath = {"reassoc"} if any_order else False
         compile_it: Any = partial(numba.njit, arguments, nogil=True, error_model="numpy", fastmath=fastmath)
         try:
-            kernel: F = compile_it(cache=True)(function)
+            kernel: Any = compile_it(cache=True)(function)
         except Exception:  # noqa: BLE001 - whatever the cache raises; an error of ours is raised again
             kernel = compile_it()(function)
-        return kernel
+        stats = getattr(kernel, "stats", None)  # none where NUMBA_DISABLE_JIT is set
+        if stats is not None and not stats.cache_hits:
+            compiled_anew.append(function.__name__)
+        return cast("F", kernel)
 
     return decorator
 

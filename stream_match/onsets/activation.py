@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, words_of
 from stream_match.onsets.flux import FEATURES
 from stream_match.shipped import shipped
 
@@ -64,7 +64,7 @@ def shipped_perceptron() -> Perceptron:
         arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in Perceptron._fields}
         perceptron = Perceptron(**{name: array.astype(np.float32) for name, array in arrays.items()})
     except (OSError, ValueError) as error:
-        raise CatalogError(f"{str(folder)!r} holds no perceptron of onsets ({error})") from error
+        raise CatalogError(f"{str(folder)!r} holds no perceptron of onsets ({words_of(error)})") from error
     n_inputs, n_hidden = len(CONTEXT_FRAMES) * len(FEATURES), perceptron.hidden_bias.size
     shapes = ((n_inputs,), (n_inputs,), (n_inputs, n_hidden), (n_hidden,), (n_hidden, 2), (2,))
     if tuple(array.shape for array in perceptron) != shapes:

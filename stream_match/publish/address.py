@@ -16,6 +16,12 @@ USERNAME_VARIABLE = "STREAM_MATCH_MQTT_USERNAME"
 PASSWORD_VARIABLE = "STREAM_MATCH_MQTT_PASSWORD"  # noqa: S105  (the name of the variable, not a password)
 PASSWORD_FILE_VARIABLE = f"{PASSWORD_VARIABLE}_FILE"
 
+CREDENTIALS = (
+    "the URI, in username and password (or password_file) of the sink in the settings, or in "
+    f"{USERNAME_VARIABLE} and {PASSWORD_VARIABLE} (or {PASSWORD_FILE_VARIABLE})"
+)
+"""Where user and password may stand, for sentences."""
+
 LOOPBACK = "127.0.0.1"
 PORT = 1883
 TLS_PORT = 8883

@@ -259,11 +259,16 @@ class OutboxSink(ABC):
         if kept := self.waiting - self._outbox.perishable:
             log.info("%d events for %s wait in the store for the next start.", kept, self._uri)
         if lost:
-            log.warning(
-                "%d events could not be delivered to %s, of which %d because the outbox was full "
-                "and %d were set aside.",
-                lost,
-                self._uri,
-                self.dropped,
-                self.set_aside,
-            )
+            log.warning("%d events could not be delivered to %s (%s).", lost, self._uri, self._losses())
+
+    def _losses(self) -> str:
+        """Say of what kind the events are that are lost."""
+        sounds = self._outbox.sounds
+        others = self._outbox.perishable - sounds
+        told = [
+            (sounds, "single sounds, which are not kept for the next start"),
+            (others, "others that still waited"),
+            (self.dropped, "dropped because too many waited"),
+            (self._set_aside, "set aside after failing again and again"),
+        ]
+        return "; ".join(f"{what}: {count}" for count, what in told if count)

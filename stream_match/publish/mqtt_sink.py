@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Self
 
-from stream_match.events import Event, MatchEvent
+from stream_match.events import ENDED_STATES, Event, MatchEvent, StatusEvent
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
@@ -74,6 +74,7 @@ class MqttSink(OutboxSink):
         self._retained = topics.Retained(address.base)
         self._connection: Connection
         self._may_subscribe = True
+        self._subscribed: set[str] = set()
         self._stopping = False  # whether the last word was said, or is being said
         self._met = False  # whether there was a connection, which left states on the broker
         self._quota = Backoff(QUOTA_FIRST_S, QUOTA_CAP_S)
@@ -114,7 +115,7 @@ class MqttSink(OutboxSink):
 
     def _on_given_up(self, event: Event) -> None:
         self._suspicion.forget(event.event_id)
-        self._retained.passed(event)
+        self._note_passed(event)
 
     async def _open(self) -> None:
         check_certificates(self._address)  # told now, not in the background
@@ -171,8 +172,14 @@ class MqttSink(OutboxSink):
         message = topics.event_message(self._address.base, event)
         ended = isinstance(event, MatchEvent) and event.phase == "ended"
         await self._publish(message, event.event_id, always=ended)
-        self._retained.passed(event)
+        self._note_passed(event)
         self._retained.delivered(message)
+
+    def _note_passed(self, event: Event) -> None:
+        self._retained.passed(event)
+        ended = isinstance(event, StatusEvent) and event.state in ENDED_STATES
+        if ended and self._desk is not None and event.node == self._node:
+            self._desk.note_end(event.source)
 
     async def _after_attempt(self) -> None:
         if self._desk is not None:
@@ -188,6 +195,7 @@ class MqttSink(OutboxSink):
             await self._say(message)
         if desk.is_stale:
             desk.is_stale = False
+            await self._subscribe_to(set(desk.filters) - self._subscribed)
             for message in desk.retained():
                 self._retained.want(message)
                 self._retained.tell_again(message.topic)
@@ -289,10 +297,9 @@ class MqttSink(OutboxSink):
         if not self._may_subscribe:
             return
         topic = self._node_status(topics.ONLINE).topic
-        more = () if self._desk is None else self._desk.filters
+        self._subscribed = set()
         try:
-            for refusal in await self._connection.subscribe(topic, *more):
-                self._complaints.tell(str(refusal), str(refusal))
+            await self._subscribe_to({topic, *(() if self._desk is None else self._desk.filters)})
         except AwayError as lost:
             if lost.kind not in BLAMELESS and self._failures.enough(topic, lost):
                 self._may_subscribe = False
@@ -301,6 +308,13 @@ class MqttSink(OutboxSink):
                 )
             raise
         self._failures.passed(topic)
+
+    async def _subscribe_to(self, wanted: set[str]) -> None:
+        if not self._may_subscribe or not wanted:
+            return
+        for refusal in await self._connection.subscribe(*sorted(wanted)):
+            self._complaints.tell(str(refusal), str(refusal))
+        self._subscribed |= wanted
 
     async def _guard(self) -> None:
         """Notice a broken connection; say `online` again if the last will of an earlier run comes late."""

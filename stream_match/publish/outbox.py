@@ -3,7 +3,7 @@
 from collections import OrderedDict, defaultdict, deque
 from typing import Protocol
 
-from stream_match.events import WORTH, Event, kind_of
+from stream_match.events import SOUNDS, WORTH, Event, kind_of
 
 # About a day of one busy source at 1 kB an event: tens of megabytes at worst, and an outage
 # of a night loses nothing.
@@ -20,6 +20,10 @@ class Waiting(Protocol):
     @property
     def perishable(self) -> int:
         """How many of the waiting events would be lost with the process."""
+
+    @property
+    def sounds(self) -> int:
+        """How many of those are single sounds."""
 
     def __len__(self) -> int:
         """Return how many wait."""
@@ -72,6 +76,11 @@ class Outbox:
     def perishable(self) -> int:
         """How many of the waiting events would be lost with the process: all."""
         return len(self)
+
+    @property
+    def sounds(self) -> int:
+        """How many of those are single sounds."""
+        return sum(isinstance(event, SOUNDS) for event in self._events.values())
 
     async def fill(self) -> None:
         """Do nothing: all is here."""

@@ -15,7 +15,7 @@ Policy:
 
 from collections.abc import Hashable
 
-from stream_match.errors import SinkError
+from stream_match.errors import SinkError, words_of
 
 ATTEMPTS = 3
 """How often an event is tried before it is set aside."""
@@ -128,4 +128,4 @@ def cause(error: BaseException) -> tuple[str, str]:
     if isinstance(error, AwayError | RefusedError):
         return error.kind, str(error)
     name = type(error).__name__
-    return name, f"It failed unexpectedly ({name}: {' '.join(str(error).split())[:200]})."
+    return name, f"It failed unexpectedly ({name}: {' '.join(words_of(error).split())[:200]})."

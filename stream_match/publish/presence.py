@@ -6,7 +6,7 @@ knows better: it tells the node's last will, `offline`. A reader puts the two to
 
 from collections.abc import Iterable, Set
 
-from stream_match.events import Event, MatchEvent, StatusEvent
+from stream_match.events import ENDED_STATES, Event, MatchEvent, StatusEvent
 from stream_match.publish.bounded import Bounded
 from stream_match.publish.topics import OFFLINE, STOPPED
 
@@ -108,7 +108,7 @@ class Presence:
 
     def _hear_state(self, status: StatusEvent, *, retained: bool) -> list[Event]:
         place = status.node, status.source
-        if status.state in ("stopped", "failed"):
+        if status.state in ENDED_STATES:
             self._states.pop(place, None)
         else:
             self._states[place] = status

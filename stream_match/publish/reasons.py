@@ -6,7 +6,7 @@ The codes are those of MQTT 5. MQTT 3.1.1 has some in its CONNACK, which paho tr
 import socket
 import ssl
 
-from stream_match.publish.address import PASSWORD_VARIABLE, USERNAME_VARIABLE, Address
+from stream_match.publish.address import CREDENTIALS, Address
 from stream_match.publish.overheard import Overheard
 from stream_match.publish.tls import ANSWER_S, tls_trouble
 
@@ -100,8 +100,7 @@ def why_lost(error: Exception, refusal: int | None, address: Address, heard: Ove
 
 def _connect_reason(code: int) -> tuple[str, str]:
     if code in (134, 135):
-        where = f"the URI or in {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}"
-        return "credentials", f"refuses user or password: check them in {where}"
+        return "credentials", f"refuses user or password: check them in {CREDENTIALS}"
     kind, words = reason(code)
     return kind, f"refuses the connection: it {words}"
 

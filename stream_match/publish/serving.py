@@ -6,10 +6,12 @@ done again at every start. Of a flood, `MOST_WAITING` wait, and the others are d
 **One node, one listener.** Whoever connects asks on `BASE/NODE/instance` whether another listener has that
 name. The one that is there answers, and stays; the other one publishes nothing, says so in its log, and waits
 until the name is free.
+
+**Sources of before.** A status stands retained for each source that this node ever had. Of those that are not
+listened to any more, everything is deleted. Topics of other nodes are left alone.
 """
 
 import asyncio
-import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ from typing import Protocol, runtime_checkable
 
 from stream_match.publish import topics
 from stream_match.publish.discovery import is_of_node
+from stream_match.publish.instance import ECHO_S, RIVAL_S, instance_topic, instance_word, object_of
 from stream_match.publish.mqtt import Received
 from stream_match.publish.policy import AwayError
 from stream_match.publish.sparse import SparseLog
@@ -27,12 +30,6 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 20
 """Requests that wait for their turn; people and homes send one at a time."""
-
-ECHO_S = 2.0
-"""How long our own question may take to come back: a broker that does not let us read never sends it."""
-
-RIVAL_S = 1.0
-"""How long a listener that may be there has to answer."""
 
 RETURN_S = 5.0
 """How long one that had the name before has to come back after the broker was away."""
@@ -62,6 +59,9 @@ class Offer:
     announced
         Returns the topics under which Home Assistant may have been told of sources, given the base, and
         the topic of their node's status.
+    found
+        Told of a source of this node of which something stands on a broker; returns whether it is one of
+        before. `retained` empties its topics from then on.
     """
 
     answer: Callable[[str, bytes], Awaitable[str]]
@@ -69,6 +69,7 @@ class Offer:
     retained: Callable[[str], Sequence[topics.Message]] = _nothing
     birth: str | None = None
     announced: Callable[[str], Mapping[str, str]] = field(default=lambda _: {})
+    found: Callable[[str], bool] = field(default=lambda _: False)
 
 
 @runtime_checkable
@@ -108,8 +109,9 @@ class Desk:
         self._node = node
         self._wake = wake
         self._status = topics.node_status(base, node, "").topic
-        self._instance = f"{base}/{node}/instance"
+        self._instance = instance_topic(base, node)
         self._requests = f"{base}/{node}/request/+"
+        self._states = f"{base}/{node}/+/status"
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._dropped = 0
         self._asked = asyncio.Event()
@@ -129,7 +131,7 @@ class Desk:
         wanted = {message.topic for message in self.retained()}
         birth = () if self._offer.birth is None else (self._offer.birth,)
         looked_at = sorted(set(self._offer.announced(self._base)) - wanted)
-        return (self._instance, self._requests, *birth, *looked_at)
+        return (self._instance, self._requests, self._states, *birth, *looked_at)
 
     def retained(self) -> Sequence[topics.Message]:
         """Return what should stand retained now."""
@@ -166,6 +168,8 @@ class Desk:
             self._hear_status(received)
         elif topics.matches(received.topic, self._requests):
             self._take_request(received)
+        elif topics.matches(received.topic, self._states):
+            self._look_at_state(received)
         elif received.topic == self._offer.birth:
             if received.payload == topics.ONLINE.encode() and not received.retained:
                 self.is_stale = True
@@ -241,7 +245,7 @@ class Desk:
             self._heard.set()
 
     def _hear_instance(self, received: Received) -> None:
-        said = _object(received.payload)
+        said = object_of(received.payload)
         other = said.get("instance")
         if received.retained or not isinstance(other, str):
             return
@@ -265,8 +269,7 @@ class Desk:
             self._rival = other
 
     def _word(self, said: dict[str, object]) -> topics.Message:
-        payload = json.dumps({"instance": self._offer.instance, **said})
-        return topics.Message(self._instance, payload, retain=False)
+        return instance_word(self._base, self._node, self._offer.instance, said)
 
     def _take_request(self, received: Received) -> None:
         name = received.topic.rpartition("/")[2]
@@ -288,23 +291,27 @@ class Desk:
             self._waiting.append((name, received.payload))
             self._asked.set()
 
+    def note_end(self, source: str) -> None:
+        """Take note that the last state of a source stands on the broker now."""
+        if self._offer.found(source):
+            self.is_stale = True
+            self._wake()
+
+    def _look_at_state(self, received: Received) -> None:
+        """Note of which source a state was left standing, if it is one of ours."""
+        source = received.topic.split("/")[-2]
+        said = object_of(received.payload) if received.retained else {}
+        if (said.get("type"), said.get("node"), said.get("source")) == ("status", self._node, source):
+            self.note_end(source)
+
     def _look_at(self, received: Received) -> None:
         """Delete what was announced of this node and is not to stand any more."""
         wanted = {message.topic for message in self.retained()}
         if received.topic in wanted or not received.payload:
             return
-        if is_of_node(_object(received.payload), self._offer.announced(self._base)[received.topic]):
+        if is_of_node(object_of(received.payload), self._offer.announced(self._base)[received.topic]):
             self._send(topics.Message(received.topic, "", retain=True))
 
     def _send(self, message: topics.Message) -> None:
         self._outgoing.append(message)
         self._wake()
-
-
-def _object(payload: bytes) -> dict[str, object]:
-    """Return the object that a payload holds; an empty one if it is something else."""
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

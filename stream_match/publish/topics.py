@@ -68,6 +68,11 @@ def event_message(base: str, event: Event) -> Message:
     )
 
 
+def retained_topics(base: str, node: str, source: str) -> tuple[str, ...]:
+    """Return the topics under which messages of a source stand; last the status, which tells of it."""
+    return tuple(f"{base}/{node}/{source}/{what}" for what in ("settings", "now_playing", "status"))
+
+
 def event_filters(base: str, node: str, source: str, kinds: Collection[str] = KINDS) -> tuple[str, ...]:
     """Return the topic filters under which events come; `node` and `source` may be ``+``."""
     return tuple(f"{base}/{node}/{source}/{kind}" for kind in KINDS if kind in kinds)
@@ -175,7 +180,10 @@ class Retained:
             self._told[message.topic] = message.payload
 
     def want(self, message: Message) -> None:
-        """Let a message stand that no event speaks of."""
+        """Let a message stand that no event speaks of; an empty one lets nothing stand."""
+        if not message.payload:
+            self._playing.pop(message.topic, None)
+            self._wanted.pop(message.topic, None)  # emptied in the order in which they are given
         self._wanted[message.topic] = message.payload
 
     def tell_again(self, topic: str) -> None:

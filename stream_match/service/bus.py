@@ -10,6 +10,7 @@ from stream_match.publish.base import Sink
 from stream_match.publish.outbox import Outbox, Waiting
 from stream_match.publish.sparse import SparseLog
 from stream_match.service.journal import Journal
+from stream_match.service.reasons import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +84,7 @@ class Bus:
             try:
                 await sink.publish(event)
             except Exception as error:  # noqa: BLE001 - a fault of one sink is not one of the others
-                self._complaints.tell(
-                    sink.uri, f"{sink.uri} refuses an event ({type(error).__name__}: {error})"
-                )
+                self._complaints.tell(sink.uri, f"{sink.uri} refuses an event ({reason_of(error)})")
 
 
 class _Subscriber:

@@ -48,7 +48,7 @@ def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
 def is_claimed(folder: Path) -> bool:
     """Whether a listener uses a state folder now; False where that cannot be told."""
     try:
-        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

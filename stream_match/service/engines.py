@@ -11,12 +11,12 @@ from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
 from stream_match.service.hearing import Hearing
 from stream_match.service.intake import is_recording
-from stream_match.service.lane import EngineError, Lane
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
 from stream_match.service.opening import Opening
 from stream_match.service.pause import PAUSED
 from stream_match.service.reasons import reason_of
 from stream_match.service.recent import RecentEnds
+from stream_match.service.session import EngineError, Session
 from stream_match.service.source_context import SourceContext
 from stream_match.store.sounds import SoundShelf
 
@@ -74,25 +74,25 @@ class Engines:
         context = self._context
         self._begun_s = context.reckoning.stream_s
         hearing = context.hearing
-        lane = await self._new_lane(hearing)
+        session = await self._new_session(hearing)
         whole = False
         try:
             # After each piece: one that was taken from the queue is heard by somebody.
             async for piece in heard:
-                await self._hear_piece(piece, lane, hearing, opening)
+                await self._hear_piece(piece, session, hearing, opening)
                 if hearing is not context.hearing:
                     whole = True
                     return False
             whole = True
         finally:
-            context.steering.lane = None
-            await self._tell(await lane.finish(), reason=PAUSED if context.pause.on else None)
-            await lane.keep(goes_on=not whole)
-            self._suppressed += lane.onsets_suppressed
+            context.steering.session = None
+            await self._tell(await session.finish(), reason=PAUSED if context.pause.on else None)
+            await session.keep(goes_on=not whole)
+            self._suppressed += session.onsets_suppressed
             context.teller.onsets_suppressed = self._suppressed
         return True
 
-    async def _new_lane(self, hearing: Hearing) -> Lane:
+    async def _new_session(self, hearing: Hearing) -> Session:
         context, shared, catalogue = self._context, self._context.shared, hearing.newest
         try:
             engine = await shared.world.offload(hearing.make_engine)
@@ -102,7 +102,7 @@ class Engines:
             raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
         await shared.world.store(lambda: self._memory.give(engine))
         self._recent.give(engine, self._begun_s)
-        lane = Lane(
+        session = Session(
             engine,
             shared.ids(),
             self._begun_s,
@@ -112,10 +112,10 @@ class Engines:
             self._memory,
             catalogue,
         )
-        context.gauges.lane = lane
-        await context.steering.take(lane)
-        await lane.keep(goes_on=True)  # before the first identity is given
-        return lane
+        context.gauges.session = session
+        await context.steering.take(session)
+        await session.keep(goes_on=True)  # before the first identity is given
+        return session
 
     async def _after_break(self, error: EngineError) -> None:
         """Wait before the next engine; raise the error of a recording with which all of them break."""
@@ -130,11 +130,11 @@ class Engines:
         """Whether it comes to an end by itself: no station, and no pipe, whose writer goes on."""
         return is_recording(self._context.source) and not self._context.reckoning.live
 
-    async def _hear_piece(self, piece: Block, lane: Lane, hearing: Hearing, opening: Opening) -> None:
+    async def _hear_piece(self, piece: Block, session: Session, hearing: Hearing, opening: Opening) -> None:
         """Tell the state, ask the engine, tell what it heard; while paused, let it pass."""
         context = self._context
         if context.pause.on:
-            await self._let_pass(piece, lane)
+            await self._let_pass(piece, session)
             return
         piece = context.pause.after(piece)
         context.teller.hear(piece)
@@ -143,40 +143,42 @@ class Engines:
         if piece.y.size and self._is_back(opening):
             context.retry.back()
             await context.teller.become("running")
-        await self._tell(await self._facts(piece, lane, hearing))
+        await self._tell(await self._facts(piece, session, hearing))
         context.audio.go_on()
         if not context.source.live:
             await context.shared.kept.room()
-        self._notice_flood(lane)
-        await self._keep_now_and_then(lane)
+        self._notice_flood(session)
+        await self._keep_now_and_then(session)
         await context.teller.go_on()
         if context.reckoning.stream_s - self._begun_s >= states.STEADY_S:
             context.retry.steady()
             self._breaks = 0
 
-    async def _facts(self, piece: Block, lane: Lane, hearing: Hearing) -> list[Facts]:
+    async def _facts(self, piece: Block, session: Session, hearing: Hearing) -> list[Facts]:
         """Return what the engine hears in a piece, with the newest catalogue."""
         context, length_s = self._context, piece.y.size / SAMPLE_RATE_HZ
         try:
-            if hearing.newest is not lane.catalogue:
+            if hearing.newest is not session.catalogue:
                 # This ends matches: told first, whatever becomes of the piece.
-                await self._tell(await lane.take_up(hearing.newest))
-            facts = await lane.feed(piece)
+                await self._tell(await session.take_up(hearing.newest))
+            facts = await session.feed(piece)
         except EngineError:
             context.reckoning.lose(length_s)  # nobody has heard it to the end
             raise
         context.account.audio_s += length_s
         context.gauges.liveness.sign()
+        if piece.y.size:
+            context.shared.heard(context.source.name, self._heard_until(), context.reckoning.stream_s)
         return facts
 
     def _heard_until(self) -> float:
         return self._context.reckoning.moment(self._context.reckoning.stream_s)
 
-    async def _let_pass(self, piece: Block, lane: Lane) -> None:
+    async def _let_pass(self, piece: Block, session: Session) -> None:
         """Hear nothing of what a file or a pipe goes on to say."""
         context = self._context
         if context.teller.state != "paused":
-            await self._tell(await lane.finish(), reason=PAUSED)
+            await self._tell(await session.finish(), reason=PAUSED)
             context.audio.finish()
             context.teller.forget()
             await context.teller.become("paused", reason=PAUSED)
@@ -191,15 +193,15 @@ class Engines:
         self._recent.note(facts)
         await self._context.teller.tell(facts, reason=reason)
 
-    async def _keep_now_and_then(self, lane: Lane) -> None:
+    async def _keep_now_and_then(self, session: Session) -> None:
         if self._context.reckoning.stream_s - self._kept_s >= states.KEEP_EVERY_S:
             self._kept_s = self._context.reckoning.stream_s
-            await lane.keep(goes_on=True)
+            await session.keep(goes_on=True)
 
-    def _notice_flood(self, lane: Lane) -> None:
+    def _notice_flood(self, session: Session) -> None:
         """Say that onsets are not told, once in a while; their number is in the status events."""
         teller, name = self._context.teller, self._context.source.name
-        suppressed = self._suppressed + lane.onsets_suppressed
+        suppressed = self._suppressed + session.onsets_suppressed
         if suppressed > teller.onsets_suppressed:
             teller.onsets_suppressed = suppressed
             told = f"{name}: more sounds than max_onsets_per_second; not told so far: {suppressed}"

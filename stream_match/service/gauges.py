@@ -3,10 +3,10 @@
 from stream_match.capture.base import Source
 from stream_match.capture.queue import BlockQueue
 from stream_match.service.health import LastMatch, SourceHealth
-from stream_match.service.lane import Lane
 from stream_match.service.liveness import Liveness
 from stream_match.service.reckoning import Reckoning
 from stream_match.service.report import Account
+from stream_match.service.session import Session
 from stream_match.service.stamp import utc
 from stream_match.service.status import Teller
 from stream_match.service.watchdog import is_watched
@@ -36,7 +36,7 @@ class Gauges:
         Is given signs by the supervision.
     queue : BlockQueue or None
         Of the opening of now.
-    lane : Lane or None
+    session : Session or None
         The last one.
     """
 
@@ -51,7 +51,7 @@ class Gauges:
     ) -> None:
         self.liveness = Liveness(world.monotonic)
         self.queue: BlockQueue | None = None
-        self.lane: Lane | None = None
+        self.session: Session | None = None
         self._source = source
         self._title = title
         self._account = account
@@ -92,5 +92,5 @@ class Gauges:
             matches=account.matches,
             sounds=account.sounds,
             last_match=None if teller.last_match is None else LastMatch.of(teller.last_match),
-            best_candidate_score=None if self.lane is None else self.lane.best_candidate_score,
+            best_candidate_score=None if self.session is None else self.session.best_candidate_score,
         )

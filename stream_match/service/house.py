@@ -13,7 +13,7 @@ from stream_match.errors import StoreError
 from stream_match.publish.base import Sink
 from stream_match.publish.discovery import Device, components, device_message, device_topic
 from stream_match.publish.serving import Offer, ServingSink
-from stream_match.publish.topics import Message, node_status
+from stream_match.publish.topics import Message, node_status, retained_topics
 from stream_match.service.control import Control, Controlled, Powers
 from stream_match.service.health import program_version
 from stream_match.service.name_book import NameBook
@@ -83,6 +83,7 @@ class House:
             retained=self.retained,
             birth=f"{self.home_assistant.prefix}/status" if self.home_assistant.discovery else None,
             announced=self.announced,
+            found=self.found,
         )
 
     async def remember(self, shelf: AnnouncementShelf | None, world: World) -> None:
@@ -108,23 +109,32 @@ class House:
             *(self._device(base, room) for room in rooms if self.home_assistant.discovery),
         ]
 
+    def found(self, source: str) -> bool:
+        """Take note that something of a source stands on a broker; say whether nobody listens to it now."""
+        if any(room.steering.name == source for room in self.rooms()):
+            return False
+        self._offered.add(source)
+        return True
+
     def announced(self, base: str) -> Mapping[str, str]:
         """Return where sources may have been announced, with the topic of their node's status."""
         return {
             device_topic(prefix, base, node, source): node_status(base, node, "").topic
-            for prefix, node, source in self._announcements() | self._earlier
+            for prefix, node, source in self._announcements() | self._earlier | self._former()
         }
 
     def _announcements(self) -> set[Announcement]:
         return {(self.home_assistant.prefix, self.node, room.steering.name) for room in self.rooms()}
 
+    def _former(self) -> set[Announcement]:
+        return {(self.home_assistant.prefix, self.node, source) for source in self._offered}
+
     def _emptied(self, base: str, sources: Sequence[str]) -> list[Message]:
         """Return what takes away what was told of sources that are not listened to any more."""
-        topics = [self._settings_topic(base, source) for source in sources]
-        if self.home_assistant.discovery:
-            topics += [
-                device_topic(self.home_assistant.prefix, base, self.node, source) for source in sources
-            ]
+        topics = [topic for source in sources for topic in retained_topics(base, self.node, source)]
+        if self.home_assistant.discovery:  # else it is looked whether there is one
+            prefix = self.home_assistant.prefix
+            topics = [*(device_topic(prefix, base, self.node, source) for source in sources), *topics]
         return [Message(topic, "", retain=True) for topic in topics]
 
     def _settings(self, base: str, room: Room) -> Message:

@@ -8,7 +8,7 @@ out from memory at once, and are written when the store takes them again. That i
 damaged store is set aside, and a new one begins with what is in memory.
 
 **Crashes.** Before its commit an event has never gone out, so it has never happened. After it, the event goes
-out in this process or the next one. What has arrived at a sink is written within `scribe.POSITIONS_EVERY_S`;
+out in this process or the next one. What has arrived at a sink is written within `ledger.POSITIONS_EVERY_S`;
 what arrived since is sent again, under the same id and with the same content.
 
 **Numbers.** Each stored event has a number, in the order of all events; a sink's position is the number up to
@@ -131,9 +131,22 @@ class Journal:
         if row is not None:
             self._write(row)
         elif isinstance(event, OnsetClusterEvent):
-            self._scribe.count(event)
+            self._scribe.ledger.count(event)
         self._pending.append((None if row is None else row.seq, event))
         self._ready.set()
+
+    def heard(self, node: str, source: str, time: float, stream_s: float) -> None:
+        """Take note of how far a source was heard: the next process tells when this one was killed.
+
+        Parameters
+        ----------
+        node, source : str
+        time : float
+            When that was [seconds since 1970].
+        stream_s : float
+            Stream time [seconds].
+        """
+        self._scribe.ledger.heard(node, source, time, stream_s)
 
     async def reader(self, after: str | None, capacity: int) -> StoredOutbox:
         """Return what follows an event, or only what comes now; nothing of it is remembered.

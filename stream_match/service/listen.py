@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from stream_match.capture.uri import slug
@@ -30,6 +31,7 @@ from stream_match.service.marking import with_marks
 from stream_match.service.name_book import named
 from stream_match.service.notify import Notifier, notifying
 from stream_match.service.page import page_shown
+from stream_match.service.reasons import reason_of
 from stream_match.service.reload import Reload, reloading
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
@@ -119,6 +121,7 @@ async def listen(
                 reconnect_max_s=settings.reconnect_max_seconds,
                 report=report,
                 store=store,
+                heard=(lambda *_: None) if journal is None else partial(journal.heard, node),
                 hints=settings.hints,
                 kept=kept,
                 names=names,
@@ -221,4 +224,4 @@ async def _close(sinks: Sequence[Sink]) -> None:
         task.cancel()
     for task in done:
         if (error := task.exception()) is not None:
-            log.error("%s could not be closed: %s", leaving[task].uri, error)
+            log.error("%s could not be closed: %s", leaving[task].uri, reason_of(error))

@@ -7,7 +7,7 @@ every attempt. A restart helps where no sign comes any more, or where audio wait
 import math
 from collections.abc import Callable
 
-from stream_match.events import State
+from stream_match.events import ENDED_STATES, State
 from stream_match.service import states
 
 STUCK_S = 60.0
@@ -55,7 +55,7 @@ class Liveness:
         is_watched : bool
             Whether the supervision gives it up when it is silent. A pipe may be silent for ever.
         """
-        if state in ("failed", "stopped", "paused"):
+        if state == "paused" or state in ENDED_STATES:
             return None
         silent_s = self._monotonic() - self._sign_at
         if audio_waits and state != "reconnecting" and silent_s > STUCK_S:

@@ -3,11 +3,18 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from stream_match.events import Event, MatchEvent, StatusEvent
+from stream_match.service.stamp import utc
+from stream_match.store.rows import HeardUntil
 
 REASON = "the listener was killed or lost its power; this is its last word"
 
 
-def ends(matches: Sequence[MatchEvent], states: Iterable[StatusEvent], ids: Callable[[], str]) -> list[Event]:
+def ends(
+    matches: Sequence[MatchEvent],
+    states: Iterable[StatusEvent],
+    heard: HeardUntil,
+    ids: Callable[[], str],
+) -> list[Event]:
     """Return the ends of what an earlier process left open.
 
     Parameters
@@ -16,17 +23,20 @@ def ends(matches: Sequence[MatchEvent], states: Iterable[StatusEvent], ids: Call
         The last word of each match that has started and not ended.
     states : iterable of StatusEvent
         The last state of each source that has not ended.
+    heard : HeardUntil
+        How far that process has heard its sources; what it heard in its last seconds may be missing.
     ids : callable () -> str
         Makes ids.
 
     Returns
     -------
     list of Event
-        For each match an ``ended``, then for each source a ``stopped``. They have the times and places of
-        the last words, because nobody knows more, ids of their own, and a reason.
+        For each match an ``ended``, then for each source a ``stopped``. They have ids of their own and a
+        reason. A match ends with its last word, because nobody knows more; a source with the last that is
+        known to have been heard of it.
     """
     told = [_end_of(match, ids()) for match in matches]
-    return [*told, *(_stop_of(state, told, ids()) for state in states)]
+    return [*told, *(_heard_to_its_end(_stop_of(state, told, ids()), heard) for state in states)]
 
 
 def _end_of(match: MatchEvent, event_id: str) -> MatchEvent:
@@ -55,3 +65,11 @@ def _stop_of(state: StatusEvent, ended: Iterable[MatchEvent], event_id: str) -> 
             "stream_metadata": {},
         }
     )
+
+
+def _heard_to_its_end(stop: StatusEvent, heard: HeardUntil) -> StatusEvent:
+    """Return the end of a source that was heard for longer than its last word says."""
+    time, stream_s = heard.get((stop.node, stop.source), (0.0, 0.0))
+    if time <= stop.time.timestamp():
+        return stop
+    return stop.model_copy(update={"time": utc(time), "stream_s": stream_s, "last_audio_at": utc(time)})

@@ -65,6 +65,7 @@ async def page_shown(
         control=control,
         clips=shared.kept.folder,
         report=settings.web.report,
+        held_s=shared.kept.buffer_s,
     )
     probes = probe_routes(
         lambda: health().model_dump(mode="json", by_alias=True), lambda: exposition(health())

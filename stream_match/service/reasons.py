@@ -3,7 +3,7 @@
 import re
 
 from stream_match.capture.uri import redact
-from stream_match.errors import StreamMatchError
+from stream_match.errors import StreamMatchError, words_of
 
 MAX_CHARACTERS = 300
 """Longest reason [characters]. A library may put a whole web page into its message."""
@@ -32,7 +32,7 @@ def reason_of(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     try:
-        text = str(error)
+        text = words_of(error)
     except Exception:  # noqa: BLE001 - a message that cannot even be made is no reason to break again
         return ""
     # Masked before it is cut: half an address is no longer known as one.

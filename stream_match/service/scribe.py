@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from stream_match.errors import StoreError
-from stream_match.events import OnsetClusterEvent
-from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
 from stream_match.service.intake import cancelled
+from stream_match.service.ledger import Ledger
+from stream_match.service.pruning import Pruner
+from stream_match.service.reasons import reason_of
 from stream_match.service.stamp import EventIds
 from stream_match.service.store_health import StoreHealth
 from stream_match.service.stored_outbox import StoredOutbox
@@ -31,22 +32,11 @@ END_PATIENCE_S = 1.5
 PORTION = 500
 """Events that are written in one transaction."""
 
-POSITIONS_EVERY_S = 1.0
-"""Longest wait of what has arrived to be written; what arrived since is sent again after a crash."""
-
-SOUNDS_EVERY_S = 10.0
-"""Longest wait of counts of sounds to be written; those since are lost by a crash."""
-
-MOST_COUNTS = 50_000
-"""Minutes and kinds of sounds that wait to be written. While a store is away, no more are counted."""
-
-PRUNE_EVERY_S = 600.0
-
 _HURRY_S = 0.2  # longest pause between attempts while the program ends
 
 
 class Scribe:
-    """Writes what waits in the tail, where everybody's place is, and how often sounds were heard.
+    """Writes what waits in the tail, and what the ledger takes along.
 
     Parameters
     ----------
@@ -67,6 +57,8 @@ class Scribe:
         Number up to which events are written.
     handed : int
         Number up to which events were handed out; set by the journal.
+    ledger : Ledger
+        What is written beside events.
     attached : bool
         Whether the store was opened, and numbers are those of the store.
     readers : list of StoredOutbox
@@ -90,14 +82,10 @@ class Scribe:
         self._never = False  # whether the store is not written any more in this run
         self._ending = False
         self._damage: StoreError | None = None  # what a reader has met
-        self._positions: dict[str, int] = {}
-        self._sounds: dict[tuple[int, str, str], int] = {}
-        self._write_at = math.inf  # when positions and sounds are due
-        self._prune_at = world.monotonic() + PRUNE_EVERY_S / 10  # not amid the start
-        self._lost = 0  # events that were deleted before they had arrived
+        self._pruner = Pruner(store, world)
         self._health = StoreHealth(store.path, world, progress)
-        self._complaints = SparseLog(log, clock=world.monotonic)
         self._due = asyncio.Event()
+        self.ledger = Ledger(world, self.wake)
 
     @property
     def alone(self) -> bool:
@@ -113,18 +101,6 @@ class Scribe:
         """Look at the tail: there is something to write."""
         self._due.set()
 
-    def arrived(self, name: str, seq: int) -> None:
-        """Take note that everything up to a number has arrived at a sink."""
-        self._positions[name] = seq
-        self._write_within(POSITIONS_EVERY_S)
-
-    def count(self, sound: OnsetClusterEvent) -> None:
-        """Count a sound."""
-        key = (int(sound.time.timestamp()) // 60, sound.source, sound.cluster_id)
-        if key in self._sounds or len(self._sounds) < MOST_COUNTS:
-            self._sounds[key] = self._sounds.get(key, 0) + 1
-            self._write_within(SOUNDS_EVERY_S)
-
     async def open(self, names: Sequence[str]) -> None:
         """Open the store and find everybody's place in it, or go on without for now.
 
@@ -134,7 +110,9 @@ class Scribe:
             What is delivered to. Each gets a reader, which goes on where it was. One that is new begins now,
             and one that is left out is forgotten.
         """
-        self.readers = [StoredOutbox(self.after, self.arrived, self._tail, name=name) for name in names]
+        self.readers = [
+            StoredOutbox(self.after, self.ledger.arrived, self._tail, name=name) for name in names
+        ]
         try:
             async with asyncio.timeout(START_PATIENCE_S):
                 await self._attach_or_heal()
@@ -156,7 +134,7 @@ class Scribe:
                 await self._heal(error)
             except Exception as error:  # whatever it is, events must go out
                 log.debug("The store broke", exc_info=True)
-                self._health.fail(StoreError("broken", f"The store broke ({type(error).__name__}: {error})."))
+                self._health.fail(StoreError("broken", f"The store broke ({reason_of(error)})."))
 
     async def end(self, task: "asyncio.Task[None]") -> None:
         """Let `run` write what waits, for a short while, and close the store."""
@@ -197,14 +175,8 @@ class Scribe:
                 return [row for row in rows if row.seq <= self.handed]
         return self._tail.after(seq, limit, up_to=self.handed)
 
-    def _write_within(self, seconds: float) -> None:
-        at = self._world.monotonic() + seconds
-        if at < self._write_at:
-            self._write_at = at
-            self._due.set()
-
     def _owes(self) -> bool:
-        return bool(self._tail.unsaved or self._positions or self._sounds)
+        return bool(self._tail.unsaved) or self.ledger.owes
 
     async def _until_due(self) -> None:
         """Wait until there is something to write, and the store may take it."""
@@ -228,7 +200,7 @@ class Scribe:
             return min(at, self._world.monotonic() + _HURRY_S) if self._ending else at
         if self._tail.unsaved or self._ending:
             return 0.0
-        return min(self._write_at, self._prune_at)
+        return min(self.ledger.write_at, self._pruner.due_at)
 
     async def _work(self) -> None:
         if self._damage is not None:
@@ -239,20 +211,17 @@ class Scribe:
         if not self.attached:
             await self._attach()
         await self._write_portion()
-        if not self._tail.unsaved and self._world.monotonic() >= self._prune_at and not self._ending:
-            await self._prune()
+        if not self._tail.unsaved and self._world.monotonic() >= self._pruner.due_at and not self._ending:
+            await self._pruner.prune(min((reader.position for reader in self.readers), default=None))
 
     async def _write_portion(self) -> None:
         rows = self._tail.portion(PORTION)
-        batch = Batch(rows, self._positions, self._sounds)
-        self._positions, self._sounds, self._write_at = {}, {}, math.inf
+        batch = self.ledger.batch(rows)
         if batch:
             try:
                 self.size_bytes = await self._world.aside(lambda: self._written(batch))
             except BaseException:
-                self._positions = {**batch.positions, **self._positions}
-                for key, count in batch.sounds.items():
-                    self._sounds[key] = self._sounds.get(key, 0) + count
+                self.ledger.give_back(batch)
                 raise
         if rows:
             self.saved = max(self.saved, rows[-1].seq)
@@ -263,20 +232,6 @@ class Scribe:
     def _written(self, batch: Batch) -> int:
         self._store.write(batch)
         return self._store.size_bytes()
-
-    async def _prune(self) -> None:
-        self._prune_at = self._world.monotonic() + PRUNE_EVERY_S
-        delivered = min((reader.position for reader in self.readers), default=None)
-        pruned = await self._world.aside(lambda: self._store.prune(self._world.now(), delivered))
-        if pruned.more:
-            self._prune_at = 0.0
-        if pruned.lost:
-            self._lost += pruned.lost
-            self._complaints.tell(
-                "lost",
-                f"The store {self._store.path} has reached its limit: {self._lost} events were deleted "
-                "before they had arrived; the ends of matches are kept.",
-            )
 
     async def _attach_or_heal(self) -> None:
         try:
@@ -324,7 +279,9 @@ class Scribe:
         )  # fmt: skip
         # What is remembered is written once more, and everybody's place with it.
         self._tail.write_again()
-        self._positions |= {reader.name: reader.position for reader in self.readers if reader.name}
+        for reader in self.readers:
+            if reader.name is not None:
+                self.ledger.arrived(reader.name, reader.position)
 
     def _in_memory(self, reader: StoredOutbox) -> int:
         return len(self._tail.after(reader.position, sys.maxsize, up_to=self.handed))

@@ -28,6 +28,8 @@ class Shared:
         Whether recordings come as they are heard.
     publish
         Takes events.
+    heard
+        Told how far a source was heard: its name, when that was [seconds since 1970], its stream time.
     ids
         Makes ids of events and matches.
     stop
@@ -55,6 +57,7 @@ class Shared:
     reconnect_max_s: float
     report: Report = field(default_factory=Report)
     store: Store | None = None
+    heard: Callable[[str, float, float], None] = lambda *_: None
     chroma: ChromaFeed = field(default_factory=ChromaFeed)
     hints: HintSettings = field(default_factory=HintSettings)
     kept: KeptAudio = field(default_factory=KeptAudio)

@@ -25,9 +25,6 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
 OPEN: frozenset[State] = frozenset({"running", "stalled"})
 """States in which what a stream last said of itself is still true."""
 
-ENDED: frozenset[State] = frozenset({"failed", "stopped"})
-"""States that no other follows."""
-
 STALL_S = 12.0
 """A source from which no audio arrives for so long is `stalled`; HLS is silent for up to 10 s by nature."""
 

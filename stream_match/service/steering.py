@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from stream_match.errors import UsageError
-from stream_match.events import State
-from stream_match.service import states
-from stream_match.service.lane import Lane
+from stream_match.events import ENDED_STATES, State
 from stream_match.service.pause import Pause
+from stream_match.service.session import Session
 
 
 class Steering:
@@ -26,7 +25,7 @@ class Steering:
 
     Attributes
     ----------
-    lane : Lane or None
+    session : Session or None
         Who is at work now.
     max_false_alarms_per_hour : float or None
         What is put up with now.
@@ -39,7 +38,7 @@ class Steering:
         state: Callable[[], State | None],
         max_false_alarms_per_hour: float | None,
     ) -> None:
-        self.lane: Lane | None = None
+        self.session: Session | None = None
         self.max_false_alarms_per_hour = self._made_with = max_false_alarms_per_hour
         self._name = name
         self._pause = pause
@@ -68,13 +67,13 @@ class Steering:
         UsageError
             If the source has ended.
         """
-        if self.state in states.ENDED:
+        if self.state in ENDED_STATES:
             raise UsageError(f"The source {self._name!r} has ended: it cannot be paused or resumed.")
         await self._pause.switch(on=paused)
 
     async def near_misses(self) -> list[dict[str, Any]]:
         """Return what nearly matched in the last minute, best first, as JSON has it."""
-        return [] if self.lane is None else await self.lane.near_misses()
+        return [] if self.session is None else await self.session.near_misses()
 
     async def put_up_with(self, max_false_alarms_per_hour: float) -> None:
         """Claim with another budget of false alarms from now on, also in engines to come.
@@ -89,16 +88,16 @@ class Steering:
                 "This listener looks for no tracks: it has no index, or matching is switched off."
             )
         self.max_false_alarms_per_hour = max_false_alarms_per_hour
-        if self.lane is not None:
-            await self.lane.put_up_with(max_false_alarms_per_hour)
+        if self.session is not None:
+            await self.session.put_up_with(max_false_alarms_per_hour)
 
     def made_with(self, max_false_alarms_per_hour: float | None) -> None:
         """Take note of what the engines to come are made to put up with; what was asked for is over."""
         self.max_false_alarms_per_hour = self._made_with = max_false_alarms_per_hour
 
-    async def take(self, lane: Lane) -> None:
-        """Let a new lane go on as the one before was told."""
+    async def take(self, session: Session) -> None:
+        """Let a new session go on as the one before was told."""
         asked = self.max_false_alarms_per_hour
         if asked is not None and asked != self._made_with:
-            await lane.put_up_with(asked)
-        self.lane = lane
+            await session.put_up_with(asked)
+        self.session = session

@@ -75,6 +75,11 @@ class StoredOutbox:
         """How many of the waiting events would be lost with the process."""
         return len(self._unstored) + self._tail.unsaved_after(self.position)
 
+    @property
+    def sounds(self) -> int:
+        """How many of those are single sounds."""
+        return len(self._unstored)
+
     def __len__(self) -> int:
         return self._stored + len(self._unstored)
 

@@ -7,7 +7,7 @@ from stream_match.events import to_json
 from stream_match.service import orphans
 from stream_match.service.stamp import EventIds
 from stream_match.store.event_store import Store
-from stream_match.store.left_open import open_matches, open_sources
+from stream_match.store.left_open import forget_heard, heard_until, open_matches, open_sources
 from stream_match.store.rows import Batch, Row
 
 
@@ -58,13 +58,14 @@ def take_up(store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventI
         ids.go_on_after(last_id)
     told = {(row.event.node, row.event.source) for row in tail}  # what this process speaks for itself
     states = [state for state in open_sources(store) if (state.node, state.source) not in told]
-    ends = orphans.ends(open_matches(store), states, ids)
+    ends = orphans.ends(open_matches(store), states, heard_until(store), ids)
     rows = [Row(seq, event, to_json(event)) for seq, event in enumerate(ends, last_seq + 1)]
     known = store.positions()
     store.keep_sinks(names)
     last_seq += len(rows)
     places = {name: known.get(name, last_seq) for name in names}
     store.write(Batch(rows, places))
+    forget_heard(store)
     # With nothing left for it, a reader that has begun in memory goes on there.
     left = {name: place for name, place in places.items() if place < last_seq or not tail}
     return TakenUp(last_seq, {name: (place, store.count_after(place)) for name, place in left.items()})

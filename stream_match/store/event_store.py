@@ -1,4 +1,4 @@
-"""The store: events until they have arrived and for the history, positions of sinks, counts of sounds."""
+"""The store: events until they have arrived and for the history, and what is written beside them."""
 
 import sqlite3
 import threading
@@ -101,6 +101,10 @@ class Store:
                 "INSERT INTO sound_counts VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET sounds = sounds + excluded.sounds",
                 ((*key, count) for key, count in batch.sounds.items()),
+            )
+            writer.executemany(
+                "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, ?)",
+                ((*key, round(1000 * time), round(1000 * at)) for key, (time, at) in batch.heard.items()),
             )
 
     def size_bytes(self) -> int:

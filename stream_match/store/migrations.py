@@ -63,7 +63,18 @@ _SECOND = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS = (_FIRST, _SECOND)
+_THIRD = (
+    # How far sources were heard: should the process be killed, the next one tells it, and deletes this.
+    """CREATE TABLE heard (
+        node TEXT NOT NULL,
+        source TEXT NOT NULL,
+        time_ms INTEGER NOT NULL,   -- when the last of it was heard, since 1970
+        stream_ms INTEGER NOT NULL, -- its stream time
+        PRIMARY KEY (node, source)
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 """Statements that lead from one `user_version` to the next. Append; never change what was released."""
 
 VERSION = len(MIGRATIONS)

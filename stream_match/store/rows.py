@@ -8,6 +8,9 @@ from stream_match.events import Event, MatchEvent, from_json, kind_of
 SoundCounts = Mapping[tuple[int, str, str], int]
 """Minute since 1970, source, cluster → how many sounds."""
 
+HeardUntil = Mapping[tuple[str, str], tuple[float, float]]
+"""Node, source → when the last of it was heard [seconds since 1970], and its stream time [seconds]."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -39,14 +42,17 @@ class Batch:
         Sink → number up to which everything has arrived.
     sounds : SoundCounts
         Sounds heard since the last batch.
+    heard : HeardUntil
+        How far sources were heard.
     """
 
     rows: Sequence[Row] = ()
     positions: Mapping[str, int] = field(default_factory=dict)
     sounds: SoundCounts = field(default_factory=dict)
+    heard: HeardUntil = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.positions or self.sounds)
+        return bool(self.rows or self.positions or self.sounds or self.heard)
 
 
 def values(row: Row) -> tuple[object, ...]:

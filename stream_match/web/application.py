@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from stream_match.config import WebSettings
 from stream_match.config.web_settings import web_address
-from stream_match.errors import StoreError, UsageError
+from stream_match.errors import StreamMatchError, UsageError, words_of
 from stream_match.web.access import host_names, token_of
 from stream_match.web.entrance import Entrance
 from stream_match.web.files import file_routes
@@ -88,7 +88,7 @@ def application(routes: Sequence[BaseRoute]) -> Starlette:
         exception_handlers={
             HTTPException: _refused,
             UsageError: _mistaken,
-            StoreError: _unreadable,
+            StreamMatchError: _failed,
             Exception: _broken,
         },
     )
@@ -103,10 +103,10 @@ async def _mistaken(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
-async def _unreadable(_: Request, error: Exception) -> Response:
+async def _failed(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 503)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    log.error("%s of the page broke (%s: %s)", request.url.path, type(error).__name__, error)
+    log.error("%s of the page broke (%s: %s)", request.url.path, type(error).__name__, words_of(error))
     return JSONResponse({"error": "This broke; the log of the listener says why."}, 500)

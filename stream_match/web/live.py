@@ -134,6 +134,7 @@ class Live:
             "replayed": replayed,
             "history": listener.state is not None,
             "clips": listener.clips is not None,
+            "held_s": listener.held_s,
             "report": listener.report is not None,
             "control": listener.control is not None,
             **self._present.told(),

@@ -39,7 +39,7 @@ class ChromaPiece:
 
 
 class Control(Protocol):
-    """What can be asked of a listener; UsageError says why something cannot be done."""
+    """What can be asked of a listener; an error of ours says why something cannot be done."""
 
     async def candidates(self, source: str) -> Answer:
         """Return what nearly matched of late."""
@@ -48,6 +48,11 @@ class Control(Protocol):
         self, source: str, name: str | None, *, cluster: str | None = None, track: str | None = None
     ) -> Answer:
         """Name a cluster or a track."""
+
+    async def mark(
+        self, source: str, name: str, *, last_seconds: float | None = None, clip: str | None = None
+    ) -> Answer:
+        """Make what was heard of late, or a clip, a reference of the index."""
 
     async def pause(self, source: str, *, paused: bool = True) -> Answer:
         """Cease to listen to a source, or begin again."""
@@ -104,6 +109,8 @@ class Listener:
         A page about the collection, to be linked.
     control, clips
         None if the listener has none.
+    held_s
+        How much of each source is held to be marked [seconds].
     """
 
     node: str
@@ -115,3 +122,4 @@ class Listener:
     report: Path | None = None
     control: Control | None = None
     clips: Clips | None = None
+    held_s: float = 0.0

@@ -15,6 +15,7 @@ from stream_match.web.port import Answer, Clips, Control, Listener
 
 MOST_AIRINGS = 500
 LONGEST_TEXT = 500
+LONGEST_S = 86_400.0
 
 _SOUNDS = {".flac": "audio/flac", ".opus": "audio/ogg; codecs=opus"}
 
@@ -42,7 +43,7 @@ class Questions:
             "candidates": self._candidates,
             "health": self._health,
         }
-        told: dict[str, Question] = {"name": self._name, "pause": self._pause}
+        told: dict[str, Question] = {"name": self._name, "mark": self._mark, "pause": self._pause}
         return [
             *(Route(f"/api/{name}", _answering(question)) for name, question in asked.items()),
             *(Route(f"/api/{name}", _answering(word), methods=["POST"]) for name, word in told.items()),
@@ -86,6 +87,15 @@ class Questions:
             _text(told, "name"),
             cluster=_text(told, "cluster"),
             track=_text(told, "track"),
+        )
+
+    async def _mark(self, request: Request) -> Answer:
+        told = await _content(request)
+        return await self._controlled().mark(
+            _text(told, "source") or "",
+            _text(told, "name") or "",
+            last_seconds=_seconds(told, "last_seconds"),
+            clip=_text(told, "clip"),
         )
 
     async def _pause(self, request: Request) -> Answer:
@@ -153,6 +163,15 @@ def _text(content: dict[str, Any], key: str) -> str | None:
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise UsageError(f"Expected {key} to be a text of at most {LONGEST_TEXT} characters.")
     return value
+
+
+def _seconds(content: dict[str, Any], key: str) -> float | None:
+    value = content.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LONGEST_S:
+        raise UsageError(f"Expected {key} to be a number of seconds above 0, and less than a day.")
+    return float(value)
 
 
 def _number(text: str | None, otherwise: int, most: int) -> int:

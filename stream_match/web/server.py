@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from stream_match.errors import words_of
 from stream_match.web.connection import PageConnection
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class PageServer:
             try:
                 await self._serve(plug)
             except Exception as error:  # noqa: BLE001 - listening goes on, and so shall the page
-                log.error("the page broke (%s: %s)", type(error).__name__, error)  # noqa: TRY400 - one line
+                log.error("the page broke (%s: %s)", type(error).__name__, words_of(error))  # noqa: TRY400 - one line
                 await asyncio.sleep(RETRY_S)
 
     async def _serve(self, plug: socket.socket) -> None:
@@ -85,7 +86,7 @@ class PageServer:
             server.abort()
 
     def _tell(self, error: OSError) -> None:
-        why = error.strerror or str(error)
+        why = words_of(error)
         if why != self._told:
             self._told = why
             log.warning(

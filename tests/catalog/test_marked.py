@@ -53,6 +53,36 @@ def test_what_makes_no_reference_is_refused_with_a_sentence_and_nothing_changes(
     assert (index / "manifest.json").read_bytes() == manifest
 
 
+@pytest.fixture
+def installed(index, tmp_path, monkeypatch):
+    """The index as one that came with the program, in an installed package or in a checkout."""
+
+    def place(models):
+        folder = tmp_path / models / "demo"
+        shutil.copytree(index, folder)
+        monkeypatch.setattr("stream_match.shipped._PACKAGE", tmp_path / "package")
+        return folder
+
+    return place
+
+
+@pytest.mark.parametrize("models", ["package/models", "models"])
+def test_an_index_that_came_with_the_program_stays_as_it_is(installed, models, tmp_path):
+    shipped = installed(models)
+    files = {path: path.read_bytes() for path in shipped.rglob("*") if path.is_file()}
+    (tmp_path / "link").symlink_to(shipped)
+    for way in (shipped, shipped / ".." / "demo", tmp_path / "link"):
+        with pytest.raises(UsageError) as refused:
+            mark_track(way, sung(1, 4.0), "doorbell")
+        assert str(refused.value) == (
+            f"The index {str(way)!r} comes with stream-match and stays as it is: make a copy with "
+            f"cp -r {way} my-index, and use that (--index my-index)."
+        )
+    assert {path: path.read_bytes() for path in shipped.rglob("*") if path.is_file()} == files
+    copy = shutil.copytree(shipped, shipped.with_name("mine"))
+    assert mark_track(copy, sung(1, 4.0), "doorbell") == "marked/doorbell"
+
+
 @pytest.mark.parametrize("name", ["", "  ", "!?", "...", "/", "\0", "x" * 201])
 def test_a_name_that_says_nothing_is_refused(index, name):
     with pytest.raises(UsageError, match="no name for a reference"):

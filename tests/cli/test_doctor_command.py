@@ -18,6 +18,9 @@ from publish.conftest import absent_mosquitto, guarded_mosquitto, mosquitto
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.doctor import broker, check, computer, storage
+from stream_match.publish.address import Address
+from stream_match.publish.mqtt_sink import MqttSink
+from stream_match.publish.serving import Offer
 from stream_match.service.claim import claimed
 from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
@@ -105,6 +108,97 @@ def test_a_wrong_password_and_a_right_one(doctor, guarded_mosquitto):
     right = doctor("--sink", f"mqtt://guest:secret@{host}")
     assert failed(right) == []
     assert "mqtts://" in right["login"]["do"]  # it works, but should not
+
+
+def test_a_password_in_a_file_is_read_and_where_it_may_stand_is_said(doctor, guarded_mosquitto, tmp_path):
+    (tmp_path / "password").write_text("wrong\n")
+    config = tmp_path / "listen.toml"
+    config.write_text(
+        f"[[sinks]]\nuri = 'mqtt://127.0.0.1:{guarded_mosquitto.port}'\nusername = 'guest'\n"
+        f"password_file = '{tmp_path / 'password'}'\n"
+    )
+    wrong = doctor("--config", config)
+    assert failed(wrong) == ["login"]
+    assert "password_file" in wrong["login"]["do"]
+    assert "password_file" in wrong["login"]["said"]
+    (tmp_path / "password").write_text("secret\n")
+    assert failed(doctor("--config", config)) == []
+
+
+@contextmanager
+def called(mosquitto, node):
+    """A listener of a name on a broker."""
+
+    async def answer(*_):
+        return "{}"
+
+    async def listen(begun, over):
+        sink = MqttSink(Address.parse(mosquitto.uri, {}), node=node)
+        sink.serve(Offer(answer=answer, instance="0"))
+        async with sink:
+            while sink.delivery().connected is False:  # noqa: ASYNC110 - it has no event for that
+                await asyncio.sleep(0.01)
+            begun.set()
+            await asyncio.to_thread(over.wait)
+
+    begun, over = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(listen(begun, over)))
+    thread.start()
+    try:
+        assert begun.wait(30)
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_name_that_another_listener_has(doctor, mosquitto, tmp_path):
+    config = tmp_path / "listen.toml"
+    config.write_text(f"node = 'attic'\nsinks = ['{mosquitto.uri}']\n")
+    state = ("--config", config, "--state", tmp_path)
+    assert doctor(*state)["node"]["said"] == "No listener is called 'attic' there now."
+    with called(mosquitto, "attic"):
+        taken = doctor(*state)
+        assert failed(taken) == ["node"]
+        assert "another name (node = …)" in taken["node"]["do"]
+        with claimed(tmp_path):  # it is the one of these settings
+            assert (doctor(*state)["node"]["ok"], doctor(*state)["node"]["do"]) == (True, None)
+        alone = doctor("--config", config)["node"]
+        assert (alone["ok"], "If it is another one" in alone["do"]) == (True, True)
+    with called(mosquitto, "cellar"):
+        assert failed(doctor(*state)) == []
+
+
+def test_an_address_of_the_page_that_is_taken(doctor, tmp_path):
+    pytest.importorskip("uvicorn", reason="the extra web is not installed")
+    config = tmp_path / "listen.toml"
+
+    def page(port, *more):
+        config.write_text(f"node = 'attic'\n[web]\nlisten = '127.0.0.1:{port}'\n")
+        return doctor("--config", config, *more)["page"]
+
+    with deaf() as port:
+        pass
+    assert page(port)["ok"]
+    with serving(Server()) as server:
+        taken = page(server.server_port)
+        assert (taken["ok"], "is taken by another program" in taken["said"]) == (False, True)
+        healthy = {"alive": True, "ok": True}
+        server.pages["/healthz"] = answering(healthy)
+        assert "is taken by another page" in page(server.server_port)["said"]  # behind a token, as it seems
+        server.pages["/api/health"] = answering({**healthy, "node": "cellar"})
+        assert "the page of the listener 'cellar'" in page(server.server_port)["said"]
+        server.pages["/api/health"] = answering({**healthy, "node": "attic"})
+        alone = page(server.server_port)
+        assert (alone["ok"], "If it is another one" in alone["do"]) == (True, True)
+        assert not page(server.server_port, "--state", tmp_path)["ok"]
+        with claimed(tmp_path):
+            own = page(server.server_port, "--state", tmp_path)
+        assert (own["ok"], own["do"]) == (True, None)
+        assert "The listener 'attic' shows it" in own["said"]
+    config.write_text("[web]\nlisten = '192.0.2.1:8765'\ntoken = '0123456789abcdef'\n")
+    elsewhere = doctor("--config", config)["page"]
+    assert (elsewhere["ok"], "Errno" in elsewhere["said"]) == (False, False)
 
 
 def test_what_a_user_may_not_publish(doctor, absent_mosquitto, tmp_path):
@@ -350,6 +444,10 @@ def test_how_a_listener_is(run_cli):
         server.pages["/healthz"] = answering(b"<html>")
         assert run_cli("health", "--web", f"127.0.0.1:{server.server_port}").returncode == 1
     done = run_cli("health", "--web", f"127.0.0.1:{server.server_port}")
-    assert (done.returncode, "does not say how it is" in done.stderr) == (1, True)
+    where = f"127.0.0.1:{server.server_port}"
+    said = f"start the listener (listen --web {where}), or give the address of its page."
+    assert (done.returncode, done.stderr) == (1, f"stream-match: Nothing answers at {where}: {said}\n")
+    done = run_cli("health", "--web", "no-such-host.invalid:80")
+    assert (done.returncode, "No computer is known as 'no-such-host.invalid'" in done.stderr) == (1, True)
     assert run_cli("health", "--web", "nonsense").returncode == 2
     assert threading.active_count() < 50

@@ -1,8 +1,9 @@
 """Houses that know the contract only: one that reads and one that asks, over a real broker."""
 
 import json
-from signal import SIGTERM
+from signal import SIGKILL, SIGTERM
 
+import pytest
 from broadcasts import PCM
 from programs import fed, run
 from subscriber import subscribed
@@ -155,6 +156,35 @@ def test_what_is_asked_named_and_announced(index, broadcast, mosquitto, tmp_path
             assert listener.end() == 0
     done = run("history", "--state", state, "--json")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("discovery", [("--discovery",), ()])
+def test_a_source_that_has_left_the_settings_leaves_nothing_behind(
+    discovery, index, broadcast, mosquitto, tmp_path
+):
+    def listening(source, *more):
+        args = ("listen", "--index", index, "--source", f"{source}={PCM}", "--node", "attic")
+        return fed(tmp_path, *args, "--sink", mosquitto.uri, *more)
+
+    def hear(listener, source, signal):
+        listener.write(broadcast.pcm(0, 8))
+        ear.until(lambda items: any(topic.endswith(f"/{source}/match") for topic, _ in items))
+        assert listener.end(signal) == (0 if signal == SIGTERM else -SIGKILL)
+
+    with subscribed(mosquitto.port) as ear:
+        with listening("hall", "--discovery") as first:
+            hear(first, "hall", SIGKILL)
+        assert all(ear.last(f"attic/hall/{what}") for what in ("status", "now_playing", "settings"))
+        (device,) = devices(ear)
+        with listening("kitchen", *discovery) as second:
+            ear.until(lambda _: devices(ear)[device] == "")
+            hear(second, "kitchen", SIGTERM)
+        ear.until(lambda _: ear.last("attic/status") == "stopped")
+    with subscribed(mosquitto.port, "later") as later:
+        later.settle()
+        standing = [topic for topic, payload in later.items if payload]
+        assert "stream_match/attic/kitchen/status" in standing
+        assert not [topic for topic in standing if "hall" in topic]
 
 
 def test_name_says_why_there_is_no_answer(mosquitto):

@@ -5,7 +5,7 @@ import errno
 import os
 
 import pytest
-from publish_samples import match, sound, status
+from publish_samples import match, onset, sound, status
 
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.console import ConsoleSink
@@ -19,8 +19,8 @@ WAIT_S = 20
 class ListSink(OutboxSink):
     """Delivers to a list; `trouble(event)` may raise first, `breaks` is how often all of it breaks."""
 
-    def __init__(self, trouble=lambda _: None, *, breaks=0):
-        super().__init__("list:", backoff=Backoff(0.001, 0.002), flush_s=WAIT_S)
+    def __init__(self, trouble=lambda _: None, *, breaks=0, flush_s=WAIT_S):
+        super().__init__("list:", backoff=Backoff(0.001, 0.002), flush_s=flush_s)
         self._between_attempts = Backoff(0.001, 0.002)
         self._trouble = trouble
         self._breaks = breaks
@@ -69,7 +69,16 @@ def test_of_a_far_side_that_refuses_one_in_fifty_all_others_arrive_in_order(capl
     assert all(sink.attempts.count(event_id) == ATTEMPTS for event_id in refused)
     assert len([line for line in caplog.messages if "was set aside" in line]) == 1
     assert "20 events could not be delivered to list:" in caplog.messages[-1]
-    assert "20 were set aside" in caplog.messages[-1]
+    assert "(set aside after failing again and again: 20)" in caplog.messages[-1]
+
+
+def test_what_is_lost_at_the_end_is_said_in_words(caplog):
+    away = raising(AwayError("away", "It is away."), for_={"e000001"})
+    deliver(ListSink(away, flush_s=0.05), [match(1), sound(2), onset(3), sound(4)])
+    assert caplog.messages[-1] == (
+        "4 events could not be delivered to list: (single sounds, which are not kept for the next start: 3; "
+        "others that still waited: 1)."
+    )
 
 
 def test_an_event_that_fails_twice_arrives():

@@ -6,12 +6,15 @@ import json
 import logging
 
 import pytest
-from publish_samples import match
+from publish_samples import match, status
 from publish_waiting import told
 
+from stream_match.events import to_json
 from stream_match.publish import topics
 from stream_match.publish.address import Address
 from stream_match.publish.backoff import Backoff
+from stream_match.publish.instance import is_there
+from stream_match.publish.mqtt import connect
 from stream_match.publish.mqtt_sink import MqttSink
 from stream_match.publish.overheard import LARGEST_BYTES
 from stream_match.publish.serving import MOST_WAITING, Offer
@@ -318,6 +321,121 @@ def test_what_was_announced_is_deleted_if_it_is_ours(standing, deleted, mosquitt
             await later.until_heard(NODE, "stopped")
             await asyncio.sleep(0)
             assert (DEVICE not in {name for name, _, _ in later.heard}) is deleted
+
+    asyncio.run(run())
+
+
+def of_before(found):
+    """An offer of a listener that listens to the kitchen, and empties the topics of what it had before."""
+
+    def seen(source):
+        if source != "kitchen":
+            found.add(source)
+        return source != "kitchen"
+
+    def retained(base):
+        gone = [topic for source in sorted(found) for topic in topics.retained_topics(base, "attic", source)]
+        settings = topics.Message(f"{base}/attic/kitchen/settings", "{}", retain=True)
+        return [settings, *(topics.Message(topic, "", retain=True) for topic in gone)]
+
+    return offer(retained=retained, found=seen)
+
+
+def standing(heard):
+    """What stands on the broker, as a new subscriber is told."""
+    return {topic for topic, payload, retained in heard.heard if retained and payload}
+
+
+async def stand(client, *messages):
+    for topic, payload in messages:
+        await client.publish(topic, payload, qos=1, retain=True)
+
+
+def told_of(source, node="attic", state="running"):
+    return f"stream_match/{node}/{source}/status", to_json(status(1, state, source=source, node=node))
+
+
+def test_what_stands_of_sources_of_before_is_deleted_and_nothing_of_other_nodes(mosquitto, ear):
+    others = [
+        told_of("hall", node="cellar"),
+        ("stream_match/cellar/hall/settings", "{}"),
+        ("stream_match/attic/odd/status", "on"),  # not ours: whoever wrote it
+        ("stream_match/attic/lamp/status", '{"type": "status", "node": "attic", "source": "other"}'),
+        ("stream_match/attic/lamp/settings", "{}"),
+    ]
+
+    async def run():
+        async with speaking(mosquitto) as client:
+            gone = [(f"stream_match/attic/hall/{one}", "{}") for one in ("settings", "now_playing")]
+            await stand(client, told_of("kitchen"), told_of("hall"), *gone, *others)
+        found = set()
+        async with ear(mosquitto.port) as heard, listening(mosquitto, of_before(found)):
+            await heard.until(lambda _: heard.payloads("stream_match/attic/hall/status")[-1:] == [""])
+        async with ear(mosquitto.port) as later:
+            await later.until_heard(NODE, "stopped")
+            await later.until(lambda _: len(standing(later)) >= len(others) + 3)
+            assert found == {"hall"}
+            assert standing(later) == {topic for topic, _ in others} | {
+                NODE, told_of("kitchen")[0], "stream_match/attic/kitchen/settings",
+            }  # fmt: skip
+
+    asyncio.run(run())
+
+
+def test_the_last_word_of_a_source_that_is_no_more_is_heard_and_does_not_stay(mosquitto, ear):
+    """As the orphan of a killed listener, and as a source that a reload has removed."""
+
+    async def run():
+        found = set()
+        topic, _ = told_of("hall")
+        async with (
+            ear(mosquitto.port) as heard,
+            listening(mosquitto, of_before(found)) as sink,
+        ):
+            await sink.publish(match(1, "ended", source="hall"))
+            await sink.publish(status(2, "stopped", source="hall"))
+            await sink.publish(status(3, "stopped"))
+            await heard.until(lambda _: heard.payloads(topic)[-1:] == [""])
+            assert json.loads(heard.payloads(topic)[-2])["state"] == "stopped"
+            await heard.until(lambda _: heard.payloads("stream_match/attic/hall/now_playing")[-1:] == [""])
+        async with ear(mosquitto.port) as later:
+            await later.until_heard(NODE, "stopped")
+            await later.until(lambda _: "stream_match/attic/kitchen/now_playing" in standing(later))
+            assert {name.split("/")[2] for name in standing(later) - {NODE}} == {"kitchen"}
+
+    asyncio.run(run())
+
+
+def test_a_listener_that_waits_for_the_name_deletes_nothing(mosquitto, ear, caplog):
+    async def run():
+        async with ear(mosquitto.port) as heard, listening(mosquitto, offer("zzz")) as first:
+            await heard.until_heard(NODE, "online")
+            await first.publish(status(1, source="hall"))
+            await heard.until(lambda _: heard.payloads(told_of("hall")[0]))
+            waiting = of_before(set())
+            async with listening(mosquitto, waiting):
+                await told(caplog, "Another listener is called 'attic'")
+                await first.publish(status(2, source="hall"))
+                await heard.until(lambda _: len(heard.payloads(told_of("hall")[0])) == 2)
+            assert "" not in heard.payloads(told_of("hall")[0])
+
+    asyncio.run(run())
+
+
+def test_a_listener_is_found_by_its_name_and_keeps_it(mosquitto, ear):
+    async def is_found(node):
+        async with connect(Address.parse(mosquitto.uri, {})) as connection:
+            return await is_there(connection, "stream_match", node)
+
+    async def run():
+        assert not await is_found("attic")
+        async with ear(mosquitto.port) as heard, listening(mosquitto, offer("0")) as sink:
+            await heard.until_heard(NODE, "online")
+            assert await is_found("attic")
+            assert not await is_found("cellar")
+            await sink.publish(match(1))
+            await heard.until(lambda _: ids(heard))
+        assert not await is_found("attic")
 
     asyncio.run(run())
 

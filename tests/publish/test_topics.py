@@ -104,3 +104,19 @@ def test_silence_ends_what_is_playing():
     retained.hear(match(1))
     retained.silence()
     assert playing(retained) == {"track": None}
+
+
+def test_what_is_emptied_stays_empty_until_its_source_speaks_again():
+    retained = topics.Retained("stream_match")
+    for event in (match(1), status(2, "stopped")):
+        retained.hear(event)
+        retained.passed(event)
+    gone = topics.retained_topics("stream_match", "attic", "kitchen")
+    for topic in gone:
+        retained.want(topics.Message(topic, "", retain=True))
+    retained.silence()
+    retained.forget()
+    assert [(message.topic, message.payload) for message in retained.due()] == [(topic, "") for topic in gone]
+    assert gone[-1].endswith("/status")  # who is interrupted finds the others by it
+    retained.hear(match(3))
+    assert "e000003" in {message.topic: message.payload for message in retained.due()}[PLAYING]

@@ -32,8 +32,8 @@ from stream_match.capture.queue import BlockQueue
 from stream_match.errors import ParameterError, SourceError, UsageError
 from stream_match.events import to_json
 from stream_match.service import states as policy
-from stream_match.service.lane import Lane
 from stream_match.service.retry import MAX_CAUSES, Retry
+from stream_match.service.session import Session
 from stream_match.service.supervisor import Supervisor
 
 NETWORK = SourceError("the line is dead", retry=True)
@@ -128,7 +128,7 @@ async def a_day(world, seed):
 def parts_alive():
     gc.collect()
     # By type: isinstance asks a dead weak proxy of another library for its class.
-    return sum(issubclass(type(thing), BlockQueue | Lane | Supervisor) for thing in gc.get_objects())
+    return sum(issubclass(type(thing), BlockQueue | Session | Supervisor) for thing in gc.get_objects())
 
 
 def test_a_day_of_every_kind_of_fault_ends_with_a_radio_that_runs():

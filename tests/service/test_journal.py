@@ -21,7 +21,8 @@ from stream_match.publish.policy import AwayError
 from stream_match.service import orphans
 from stream_match.service.bus import Bus
 from stream_match.service.journal import ROOM, Journal
-from stream_match.service.scribe import POSITIONS_EVERY_S, PRUNE_EVERY_S, SOUNDS_EVERY_S
+from stream_match.service.ledger import POSITIONS_EVERY_S, SOUNDS_EVERY_S
+from stream_match.service.pruning import PRUNE_EVERY_S
 from stream_match.service.stamp import EventIds
 from stream_match.service.store_health import LAST_RETRY_S, PATIENCE_S
 from stream_match.service.stored_outbox import StoredOutbox

@@ -12,7 +12,7 @@ from publish.publish_samples import status
 
 from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.config import WebSettings
-from stream_match.errors import UsageError
+from stream_match.errors import CatalogError, UsageError
 from stream_match.service.bus import Bus
 from stream_match.service.chroma_feed import ChromaFeed
 from stream_match.service.journal import Journal
@@ -32,6 +32,7 @@ class FakeControl:
     def __init__(self):
         self.named = []
         self.paused = []
+        self.marked = []
 
     async def candidates(self, source):
         track = {"id": "x", "title": "Nearly", "artist": "Them"}
@@ -44,6 +45,12 @@ class FakeControl:
         self.named.append((source, cluster or track, name))
         return {"source": source, "name": name, "kept": True}
 
+    async def mark(self, source, name, *, last_seconds=None, clip=None):
+        if name == "refused":
+            raise CatalogError("The index 'models/mine' cannot be written: the disk is full.")
+        self.marked.append((source, name, clip if last_seconds is None else last_seconds))
+        return {"source": source, "title": name, "track": "marked/it"}
+
     async def pause(self, source, *, paused=True):
         self.paused.append((source, paused))
         return {"source": source, "paused": paused}
@@ -55,13 +62,14 @@ class FakeControl:
 class PagedListener:
     """Shows a page while it is entered; `start` and `stop` may be called again and again."""
 
-    def __init__(self, folder, *, stored=True, clips=None, **settings):
+    def __init__(self, folder, *, stored=True, clips=None, held_s=60.0, **settings):
         self.folder = folder
         self.control = FakeControl()
         self.chroma = ChromaFeed()
         self.port = 0
         self._stored = stored
         self._clips = clips
+        self._held_s = held_s
         self._settings = settings
         self._world = World()
 
@@ -157,6 +165,7 @@ class PagedListener:
             state=self.folder if self._stored else None,
             control=self.control,
             clips=self._clips,
+            held_s=self._held_s,
         )
         settings = WebSettings(**{"listen": f"127.0.0.1:{self.port}", **self._settings})
         try:

@@ -213,6 +213,91 @@ def test_a_sound_is_named_in_its_place(page, listener):
     until(page, "!document.querySelector('[data-kind=RUN-4]')")
 
 
+def test_the_least_frequent_of_many_kinds_leave_the_page(page, listener):
+    shown = "document.querySelectorAll('#kinds li').length"
+    for number in range(60):
+        listener.tell(sound, cluster_id=f"OLD-{number}", cluster_size=10 + number)
+    until(page, f"{shown} === 60")
+    click(page, "[data-kind=OLD-1] button")  # somebody is about to name it
+    for number in range(6):
+        listener.tell(sound, cluster_id=f"NEW-{number}", cluster_size=100 + number)
+    until(page, "document.querySelectorAll('#kinds [data-kind^=NEW]').length === 6")
+    left = run(page, "[...document.querySelectorAll('[data-kind^=OLD]')].map((one) => one.dataset.kind)")
+    assert {f"OLD-{n}" for n in range(60)} - set(left) == {f"OLD-{n}" for n in (0, 2, 3, 4, 5)}
+    page.switch_to.active_element.send_keys("doorbell\n")
+    until_text(page, "[data-kind=OLD-1] b", "doorbell")
+    listener.tell(sound, cluster_id="NEW-6", cluster_size=200)
+    until(page, "document.activeElement.blur() || document.querySelector('[data-kind=NEW-6]')")
+    listener.tell(sound, cluster_id="NEW-7", cluster_size=200)
+    until(page, "document.querySelector('[data-kind=NEW-7]')")
+    assert run(page, shown) == 60
+    assert not run(page, "document.querySelector('[data-kind=OLD-1]')")
+    listener.tell(sound, cluster_id="NEW-8", cluster_size=300)
+    until(page, "document.querySelector('[data-kind=NEW-8]')")
+    listener.tell(sound, cluster_id="OLD-30", cluster_size=301)  # a card that stayed
+    until_text(page, "[data-kind=OLD-30] .often", "301")
+    assert complaints(page) == []
+
+
+def marked(listener, *wanted):
+    deadline = time.monotonic() + DEADLINE_S
+    while listener.control.marked != list(wanted):
+        assert time.monotonic() < deadline, listener.control.marked
+        time.sleep(0.05)
+
+
+def test_what_is_heard_just_now_is_marked_by_the_keyboard(page, listener):
+    from selenium.webdriver.common.keys import Keys
+
+    button = "[data-source=kitchen] .marking button"
+    assert text(page, button) == "Find this ever after"
+    run(page, "document.querySelector(arguments[0]).focus()", button)
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    page.switch_to.active_element.send_keys("half a name", Keys.ESCAPE)
+    assert run(page, "document.activeElement.textContent") == "Find this ever after"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    page.switch_to.active_element.send_keys("refused", Keys.ENTER)
+    until_text(page, ".marking .wrong", "the disk is full")
+    seconds = page.find_element("css selector", ".marking input[type=number]")
+    assert (seconds.get_attribute("value"), seconds.get_attribute("max")) == ("10", "60")
+    title = page.find_element("css selector", ".marking input")
+    title.clear()
+    title.send_keys("Door bell", Keys.TAB, Keys.ARROW_UP, Keys.ENTER)
+    marked(listener, ("kitchen", "Door bell", 11))
+    until_text(page, ".marking [role=status]", "Door bell is found from now on.")
+    assert [one for one in complaints(page) if "503" not in one] == []
+
+
+def test_clips_are_marked_where_they_are_played(browser, tmp_path):
+    clips = ClipFolder(tmp_path / "clips")
+    tone = sixteen_bits(np.full(22_050, 0.1, np.float32))
+    names = ["kitchen/match-one.flac", "kitchen/sound-run-1.flac"]
+    for name in names:
+        clips.write(name, encoded(tone, "flac"))
+    with PagedListener(tmp_path, clips=clips, held_s=0.0) as house:
+        running(house)
+        play(house, "started", match_id="one", clip=names[0])
+        play(house, "ended", match_id="one", ended_s=9.0, clip=names[0])
+        house.tell(sound, cluster_id="RUN-1", clip=names[1])
+        complaints(browser)
+        browser.get(house.address)
+        until(browser, "document.querySelectorAll('#airings li').length === 1")
+        assert not run(browser, "document.querySelector('.marking').childElementCount")  # nothing is held
+        click(browser, "#airings summary")
+        for place in ("#airings .rest", "[data-kind=RUN-1]"):
+            buttons = f"[...document.querySelectorAll('{place} button')]"
+            find = f"{buttons}.find((one) => one.textContent === 'Find this ever after')"
+            until(browser, find)
+            run(browser, f"{find}.click()")
+            browser.switch_to.active_element.send_keys(f"from {place[1:4]}\n")
+            until_text(browser, place, "is found from now on.")
+        assert house.control.marked == [
+            ("kitchen", "from air", names[0]), ("kitchen", "from dat", names[1]),
+        ]  # fmt: skip
+        assert complaints(browser) == []
+        browser.get("about:blank")
+
+
 def test_a_visitor_enters_the_token_once(browser, tmp_path):
     token = "0123456789abcdef"
     with PagedListener(tmp_path, token=token) as house:
@@ -332,6 +417,8 @@ def test_everybody_can_use_it(listener, dark):
             "document.querySelector('.link.live') && document.querySelectorAll('#airings li').length === 4",
         )
         run(chrome, "document.querySelectorAll('details').forEach((one) => one.open = true)")
+        click(chrome, ".marking button")
+        click(chrome, "#kinds button")
         assert run(chrome, "matchMedia('(prefers-color-scheme: dark)').matches") is dark
         chrome.execute_script(axe.read_text(encoding="utf-8"))
         found = chrome.execute_async_script(
@@ -353,6 +440,7 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(listener):
             "document.querySelector('.link.live') && document.querySelectorAll('#airings li').length === 4",
         )
         run(chrome, "document.querySelectorAll('details').forEach((one) => one.open = true)")
+        click(chrome, ".marking button")
         assert run(chrome, "innerWidth") == 320
         assert run(chrome, "document.documentElement.scrollWidth") <= 320
 

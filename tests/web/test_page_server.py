@@ -135,6 +135,29 @@ def test_our_own_page_may_name(listener):
     assert listener.control.named[-1] == ("kitchen", "RUN-9", "bell")
 
 
+def marking(listener, **told):
+    body = json.dumps({"source": "kitchen", "name": "bell", **told})
+    status, _, content = listener.request("POST", "/api/mark", body, content_type="application/json")
+    return status, json.loads(content)
+
+
+def test_the_page_may_mark_what_is_held_and_clips(listener):
+    assert marking(listener, last_seconds=7.5)[0] == 200
+    assert marking(listener, clip="kitchen/a.flac")[1]["title"] == "bell"
+    assert listener.control.marked[-2:] == [("kitchen", "bell", 7.5), ("kitchen", "bell", "kitchen/a.flac")]
+
+
+@pytest.mark.parametrize("seconds", ["7", True, 0, -3, float("nan"), float("inf"), 10**400, 86_400, [7]])
+def test_a_stretch_that_is_none_gets_a_sentence(listener, seconds):
+    status, said = marking(listener, last_seconds=seconds)
+    assert (status, said["error"].startswith("Expected last_seconds")) == (400, True)
+
+
+def test_an_index_that_cannot_be_written_is_no_fault_of_the_page(listener):
+    status, said = marking(listener, name="refused", last_seconds=5)
+    assert (status, "the disk is full" in said["error"]) == (503, True)
+
+
 @pytest.mark.parametrize("body", ["", "[]", "{", '"text"', '{"name": 3, "source": "k"}', "[" * 50_000])
 def test_a_body_that_is_no_object_gets_a_sentence(listener, body):
     status, _, content = listener.request("POST", "/api/name", body, content_type="application/json")

@@ -1,6 +1,7 @@
 // The history: searched, filtered, and each match with the reason why it was claimed.
 
 import { ask, byId, clocked, make, percent, player, say, stamped, titleOf } from "./elements.js";
+import { markingClip } from "./marks.js";
 import { naming } from "./names.js";
 import { spectrum } from "./spectrum.js";
 import { why } from "./why.js";
@@ -124,6 +125,7 @@ export class History {
     const parts = [make("p", {}, facts.join(" ")), why(told)];
     const clip = this.#clips && clipOf(told);
     if (clip) parts.push(player(clip, "What was heard"), spectrum(clip));
+    if (clip && this.#control) parts.push(markingClip(airing.source, told.clip));
     if (this.#control) {
       let name = airing.name ?? "";
       parts.push(naming(airing.source, { track: airing.track.id }, () => name, (given) => { name = given; }));

@@ -1,6 +1,7 @@
 // What sources and kinds of sounds are called, and the form that names them.
 
 import { ask, make } from "./elements.js";
+import { folded } from "./folded.js";
 
 const LONGEST_NAME = 80;
 
@@ -32,34 +33,16 @@ export class Names {
   }
 }
 
-/** A button that becomes a form in its place. */
+/** A button that names something in its place. */
 export function naming(source, what, current, done) {
-  const holder = make("div");
-  const rest = () => {
-    const button = make("button", { type: "button", class: "plain" }, current() ? "Rename" : "Name it");
-    button.addEventListener("click", open);
-    holder.replaceChildren(button);
-    return button;
-  };
-  const open = () => {
+  const field = () => {
     const input = make("input", { "aria-label": "Name", maxlength: LONGEST_NAME, autocomplete: "off" });
     input.value = current();
-    const told = make("p", { class: "wrong", role: "alert" });
-    const form = make("form", { class: "naming" }, input, make("button", {}, "Save"));
-    form.addEventListener("keydown", (event) => event.key === "Escape" && rest().focus());
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      try {
-        const answer = await ask("/api/name", { source, ...what, name: input.value });
-        done(answer.name ?? "");
-        rest().focus();
-      } catch (error) {
-        told.textContent = error.message;
-      }
-    });
-    holder.replaceChildren(form, told);
-    input.focus();
+    return [input];
   };
-  rest();
-  return holder;
+  const send = async ([input]) => {
+    const answer = await ask("/api/name", { source, ...what, name: input.value });
+    done(answer.name ?? "");
+  };
+  return folded(() => (current() ? "Rename" : "Name it"), field, send);
 }

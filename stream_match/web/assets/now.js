@@ -2,6 +2,7 @@
 
 import { ask, byId, clocked, make, nameOf, percent, say, sureness, timeOf, titleOf } from "./elements.js";
 import { ChromaPicture } from "./chroma.js";
+import { markingLast } from "./marks.js";
 import { why } from "./why.js";
 
 const FRESH_MS = 180000; // what unknown music resembles is told once a minute
@@ -21,6 +22,7 @@ export class Now {
   #cards = new Map();
   #clock;
   #control = false;
+  #held = 0; // seconds of each source that may be marked
   #names;
 
   constructor(clock, names) {
@@ -32,6 +34,7 @@ export class Now {
   /** Everything that is true now. */
   begin(state) {
     this.#control = state.control;
+    this.#held = state.held_s;
     const sources = Object.entries(state.sources);
     for (const name of this.#cards.keys()) if (!(name in state.sources)) this.#drop(name);
     if (sources.length && !this.#cards.size) byId("sources").replaceChildren();
@@ -51,7 +54,7 @@ export class Now {
   #card(name) {
     if (!this.#cards.has(name)) {
       if (!this.#cards.size) byId("sources").replaceChildren();
-      const card = new Card(name, this.#clock, this.#names, this.#control);
+      const card = new Card(name, this.#clock, this.#names, this.#control, this.#held);
       this.#cards.set(name, card);
       byId("sources").append(card.element);
       card.start();
@@ -90,7 +93,7 @@ class Card {
   #explained = "";
   #parts;
 
-  constructor(name, clock, names, control) {
+  constructor(name, clock, names, control, held) {
     this.#name = name;
     this.#clock = clock;
     this.#names = names;
@@ -110,6 +113,7 @@ class Card {
       why: make("details", { class: "why", hidden: true }, make("summary", {}, "Why?")),
       ask: make("button", { type: "button", class: "plain", hidden: true }, "What came near?"),
       near: make("div", { class: "near", role: "status" }),
+      mark: make("div", { class: "marking", hidden: true }, control && held > 0 ? markingLast(name, held) : null),
       kinds: make("ul", { class: "heard-now", "aria-label": "Sounds heard last" }),
       canvas: make("canvas", {
         class: "chroma", role: "img",
@@ -125,7 +129,7 @@ class Card {
         "div", { class: "words" },
         make("div", { class: "over" }, part.label, part.state, part.level, part.pause),
         part.told, part.facts, part.also, part.like, part.stream, part.why,
-        make("p", {}, part.ask), part.near, part.kinds,
+        make("p", {}, part.ask), part.near, part.mark, part.kinds,
       ),
       part.canvas,
     );
@@ -197,13 +201,14 @@ class Card {
   }
 
   #render() {
-    const { label, state, pause, also, stream, facts, why: details } = this.#parts;
+    const { label, state, pause, also, stream, facts, mark, why: details } = this.#parts;
     const match = this.#main();
     const told = this.#status;
     say(label, told?.source_name || this.#name);
     say(state, told?.state === "running" ? "" : (told?.state ?? ""));
     say(pause, told?.state === "paused" ? "Go on" : "Pause");
     facts.hidden = details.hidden = !match;
+    mark.hidden = told?.state !== "running";
     if (match) this.#renderMatch(match);
     else this.#renderUnknown();
     const others = [...this.#matches.values()].filter((one) => one !== match);

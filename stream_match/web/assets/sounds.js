@@ -2,10 +2,12 @@
 
 import { ago, ask, byId, make, player, say } from "./elements.js";
 import { clipOf } from "./history.js";
+import { markingClip } from "./marks.js";
 import { naming } from "./names.js";
 
 const EVERY_MS = 60000;
-const MOST = 60;
+const MOST = 60; // cards
+const MOST_KNOWN = 300; // of others that sound again, the listener tells
 const DAYS = 7;
 
 export class Sounds {
@@ -40,7 +42,7 @@ export class Sounds {
     kind.often = Math.max(kind.often, event.cluster_size);
     kind.last = Math.max(kind.last, Date.parse(event.time));
     kind.features = event.features;
-    kind.clip = clipOf(event) ?? kind.clip;
+    kind.clip = event.clip ?? kind.clip;
     if (event.name !== undefined) this.#names.set(event.source, event.cluster_id, event.name);
     if (kind.parts) this.#update(kind);
     else if (!kind.new) {
@@ -70,7 +72,7 @@ export class Sounds {
         const kind = this.#kind(told.source, told.cluster_id);
         kind.often = Math.max(kind.often, told.sounds);
         kind.last = Math.max(kind.last, told.last);
-        kind.clip = clipOf(told) ?? kind.clip;
+        kind.clip = told.clip ?? kind.clip;
         if (told.name !== null) this.#names.set(told.source, told.cluster_id, told.name);
       }
       this.#render();
@@ -80,7 +82,10 @@ export class Sounds {
   }
 
   #render() {
-    const kinds = [...this.#kinds.values()].sort((a, b) => b.often - a.often).slice(0, MOST);
+    const all = [...this.#kinds.values()].sort((a, b) => b.often - a.often);
+    const kinds = all.slice(0, MOST);
+    for (const kind of all.slice(MOST)) this.#putAway(kind);
+    for (const kind of all.slice(MOST_KNOWN)) if (!kind.parts) this.#forget(kind.source, kind.cluster);
     byId("no-kinds").hidden = kinds.length > 0;
     const list = byId("kinds");
     const busy = list.contains(document.activeElement); // nobody's form jumps away
@@ -91,6 +96,14 @@ export class Sounds {
       if (!element.isConnected) list.append(element);
       else if (!busy && list.children[place] !== element) list.insertBefore(element, list.children[place]);
     });
+  }
+
+  /** Remove the card of a kind that is not among the frequent ones any more, unless somebody uses it. */
+  #putAway(kind) {
+    const element = kind.parts?.element;
+    if (!element || element.contains(document.activeElement) || element.querySelector("audio")?.paused === false) return;
+    element.remove();
+    kind.parts = null;
   }
 
   #card(kind) {
@@ -121,7 +134,8 @@ export class Sounds {
       }
     }
     if (this.#clips && kind.clip && !sound.childElementCount) {
-      sound.append(player(kind.clip, "The sound"));
+      sound.append(player(clipOf(kind), "The sound"));
+      if (this.#control) sound.append(markingClip(kind.source, kind.clip));
     }
   }
 }

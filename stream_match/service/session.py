@@ -1,4 +1,4 @@
-"""An engine at work for one opening of a source: off the event loop, and never leaving a match open."""
+"""A session of an engine: its work for one opening of a source, off the event loop; no match is left open."""
 
 import asyncio
 import time
@@ -31,8 +31,8 @@ class EngineError(StreamMatchError):
     """The engine broke, or could not be made; another one may do better."""
 
 
-class Lane:
-    """An engine and the matches that it has begun and not ended.
+class Session:
+    """An engine at work, and the matches that it has begun and not ended.
 
     Ids of matches, sounds and clusters become unique over all sources and runs; stream times go on from
     earlier openings.
