@@ -69,6 +69,13 @@ def test_what_the_container_copies_is_there_and_enough_for_the_wheel():
     assert named <= set(copied)
 
 
+def extras_of(listed):
+    """Extras by name, each of which there is."""
+    known = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f"\n{extra} = [" in known for extra in listed.split(","))
+    return set(listed.split(","))
+
+
 def test_the_container_runs_without_root_and_asks_itself_how_it_is():
     said = dict(instructions())
     assert int(said["USER"]) > 0
@@ -80,9 +87,8 @@ def test_the_container_runs_without_root_and_asks_itself_how_it_is():
     asked = build_parser().parse_args(health)
     assert (program, asked.run) == ("stream-match", "health:run")
     assert asked.web == parsed.web
-    extras = re.search(r"\[(.*?)\]\"", next(rest for name, rest in instructions() if "whl" in rest))[1]
-    known = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert all(f"\n{extra} = [" in known for extra in extras.split(","))
+    assert "[$EXTRAS]" in next(rest for name, rest in instructions() if "whl" in rest)
+    assert extras_of(said["ARG"].removeprefix("EXTRAS="))
 
 
 def test_the_compose_file():
@@ -101,6 +107,52 @@ def test_the_compose_file():
             source = volume.partition(":")[0]
             known = source in told["volumes"] or source == "./index" or (DEPLOY / source).is_file()
             assert known, volume
+
+
+def with_variables(text):
+    """A value of a compose file, with its variables filled in."""
+    known = {"NODE": "first", "THIS": "10.0.0.1", "HOST_1": "10.0.0.1", "HOST_2": "10.0.0.2"}
+    known |= {"HOST_3": "10.0.0.3", "NATS_TOKEN": "secret"}
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda found: known[found[1]], text)
+
+
+def test_the_compose_file_of_three_machines():
+    yaml = pytest.importorskip("yaml")
+    told = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text(encoding="utf-8"))
+    services = told["services"]
+    ours = services["stream_match"]
+    parsed = build_parser().parse_args([with_variables(word) for word in ours["command"]])
+    assert (parsed.run, parsed.node, parsed.sink) == ("listen:run", "first", ["mqtt://10.0.0.1"])
+    assert str(parsed.index) == "milvus://10.0.0.1/mine"
+    assert "10.0.0.3" in str(parsed.share)
+    assert extras_of(ours["build"]["args"]["EXTRAS"]) >= {"milvus", "nats", "dask"}
+    assert {name for name, service in services.items() if "profiles" not in service} == {"stream_match", "nats"}
+    for name, service in services.items():
+        for port in service.get("ports", []):
+            assert port.startswith("${THIS}:") or name == "stream_match", port
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            known = source in told["volumes"] or source in ("./music", "./stream_match.toml")
+            assert known or (DEPLOY / source).is_file(), volume
+
+
+def test_nats_understands_the_command_of_the_compose_file(tmp_path):
+    yaml = pytest.importorskip("yaml")
+    server = shutil.which("nats-server") or pytest.skip("nats-server is not installed (apt install nats-server)")
+    told = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text(encoding="utf-8"))
+    command = [with_variables(word) for word in told["services"]["nats"]["command"]]
+    command = [word.replace("/data", str(tmp_path)) for word in command]
+    command = [word.replace("0.0.0.0:6222", f"127.0.0.1:{free_port()}") for word in command]
+    command = [re.sub(r"10\.0\.0\.\d:6222", f"127.0.0.1:{free_port()}", word) for word in command]
+    process = subprocess.Popen(
+        [server, *command, f"--port={free_port()}", "--addr=127.0.0.1"], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert any("Server is ready" in line for line in process.stderr)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def test_the_settings_beside_it_are_understood():
