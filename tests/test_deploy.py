@@ -126,7 +126,10 @@ def test_the_compose_file_of_three_machines():
     assert str(parsed.index) == "milvus://10.0.0.1/mine"
     assert "10.0.0.3" in str(parsed.share)
     assert extras_of(ours["build"]["args"]["EXTRAS"]) >= {"milvus", "nats", "dask"}
-    assert {name for name, service in services.items() if "profiles" not in service} == {"stream_match", "nats"}
+    assert {name for name, service in services.items() if "profiles" not in service} == {
+        "stream_match",
+        "nats",
+    }
     for name, service in services.items():
         for port in service.get("ports", []):
             assert port.startswith("${THIS}:") or name == "stream_match", port
@@ -138,7 +141,9 @@ def test_the_compose_file_of_three_machines():
 
 def test_nats_understands_the_command_of_the_compose_file(tmp_path):
     yaml = pytest.importorskip("yaml")
-    server = shutil.which("nats-server") or pytest.skip("nats-server is not installed (apt install nats-server)")
+    server = shutil.which("nats-server") or pytest.skip(
+        "nats-server is not installed (apt install nats-server)"
+    )
     told = yaml.safe_load((DEPLOY / "compose.fleet.yaml").read_text(encoding="utf-8"))
     command = [with_variables(word) for word in told["services"]["nats"]["command"]]
     command = [word.replace("/data", str(tmp_path)) for word in command]
