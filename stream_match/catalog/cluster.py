@@ -9,15 +9,16 @@ import queue
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_match.catalog.cluster_client import checked_address, in_a_line, open_client, quiet
-from stream_match.catalog.cluster_work import Answer, Order, forget, same, work
+from stream_match.catalog.cluster_work import Answer, Order, packed
 from stream_match.catalog.equal_results import software
 from stream_match.catalog.read import Unread
 from stream_match.catalog.remote import AudioPath
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Settings = TypeVar("Settings")
+
+_WORK = "stream_match.catalog.cluster_work"
 
 _LOOK_S = 2.0
 """How long nothing may come back before it is looked whether anybody is still there."""
@@ -94,6 +97,8 @@ class Cluster:
         self._client, self._shown = client, shown
         self._executor = client.get_executor(retries=_RETRIES, pure=False)
         self._folder = f"stream-match-{secrets.token_hex(8)}"
+        self._order, self._orders = b"", 0
+        self._told: set[str] = set()
         self._homes: dict[AudioPath, str] = {}
         self._warned: set[str] = set()
         self._alone_since: float | None = None
@@ -123,14 +128,16 @@ class Cluster:
             If the scheduler is lost, there are no workers for a minute, or one of them differs from this
             computer.
         """
-        order = self._client.submit(same, Order(read, settings, software(), self._folder), pure=False)
+        self._order, self._orders = packed(Order(read, settings, software())), self._orders + 1
+        self._told = {*self._workers()}
+        self._tell(sorted(self._told))
         waiting = deque(_Job(number, paths[number]) for number in largest_first(paths))
         results: dict[int, Result | Unread] = {}
         asked = 0
         while len(results) < len(paths):
             # Only as many as are read at once: all that a worker has been given is suspected if it dies.
             while waiting and (kept or asked < self._threads()):
-                self._ask(waiting.popleft(), order)
+                self._ask(waiting.popleft())
                 asked += 1
             came = self._next()
             if came is None:
@@ -150,17 +157,22 @@ class Cluster:
         with suppress(Exception):  # it may be gone
             if self._client.status == "running":
                 self._executor.shutdown(wait=False)
-                self._client.run(forget, self._folder, on_error="ignore")
+                self._run(
+                    lambda folder, dask_worker: import_module(_WORK).forget(folder, dask_worker), self._folder
+                )
         with suppress(Exception):
             self._client.close(timeout=_LOOK_S)
 
-    def _ask(self, job: _Job, order: Any) -> None:
+    def _ask(self, job: _Job) -> None:
         wanted = [self._homes[job.path]] if job.path in self._homes else []
         if job.without:
             wanted = sorted(self._workers().keys() - job.without)
         where = {"workers": wanted, "allow_other_workers": True} if wanted else {}
         path = job.path.absolute() if isinstance(job.path, Path) else job.path  # workers are elsewhere
-        future = self._executor.submit(work, order, path, **where)
+        # A lambda is sent as it is. Where a worker had to find ours by name, and has none, it would break.
+        future = self._executor.submit(
+            lambda *what: import_module(_WORK).work(*what), self._folder, self._orders, packed(path), **where
+        )
         future.add_done_callback(lambda done: self._answers.put((job, done)))
 
     def _next(self) -> "tuple[_Job, Future[Answer]] | None":
@@ -206,6 +218,11 @@ class Cluster:
             ) from error
         if told.differs is not None:
             raise CatalogError(f"the worker {told.worker} {told.differs}; nothing was changed")
+        if not told.knows:
+            if told.worker not in self._told:
+                self._told.add(told.worker)
+                self._tell([told.worker])
+            return None
         if told.missing is not None:
             return self._missing(job, told)
         self._homes[job.path] = told.worker
@@ -224,6 +241,23 @@ class Cluster:
             f"'{job.path}' cannot be read by any of {len(job.without)} workers ({told.missing}): give them "
             "its folder under the same path"
         )
+
+    def _tell(self, workers: list[str]) -> None:
+        """Tell workers what is to be done; one that comes later asks."""
+        self._run(
+            lambda *what: import_module(_WORK).take(*what),
+            self._folder,
+            self._orders,
+            self._order,
+            workers=workers,
+        )
+
+    def _run(self, what: Callable[..., None], *args: Any, workers: list[str] | None = None) -> None:
+        """Have workers do something at once, all of them by default; some may have gone, or fail."""
+        try:
+            self._client.run(what, *args, workers=workers, on_error="ignore")
+        except Exception as error:
+            raise self._lost() from error
 
     def _threads(self) -> int:
         return sum(self._workers().values())

@@ -15,13 +15,16 @@ from stream_match.threads import one_thread
 Result = TypeVar("Result")
 Settings = TypeVar("Settings")
 
+_orders: dict[str, "Order[Any, Any]"] = {}
+"""What is to be done, in this process of a worker, by the folder for what is kept and a number."""
+
 _ROOM = 0.1
 """Share of a disk that is left free. Where less is, nothing is kept, and files are read again to be coded."""
 
 
 @dataclass(frozen=True)
 class Order(Generic[Settings, Result]):
-    """What is to be done with files: sent once, and fetched by the workers from each other.
+    """What is to be done with files. A worker is told once: hyperplanes are a megabyte.
 
     Parameters
     ----------
@@ -29,14 +32,11 @@ class Order(Generic[Settings, Result]):
     settings : any
     software : Software
         Of the computer that makes the index.
-    folder : str
-        Name of the folder for what is kept.
     """
 
     read: Read[Settings, Result]
     settings: Settings
     software: Software
-    folder: str
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,50 @@ class Answer:
         How it differs from the computer that makes the index; then nothing has been read.
     missing : str, optional
         Why it has no such file.
+    knows : bool
+        Whether it knows what is to be done; if not, it has to be told.
     """
 
     worker: str
     result: Any = None
     differs: str | None = None
     missing: str | None = None
+    knows: bool = True
 
 
-def work(order: Order[Settings, Result], path: AudioPath) -> Answer:
+def packed(what: object) -> bytes:
+    """Return an order or a path as a worker takes it: what this package has, only `work` unpacks."""
+    from distributed.protocol.pickle import dumps
+
+    data: bytes = dumps(what)
+    return data
+
+
+def take(folder: str, number: int, order: bytes) -> None:
+    """Take an order.
+
+    Parameters
+    ----------
+    folder : str
+        Name of the folder for what is kept.
+    number : int
+    order : bytes
+        From `packed`.
+    """
+    from distributed.protocol.pickle import loads
+
+    _orders[f"{folder}/{number}"] = loads(order)
+
+
+def work(folder: str, number: int, packed_path: bytes) -> Answer:
     """Read a file.
 
     Parameters
     ----------
-    order : Order
-    path : Path or RemotePath
+    folder, number : str, int
+        Of the order.
+    packed_path : bytes
+        From `packed`, of a Path or RemotePath.
 
     Raises
     ------
@@ -74,9 +103,14 @@ def work(order: Order[Settings, Result], path: AudioPath) -> Answer:
         If nothing can be written here.
     """
     from distributed import get_worker
+    from distributed.protocol.pickle import loads
 
     worker = get_worker()
     address = str(worker.address)
+    order = _orders.get(f"{folder}/{number}")
+    if order is None:
+        return Answer(address, knows=False)
+    path: AudioPath = loads(packed_path)
     differs = order.software.difference(software())
     if differs is not None:
         return Answer(address, differs=differs)
@@ -85,14 +119,14 @@ def work(order: Order[Settings, Result], path: AudioPath) -> Answer:
             path.stat()
         except OSError as error:
             return Answer(address, missing=error.strerror)
-    folder = Path(worker.local_directory) / order.folder
+    place = Path(worker.local_directory) / folder
     try:
         with one_thread():
-            return Answer(address, _read(order, path, folder))
+            return Answer(address, _read(order, path, place))
     except OSError as error:
         why = error.strerror or str(error)
         raise CatalogError(
-            f"the worker {address} cannot write into '{folder}': {why}; nothing was changed"
+            f"the worker {address} cannot write into '{place}': {why}; nothing was changed"
         ) from error
 
 
@@ -106,19 +140,16 @@ def _read(order: Order[Settings, Result], path: AudioPath, folder: Path) -> Resu
     return result
 
 
-def forget(name: str, dask_worker: Any) -> None:
-    """Delete what is kept.
+def forget(folder: str, dask_worker: Any) -> None:
+    """Delete what is kept, and forget what was to be done.
 
     Parameters
     ----------
-    name : str
-        Of the folder.
+    folder : str
+        Name of the folder.
     dask_worker : distributed.Worker
         Given by Dask.
     """
-    shutil.rmtree(Path(dask_worker.local_directory) / name, ignore_errors=True)
-
-
-def same(order: Order[Settings, Result]) -> Order[Settings, Result]:
-    """Return an order: as a result of its own, it can be had again if the worker dies that holds it."""
-    return order
+    shutil.rmtree(Path(dask_worker.local_directory) / folder, ignore_errors=True)
+    for key in [key for key in _orders if key.startswith(f"{folder}/")]:
+        del _orders[key]

@@ -168,7 +168,7 @@ def _has_changed(track: FoundTrack, row: TrackRow, table: Metadata, found: Found
 def _unread_below(found: Found, paths: Sequence[Path]) -> list[str]:
     """Return how the ids begin of tracks that may be there, in folders that could not be read."""
     unread = _skipped(found)
-    unread += [track.path for track in found.tracks if _is_away(track.local)]  # 'live.wav' may be a folder
+    unread += [path for path in (track.local for track in found.tracks) if _is_away(path)]
     prefixes = []
     for path in unread:
         for given in paths:
