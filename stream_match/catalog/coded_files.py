@@ -71,20 +71,36 @@ def sample_file(path: AudioPath, frames: Path, how: Sampling) -> Embeddings | Un
 
 
 def code_file(path: AudioPath, frames: Path, how: Coding) -> CodedFile | Unread:
-    """Code a file, whose frames are then deleted.
+    """Code a file, whose frames are kept until then.
 
     Parameters
     ----------
     path : Path or RemotePath
-        Read if its frames are not there.
+        Read again if its frames are not there.
     frames : Path
         As written by `read_track`.
     how : Coding
     """
+    read = _read_if_gone(path, frames, how.settings)
+    return read if isinstance(read, Unread) else _coded(frames, how, read)
+
+
+def read_and_code_file(path: AudioPath, frames: Path, how: Coding) -> CodedFile | Unread:
+    """Read and code a file; what an earlier try may have left of it counts for nothing.
+
+    Parameters
+    ----------
+    path : Path or RemotePath
+    frames : Path
+        Where its frames are in the meantime.
+    how : Coding
+    """
+    read = read_track(path, frames, how.settings)
+    return read if isinstance(read, Unread) else _coded(frames, how, read)
+
+
+def _coded(frames: Path, how: Coding, read: ReadTrack | None) -> CodedFile:
     settings = how.settings
-    read = _read_if_gone(path, frames, settings)
-    if isinstance(read, Unread):
-        return read
     parts = [code_track(part, how.planes, settings) for part in Stretches([frames], settings)]
     codes = TrackCodes(
         np.concatenate([part.codes for part in parts]),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stream_match.catalog.coded_files import CodedFile, Coding, code_file
+from stream_match.catalog.coded_files import CodedFile, Coding, code_file, read_and_code_file
 from stream_match.catalog.find import Found, FoundTrack, Skipped
 from stream_match.catalog.metadata import FIELDS, Metadata
 from stream_match.catalog.progress import Heard, progress_bar
@@ -159,7 +159,7 @@ def read_and_code(
         If no file could be read, and one is needed.
     """
     coding = Coding(settings, planes)
-    coded = _told_apart(found, at, code_file, coding, progress=progress, needed=needed)
+    coded = _told_apart(found, at, read_and_code_file, coding, progress=progress, needed=needed)
     return [
         _coded(track, result.read, result, metadata) for track, result in coded if result.read is not None
     ]
