@@ -36,6 +36,7 @@ HEAVY = {
     "pymilvus",
     "distributed",
     "dask",
+    "fsspec",
     "nats",
 }
 
@@ -146,10 +147,18 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("faiss", "stream_match.index.faiss_index"),
         ("numba", "stream_match.index.compiled"),
         ("aiomqtt", "stream_match.publish.mqtt"),
+        ("fsspec", "stream_match.catalog.remote"),
     ],
 )
 def test_a_library_stands_in_one_file(library, home):
     assert {name for name in FILES if any(m.partition(".")[0] == library for m in imports(name))} == {home}
+
+
+def test_dask_stands_in_what_reads_on_a_cluster():
+    users = {
+        name for name in FILES if any(m.partition(".")[0] in ("distributed", "dask") for m in imports(name))
+    }
+    assert users <= {name for name in FILES if name.startswith("stream_match.catalog.cluster")}
 
 
 def test_the_catalogue_knows_no_service_and_no_sink():

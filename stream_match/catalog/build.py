@@ -9,19 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_match.catalog.background import load_background
-from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks
+from stream_match.catalog.coded_files import Sampling, sample_file
+from stream_match.catalog.coded_tracks import CodedTrack, code_read, read_tracks, require_kept
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
-from stream_match.catalog.read import ReadTrack, Stretches
+from stream_match.catalog.read import ReadTrack, stretches
+from stream_match.catalog.readers import Readers, readers
+from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.index.background import ENOUGH_TRACKS
-from stream_match.index.coding import Hyperplanes, fit_to_tracks
+from stream_match.index.coding import Hyperplanes, fit_to_samples, sample_stride
 from stream_match.index.harmony import require_step
 from stream_match.index.spans import Spans
 from stream_match.match import tuning
@@ -59,10 +62,11 @@ class BuildReport:
 
 
 def build_index(
-    paths: Sequence[Path],
+    paths: Sequence[AudioPath],
     out: Path,
     *,
     jobs: int | None = None,
+    on: str | None = None,
     metadata: Path | None = None,
     replace: bool = False,
     settings: FeatureSettings = FeatureSettings(),  # noqa: B008, a frozen value
@@ -72,12 +76,14 @@ def build_index(
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or RemotePath
         Files and folders.
     out : Path
         The folder to be made.
     jobs : int or None
         Processes that decode; None for one per core.
+    on : str or None
+        Address of the scheduler of a Dask cluster whose workers decode, instead of processes.
     metadata : Path or None
         A CSV file with the columns id, title, artist, album, which wins over the files' tags.
     replace : bool
@@ -102,25 +108,37 @@ def build_index(
     table = read_metadata(metadata)
     warn_of_unknown(table, {track.id for track in found.tracks})
     with one_thread(), writing(out, lambda: check_place(out, replace=replace)) as draft:
-        read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
-        planes = fit(read, settings)
-        coded = [code(track, heard, table, planes, settings) for track, heard in read]
+        with readers(draft.work, jobs=jobs, on=on) as at:
+            read = read_tracks(found, at, settings, progress=progress)
+            planes = fit(read, at, settings)
+            coded = code_read(read, at, table, planes, settings)
         basis = Basis(settings, planes, generation=generation_in(out))
         write_generation(draft, basis, (), coded, frozenset(track.row.id for track in coded))
     return report(coded, (track.row for track in coded), found, began)
 
 
-def fit(read: Sequence[tuple[FoundTrack, ReadTrack]], settings: FeatureSettings) -> Hyperplanes:
+def fit(read: Sequence[tuple[FoundTrack, ReadTrack]], at: Readers, settings: FeatureSettings) -> Hyperplanes:
     """Return hyperplanes fitted to tracks, and to a background if these are few.
 
     Parameters
     ----------
     read : sequence of (FoundTrack, ReadTrack)
+    at : Readers
+        That have read them.
     settings : FeatureSettings
+
+    Raises
+    ------
+    CatalogError
+        If a file had to be read again, and cannot be.
     """
-    frames = [track.frames for _, track in read]
+    each = [stretches(track.n_frames, settings) for _, track in read]
+    stride = sample_stride(sum(beyond - first for found in each for first, beyond in found), settings)
+    files = [track.path for track, _ in read]
+    results = at.each(files, sample_file, Sampling(settings, stride), kept=True)
+    samples = [require_kept(result) for result in results]
     different = len({track.sha256 for _, track in read if track.seconds >= tuning.LONGEST_WINDOW_S})
-    return fit_to_tracks(Stretches(frames, settings), settings, _further(different, settings))
+    return fit_to_samples(samples, stride, settings, _further(different, settings))
 
 
 def generation_in(folder: Path) -> int:

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from stream_match.catalog.build import BuildReport, fit, report
-from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks, stored_tracks
+from stream_match.catalog.coded_tracks import (
+    CodedTrack,
+    code_read,
+    read_and_code,
+    read_tracks,
+    stored_tracks,
+)
 from stream_match.catalog.described import compacted
 from stream_match.catalog.entries import FORMAT_VERSION, PLANES
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
@@ -16,6 +22,8 @@ from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack
+from stream_match.catalog.readers import readers
+from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, open_index
@@ -29,9 +37,10 @@ MERGED_UP_TO = 1_000_000
 
 def add_tracks(
     index: Path,
-    paths: Sequence[Path],
+    paths: Sequence[AudioPath],
     *,
     jobs: int | None = None,
+    on: str | None = None,
     metadata: Path | None = None,
     progress: bool = True,
 ) -> BuildReport:
@@ -40,9 +49,9 @@ def add_tracks(
     Parameters
     ----------
     index : Path
-    paths : sequence of Path
+    paths : sequence of Path or RemotePath
         Files and folders.
-    jobs, metadata, progress
+    jobs, on, metadata, progress
         As in `build_index`.
 
     Raises
@@ -62,8 +71,8 @@ def add_tracks(
         _refuse_known(found.tracks, old)
         warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
         settings = old.manifest.settings
-        read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
-        new = [code(track, heard, table, old.planes, settings) for track, heard in read]
+        with readers(draft.work, jobs=jobs, on=on) as at:
+            new = read_and_code(found, at, table, old.planes, settings, progress=progress)
         staying, coded = merged(old.segments, new)
         write_generation(draft, basis_of(old), staying, coded, frozenset(track.row.id for track in new))
     return report(new, [*old.rows, *(track.row for track in new)], found, began)
@@ -142,6 +151,7 @@ def compact_index(
     *,
     refit: Sequence[Path] | None = None,
     jobs: int | None = None,
+    on: str | None = None,
     progress: bool = True,
 ) -> int:
     """Merge all segments of an index into one, without what has been removed.
@@ -151,7 +161,7 @@ def compact_index(
     index : Path
     refit : sequence of Path, optional
         Where the audio of its tracks lies, to fit the hyperplanes anew; ids and names stay.
-    jobs, progress
+    jobs, on, progress
         As in `build_index`.
 
     Returns
@@ -187,15 +197,14 @@ def compact_index(
         else:
             found = _audio_of(old, refit)
             settings = old.manifest.settings
-            read = read_tracks(found, draft.work, settings, jobs=jobs, progress=progress)
-            _require_all(found, read)
-            basis = replace(basis, planes=fit(read, settings), entry=None)
             rows = {row.id: row for row in old.rows}
             names = {name: _names_of(row) for name, row in rows.items()}
-            coded = [
-                code(track, heard, names, basis.planes, settings, added=rows[track.id].model_extra)
-                for track, heard in read
-            ]
+            with readers(draft.work, jobs=jobs, on=on) as at:
+                read = read_tracks(found, at, settings, progress=progress)
+                _require_all(found, read)
+                basis = replace(basis, planes=fit(read, at, settings), entry=None)
+                added = {name: row.model_extra for name, row in rows.items()}
+                coded = code_read(read, at, names, basis.planes, settings, added=added.get)
             new = frozenset(names)
         write_generation(draft, basis, (), coded, new)
     return len(coded)

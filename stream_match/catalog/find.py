@@ -5,8 +5,9 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from stream_match.catalog.remote import AudioPath, RemotePath, files_at
 from stream_match.errors import UsageError
 
 # fmt: off
@@ -33,7 +34,7 @@ LOSSLESS = TAGGED_LOSSLESS | {
     ".w64",
 }
 
-Skipped = tuple[Path, str]
+Skipped = tuple[AudioPath, str]
 """A file or folder that cannot be taken, and one sentence saying why."""
 
 _TWINS_NAMED = 20
@@ -48,11 +49,24 @@ class FoundTrack:
     ----------
     id : str
         NFC-normalised: the same name typed on another system is the same id.
-    path : Path
+    path : Path or RemotePath
     """
 
     id: str
-    path: Path
+    path: AudioPath
+
+    @property
+    def local(self) -> Path:
+        """Its path, for what reads files of this computer only.
+
+        Raises
+        ------
+        UsageError
+            If a URL names it.
+        """
+        if isinstance(self.path, RemotePath):
+            raise UsageError(f"'{self.path}' is a URL; expected a path on this computer")
+        return self.path
 
 
 @dataclass
@@ -75,7 +89,7 @@ class Found:
 
     tracks: list[FoundTrack] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    twins: list[tuple[FoundTrack, Path]] = field(default_factory=list)
+    twins: list[tuple[FoundTrack, AudioPath]] = field(default_factory=list)
     hidden: int = 0
     other: int = 0
 
@@ -96,7 +110,7 @@ class Found:
         return f"{_files(self.other)} without a suffix of audio, {self.hidden} hidden"
 
 
-def find_tracks(paths: Sequence[Path]) -> Found:
+def find_tracks(paths: Sequence[AudioPath]) -> Found:
     """Find the audio files at the given places.
 
     Of files in one folder that differ in their suffix only, one is taken: a lossless one if there is any,
@@ -104,7 +118,7 @@ def find_tracks(paths: Sequence[Path]) -> Found:
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or RemotePath
         Files, or folders that are searched to the bottom; hidden names are passed over.
 
     Raises
@@ -150,7 +164,7 @@ def _preference(track: FoundTrack) -> tuple[bool, bool, int, str]:
     """Return what orders files of one name, the best first."""
     suffix = track.path.suffix.lower()
     try:
-        size = track.path.stat().st_size
+        size = track.path.stat().st_size if isinstance(track.path, Path) else track.path.size
     except OSError:
         size = 0
     return suffix not in LOSSLESS, suffix not in TAGGED_LOSSLESS, -size, track.path.name
@@ -160,7 +174,9 @@ def _files(count: int, word: str = "") -> str:
     return " ".join(filter(None, [str(count), word, "file" if count == 1 else "files"]))
 
 
-def _one_file(one: Path, other: Path) -> bool:
+def _one_file(one: AudioPath, other: AudioPath) -> bool:
+    if isinstance(one, RemotePath) or isinstance(other, RemotePath):
+        return one == other
     try:
         return one.samefile(other)
     except OSError:
@@ -174,8 +190,11 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _files_at(given: Path, found: Found) -> Iterator[tuple[Path, str]]:
+def _files_at(given: AudioPath, found: Found) -> Iterator[tuple[AudioPath, str]]:
     """Yield each file at a place with its name below that place, without suffix, '/' between folders."""
+    if isinstance(given, RemotePath):
+        yield from _remote_files(given, found)
+        return
     if _is_folder(given):
         for path in _walk(given, frozenset(), found):
             yield path, path.relative_to(given).with_suffix("").as_posix()
@@ -186,6 +205,17 @@ def _files_at(given: Path, found: Found) -> Iterator[tuple[Path, str]]:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{str(given)!r} cannot be read ({reason}); check the path") from error
     yield given, given.stem
+
+
+def _remote_files(given: RemotePath, found: Found) -> Iterator[tuple[RemotePath, str]]:
+    for path, name in files_at(given):
+        below = PurePosixPath(name)
+        if any(part.startswith(".") for part in below.parts):
+            found.hidden += 1
+        elif path != given and path.suffix.lower() not in AUDIO_SUFFIXES:
+            found.other += 1
+        else:
+            yield path, below.with_suffix("").as_posix()
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]], found: Found) -> Iterator[Path]:

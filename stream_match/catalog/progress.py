@@ -8,6 +8,7 @@ from typing import Protocol
 
 from stream_match.capture.file import duration_s
 from stream_match.catalog.read import Unread
+from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.workers import OnDone
 
 
@@ -20,12 +21,12 @@ class Heard(Protocol):
 
 
 @contextmanager
-def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone[Heard]]:
+def progress_bar(paths: Sequence[AudioPath], *, shown: bool) -> Iterator[OnDone[Heard]]:
     """Show how much has been read, on stderr and only if that is a terminal.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or RemotePath
         What will be read; their headers are looked at first.
     shown : bool
         False for no bar at all.
@@ -40,7 +41,7 @@ def progress_bar(paths: Sequence[Path], *, shown: bool) -> Iterator[OnDone[Heard
         return
     from tqdm import tqdm
 
-    expected = [duration_s(path) or 0.0 for path in paths]
+    expected = [(duration_s(path) if isinstance(path, Path) else None) or 0.0 for path in paths]
     with tqdm(total=sum(expected) / 60, bar_format=_FORMAT, file=sys.stderr) as bar:
 
         def advance(number: int, result: Heard | Unread) -> None:

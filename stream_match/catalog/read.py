@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
 from stream_match.capture.tags import tags
+from stream_match.catalog.remote import AudioPath, local_copy
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
@@ -34,8 +35,8 @@ class ReadTrack:
 
     Parameters
     ----------
-    frames : Path
-        Bare float32 values, frame after frame; `Stretches` reads them.
+    n_frames : int
+        Number of its feature frames.
     seconds : float
         Length of what could be decoded.
     sha256 : str
@@ -44,7 +45,7 @@ class ReadTrack:
         Those of title, artist and album that the file has.
     """
 
-    frames: Path
+    n_frames: int
     seconds: float
     sha256: str
     tags: Mapping[str, str]
@@ -72,13 +73,11 @@ class Stretches(Sequence[Float32]):
 
     def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
         self._width = N_CHROMA + settings.shape_coefficients
-        past = settings.past_frames
-        step = _STRETCH_HASHED * HASHED_STRIDE * settings.code_stride_frames
-        self._stretches: list[tuple[Path, int, int]] = []
-        for path in paths:
-            n_frames = path.stat().st_size // (4 * self._width)
-            firsts = range(0, n_frames - past, step)
-            self._stretches += [(path, first, min(n_frames, first + step + past)) for first in firsts]
+        self._stretches = [
+            (path, first, beyond)
+            for path in paths
+            for first, beyond in stretches(frames_in(path, settings), settings)
+        ]
 
     def __len__(self) -> int:
         """Return the number of stretches; none if the tracks are too short for one embedding."""
@@ -97,6 +96,25 @@ class Stretches(Sequence[Float32]):
         path, first, last = self._stretches[number]
         shape = (last - first, self._width)
         return np.memmap(path, np.float32, "r", offset=first * 4 * self._width, shape=shape)
+
+
+def frames_in(path: Path, settings: FeatureSettings) -> int:
+    """Return the number of feature frames in a file that `read_track` wrote."""
+    return path.stat().st_size // (4 * (N_CHROMA + settings.shape_coefficients))
+
+
+def stretches(n_frames: int, settings: FeatureSettings) -> list[tuple[int, int]]:
+    """Return the first frame of each stretch of a track, and the one beyond its last.
+
+    Parameters
+    ----------
+    n_frames : int
+        Of the track.
+    settings : FeatureSettings
+    """
+    past = settings.past_frames
+    step = _STRETCH_HASHED * HASHED_STRIDE * settings.code_stride_frames
+    return [(first, min(n_frames, first + step + past)) for first in range(0, n_frames - past, step)]
 
 
 def chroma_portions(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
@@ -118,15 +136,16 @@ def chroma_portions(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
         yield np.array(frames[first : first + _PORTION_FRAMES, CHROMA])
 
 
-def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack | Unread:
+def read_track(path: AudioPath, frames: Path, settings: FeatureSettings) -> ReadTrack | Unread:
     """Decode a file through the very feature code that listens.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemotePath
         The audio file.
     frames : Path
-        Where the feature frames go; while they are being made, it has the suffix ``.part``.
+        Where the feature frames go, bare float32 values that `Stretches` reads; while they are being made,
+        it has the suffix ``.part``.
     settings : FeatureSettings
 
     Returns
@@ -140,11 +159,13 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
         If the frames cannot be written.
     """
     part = partial_file(frames)
+    part.touch()
     try:
-        samples = _write_frames(path, part, settings)
-        sha256 = sha256_of(path)
-        with its_own_fault(path):
-            named = tags(path)
+        with local_copy(path, frames) as here:
+            samples = _write_frames(here, part, settings)
+            sha256 = sha256_of(here)
+            with its_own_fault(here):
+                named = tags(here)
     except SourceError as error:
         part.unlink(missing_ok=True)
         return Unread(str(error))
@@ -154,7 +175,7 @@ def read_track(path: Path, frames: Path, settings: FeatureSettings) -> ReadTrack
         part.unlink()
         return Unread(f"{str(path)!r}, {seconds:.1f} s long, {reason}")
     part.rename(frames)
-    return ReadTrack(frames, seconds, sha256, named)
+    return ReadTrack(frames_in(frames, settings), seconds, sha256, named)
 
 
 def partial_file(frames: Path) -> Path:
@@ -169,6 +190,7 @@ def _write_frames(path: Path, part: Path, settings: FeatureSettings) -> int:
         for heard, frames in _heard(path, settings):
             samples += heard
             handle.write(frames.tobytes())
+            part.stat()  # raises once it is deleted: then nobody waits for it any more
     return samples
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stream_match.catalog.build import BuildReport, report
-from stream_match.catalog.coded_tracks import code, read_tracks
+from stream_match.catalog.coded_tracks import read_and_code
 from stream_match.catalog.edit import basis_of, merged, open_to_change, without
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.marked import MARKED
 from stream_match.catalog.metadata import Metadata, read_metadata, warn_of_unknown
+from stream_match.catalog.readers import readers
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.store import OpenIndex
 from stream_match.catalog.writing import check_place, settled, writing
@@ -57,6 +58,7 @@ def update_index(
     paths: Sequence[Path],
     *,
     jobs: int | None = None,
+    on: str | None = None,
     metadata: Path | None = None,
     progress: bool = True,
 ) -> UpdateReport:
@@ -70,7 +72,7 @@ def update_index(
     index : Path
     paths : sequence of Path
         All files and folders that the index is made of; a track that is in none of them is gone.
-    jobs, metadata, progress
+    jobs, on, metadata, progress
         As in `build_index`.
 
     Raises
@@ -99,10 +101,16 @@ def update_index(
                 "it was made of; nothing was changed"
             )
         wanted = [*todo.new, *todo.changed]
-        read = read_tracks(
-            replace(found, tracks=wanted), draft.work, settings, jobs=jobs, progress=progress, needed=False
-        )
-        coded = [code(track, heard, table, old.planes, settings) for track, heard in read]
+        with readers(draft.work, jobs=jobs, on=on) as at:
+            coded = read_and_code(
+                replace(found, tracks=wanted),
+                at,
+                table,
+                old.planes,
+                settings,
+                progress=progress,
+                needed=False,
+            )
         taken = frozenset(track.row.id for track in coded)
         changed = {track.id for track in todo.changed} & taken
         left = [row for row in old.rows if row.id not in todo.gone | changed]
@@ -121,9 +129,9 @@ def update_index(
 
 
 def _refuse_empty(paths: Sequence[Path], found: Found) -> None:
-    unreadable = [path for path, _ in found.skipped]
+    there = [track.path for track in found.tracks] + [twin for _, twin in found.twins]
+    below = [path for path in (*there, *_skipped(found)) if isinstance(path, Path)]
     for given in paths:
-        below = [track.path for track in found.tracks] + [twin for _, twin in found.twins] + unreadable
         if not any(path == given or given in path.parents for path in below):
             raise UsageError(
                 f"there is no audio in {str(given)!r}: is it mounted? If all of it is gone, leave it out"
@@ -150,7 +158,7 @@ def _has_changed(track: FoundTrack, row: TrackRow, table: Metadata, found: Found
     if any(getattr(row, name) != text for name, text in table.get(track.id, {}).items()):
         return True
     try:
-        with track.path.open("rb") as handle:
+        with track.local.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest() != row.sha256
     except OSError as error:
         found.skipped.append((track.path, f"{str(track.path)!r} cannot be read: {error.strerror}"))
@@ -159,8 +167,8 @@ def _has_changed(track: FoundTrack, row: TrackRow, table: Metadata, found: Found
 
 def _unread_below(found: Found, paths: Sequence[Path]) -> list[str]:
     """Return how the ids begin of tracks that may be there, in folders that could not be read."""
-    unread = [path for path, _ in found.skipped]
-    unread += [track.path for track in found.tracks if _is_away(track.path)]  # 'live.wav' may be a folder
+    unread = _skipped(found)
+    unread += [path for path in (track.local for track in found.tracks) if _is_away(path)]
     prefixes = []
     for path in unread:
         for given in paths:
@@ -169,6 +177,10 @@ def _unread_below(found: Found, paths: Sequence[Path]) -> list[str]:
             elif given in path.parents:
                 prefixes.append(unicodedata.normalize("NFC", f"{path.relative_to(given).as_posix()}/"))
     return prefixes
+
+
+def _skipped(found: Found) -> list[Path]:
+    return [path for path, _ in found.skipped if isinstance(path, Path)]
 
 
 def _is_away(path: Path) -> bool:

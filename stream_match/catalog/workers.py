@@ -5,6 +5,7 @@ its own, through which it gets one file after the other. There is no lock, queue
 process could hold or leave behind.
 """
 
+import hashlib
 import multiprocessing
 import os
 import threading
@@ -17,8 +18,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from stream_match.catalog.read import ReadTrack, Unread, partial_file, read_track
-from stream_match.config import FeatureSettings
+from stream_match.catalog.read import Unread, partial_file
+from stream_match.catalog.remote import AudioPath, RemotePath
 from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import blocked, held
 from stream_match.threads import one_thread
@@ -26,46 +27,71 @@ from stream_match.threads import one_thread
 Result = TypeVar("Result")
 Settings = TypeVar("Settings")
 OnDone = Callable[[int, Result | Unread], None]
-Read = Callable[[Path, Path, Settings], Result | Unread]
+Read = Callable[[Any, Path, Settings], Result | Unread]
+"""Given a path, its place, and settings. Some read files of this computer only."""
 
 
-def read_all(
-    paths: Sequence[Path],
-    work: Path,
-    settings: FeatureSettings,
-    *,
-    jobs: int | None,
-    on_done: OnDone[ReadTrack],
-) -> list[ReadTrack | Unread]:
-    """Read files, the largest first, and return the results in the order of the paths.
+class Processes:
+    """`Readers` on this computer.
 
     Parameters
     ----------
-    paths : sequence of Path
     work : Path
-        An empty folder for the feature frames, which must outlive the results.
-    settings : FeatureSettings
+        An empty folder, for what is kept of files.
     jobs : int or None
         Processes; None for one per core. A single one is this very process.
-    on_done : callable (int, ReadTrack or Unread) -> None
-        Called in this process after each file, with its number in `paths`.
 
     Raises
     ------
     UsageError
         If `jobs` is below 1.
-    CatalogError
-        If a worker process cannot be started. One that dies while it reads a file is replaced, and the
-        file is `Unread`.
-    OSError
-        If the frames cannot be written.
     """
-    places = [work / f"{number}.frames" for number in range(len(paths))]
-    return each_file(paths, places, read_track, settings, jobs=jobs, on_done=on_done)
+
+    def __init__(self, work: Path, jobs: int | None) -> None:
+        _require_jobs(jobs)
+        self._work, self._jobs = work, jobs
+
+    def each(
+        self,
+        paths: Sequence[AudioPath],
+        read: Read[Settings, Result],
+        settings: Settings,
+        *,
+        on_done: OnDone[Result] | None = None,
+        kept: bool = False,
+    ) -> list[Result | Unread]:
+        """Do something with each file, the largest first; what is quick is done in this process.
+
+        Parameters
+        ----------
+        paths, read, settings, on_done, kept
+            As for `Readers`. A worker process that dies while it reads a file is replaced, and the file is
+            `Unread`.
+
+        Raises
+        ------
+        CatalogError
+            If a worker process cannot be started.
+        OSError
+            If what comes of a file cannot be written.
+        """
+        places = [self._work / place_name(path) for path in paths]
+        jobs = 1 if kept else self._jobs
+        return each_file(paths, places, read, settings, jobs=jobs, on_done=on_done or not_told)
+
+
+def place_name(path: AudioPath) -> str:
+    """Return the name of the place for what is kept of a file."""
+    text = path.url if isinstance(path, RemotePath) else str(path)
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:32] + ".frames"
+
+
+def not_told(number: int, result: object) -> None:
+    """Do nothing when a file is done."""
 
 
 def each_file(
-    paths: Sequence[Path],
+    paths: Sequence[AudioPath],
     places: Sequence[Path],
     read: Read[Settings, Result],
     settings: Settings,
@@ -73,12 +99,12 @@ def each_file(
     jobs: int | None,
     on_done: OnDone[Result],
 ) -> list[Result | Unread]:
-    """Do with each file what `read_all` does with it, or something else.
+    """Do something with each file, the largest first, and return the results in the order of the paths.
 
     Parameters
     ----------
     paths, places : sequence of Path
-        Files, and where what comes of each is written.
+        Files, which may be a `RemotePath` if `read` takes that, and where what comes of each is written.
     read : callable (Path, Path, settings) -> result or Unread
         A function of a module. Before it reads a file it makes `partial_file` of the place, and renames that
         once it is whole: of a worker that died, it tells that the file was the cause.
@@ -98,8 +124,7 @@ def each_file(
     OSError
         If what comes of a file cannot be written.
     """
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs is {jobs}, expected at least 1")
+    _require_jobs(jobs)
     count = min(jobs or os.cpu_count() or 1, len(paths))
     if count > 1:
         return _read_in_processes(paths, places, read, settings, count, on_done)
@@ -110,15 +135,20 @@ def each_file(
     return results
 
 
+def _require_jobs(jobs: int | None) -> None:
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs is {jobs}, expected at least 1")
+
+
 def _read_in_processes(
-    paths: Sequence[Path],
+    paths: Sequence[AudioPath],
     places: Sequence[Path],
     read: Read[Settings, Result],
     settings: Settings,
     count: int,
     on_done: OnDone[Result],
 ) -> list[Result | Unread]:
-    waiting = _largest_first(paths)
+    waiting = largest_first(paths)
     results: dict[int, Result | Unread] = {}
     with _Workers(read, settings) as workers:
         idle = [workers.start() for _ in range(count)]
@@ -174,7 +204,7 @@ class _Workers:
                 pipe.close()
 
 
-def _ask(pipe: Connection, path: Path, place: Path) -> None:
+def _ask(pipe: Connection, path: AudioPath, place: Path) -> None:
     with suppress(OSError):  # it is dead, which its answer tells
         pipe.send((path, place))
 
@@ -194,7 +224,7 @@ def _answer(pipe: Connection, place: Path) -> Any:
     return result
 
 
-def _deadly(path: Path) -> Unread:
+def _deadly(path: AudioPath) -> Unread:
     return Unread(f"{str(path)!r} cannot be read: the process that read it died (out of memory?)")
 
 
@@ -218,12 +248,14 @@ def _follow(join: Callable[[], None]) -> None:
     os._exit(1)
 
 
-def _largest_first(paths: Sequence[Path]) -> list[int]:
+def largest_first(paths: Sequence[AudioPath]) -> list[int]:
     """Order by size, so that no long file is begun last."""
     return sorted(range(len(paths)), key=lambda number: (-_size(paths[number]), number))
 
 
-def _size(path: Path) -> int:
+def _size(path: AudioPath) -> int:
+    if isinstance(path, RemotePath):
+        return path.size
     try:
         return path.stat().st_size
     except OSError:

@@ -9,6 +9,7 @@ from typing import Any
 from stream_match import catalog
 from stream_match.catalog import BuildReport
 from stream_match.catalog.find import Skipped
+from stream_match.catalog.remote import place
 from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli.terminal import complain, say, say_json
 
@@ -18,9 +19,10 @@ _LISTED = {"id", "title", "artist", "album", "seconds"}
 def build(args: argparse.Namespace) -> int:
     """Run ``index build``; return the exit status."""
     report = catalog.build_index(
-        args.paths,
+        [*map(place, args.paths)],
         args.out,
         jobs=args.jobs,
+        on=args.on,
         metadata=args.metadata,
         replace=args.replace,
         progress=sys.stderr.isatty(),
@@ -31,7 +33,12 @@ def build(args: argparse.Namespace) -> int:
 def add(args: argparse.Namespace) -> int:
     """Run ``index add``; return the exit status."""
     report = catalog.add_tracks(
-        args.index, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
+        args.index,
+        [*map(place, args.paths)],
+        jobs=args.jobs,
+        on=args.on,
+        metadata=args.metadata,
+        progress=sys.stderr.isatty(),
     )
     return _tell(report, f"added to {args.index}:")
 
@@ -39,7 +46,12 @@ def add(args: argparse.Namespace) -> int:
 def update(args: argparse.Namespace) -> int:
     """Run ``index update``; return the exit status."""
     report = catalog.update_index(
-        args.index, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
+        args.index,
+        args.paths,
+        jobs=args.jobs,
+        on=args.on,
+        metadata=args.metadata,
+        progress=sys.stderr.isatty(),
     )
     _tell_of_files(report.build)
     complain(
@@ -51,7 +63,9 @@ def update(args: argparse.Namespace) -> int:
 
 def compact(args: argparse.Namespace) -> int:
     """Run ``index compact``; return the exit status."""
-    count = catalog.compact_index(args.index, refit=args.refit, jobs=args.jobs, progress=sys.stderr.isatty())
+    count = catalog.compact_index(
+        args.index, refit=args.refit, jobs=args.jobs, on=args.on, progress=sys.stderr.isatty()
+    )
     complain(f"{args.index} is one segment now, of {_tracks(count)}")
     return 0
 

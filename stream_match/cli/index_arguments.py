@@ -13,6 +13,13 @@ SKIPPED = (
     "last line says how many), or if nothing could be done; 2 for a mistake in the arguments"
 )
 
+CLUSTER = (
+    "With --on, the workers of a Dask cluster read the files. They need the same release of stream-match,\n"
+    "and the files under the same paths. The index is the same to the byte. docs/scale.md has the rest."
+)
+
+_PATH_OR_URL = "a file or a folder, or a URL of fsspec such as s3://bucket/music"
+
 
 def add(commands: "Subparsers[Parser]") -> None:
     """Add ``index`` and its actions."""
@@ -46,9 +53,11 @@ def _build(actions: "Subparsers[Parser]") -> None:
         "build",
         "index:build",
         help="make an index of audio files and folders",
-        epilog=f"example: stream-match index build ~/Music --out models/mine --jobs 4\n\n{SKIPPED}",
+        epilog="example: stream-match index build ~/Music --out models/mine --jobs 4\n"
+        "         stream-match index build /mnt/music --out models/mine --on tcp://HOST:8786\n\n"
+        f"{CLUSTER}\n\n{SKIPPED}",
     )
-    build.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    build.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
     build.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to make")
     build.add_argument("--replace", action="store_true", help="replace an index that is there")
     _add_builders(build)
@@ -63,7 +72,7 @@ def _add_tracks(actions: "Subparsers[Parser]") -> None:
         epilog=f"example: stream-match index add models/mine ~/Music/new\n\n{SKIPPED}",
     )
     add.add_argument("index", type=Path, metavar="DIR")
-    add.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
+    add.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
     _add_builders(add)
 
 
@@ -110,7 +119,7 @@ def _compact(actions: "Subparsers[Parser]") -> None:
     compact.add_argument(
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
-    add_jobs(compact)
+    _add_readers(compact)
 
 
 def _describe(actions: "Subparsers[Parser]") -> None:
@@ -185,8 +194,16 @@ def _verify(actions: "Subparsers[Parser]") -> None:
     verify.add_argument("index", type=Path, metavar="DIR")
 
 
+def _add_readers(parser: argparse.ArgumentParser) -> None:
+    readers = parser.add_mutually_exclusive_group()
+    add_jobs(readers)
+    readers.add_argument(
+        "--on", metavar="tcp://HOST:8786", help="read on the Dask cluster with this scheduler; or tls://…"
+    )
+
+
 def _add_builders(parser: argparse.ArgumentParser) -> None:
-    add_jobs(parser)
+    _add_readers(parser)
     parser.add_argument(
         "--metadata", type=Path, metavar="FILE.csv", help="columns id,title,artist,…, instead of tags"
     )

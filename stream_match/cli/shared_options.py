@@ -47,6 +47,6 @@ def add_false_alarms(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
+def add_jobs(parser: argparse.ArgumentParser | argparse._MutuallyExclusiveGroup) -> None:
     """Add the number of processes."""
     parser.add_argument("--jobs", type=at_least_one, metavar="N", help="processes; one per core by default")

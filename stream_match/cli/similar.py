@@ -42,7 +42,7 @@ def _files(args: argparse.Namespace) -> dict[str, Path]:
             raise UsageError("--audio is given, and no page to play it; give --html OUT, too.")
         return {}
     check_place("--html", args.html, example="alike.html")
-    return {track.id: track.path for track in find_tracks(args.audio).tracks} if args.audio else {}
+    return {track.id: track.local for track in find_tracks(args.audio).tracks} if args.audio else {}
 
 
 def _lines(found: Similar) -> list[str]:

@@ -175,15 +175,53 @@ def fit_to_tracks(
     further : iterable of np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
         Means of a background, to which they are fitted too.
     """
-    total = sum(len(frames) for frames in tracks_frames)
-    stride = max(settings.code_stride_frames, -(-total // _FIT_ROWS))
+    stride = sample_stride(sum(len(frames) for frames in tracks_frames), settings)
+    own = (sampled(frames, stride, settings) for frames in tracks_frames)
+    return fit_to_samples(own, stride, settings, further)
+
+
+def sample_stride(n_frames: int, settings: FeatureSettings) -> int:
+    """Return the hops between two embeddings of the sample that hyperplanes are fitted to.
+
+    Parameters
+    ----------
+    n_frames : int
+        Of all stretches of tracks together.
+    settings : FeatureSettings
+    """
+    return max(settings.code_stride_frames, -(-n_frames // _FIT_ROWS))
+
+
+def sampled(frames: Float32, stride: int, settings: FeatureSettings) -> Embeddings:
+    """Return what a stretch of a track gives to the sample.
+
+    Parameters
+    ----------
+    frames : np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+    stride : int, >= 1
+        From `sample_stride`.
+    settings : FeatureSettings
+    """
+    return _audible(embeddings_of(frames, settings)[::stride])
+
+
+def fit_to_samples(
+    samples: Iterable[Embeddings], stride: int, settings: FeatureSettings, further: Iterable[Float32] = ()
+) -> Hyperplanes:
+    """Fit the hyperplanes to samples of tracks; their order is that of the tracks, for sums depend on it.
+
+    Parameters
+    ----------
+    samples : iterable of Embeddings
+        From `sampled`.
+    stride, settings, further
+        As for `sampled` and `fit_to_tracks`.
+    """
     shapes, chromas = [], []
-    own = (embeddings_of(frames, settings) for frames in tracks_frames)
-    for embeddings in chain(own, (embedded(means, settings) for means in further)):
-        rows = embeddings[::stride]
-        audible = rows.audible()
-        shapes.append(rows.shape[audible])
-        chromas.append(rows.chroma[audible])
+    background = (_audible(embedded(means, settings)[::stride]) for means in further)
+    for rows in chain(samples, background):
+        shapes.append(rows.shape)
+        chromas.append(rows.chroma)
     return Hyperplanes(
         shape=_fitted(
             shapes,
@@ -196,6 +234,11 @@ def fit_to_tracks(
         ),
         chroma=_fitted(chromas, N_CHROMA * settings.n_steps, settings.chroma_bits),
     )
+
+
+def _audible(rows: Embeddings) -> Embeddings:
+    audible = rows.audible()
+    return Embeddings(rows.shape[audible], rows.chroma[audible])
 
 
 def _fitted(

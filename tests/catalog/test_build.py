@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from catalog_samples import RATE_HZ, contents, only_segment, sha256, song, write, write_tagged
 
-from stream_match.catalog import load_index, read, verify_index, workers
+from stream_match.catalog import coded_tracks, load_index, read, verify_index
 from stream_match.catalog.background import load_background
 from stream_match.catalog.build import build_index
 from stream_match.catalog.read import Stretches, read_track
@@ -185,7 +185,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(music, tmp_path, monkeyp
 def test_a_file_that_kills_its_reader_is_skipped_and_the_rest_is_built(tmp_path, monkeypatch):
     for number in range(4):
         write(tmp_path / "m" / f"{number}.wav", song(number, 3.0))
-    monkeypatch.setattr(workers, "read_track", die_over_some)
+    monkeypatch.setattr(coded_tracks, "read_track", die_over_some)
     report = build_index([tmp_path / "m"], tmp_path / "out", jobs=2)
     assert {path.name for path, _ in report.skipped} == {"1.wav", "2.wav"}  # one per worker
     for path, reason in report.skipped:
@@ -203,7 +203,7 @@ def die_over_some(path, frames, settings):
 
 
 def test_workers_that_cannot_start_are_an_error(music, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "read_track", die)
+    monkeypatch.setattr(coded_tracks, "read_track", die)
     with pytest.raises(CatalogError, match="could not start"):
         build_index([music], tmp_path / "out", jobs=2)
     assert names(tmp_path) == []

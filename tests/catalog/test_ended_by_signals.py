@@ -58,8 +58,8 @@ if __name__ == "__main__":
 PHASES = [
     "build.read_metadata",
     "build.read_tracks",
-    "build.fit_to_tracks",
-    "build.code",
+    "build.fit_to_samples",
+    "build.code_read",
     "build.write_generation",
 ]
 
@@ -143,7 +143,7 @@ def test_workers_that_have_only_begun_to_start_end_with_it(few, tmp_path):
     check_ended(process, signal.SIGTERM, place, [])
 
 
-@pytest.mark.parametrize("phase", ["edit.open_index", "edit.read_tracks", "edit.write_generation"])
+@pytest.mark.parametrize("phase", ["edit.open_index", "edit.read_and_code", "edit.write_generation"])
 def test_an_addition_that_is_ended_leaves_the_index_as_it_was(built, tmp_path, phase):
     write(tmp_path / "new.wav", song(9))
     index = shutil.copytree(built, tmp_path / "place" / "out")

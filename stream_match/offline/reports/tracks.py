@@ -163,7 +163,7 @@ def _files(ids: Collection[str], audio: Sequence[Path]) -> dict[str, Path]:
     """Return where the recordings of tracks are; an id may have the suffix of a file, as in some tables."""
     if not audio:
         return {}
-    paths = {track.id: track.path for track in find_tracks(audio).tracks}
+    paths = {track.id: track.local for track in find_tracks(audio).tracks}
     return {name: paths[key] for name in ids if (key := name if name in paths else bare_name(name)) in paths}
 
 

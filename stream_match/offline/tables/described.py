@@ -71,9 +71,9 @@ def rows_name(track: FoundTrack, recipe: Recipe, made_with: str) -> str:
     OSError
         If the file is not there.
     """
-    status = track.path.stat()
+    status = track.local.stat()
     # The id as well: one file may be several tracks, by links.
-    which = [track.id, str(track.path.resolve()), status.st_size, status.st_mtime_ns]
+    which = [track.id, str(track.local.resolve()), status.st_size, status.st_mtime_ns]
     content = json.dumps([*which, recipe.name, recipe.window_samples, VERSION, made_with]).encode()
     return f"{hashlib.sha256(content).hexdigest()[:32]}.rows"
 
