@@ -14,7 +14,7 @@ import stream_match
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stream_match"
 PURE = ("descriptors", "features", "index", "match", "onsets")
-EDGES = ("capture", "publish", "web")
+EDGES = ("capture", "fleet", "publish", "web")
 HEAVY = {
     "numpy",
     "scipy",
@@ -146,6 +146,7 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("faiss", "stream_match.index.faiss_index"),
         ("numba", "stream_match.index.compiled"),
         ("aiomqtt", "stream_match.publish.mqtt"),
+        ("nats", "stream_match.fleet.jetstream"),
     ],
 )
 def test_a_library_stands_in_one_file(library, home):

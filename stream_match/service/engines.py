@@ -86,7 +86,7 @@ class Engines:
             whole = True
         finally:
             context.steering.lane = None
-            await self._tell(await lane.finish(), reason=PAUSED if context.pause.on else None)
+            await self._tell(await lane.finish(), reason=PAUSED if context.pause.on else context.stop_reason)
             await lane.keep(goes_on=not whole)
             self._suppressed += lane.onsets_suppressed
             context.teller.onsets_suppressed = self._suppressed

@@ -1,0 +1,492 @@
+"""One listener of a fleet: takes sources, keeps them, hands them over, and gives them up in time."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from stream_match.fleet.bucket import AwayError, Bucket, Entry
+from stream_match.fleet.entries import SOURCE, WORKER, Lease, Presence
+from stream_match.fleet.keeper import Keeper
+from stream_match.fleet.spread import Room, in_order_of, quotas
+from stream_match.fleet.table import Table
+
+log = logging.getLogger(__name__)
+
+BEATS = 6
+"""Beats in a lease. A lease of 12 s is written every 2 s, and outlives an election among servers (4 to 9 s)."""
+
+TURNS = 8
+"""Turns in a beat: how soon what is over, or due, is noticed."""
+
+SETTLE_BEATS = 2
+"""Beats that a worker waits at its start before it takes what is free: others may begin at the same time."""
+
+SILENT_BEATS = 4
+"""Beats without any news of the bucket, after which all keys are asked for anew. Our own writes are news."""
+
+WATCHES = 3
+"""Attempts in a row to hear of all keys, after which another server is asked."""
+
+ASKED_AT_ONCE = 8
+"""Sources that a worker asks for at once: each has to be opened anew."""
+
+RETRY_S = 1.0
+"""Pause between two attempts to connect [seconds]; chance shortens it by up to a half."""
+
+
+class Holder(Protocol):
+    """Who listens to the sources that a worker has."""
+
+    @property
+    def wanted(self) -> Collection[str]:
+        """Names of all sources that are shared, as far as this worker would take them."""
+
+    @property
+    def most(self) -> int | None:
+        """How many sources it can listen to; None for any number."""
+
+    def begin(self, name: str) -> None:
+        """Begin to listen to a source."""
+
+    def end(self, name: str, reason: str) -> None:
+        """End a source in order; nothing happens if it is not listened to."""
+
+    def is_over(self, name: str) -> bool:
+        """Say whether a source has ended to the last event."""
+
+
+@dataclass(frozen=True)
+class Me:
+    """A worker.
+
+    Attributes
+    ----------
+    node
+        Its name; no two of a fleet have the same one.
+    instance
+        Tells this process from others of the same node.
+    lease_s
+        How long its leases count [seconds].
+    """
+
+    node: str
+    instance: str
+    lease_s: float = 12.0
+
+    @property
+    def beat_s(self) -> float:
+        """From one renewal to the next [seconds]."""
+        return self.lease_s / BEATS
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker takes from outside, so that tests need not wait.
+
+    Attributes
+    ----------
+    monotonic
+        Seconds that never go back.
+    now
+        The time of day, for people.
+    sleep
+        Waits.
+    chance
+        Numbers from 0 to 1.
+    complain
+        Takes a word for the cause and a sentence; may leave out what it was told already.
+    """
+
+    monotonic: Callable[[], float]
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[object]]
+    chance: Callable[[], float]
+    complain: Callable[[str, str], object]
+
+
+class Worker:
+    """Shares sources with the other workers of its fleet.
+
+    Parameters
+    ----------
+    me : Me
+    holder : Holder
+        Begins and ends sources.
+    open_bucket : callable () -> async context manager of Bucket
+        Connects; raises `AwayError` if that fails.
+    world : Surroundings
+
+    Attributes
+    ----------
+    trouble : str or None
+        Why sources are not shared now, in a sentence; None if they are.
+    present_since : datetime or None
+        Since when it is in the fleet; None if it is not.
+    after_turn : callable ()
+        Called after each turn.
+    """
+
+    def __init__(
+        self,
+        me: Me,
+        holder: Holder,
+        open_bucket: Callable[[], AbstractAsyncContextManager[Bucket]],
+        world: Surroundings,
+    ) -> None:
+        self.trouble: str | None = None
+        self.present_since: datetime | None = None
+        self.after_turn: Callable[[], object] = lambda: None
+        self._me = me
+        self._holder = holder
+        self._open = open_bucket
+        self._world = world
+        self._table = Table(me.lease_s)
+        self._keeper = Keeper(self._table, world.monotonic)
+        self._bucket: Bucket | None = None
+        self._leaving: dict[str, str | None] = {}  # sources that are being ended, and who gets them
+        self._asks: tuple[str, ...] = ()
+        self._free_since: dict[str, float] = {}
+        self._present_at = 0.0
+        self._news = asyncio.Event()
+
+    @property
+    def sources(self) -> dict[str, datetime]:
+        """The sources that it has, and since when."""
+        return {name: self._keeper.held[SOURCE + name].lease.since for name in sorted(self._names())}
+
+    @property
+    def others(self) -> list[str]:
+        """Nodes of the other workers of now."""
+        return sorted(self._others(self._world.monotonic()))
+
+    @property
+    def free(self) -> list[str]:
+        """Sources that nobody has; empty while that is not known."""
+        if not self._table.is_complete:
+            return []
+        now = self._world.monotonic()
+        return sorted(name for name in self._holder.wanted if self._table.is_free(SOURCE + name, now))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Share until asked to stop, then release every source when it has ended.
+
+        Parameters
+        ----------
+        stop : asyncio.Event
+            Whoever sets it ends all sources as well.
+        """
+        connecting = asyncio.create_task(self._stay_connected(), name="connect to the fleet")
+        try:
+            while not stop.is_set():
+                await self._safely(self.turn)
+                await self._rest()
+            while self._keeper.held:
+                await self._safely(self.leave)
+                await self._rest()
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+
+    def attach(self, bucket: Bucket) -> None:
+        """Go on with a connection: all keys are told anew."""
+        self._table.begin()
+        self._bucket = bucket
+
+    def detach(self) -> None:
+        """Go on without a connection."""
+        self._bucket = None
+        self._table.is_complete = False
+
+    def see(self, entry: Entry | None) -> None:
+        """Take note of a write, or that all keys were told (None)."""
+        if entry is None:
+            self._table.complete()
+            self._news.set()
+            return
+        before = self._table.last_word(entry.key)
+        self._table.see(entry, self._world.monotonic())
+        if self._table.last_word(entry.key) != before:  # a mere renewal can wait
+            self._news.set()
+
+    async def turn(self) -> None:
+        """Do what is due now."""
+        self._let_lapse()
+        if (bucket := self._bucket) is None:
+            return
+        try:
+            await self._renew(bucket)
+            if self._table.is_complete and await self._is_present(bucket):
+                self._give_up_surplus()
+                await self._hand_over(bucket)
+                await self._take(bucket)
+                self.trouble = None
+        except AwayError as error:
+            self._complain(error)
+
+    async def leave(self) -> None:
+        """Leave the fleet as far as sources are over: release what can be released."""
+        self._let_lapse()
+        keys = [key for key in self._keeper.held if key.startswith(WORKER)]
+        keys += [SOURCE + name for name in self._names() if self._holder.is_over(name)]
+        self.present_since = None
+        if (bucket := self._bucket) is None:
+            for key in keys:
+                del self._keeper.held[key]
+            return
+        try:
+            await self._renew(bucket)
+            await self._all(self._keeper.release(bucket, key) for key in keys if key in self._keeper.held)
+        except AwayError as error:
+            self._complain(error)
+
+    # Connecting
+
+    async def _stay_connected(self) -> None:
+        while True:
+            try:
+                async with self._open() as bucket, asyncio.TaskGroup() as group:
+                    self.attach(bucket)
+                    group.create_task(self._hear(bucket))
+                    await bucket.until_lost()
+            except* AwayError as errors:
+                self._complain(_first(errors))
+            except* Exception as errors:  # a fault of a library must not end the sharing
+                log.debug("the connection broke", exc_info=True)
+                reason = f"{type(_first(errors)).__name__}: {_first(errors)}"
+                self._complain(AwayError("broke", f"The connection to the fleet broke ({reason})."))
+            finally:
+                self.detach()
+            await self._world.sleep(RETRY_S * (0.5 + 0.5 * self._world.chance()))
+
+    async def _hear(self, bucket: Bucket) -> None:
+        """Take note of all writes; raise `AwayError` when that fails again and again."""
+        failed = 0
+        while True:
+            try:
+                await self._hear_all(bucket)
+            except AwayError as error:
+                failed = 1 if self._table.is_complete else failed + 1
+                if failed == WATCHES:
+                    raise
+                self._complain(error)
+            self._table.begin()
+            await self._world.sleep(RETRY_S * (0.5 + 0.5 * self._world.chance()))
+
+    async def _hear_all(self, bucket: Bucket) -> None:
+        told = bucket.watch()
+        while True:
+            try:
+                async with asyncio.timeout(SILENT_BEATS * self._me.beat_s):
+                    self.see(await anext(told))
+            except TimeoutError:
+                raise AwayError("silent", "No news of the fleet comes: it is asked for anew.") from None
+
+    async def _rest(self) -> None:
+        """Wait for news, or until the next turn."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._me.beat_s / TURNS):
+                await self._news.wait()
+        self._news.clear()
+
+    async def _safely(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+        except Exception as error:  # a fault of ours must not end the sources
+            log.debug("a turn broke", exc_info=True)
+            self._complain(AwayError("fault", f"Sharing broke ({type(error).__name__}: {error})."))
+        self.after_turn()
+
+    def _complain(self, error: AwayError) -> None:
+        self.trouble = str(error)
+        self._world.complain(error.kind, f"Sources are not shared now. {error}")
+
+    # Keeping
+
+    def _let_lapse(self) -> None:
+        """Give up what could not be renewed, one beat before somebody else may take it."""
+        now = self._world.monotonic()
+        for key, held in list(self._keeper.held.items()):
+            if now >= held.over_at - self._me.beat_s:
+                del self._keeper.held[key]
+                self._lost(key, "its lease could not be renewed")
+
+    async def _renew(self, bucket: Bucket) -> None:
+        now, held = self._world.monotonic(), self._keeper.held
+        beat_s = self._me.beat_s
+        due = [
+            key
+            for key, one in held.items()
+            if now - one.sent_at >= beat_s and now - one.tried_at >= beat_s / TURNS
+        ]
+        await self._all(self._renew_one(bucket, key) for key in due)
+        self._let_lapse()
+
+    async def _renew_one(self, bucket: Bucket, key: str) -> None:
+        if await self._keeper.renew(bucket, key) == "stolen":
+            self._lost(key, "another listener has taken it")
+
+    def _lost(self, key: str, reason: str) -> None:
+        if key.startswith(WORKER):
+            self.present_since = None
+            return
+        name = key.removeprefix(SOURCE)
+        self._leaving.pop(name, None)
+        self._world.complain(f"lost {name}", f"{name} is given up: {reason}.")
+        self._holder.end(name, reason)
+
+    async def _is_present(self, bucket: Bucket) -> bool:
+        """Be in the fleet under our name, as far as nobody else is; say what we take and ask for."""
+        me, key = self._me, WORKER + self._me.node
+        held = self._keeper.held.get(key)
+        since = self._world.now() if held is None else held.lease.since
+        presence = Presence(
+            node=me.node,
+            instance=me.instance,
+            since=since,
+            lease_s=me.lease_s,
+            most=self._holder.most,
+            asks=self._asks,
+        )
+        if held is None:
+            return await self._join(bucket, key, presence)
+        if held.lease != presence and await self._keeper.renew(bucket, key, presence) == "stolen":
+            self._lost(key, "another listener has taken it")
+        return key in self._keeper.held
+
+    async def _join(self, bucket: Bucket, key: str, presence: Presence) -> bool:
+        now, last = self._world.monotonic(), self._table.last_word(key)
+        ours = last is not None and last.instance == self._me.instance  # whose answer was lost
+        if not (ours or self._table.is_free(key, now)):
+            said = f"A listener called {self._me.node!r} is in the fleet, or was so until now"
+            self._complain(
+                AwayError("node", f"{said}: if it is not this one, give one another name (node = …).")
+            )
+            return False
+        if not await self._keeper.take(bucket, key, presence):
+            return False
+        self.present_since, self._present_at = presence.since, now
+        log.info("in the fleet as %s; other listeners: %d", self._me.node, len(self._others(now)))
+        return True
+
+    # Spreading
+
+    def _names(self) -> list[str]:
+        """Return the sources that we have, those that are being ended included."""
+        return [key.removeprefix(SOURCE) for key in self._keeper.held if key.startswith(SOURCE)]
+
+    def _staying(self) -> list[str]:
+        return [name for name in self._names() if name not in self._leaving]
+
+    def _others(self, now: float) -> dict[str, Presence]:
+        alive = self._table.alive(now)
+        alive.pop(self._me.node, None)
+        return alive
+
+    def _reckon(self, now: float) -> tuple[dict[str, Room], dict[str, int]]:
+        """Return what each worker has, and how much it should have."""
+        wanted, me = self._holder.wanted, self._me.node
+        counts = Counter(lease.node for name, lease in self._table.held(now) if name in wanted)
+        rooms = {node: Room(counts[node], one.most) for node, one in self._others(now).items()}
+        rooms[me] = Room(len(self._staying()), self._holder.most)
+        return rooms, quotas(len(wanted), rooms)
+
+    def _give_up_surplus(self) -> None:
+        """End what is not wanted any more, and what others ask for, as far as we have more than our share."""
+        now, staying = self._world.monotonic(), self._staying()
+        for name in staying:
+            if name not in self._holder.wanted:
+                self._end(name, None, "it is not shared any more")
+        _, quota = self._reckon(now)
+        surplus = len(self._staying()) - quota[self._me.node]
+        for node, presence in sorted(self._others(now).items()):
+            for name in presence.asks:
+                if surplus > 0 and name in self._staying():
+                    self._end(name, node, f"it goes to {node}")
+                    surplus -= 1
+
+    def _end(self, name: str, to: str | None, reason: str) -> None:
+        log.info("%s ends here: %s", name, reason)
+        self._leaving[name] = to
+        self._holder.end(name, reason)
+
+    async def _hand_over(self, bucket: Bucket) -> None:
+        """Write over, or release, the leases of sources that have ended."""
+        over = [name for name in self._leaving if self._holder.is_over(name)]
+        await self._all(self._pass_on(bucket, name, self._leaving.pop(name)) for name in over)
+
+    async def _pass_on(self, bucket: Bucket, name: str, to: str | None) -> None:
+        heir = self._others(self._world.monotonic()).get(to or "")
+        if heir is None:
+            await self._keeper.release(bucket, SOURCE + name)
+        else:
+            await self._keeper.give(
+                bucket, SOURCE + name, self._lease(heir.node, heir.instance, heir.lease_s)
+            )
+
+    async def _take(self, bucket: Bucket) -> None:
+        """Take what was given to us, and what is free; ask for more where others have more."""
+        now, me = self._world.monotonic(), self._me
+        others = [name for name in self._holder.wanted if SOURCE + name not in self._keeper.held]
+        last = {name: self._table.last_word(SOURCE + name) for name in others}
+        ours = [name for name in others if (one := last[name]) and one.instance == me.instance]
+        free = [name for name in others if self._table.is_free(SOURCE + name, now) and name not in ours]
+        rooms, quota = self._reckon(now)
+        room = quota[me.node] - len(self._staying()) - len(ours)
+        await self._all(
+            self._take_one(bucket, name) for name in ours + self._chosen(free, room, len(ours), now)
+        )
+        self._asks = () if free else self._wishes(now, room, rooms, quota)
+
+    def _chosen(self, free: list[str], room: int, n_ours: int, now: float) -> list[str]:
+        """Choose of what is free: our share, and what nobody has taken for long.
+
+        Others may have no room, or other settings, so that they leave what we thought to be theirs.
+        """
+        self._free_since = {name: self._free_since.get(name, now) for name in free}
+        if now - self._present_at < SETTLE_BEATS * self._me.beat_s:
+            return []
+        ordered = in_order_of(self._me.node, free)
+        left = [name for name in ordered[max(0, room) :] if now - self._free_since[name] >= self._me.lease_s]
+        most = self._holder.most
+        limit = len(free) if most is None else max(0, most - len(self._staying()) - n_ours)
+        return (ordered[: max(0, room)] + left)[:limit]
+
+    def _wishes(
+        self, now: float, room: int, rooms: dict[str, Room], quota: dict[str, int]
+    ) -> tuple[str, ...]:
+        """Return what we would take over from workers that have more than their share."""
+        wishes: list[str] = []
+        held = [(name, lease.node) for name, lease in self._table.held(now) if name in self._holder.wanted]
+        for node in sorted(rooms.keys() - {self._me.node}):
+            theirs = in_order_of(self._me.node, (name for name, owner in held if owner == node))
+            wishes += theirs[: max(0, rooms[node].held - quota[node])]
+        return tuple(wishes[: max(0, min(room, ASKED_AT_ONCE))])
+
+    async def _take_one(self, bucket: Bucket, name: str) -> None:
+        lease = self._lease(self._me.node, self._me.instance, self._me.lease_s)
+        if await self._keeper.take(bucket, SOURCE + name, lease):
+            log.info("%s is listened to here", name)
+            self._holder.begin(name)
+
+    def _lease(self, node: str, instance: str, lease_s: float) -> Lease:
+        return Lease(node=node, instance=instance, since=self._world.now(), lease_s=lease_s)
+
+    async def _all(self, works: Iterable[Coroutine[Any, Any, object]]) -> None:
+        """Do all at the same time; raise the first error when all have ended."""
+        done = await asyncio.gather(*works, return_exceptions=True)
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> Any:
+    """Return one error of a group."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
