@@ -224,7 +224,7 @@ class Worker:
                 self._give_up_surplus()
                 await self._hand_over(bucket)
                 await self._take(bucket)
-                self.trouble = None
+                self._go_on()
         except AwayError as error:
             self._complain(error)
 
@@ -303,7 +303,12 @@ class Worker:
 
     def _complain(self, error: AwayError) -> None:
         self.trouble = str(error)
-        self._world.complain(error.kind, f"Sources are not shared now. {error}")
+        self._world.complain(error.kind, f"Sharing stands still: {error}")
+
+    def _go_on(self) -> None:
+        if self.trouble is not None:
+            log.info("sharing goes on")
+        self.trouble = None
 
     # Keeping
 

@@ -24,6 +24,13 @@ NODES = ("attic", "barn", "cellar")
 SOURCES = tuple(f"radio{number}" for number in range(6))
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """Seven processes begin at once, and a lease takes its time: limits for what is broken, as everywhere."""
+    monkeypatch.setattr("arrivals.WAIT_S", 200)
+    monkeypatch.setattr("programs.WAIT_S", 200)
+
+
 @pytest.fixture
 def config(tmp_path, broadcast, index, mosquitto):
     """The settings of all three; the sources go on for longer than any test."""
@@ -124,7 +131,9 @@ def test_a_killed_listener_and_a_killed_server(tmp_path, config, three_nats, mos
             )
             ear.until(lambda _: all_run(ear, "barn", "cellar"), "all at two, with two servers")
 
+            before = fleet(ear, "attic")["since"]
             with listening(tmp_path, config, "attic", three_nats.uris) as again:
+                ear.until(lambda _: fleet(ear, "attic")["since"] not in (None, before), "its return")
                 ear.until(lambda _: len(owned(ear, "attic")) == 2, "its share of the sources")
                 ear.until(lambda _: all_run(ear, *NODES), "each source at one of three again")
                 for program in (again, programs["barn"], programs["cellar"]):
