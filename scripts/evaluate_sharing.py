@@ -1,14 +1,16 @@
 """Share light sources among workers, kill a worker and a NATS server, and measure what that costs.
 
 Run it as .venv/bin/python scripts/evaluate_sharing.py [--sources 60] [--workers 3] [--lease 12]. It needs
-nats-server and nats-py (extra nats), and begins three servers. Each worker is the whole service in a process of
-its own. Its sources are silence in real time, and its matcher does nothing: what is measured is the sharing.
+nats-server and nats-py (extra nats), and begins three servers. Each worker is the whole service in a process
+of its own. Its sources are silence in real time, and its matcher does nothing: only sharing is measured.
 
-It prints how long it takes until all sources are held: at the start, after a worker was killed (SIGKILL), while a
-server is killed, when a worker joins, and when one leaves (SIGTERM). Times are of the monotonic clock, which all
-processes of a computer have in common. A source counts from its opening to its closing, or to the kill.
+It prints how long it takes until all sources are held: at the start, after a worker was killed (SIGKILL),
+while a server is killed, when a worker joins, and when one leaves (SIGTERM). Times are of the monotonic
+clock, which all processes of a computer have in common. A source counts from its opening to its closing, or
+to the kill.
 
-Exit status: 1 if sources are not held again within 15 s of the kill, or one was held twice for more than a beat.
+Exit status: 1 if sources are not held again within 15 s of the kill, or one was held twice for more than a
+beat.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
@@ -169,7 +172,9 @@ class Scene:
         """Wait; return how long it took, since then."""
         while not wanted():
             if time.monotonic() - since > PATIENCE_S:
-                sys.exit("\n".join(["waited in vain", *(log.read_text() for log in self._folder.glob("w*.log"))]))
+                sys.exit(
+                    "\n".join(["waited in vain", *(log.read_text() for log in self._folder.glob("w*.log"))])
+                )
             time.sleep(0.02)
         return time.monotonic() - since
 
@@ -186,9 +191,9 @@ class Scene:
     def gaps(self, since: float) -> dict[str, float]:
         """Return for how long each source that was let go since then was held by nobody."""
         return {
-            name: max(after[0] - end for end, after in moved)
+            name: max(moved)
             for name, spans in self._by_source().items()
-            if (moved := [(one[1], two) for one, two in zip(spans, spans[1:], strict=False) if one[1] >= since])
+            if (moved := [begin - end for (_, end), (begin, _) in pairwise(spans) if end >= since])
         }
 
     def longest_double_s(self) -> float:
@@ -236,7 +241,10 @@ def evaluate(scene: Scene, n_workers: int) -> float:
 
     at = time.monotonic()
     scene.start(nodes[0])
-    say("spread evenly after a worker has joined, from the start of its process", scene.until(scene.is_even, at))
+    say(
+        "spread evenly after a worker has joined, from the start of its process",
+        scene.until(scene.is_even, at),
+    )
     tell_gaps(scene, at)
     time.sleep(CALM_S)
 
@@ -260,7 +268,9 @@ def tell_gaps(scene: Scene, since: float) -> None:
     """Print for how long the sources that moved were held by nobody."""
     gaps = sorted(scene.gaps(since).values())
     if gaps:
-        print(f"  moved: {len(gaps)}; held by nobody: median {np.median(gaps):.2f} s, at most {gaps[-1]:.2f} s")
+        print(
+            f"  moved: {len(gaps)}; held by nobody: median {np.median(gaps):.2f} s, at most {gaps[-1]:.2f} s"
+        )
 
 
 def three_servers(folder: Path, stack: ExitStack) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
@@ -273,7 +283,8 @@ def three_servers(folder: Path, stack: ExitStack) -> Iterator[tuple[int, "subpro
     for number, route in enumerate(routes):
         port, config = free_port(), folder / f"n{number}.conf"
         config.write_text(
-            f'server_name: n{number}\nlisten: 127.0.0.1:{port}\njetstream {{ store_dir: "{folder}/n{number}" }}\n'
+            f"server_name: n{number}\nlisten: 127.0.0.1:{port}\n"
+            f'jetstream {{ store_dir: "{folder}/n{number}" }}\n'
             f"cluster {{ name: three, listen: 127.0.0.1:{route}, routes: [{peers}] }}\n",
             encoding="utf-8",
         )
@@ -294,7 +305,9 @@ def running(command: list[str], log: Any) -> Iterator["subprocess.Popen[bytes]"]
 
 def main() -> int:
     """Run the workers and their servers, or be one worker; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sources", type=int, default=60, metavar="N")
     parser.add_argument("--workers", type=int, default=3, metavar="N")
     parser.add_argument("--lease", type=float, default=12.0, metavar="SECONDS")
@@ -302,7 +315,7 @@ def main() -> int:
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker is not None:
-        with open(options.out, "a", encoding="utf-8") as out:
+        with Path(options.out).open("a", encoding="utf-8") as out:
             asyncio.run(work(options.worker, options.servers, options.sources, options.lease, out))
         return 0
     with TemporaryDirectory() as folder, ExitStack() as stack:

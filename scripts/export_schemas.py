@@ -1,4 +1,4 @@
-"""Write the JSON Schema of every published event, of requests, of a fleet and of the settings, into models/schema/.
+"""Write the JSON Schemas of all that is published, of requests and of settings, into models/schema/.
 
 Run it after a change in stream_match/events.py, service/requests.py, fleet/status.py or config/:
 .venv/bin/python scripts/export_schemas.py

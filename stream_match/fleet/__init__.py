@@ -1,7 +1,7 @@
 """Several listeners that share sources: each source is heard by one of them at a time.
 
-Each listener of a fleet (a *worker*) has the same settings. Which worker hears which source stands in a bucket
-of keys and values that NATS JetStream keeps. There is no leader.
+Each listener of a fleet (a *worker*) has the same settings. Which worker hears which source stands in a
+bucket of keys and values that NATS JetStream keeps. There is no leader.
 
 **Lease.** The key ``source.NAME`` names the worker that hears a source. Its value is a lease. The worker
 writes it anew each beat. Every write is a compare-and-set by revision: it succeeds only if nobody else has

@@ -214,7 +214,7 @@ class _JetStreamBucket:
                     yield Entry(update.key, value, update.revision or 0)
         finally:
             with suppress(Exception):
-                await watcher.stop()  # type: ignore[no-untyped-call] - nats-py
+                await watcher.stop()  # type: ignore[no-untyped-call]
 
     async def until_lost(self) -> NoReturn:
         """Wait until the connection has broken; see `Bucket`."""
@@ -263,7 +263,8 @@ def _reason(error: Exception) -> tuple[str, str]:
         return _reason_of_jetstream(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return "certificates", (
-            f"has no certificate to be trusted ({error.verify_message}): name its authority with [share] cafile"
+            f"has no certificate to be trusted ({error.verify_message}): "
+            "name its authority with [share] cafile"
         )
     if isinstance(error, ssl.SSLError):
         return (

@@ -18,7 +18,7 @@ from stream_match.fleet.table import Table
 log = logging.getLogger(__name__)
 
 BEATS = 6
-"""Beats in a lease. A lease of 12 s is written every 2 s, and outlives an election among servers (4 to 9 s)."""
+"""Beats in a lease. One of 12 s is written every 2 s, and outlives an election of servers (4 to 9 s)."""
 
 TURNS = 8
 """Turns in a beat: how soon what is over, or due, is noticed."""

@@ -36,7 +36,7 @@ STEADY = 0.1
 """Relative change of what a listener can take that is not worth moving sources for."""
 
 CALM_S = 600.0
-"""A listener whose matchers fell behind takes no more sources than it had then, until so long after [seconds]."""
+"""For how long a listener whose matchers fell behind takes no more sources than it had then [seconds]."""
 
 PATIENCE_BEATS = 0.5
 """How long a server may take to answer, in beats."""

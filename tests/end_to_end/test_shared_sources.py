@@ -1,4 +1,4 @@
-"""Three listeners that share sources over three NATS servers: one of each is killed, and nothing is lost or doubled."""
+"""Three listeners share sources over three servers. One of each is killed: nothing is lost or doubled."""
 
 import json
 import signal

@@ -1,6 +1,7 @@
-"""A bucket in memory whose connections can be cut, deaf or slow, and workers whose clocks are turned by hand."""
+"""A bucket in memory whose lines can be cut, deaf or slow, and workers whose clocks are turned by hand."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from stream_match.fleet.bucket import AwayError, ConflictError, Entry
@@ -36,10 +37,8 @@ class Store:
     def deliver(self):
         """Let writes arrive that were under way for long."""
         for write in self.late:
-            try:
+            with suppress(ConflictError):
                 self.put(*write)
-            except ConflictError:
-                pass
         self.late = []
 
 
@@ -110,7 +109,7 @@ class Listener:
     def begin(self, name):
         self.listening[name] = None
 
-    def end(self, name, reason):
+    def end(self, name, _reason):
         if self.listening.get(name, "over") is None:
             self.listening[name] = self.scene.now + self.scene.ending_s
 

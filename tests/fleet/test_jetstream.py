@@ -1,4 +1,4 @@
-"""Leases on real NATS servers: compare-and-set, news, servers that are killed, and what is told of bad ones."""
+"""Leases on real NATS servers: compare-and-set, news, killed servers, and what is told of bad ones."""
 
 import asyncio
 import shutil
@@ -131,7 +131,7 @@ class Holder:
 
     def end(self, name, reason):
         self.listening.discard(name)
-        self.told.append(f"end {name}")
+        self.told.append(f"end {name}: {reason}")
 
     def is_over(self, name):
         return name not in self.listening
@@ -160,9 +160,11 @@ async def until(wanted, *holders):
 
 async def ended_renewals(bucket, key, before):
     """Wait until a lease was written again."""
+    told = bucket.watch()
     async with asyncio.timeout(WAIT_S):
-        while (entry := await at_last(lambda: bucket.get(key))).revision <= before.revision:
-            await asyncio.sleep(0.1)
+        async for entry in told:
+            if entry is not None and entry.key == key and entry.revision > before.revision:
+                return
 
 
 def test_workers_share_on_while_one_server_is_killed(three_nats):
