@@ -329,7 +329,6 @@ class Worker:
             if now - one.sent_at >= beat_s and now - one.tried_at >= beat_s / TURNS
         ]
         await self._all(self._renew_one(bucket, key) for key in due)
-        self._let_lapse()
 
     async def _renew_one(self, bucket: Bucket, key: str) -> None:
         if await self._keeper.renew(bucket, key) == "stolen":

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from stream_match.fleet.entries import Lease, encoded
+from stream_match.fleet.entries import Lease, Presence, encoded
 
 NODES = ("attic", "barn", "cellar")
 BEAT_S = 2.0
@@ -109,6 +109,63 @@ def test_a_stolen_lease_is_noticed_within_a_beat(scene):
     assert any("another listener has taken it" in sentence for _, sentence in scene.listeners["attic"].lost)
     scene.pass_time(scene.lease_s + 4 * TICK_S)  # the thief does nothing with it
     assert scene.owners()["a"] == ["attic"]
+
+
+def test_a_write_whose_answer_was_lost_makes_no_lease_longer(scene):
+    started(scene, "attic", "barn")
+    line = scene.listeners["attic"].connection
+    while scene.now - max(one.sent_at for one in held(scene, "attic")) > TICK_S:
+        scene.pass_time(TICK_S)
+    line.mode = "deaf"  # the next renewal is written, and nobody hears that
+    scene.pass_time(BEAT_S + TICK_S)
+    line.mode = "cut"
+    scene.pass_time(BEAT_S * 2)
+    line.mode = "up"  # for as long as it takes to see that
+    scene.pass_time(TICK_S)
+    line.mode = "cut"
+    scene.pass_time(20)
+    assert scene.counts() == [0, 5]
+    assert scene.longest_double_s == 0
+
+
+def held(scene, node):
+    return [one for key, one in scene.listeners[node].worker._keeper.held.items() if "source" in key]
+
+
+def test_a_worker_that_connects_again_and_again_waits_no_longer_for_what_is_free(scene):
+    started(scene, "attic", "barn")
+    scene.kill("attic")
+    began = scene.now
+    while not held_by_all(scene):
+        scene.listeners["barn"].connect()
+        scene.pass_time(3)
+        assert scene.now - began <= scene.lease_s + 3
+
+
+def test_what_the_bucket_has_no_more_is_free_at_once(scene):
+    started(scene, "attic", "barn")
+    scene.kill("attic")
+    for key in list(scene.store.entries):
+        if (
+            key != "worker.barn"
+            and scene.store.entries[key].value
+            and b"attic" in scene.store.entries[key].value
+        ):
+            scene.store.drop(key)
+    scene.listeners["barn"].connect()
+    scene.pass_time(2 * TICK_S)
+    assert held_by_all(scene)
+
+
+def test_nobody_gets_more_than_the_surplus_whatever_is_asked_for(scene):
+    started(scene, "attic")
+    for node in ("x", "y"):
+        greedy = Presence(
+            node=node, instance=node, since="2026-01-01T00:00:00Z", lease_s=60, asks=tuple(scene.names)
+        )
+        scene.store.put(f"worker.{node}", encoded(greedy), 0)
+    scene.pass_time(30)
+    assert scene.counts() == [2]
 
 
 def test_a_frozen_worker_gives_up_with_its_first_breath(scene):
