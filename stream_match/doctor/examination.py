@@ -6,6 +6,7 @@ from stream_match.config import ListenSettings
 from stream_match.doctor.broker import broker_checks
 from stream_match.doctor.check import Check, Finding, aside, checked
 from stream_match.doctor.computer import computer_checks
+from stream_match.doctor.fleet import fleet_checks
 from stream_match.doctor.sources import source_checks
 from stream_match.doctor.storage import file_check, storage_checks
 from stream_match.errors import StreamMatchError
@@ -36,6 +37,8 @@ async def examine(settings: ListenSettings) -> AsyncIterator[Check]:
             yield check
     if settings.web.listen is not None:
         yield await checked("page", lambda: aside(lambda: _page(settings)), limit_s=10.0)
+    async for check in _understood("fleet", fleet_checks(settings, node)):
+        yield check
     for number, source in enumerate(settings.sources, 1):
         async for check in _understood(f"source {number}", source_checks(source)):
             yield check
