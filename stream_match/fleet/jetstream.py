@@ -78,29 +78,23 @@ class JetStream:
 
     @asynccontextmanager
     async def _opened(self, server: Server) -> AsyncIterator[Bucket]:
-        client, closed = nats.aio.client.Client(), asyncio.Event()
+        client, line = nats.aio.client.Client(), _Line(server)
         try:
-            await self._connect(client, server, closed)
+            await self._connect(client, line)
             stream = client.jetstream(timeout=self._patience_s)
             # While servers elect a leader, none of them knows of the bucket: that we have seen it is enough.
             keys = _keys(stream, self._settings.fleet)
             if not self._is_there:
-                keys = await _told(server, lambda: self._bucket(stream))
+                keys = await line.told(lambda: self._bucket(stream))
             self._is_there = False
-            yield _JetStreamBucket(keys, server, closed, self._note_bucket)
+            yield _JetStreamBucket(keys, line, self._note_bucket)
         finally:
             with suppress(Exception):
                 async with asyncio.timeout(CONNECT_S):
                     await client.close()
 
-    async def _connect(self, client: nats.aio.client.Client, server: Server, closed: asyncio.Event) -> None:
-        reasons: list[Exception] = []
-
-        async def note(error: Exception) -> None:
-            reasons.append(error)
-
-        async def note_end() -> None:
-            closed.set()
+    async def _connect(self, client: nats.aio.client.Client, line: "_Line") -> None:
+        server = line.server
 
         def secret() -> str:
             # Asked for when it is about to be sent: nats-py goes on unencrypted where a server offers no TLS.
@@ -113,8 +107,8 @@ class JetStream:
                 await client.connect(
                     f"nats://{server.uri.partition('://')[2]}",
                     name=self._node,
-                    error_cb=note,
-                    closed_cb=note_end,
+                    error_cb=line.note,
+                    closed_cb=line.close,
                     allow_reconnect=False,
                     max_reconnect_attempts=1,
                     reconnect_time_wait=0,
@@ -131,7 +125,7 @@ class JetStream:
             raise
         except (nats.errors.Error, OSError, TimeoutError) as error:
             no_server = isinstance(error, nats.errors.NoServersError | TimeoutError)
-            raise _away(server, reasons[-1] if reasons and no_server else error) from None
+            raise _away(server, line.said if line.said and no_server else error) from None
 
     def _note_bucket(self) -> None:
         self._is_there = True
@@ -168,33 +162,72 @@ class JetStream:
             raise
 
 
+class _Line:
+    """A connection to a server, and what the server has said of itself.
+
+    Attributes
+    ----------
+    server : Server
+    closed : asyncio.Event
+        Set when the connection has broken.
+    said : Exception or None
+        The last error that came by itself.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.closed = asyncio.Event()
+        self.said: Exception | None = None
+
+    async def note(self, error: Exception) -> None:
+        """Take note of an error that belongs to no question of ours."""
+        self.said = error
+
+    async def close(self) -> None:
+        """Take note that the connection has broken."""
+        self.closed.set()
+
+    async def told(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do something, and say in our words what goes wrong."""
+        self.said = None
+        try:
+            return await work()
+        except nats.js.errors.KeyWrongLastSequenceError:
+            raise ConflictError from None
+        except nats.js.errors.KeyValueError:
+            raise
+        except nats.js.errors.APIError as error:
+            if error.err_code == WRONG_REVISION:  # of a deletion
+                raise ConflictError from None
+            raise _away(self.server, error) from None
+        except (nats.errors.Error, OSError, TimeoutError) as error:
+            # A server that allows us too little says so, and leaves the question without an answer.
+            raise _away(self.server, self._denial() or error) from None
+
+    def _denial(self) -> Exception | None:
+        return self.said if "ermissions" in str(self.said) else None
+
+
 class _JetStreamBucket:
     """A bucket on one connection."""
 
-    def __init__(
-        self,
-        keys: nats.js.kv.KeyValue,
-        server: Server,
-        closed: asyncio.Event,
-        is_there: Callable[[], object],
-    ) -> None:
+    def __init__(self, keys: nats.js.kv.KeyValue, line: "_Line", is_there: Callable[[], object]) -> None:
         self._keys = keys
-        self._server = server
-        self._closed = closed
+        self._line = line
         self._is_there = is_there
 
     async def put(self, key: str, value: bytes, last: int) -> int:
         """Write a key; see `Bucket`."""
-        return await _told(self._server, lambda: self._keys.update(key, value, last=last))
+        return await self._line.told(lambda: self._keys.update(key, value, last=last))
 
     async def delete(self, key: str, last: int) -> None:
         """Delete a key; see `Bucket`."""
-        await _told(self._server, lambda: self._keys.delete(key, last=last))
+        await self._line.told(lambda: self._keys.delete(key, last=last))
 
     async def get(self, key: str) -> Entry | None:
         """Return the last write of a key; see `Bucket`."""
         try:
-            found = await _told(self._server, lambda: self._keys._get(key))
+            found = await self._line.told(lambda: self._keys._get(key))
         except nats.js.errors.KeyDeletedError as error:
             return Entry(key, None, error.entry.revision)
         except nats.js.errors.KeyNotFoundError:
@@ -203,7 +236,7 @@ class _JetStreamBucket:
 
     async def watch(self) -> AsyncIterator[Entry | None]:
         """Yield all keys, then None, then each write; see `Bucket`."""
-        watcher = await _told(self._server, self._keys.watchall)
+        watcher = await self._line.told(self._keys.watchall)
         try:
             async for update in watcher:
                 if update is None:
@@ -218,8 +251,8 @@ class _JetStreamBucket:
 
     async def until_lost(self) -> NoReturn:
         """Wait until the connection has broken; see `Bucket`."""
-        await self._closed.wait()
-        raise AwayError("lost", f"{self._server.uri} has broken the connection.")
+        await self._line.closed.wait()
+        raise AwayError("lost", f"{self._line.server.uri} has broken the connection.")
 
 
 def _keys(stream: nats.js.client.JetStreamContext, name: str) -> nats.js.kv.KeyValue:
@@ -233,22 +266,6 @@ def _check_encrypted(client: nats.aio.client.Client, server: Server) -> None:
             "plain",
             f"{server.uri} offers no encryption, so it is told nothing: set up TLS there, or write nats://.",
         )
-
-
-async def _told(server: Server, work: Callable[[], Awaitable[T]]) -> T:
-    """Do something, and say in our words what goes wrong."""
-    try:
-        return await work()
-    except nats.js.errors.KeyWrongLastSequenceError:
-        raise ConflictError from None
-    except nats.js.errors.KeyValueError:
-        raise
-    except nats.js.errors.APIError as error:
-        if error.err_code == WRONG_REVISION:  # of a deletion
-            raise ConflictError from None
-        raise _away(server, error) from None
-    except (nats.errors.Error, OSError, TimeoutError) as error:
-        raise _away(server, error) from None
 
 
 def _away(server: Server, error: Exception) -> AwayError:
@@ -273,6 +290,8 @@ def _reason(error: Exception) -> tuple[str, str]:
         )
     if "uthorization" in said or "uthentication" in said:
         return "refused", "refuses us: check the token, or the username and password, of [share]"
+    if "ermissions" in said:
+        return "denied", f"allows us too little ({said}): this user needs $JS.API.>, $KV.> and _INBOX.>"
     if isinstance(error, nats.js.errors.NoStreamResponseError):
         return "electing", "has no leader for the leases now: its servers may be electing one"
     if isinstance(error, TimeoutError | nats.errors.TimeoutError):

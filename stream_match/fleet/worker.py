@@ -239,8 +239,8 @@ class Worker:
                 del self._keeper.held[key]
             return
         try:
-            await self._renew(bucket)
-            await self._all(self._keeper.release(bucket, key) for key in keys if key in self._keeper.held)
+            await self._all(self._keeper.release(bucket, key) for key in keys)
+            await self._renew(bucket)  # what is not over yet
         except AwayError as error:
             self._complain(error)
 
@@ -473,9 +473,14 @@ class Worker:
 
     async def _take_one(self, bucket: Bucket, name: str) -> None:
         lease = self._lease(self._me.node, self._me.instance, self._me.lease_s)
-        if await self._keeper.take(bucket, SOURCE + name, lease):
-            log.info("%s is listened to here", name)
+        if not await self._keeper.take(bucket, SOURCE + name, lease):
+            return
+        try:
             self._holder.begin(name)
+        except Exception:  # a lease of a source that nobody hears is worse than none
+            await self._keeper.release(bucket, SOURCE + name)
+            raise
+        log.info("%s is listened to here", name)
 
     def _lease(self, node: str, instance: str, lease_s: float) -> Lease:
         return Lease(node=node, instance=instance, since=self._world.now(), lease_s=lease_s)

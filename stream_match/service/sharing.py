@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -22,6 +21,7 @@ from stream_match.service.intake import cancelled
 from stream_match.service.shared import Shared
 from stream_match.service.sources import Sources, Wanted
 from stream_match.service.stamp import utc
+from stream_match.service.world import cores
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +116,6 @@ class Sharing:
         return min((limit for limit in limits if limit is not None), default=None)
 
     @property
-    def trouble(self) -> str | None:
-        """Why sources are not shared now; None if they are."""
-        return self._worker.trouble
-
-    @property
     def status(self) -> FleetStatus:
         """What is told of the fleet."""
         worker = self._worker
@@ -186,7 +181,7 @@ class Sharing:
         if not any(factors) or now - self._behind_at < CALM_S:
             return
         mean = sum(factors) / len(factors)
-        found = max(1, math.floor(BUSY * (os.cpu_count() or 1) / mean))
+        found = max(1, math.floor(BUSY * cores() / mean))
         if self._affordable is None or abs(found - self._affordable) > STEADY * self._affordable:
             self._affordable = found
 

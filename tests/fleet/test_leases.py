@@ -142,6 +142,18 @@ def test_a_worker_that_connects_again_and_again_waits_no_longer_for_what_is_free
         assert scene.now - began <= scene.lease_s + 3
 
 
+def test_a_lease_is_released_where_listening_cannot_begin(scene):
+    listener = scene.start("attic")
+
+    def fail(name):
+        raise ValueError(name)
+
+    listener.begin = fail
+    with pytest.raises(ValueError, match=r"[a-e]"):
+        scene.pass_time(20)
+    assert all(scene.store.entries[f"source.{name}"].value is None for name in "abcde")
+
+
 def test_what_the_bucket_has_no_more_is_free_at_once(scene):
     started(scene, "attic", "barn")
     scene.kill("attic")

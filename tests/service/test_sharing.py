@@ -268,7 +268,7 @@ def test_without_sharing_health_says_nothing_of_it(played):
 def measured(monkeypatch):
     """`measured(now, *sources)`: what a listener with two cores takes at most."""
     monkeypatch.setattr(module, "_opener", lambda *_: None)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module, "cores", lambda: 2)
     clock = SimpleNamespace(now=1000.0)
     heard = []
     world = SimpleNamespace(monotonic=lambda: clock.now, now=lambda: 0.0, sleep=None, chance=None)
