@@ -39,7 +39,7 @@ from stream_match.config import ListenSettings
 from stream_match.config.share_settings import ShareSettings
 from stream_match.config.source_settings import SourceSettings
 from stream_match.events import Facts
-from stream_match.fleet.worker import BEATS
+from stream_match.fleet.holder import BEATS
 from stream_match.service import World, always, listen
 
 BLOCK_S = 0.5

@@ -48,7 +48,7 @@ class ShareSettings(Settings):
     )
     lease_seconds: float = Field(
         default=12.0,
-        ge=3,
+        ge=6,
         le=300,
         description="After so long without a sign of a listener, others take its sources",
     )

@@ -24,6 +24,6 @@ has fewer takes those that are free. If none is free, it asks for some of a work
 ends them in order, and then writes the lease over to who asked. Nothing is given up for a worker that did
 not ask. What is free for a lease although somebody should take it, anybody with room takes.
 
-The logic knows no network and no clock of its own (`keeper`, `table`, `spread`, `worker`); `jetstream` has
-every name of nats-py.
+The logic knows no network and no clock of its own (`keeper`, `table`, `spread`, `worker`). `link`
+connects and listens; `jetstream` has every name of nats-py.
 """

@@ -2,23 +2,20 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
-from stream_match.fleet.bucket import AwayError, Bucket, Entry
+from stream_match.fleet.bucket import AwayError, Bucket
 from stream_match.fleet.entries import SOURCE, WORKER, Lease, Presence
+from stream_match.fleet.holder import Holder, Me, Surroundings
 from stream_match.fleet.keeper import Keeper
-from stream_match.fleet.spread import Room, in_order_of, quotas
+from stream_match.fleet.link import Link
+from stream_match.fleet.spread import Division, in_order_of
 from stream_match.fleet.table import Table
 
 log = logging.getLogger(__name__)
-
-BEATS = 6
-"""Beats in a lease. One of 12 s is written every 2 s, and outlives an election of servers (4 to 9 s)."""
 
 TURNS = 8
 """Turns in a beat: how soon what is over, or due, is noticed."""
@@ -26,87 +23,8 @@ TURNS = 8
 SETTLE_BEATS = 2
 """Beats that a worker waits at its start before it takes what is free: others may begin at the same time."""
 
-SILENT_BEATS = 4
-"""Beats without any news of the bucket, after which all keys are asked for anew. Our own writes are news."""
-
-WATCHES = 3
-"""Attempts in a row to hear of all keys, after which another server is asked."""
-
 ASKED_AT_ONCE = 8
 """Sources that a worker asks for at once: each has to be opened anew."""
-
-RETRY_S = 1.0
-"""Pause between two attempts to connect [seconds]; chance shortens it by up to a half."""
-
-
-class Holder(Protocol):
-    """Who listens to the sources that a worker has."""
-
-    @property
-    def wanted(self) -> Collection[str]:
-        """Names of all sources that are shared, as far as this worker would take them."""
-
-    @property
-    def most(self) -> int | None:
-        """How many sources it can listen to; None for any number."""
-
-    def begin(self, name: str) -> None:
-        """Begin to listen to a source."""
-
-    def end(self, name: str, reason: str) -> None:
-        """End a source in order; nothing happens if it is not listened to."""
-
-    def is_over(self, name: str) -> bool:
-        """Say whether a source has ended to the last event."""
-
-
-@dataclass(frozen=True)
-class Me:
-    """A worker.
-
-    Attributes
-    ----------
-    node
-        Its name; no two of a fleet have the same one.
-    instance
-        Tells this process from others of the same node.
-    lease_s
-        How long its leases count [seconds].
-    """
-
-    node: str
-    instance: str
-    lease_s: float = 12.0
-
-    @property
-    def beat_s(self) -> float:
-        """From one renewal to the next [seconds]."""
-        return self.lease_s / BEATS
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a worker takes from outside, so that tests need not wait.
-
-    Attributes
-    ----------
-    monotonic
-        Seconds that never go back.
-    now
-        The time of day, for people.
-    sleep
-        Waits.
-    chance
-        Numbers from 0 to 1.
-    complain
-        Takes a word for the cause and a sentence; may leave out what it was told already.
-    """
-
-    monotonic: Callable[[], float]
-    now: Callable[[], datetime]
-    sleep: Callable[[float], Awaitable[object]]
-    chance: Callable[[], float]
-    complain: Callable[[str, str], object]
 
 
 class Worker:
@@ -129,6 +47,8 @@ class Worker:
         Since when it is in the fleet; None if it is not.
     after_turn : callable ()
         Called after each turn.
+    link : Link
+        The connection to the bucket.
     """
 
     def __init__(
@@ -143,16 +63,14 @@ class Worker:
         self.after_turn: Callable[[], object] = lambda: None
         self._me = me
         self._holder = holder
-        self._open = open_bucket
         self._world = world
         self._table = Table(me.lease_s)
         self._keeper = Keeper(self._table, world.monotonic)
-        self._bucket: Bucket | None = None
+        self.link = Link(open_bucket, self._table, me, world, self._complain)
         self._leaving: dict[str, str | None] = {}  # sources that are being ended, and who gets them
         self._asks: tuple[str, ...] = ()
         self._free_since: dict[str, float] = {}
         self._present_at = 0.0
-        self._news = asyncio.Event()
 
     @property
     def sources(self) -> dict[str, datetime]:
@@ -180,7 +98,7 @@ class Worker:
         stop : asyncio.Event
             Whoever sets it ends all sources as well.
         """
-        connecting = asyncio.create_task(self._stay_connected(), name="connect to the fleet")
+        connecting = asyncio.create_task(self.link.run(), name="connect to the fleet")
         try:
             while not stop.is_set():
                 await self._safely(self.turn)
@@ -192,31 +110,10 @@ class Worker:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
 
-    def attach(self, bucket: Bucket) -> None:
-        """Go on with a connection: all keys are told anew."""
-        self._table.begin()
-        self._bucket = bucket
-
-    def detach(self) -> None:
-        """Go on without a connection."""
-        self._bucket = None
-        self._table.is_complete = False
-
-    def see(self, entry: Entry | None) -> None:
-        """Take note of a write, or that all keys were told (None)."""
-        if entry is None:
-            self._table.complete()
-            self._news.set()
-            return
-        before = self._table.last_word(entry.key)
-        self._table.see(entry, self._world.monotonic())
-        if self._table.last_word(entry.key) != before:  # a mere renewal can wait
-            self._news.set()
-
     async def turn(self) -> None:
         """Do what is due now."""
         self._let_lapse()
-        if (bucket := self._bucket) is None:
+        if (bucket := self.link.bucket) is None:
             return
         try:
             await self._renew(bucket)
@@ -234,7 +131,7 @@ class Worker:
         keys = [key for key in self._keeper.held if key.startswith(WORKER)]
         keys += [SOURCE + name for name in self._names() if self._holder.is_over(name)]
         self.present_since = None
-        if (bucket := self._bucket) is None:
+        if (bucket := self.link.bucket) is None:
             for key in keys:
                 del self._keeper.held[key]
             return
@@ -244,54 +141,14 @@ class Worker:
         except AwayError as error:
             self._complain(error)
 
-    # Connecting
-
-    async def _stay_connected(self) -> None:
-        while True:
-            try:
-                async with self._open() as bucket, asyncio.TaskGroup() as group:
-                    self.attach(bucket)
-                    group.create_task(self._hear(bucket))
-                    await bucket.until_lost()
-            except* AwayError as errors:
-                self._complain(_first(errors))
-            except* Exception as errors:  # a fault of a library must not end the sharing
-                log.debug("the connection broke", exc_info=True)
-                reason = f"{type(_first(errors)).__name__}: {_first(errors)}"
-                self._complain(AwayError("broke", f"The connection to the fleet broke ({reason})."))
-            finally:
-                self.detach()
-            await self._world.sleep(RETRY_S * (0.5 + 0.5 * self._world.chance()))
-
-    async def _hear(self, bucket: Bucket) -> None:
-        """Take note of all writes; raise `AwayError` when that fails again and again."""
-        failed = 0
-        while True:
-            try:
-                await self._hear_all(bucket)
-            except AwayError as error:
-                failed = 1 if self._table.is_complete else failed + 1
-                if failed == WATCHES:
-                    raise
-                self._complain(error)
-            self._table.begin()
-            await self._world.sleep(RETRY_S * (0.5 + 0.5 * self._world.chance()))
-
-    async def _hear_all(self, bucket: Bucket) -> None:
-        told = bucket.watch()
-        while True:
-            try:
-                async with asyncio.timeout(SILENT_BEATS * self._me.beat_s):
-                    self.see(await anext(told))
-            except TimeoutError:
-                raise AwayError("silent", "No news of the fleet comes: it is asked for anew.") from None
+    # Turns
 
     async def _rest(self) -> None:
         """Wait for news, or until the next turn."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._me.beat_s / TURNS):
-                await self._news.wait()
-        self._news.clear()
+                await self.link.news.wait()
+        self.link.news.clear()
 
     async def _safely(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -391,13 +248,16 @@ class Worker:
         alive.pop(self._me.node, None)
         return alive
 
-    def _reckon(self, now: float) -> tuple[dict[str, Room], dict[str, int]]:
-        """Return what each worker has, and how much it should have."""
-        wanted, me = self._holder.wanted, self._me.node
-        counts = Counter(lease.node for name, lease in self._table.held(now) if name in wanted)
-        rooms = {node: Room(counts[node], one.most) for node, one in self._others(now).items()}
-        rooms[me] = Room(len(self._staying()), self._holder.most)
-        return rooms, quotas(len(wanted), rooms)
+    def _division(self, now: float) -> Division:
+        """Return how the sources are spread, and how they should be."""
+        rooms = {node: one.most for node, one in self._others(now).items()}
+        return Division(
+            me=self._me.node,
+            wanted=self._holder.wanted,
+            owners={name: lease.node for name, lease in self._table.held(now)},
+            staying=len(self._staying()),
+            most=rooms | {self._me.node: self._holder.most},
+        )
 
     def _give_up_surplus(self) -> None:
         """End what is not wanted any more, and what others ask for, as far as we have more than our share."""
@@ -405,8 +265,7 @@ class Worker:
         for name in staying:
             if name not in self._holder.wanted:
                 self._end(name, None, "it is not shared any more")
-        _, quota = self._reckon(now)
-        surplus = len(self._staying()) - quota[self._me.node]
+        surplus = -self._division(now).room
         for node, presence in sorted(self._others(now).items()):
             for name in presence.asks:
                 if surplus > 0 and name in self._staying():
@@ -439,12 +298,12 @@ class Worker:
         last = {name: self._table.last_word(SOURCE + name) for name in others}
         ours = [name for name in others if (one := last[name]) and one.instance == me.instance]
         free = [name for name in others if self._table.is_free(SOURCE + name, now) and name not in ours]
-        rooms, quota = self._reckon(now)
-        room = quota[me.node] - len(self._staying()) - len(ours)
+        division = self._division(now)
+        room = division.room - len(ours)
         await self._all(
             self._take_one(bucket, name) for name in ours + self._chosen(free, room, len(ours), now)
         )
-        self._asks = () if free else self._wishes(now, room, rooms, quota)
+        self._asks = () if free else tuple(division.wishes()[: max(0, min(room, ASKED_AT_ONCE))])
 
     def _chosen(self, free: list[str], room: int, n_ours: int, now: float) -> list[str]:
         """Choose of what is free: our share, and what nobody has taken for long.
@@ -459,17 +318,6 @@ class Worker:
         most = self._holder.most
         limit = len(free) if most is None else max(0, most - len(self._staying()) - n_ours)
         return (ordered[: max(0, room)] + left)[:limit]
-
-    def _wishes(
-        self, now: float, room: int, rooms: dict[str, Room], quota: dict[str, int]
-    ) -> tuple[str, ...]:
-        """Return what we would take over from workers that have more than their share."""
-        wishes: list[str] = []
-        held = [(name, lease.node) for name, lease in self._table.held(now) if name in self._holder.wanted]
-        for node in sorted(rooms.keys() - {self._me.node}):
-            theirs = in_order_of(self._me.node, (name for name, owner in held if owner == node))
-            wishes += theirs[: max(0, rooms[node].held - quota[node])]
-        return tuple(wishes[: max(0, min(room, ASKED_AT_ONCE))])
 
     async def _take_one(self, bucket: Bucket, name: str) -> None:
         lease = self._lease(self._me.node, self._me.instance, self._me.lease_s)
@@ -491,11 +339,3 @@ class Worker:
         for one in done:
             if isinstance(one, BaseException):
                 raise one
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> Any:
-    """Return one error of a group."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

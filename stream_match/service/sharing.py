@@ -11,8 +11,9 @@ from stream_match.config import HeardSettings, ListenSettings
 from stream_match.errors import UsageError
 from stream_match.fleet.address import servers_of
 from stream_match.fleet.bucket import Bucket
+from stream_match.fleet.holder import Me, Surroundings
 from stream_match.fleet.status import FleetStatus, SharedSource
-from stream_match.fleet.worker import Me, Surroundings, Worker
+from stream_match.fleet.worker import Worker
 from stream_match.publish.sparse import SparseLog
 from stream_match.publish.topics import Message, fleet_status
 from stream_match.service.health import BEHIND_S

@@ -5,7 +5,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from stream_match.fleet.bucket import AwayError, ConflictError, Entry
-from stream_match.fleet.worker import Me, Surroundings, Worker
+from stream_match.fleet.holder import Me, Surroundings
+from stream_match.fleet.worker import Worker
 
 TICK_S = 0.5
 """How often a worker has its turn."""
@@ -97,7 +98,7 @@ class Listener:
         if self.connection is not None:
             self.scene.store.connections.remove(self.connection)
         self.connection = Connection(self.scene.store)
-        self.worker.attach(self.connection)
+        self.worker.link.attach(self.connection)
         self.connection.news.append(None)
 
     def die(self):
@@ -123,7 +124,7 @@ class Listener:
         if self.connection.mode == "up":
             news, self.connection.news = self.connection.news, []
             for entry in news:
-                self.worker.see(entry)
+                self.worker.link.see(entry)
         self.scene.loop.run_until_complete(self.worker.turn())
 
 

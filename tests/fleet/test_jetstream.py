@@ -13,7 +13,8 @@ from stream_match.config.share_settings import ShareSettings
 from stream_match.errors import UsageError
 from stream_match.fleet.address import servers_of
 from stream_match.fleet.bucket import AwayError, ConflictError
-from stream_match.fleet.worker import Me, Surroundings, Worker
+from stream_match.fleet.holder import Me, Surroundings
+from stream_match.fleet.worker import Worker
 
 SECRET = "s3cret-t0ken"
 

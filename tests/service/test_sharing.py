@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 from fleet.fleet_fakes import Connection, Store
 from service_fakes import MemorySink, ToyEngine, check_sources, live, real_time, run, states
@@ -13,6 +14,7 @@ from service_fakes import MemorySink, ToyEngine, check_sources, live, real_time,
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
 from stream_match.fleet.bucket import AwayError
+from stream_match.fleet.status import json_schemas
 from stream_match.service import World, always, listen
 from stream_match.service import sharing as module
 from stream_match.service.health import HealthReader
@@ -247,7 +249,8 @@ def test_a_setting_caps_what_a_service_takes_and_the_fleet_says_what_is_free(pla
         told = fleet.health["attic"].read().fleet
         assert (told.max_sources, len(told.sources), told.others, len(told.free)) == (1, 1, ("barn",), 1)
         assert told.trouble is None
-        json.dumps(told.model_dump(mode="json", by_alias=True))
+        payload = json.loads(told.model_dump_json(by_alias=True))
+        jsonschema.Draft202012Validator(json_schemas()["fleet"]).validate(payload)
 
     played(act)
 
