@@ -59,11 +59,20 @@ class Keeper:
         self._table = table
         self._monotonic = monotonic
 
-    async def take(self, bucket: Bucket, key: str, lease: Lease) -> bool:
-        """Take what is free; return False if somebody else was quicker."""
+    async def take(self, bucket: Bucket, key: str, lease: Lease, last: int) -> bool:
+        """Take what is free; return False if somebody else was quicker.
+
+        Parameters
+        ----------
+        bucket : Bucket
+        key : str
+        lease : Lease
+        last : int
+            The revision that was found to be free. What the table says by now may be somebody's lease.
+        """
         sent_at = self._monotonic()
         try:
-            revision = await bucket.put(key, encoded(lease), self._table.revision(key))
+            revision = await bucket.put(key, encoded(lease), last)
         except ConflictError:
             await self._look(bucket, key)
             return False

@@ -228,7 +228,7 @@ class Worker:
                 AwayError("node", f"{said}: if it is not this one, give one another name (node = …).")
             )
             return False
-        if not await self._keeper.take(bucket, key, presence):
+        if not await self._keeper.take(bucket, key, presence, self._table.revision(key)):
             return False
         self.present_since, self._present_at = presence.since, now
         log.info("in the fleet as %s; other listeners: %d", self._me.node, len(self._others(now)))
@@ -300,9 +300,10 @@ class Worker:
         free = [name for name in others if self._table.is_free(SOURCE + name, now) and name not in ours]
         division = self._division(now)
         room = division.room - len(ours)
-        await self._all(
-            self._take_one(bucket, name) for name in ours + self._chosen(free, room, len(ours), now)
-        )
+        taken = ours + self._chosen(free, room, len(ours), now)
+        # Of now: while one is taken, others may take the next.
+        revisions = {name: self._table.revision(SOURCE + name) for name in taken}
+        await self._all(self._take_one(bucket, name, last) for name, last in revisions.items())
         self._asks = () if free else tuple(division.wishes()[: max(0, min(room, ASKED_AT_ONCE))])
 
     def _chosen(self, free: list[str], room: int, n_ours: int, now: float) -> list[str]:
@@ -319,9 +320,9 @@ class Worker:
         limit = len(free) if most is None else max(0, most - len(self._staying()) - n_ours)
         return (ordered[: max(0, room)] + left)[:limit]
 
-    async def _take_one(self, bucket: Bucket, name: str) -> None:
+    async def _take_one(self, bucket: Bucket, name: str, last: int) -> None:
         lease = self._lease(self._me.node, self._me.instance, self._me.lease_s)
-        if not await self._keeper.take(bucket, SOURCE + name, lease):
+        if not await self._keeper.take(bucket, SOURCE + name, lease, last):
             return
         try:
             self._holder.begin(name)

@@ -142,6 +142,31 @@ def test_a_worker_that_connects_again_and_again_waits_no_longer_for_what_is_free
         assert scene.now - began <= scene.lease_s + 3
 
 
+def test_what_another_takes_meanwhile_is_not_taken_from_it(scene):
+    """While the first of several sources is taken, the news comes that another worker has the next one."""
+    listener = scene.start("attic")
+    scene.pass_time(2 * BEAT_S - 2 * TICK_S)
+    put, other = (
+        listener.connection.put,
+        Lease(node="barn", instance="x", since="2026-01-01T00:00:00Z", lease_s=scene.lease_s),
+    )
+    taken = []
+
+    async def put_late(key, value, last):
+        if key.startswith("source.") and not taken:
+            taken.extend(name for name in scene.names if f"source.{name}" != key)
+            for name in taken:
+                scene.store.put(f"source.{name}", encoded(other), 0)
+                listener.worker.link.see(scene.store.entries[f"source.{name}"])
+        return await put(key, value, last)
+
+    listener.connection.put = put_late
+    while not taken:
+        scene.pass_time(TICK_S)
+    assert len(listener.listening) == 1
+    assert all(b"barn" in scene.store.entries[f"source.{name}"].value for name in taken)
+
+
 def test_a_lease_is_released_where_listening_cannot_begin(scene):
     listener = scene.start("attic")
 
