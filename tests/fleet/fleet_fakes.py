@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
+from random import Random
 
 from stream_match.fleet.bucket import AwayError, ConflictError, Entry
 from stream_match.fleet.holder import Me, Surroundings
@@ -29,6 +30,7 @@ class Store:
         entry = self.entries[key] = Entry(key, value, self.revision)
         for connection in self.connections:
             connection.news.append(entry)
+            connection.on_news()
         return self.revision
 
     def drop(self, key):
@@ -46,13 +48,26 @@ class Store:
 class Connection:
     """The bucket as one worker sees it."""
 
-    def __init__(self, store):
+    def __init__(self, store, on_news=lambda: None, pause=lambda: 0):
         self.mode = "up"
         self.news = list(store.entries.values())
+        self.on_news = on_news
         self._store = store
+        self._pause = pause
         store.connections.append(self)
 
+    async def _way(self):
+        """Take some time, in which others have their turns."""
+        for _ in range(self._pause()):
+            await asyncio.sleep(0)
+
     async def put(self, key, value, last):
+        await self._way()
+        revision = self._put(key, value, last)
+        await self._way()
+        return revision
+
+    def _put(self, key, value, last):
         if self.mode == "slow":
             self._store.late.append((key, value, last))
         if self.mode == "deaf":
@@ -65,6 +80,7 @@ class Connection:
         await self.put(key, None, last)
 
     async def get(self, key):
+        await self._way()
         if self.mode != "up":
             raise AwayError("cut", "The line is cut.")
         return self._store.entries.get(key)
@@ -97,7 +113,8 @@ class Listener:
         """Get a new connection, which tells all keys anew."""
         if self.connection is not None:
             self.scene.store.connections.remove(self.connection)
-        self.connection = Connection(self.scene.store)
+        chance = self.scene.chance
+        self.connection = Connection(self.scene.store, self.deliver, lambda: chance.randrange(4))
         self.worker.link.attach(self.connection)
         self.connection.news.append(None)
 
@@ -117,15 +134,19 @@ class Listener:
     def is_over(self, name):
         return name not in self.listening
 
-    def tick(self):
-        for name, over_at in list(self.listening.items()):
-            if over_at is not None and over_at <= self.scene.now:
-                del self.listening[name]
-        if self.connection.mode == "up":
+    def deliver(self):
+        """Let the worker hear of what was written, if it can hear."""
+        if self.connection.mode == "up" and not self.frozen:
             news, self.connection.news = self.connection.news, []
             for entry in news:
                 self.worker.link.see(entry)
-        self.scene.loop.run_until_complete(self.worker.turn())
+
+    async def tick(self):
+        for name, over_at in list(self.listening.items()):
+            if over_at is not None and over_at <= self.scene.now:
+                del self.listening[name]
+        self.deliver()
+        await self.worker.turn()
 
 
 class Scene:
@@ -139,6 +160,7 @@ class Scene:
         self.store = Store()
         self.listeners = {}
         self.loop = asyncio.new_event_loop()
+        self.chance = Random(7)
         self.doubled = {}  # name → since when more than one process listens to it
         self.longest_double_s = 0.0
         self._number = 0
@@ -154,10 +176,16 @@ class Scene:
     def pass_time(self, seconds):
         for _ in range(round(seconds / TICK_S)):
             self.now += TICK_S
-            for listener in list(self.listeners.values()):
-                if not listener.frozen:
-                    listener.tick()
+            self.tick(*(one for one in self.listeners.values() if not one.frozen))
             self.look()
+
+    def tick(self, *listeners):
+        """Let listeners have a turn, all at the same time."""
+
+        async def work():
+            await asyncio.gather(*(one.tick() for one in listeners))
+
+        self.loop.run_until_complete(work())
 
     def look(self):
         """Measure for how long sources are listened to by two."""

@@ -296,7 +296,7 @@ def test_who_leaves_releases_each_source_when_it_is_over(scene):
     scene.loop.run_until_complete(gone.worker.leave())
     assert any(scene.store.entries[f"source.{name}"].value for name in gone.listening)  # not over yet
     scene.now += 1.0
-    gone.tick = lambda: scene.loop.run_until_complete(gone.worker.leave())
+    gone.tick = gone.worker.leave
     gone.listening = {}
     began = scene.now
     while not held_by_all(scene):
@@ -349,7 +349,7 @@ class Fleet(RuleBasedStateMachine):
             listener.frozen = not listener.frozen
             if not listener.frozen:
                 # What it does first is to look at the clock; how long an ending takes is not tested here.
-                listener.tick()
+                self.scene.tick(listener)
                 for name in [name for name, over in listener.listening.items() if over is not None]:
                     del listener.listening[name]
 
