@@ -40,8 +40,8 @@ listened to for something else stays open and goes on with another engine, betwe
 that is opened otherwise ends and begins anew. Whatever is wrong is found before anything is changed.
 
 **Shared sources.** With other listeners of the same settings, each source is heard by one of them. `sharing`
-begins a source when `stream_match.fleet` has its lease, and ends it before the lease is over. The service goes
-on while it has no source.
+begins a source when `stream_match.fleet` has its lease, and ends it before the lease is over. The service
+goes on while it has no source.
 
 **What is asked for.** The control room (`control`) pauses sources, names what they hear, says what nearly
 matched, makes stretches references of the index (`marking`), and reloads. Requests over MQTT (`requests`,
