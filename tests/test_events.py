@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from stream_match.events import MatchFacts, Rival, Track, from_json, json_schemas, to_json
+from stream_match.fleet import status as fleet
 from stream_match.service import requests
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def test_the_committed_schemas_are_those_of_the_code():
         for path in SCHEMAS.iterdir()
         if path.name != "config.schema.json"
     }
-    wanted = json_schemas() | requests.json_schemas()
+    wanted = json_schemas() | requests.json_schemas() | fleet.json_schemas()
     assert committed == wanted, "run scripts/export_schemas.py"
 
 
@@ -78,7 +79,7 @@ def test_the_script_writes_the_committed_files(tmp_path, monkeypatch, capsys):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         path.name: path.read_bytes() for path in SCHEMAS.iterdir()
     }
-    assert len(capsys.readouterr().out.splitlines()) == 17
+    assert len(capsys.readouterr().out.splitlines()) == 18
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know():

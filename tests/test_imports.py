@@ -14,7 +14,7 @@ import stream_match
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "stream_match"
 PURE = ("descriptors", "features", "index", "match", "onsets")
-EDGES = ("capture", "publish", "web")
+EDGES = ("capture", "fleet", "publish", "web")
 HEAVY = {
     "numpy",
     "scipy",
@@ -148,6 +148,7 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("numba", "stream_match.index.compiled"),
         ("aiomqtt", "stream_match.publish.mqtt"),
         ("fsspec", "stream_match.catalog.remote"),
+        ("nats", "stream_match.fleet.jetstream"),
     ],
 )
 def test_a_library_stands_in_one_file(library, home):

@@ -58,6 +58,7 @@ PYTHON = [
     "evaluate_growth.py",
     "evaluate_memory.py",
     "evaluate_overlaps.py",
+    "evaluate_sharing.py",
     "evaluate_similarity.py",
     "evaluate_streams.py",
     "learn_shapes.py",

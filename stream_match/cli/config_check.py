@@ -12,10 +12,12 @@ from stream_match.config.environment import strange_variables
 from stream_match.config.layers import Layer, checked, complaints
 from stream_match.config.secret_files import place_of_secret
 from stream_match.errors import StreamMatchError
+from stream_match.fleet.address import servers_of
 from stream_match.publish import open_sink
 from stream_match.publish.serving import ServingSink
 from stream_match.service.house import NO_BROKER
 from stream_match.service.listen import default_node
+from stream_match.service.sharing import check_shared
 from stream_match.service.sources import wanted_sources
 from stream_match.service.world import World
 
@@ -36,7 +38,8 @@ def mistakes(given: Sequence[Layer]) -> list[str]:
     if found:
         return found
     settings = checked(given)
-    return list(dict.fromkeys([*_of_sources(settings), *_of_sinks(settings), *_of_page(settings)]))
+    of_all = [*_of_sources(settings), *_of_sinks(settings), *_of_page(settings), *_of_fleet(settings)]
+    return list(dict.fromkeys(of_all))
 
 
 def suspicions(settings: ListenSettings, file: Layer) -> Iterator[str]:
@@ -92,6 +95,14 @@ def _of_page(settings: ListenSettings) -> Iterator[str]:
     try:
         if settings.web.listen is not None:
             token_of(settings.web)
+    except StreamMatchError as error:
+        yield str(error)
+
+
+def _of_fleet(settings: ListenSettings) -> Iterator[str]:
+    try:
+        if servers_of(settings.share) and settings.sources:
+            check_shared(wanted_sources(settings, World(open_source=open_source)).values())
     except StreamMatchError as error:
         yield str(error)
 

@@ -186,6 +186,8 @@ def _flags(args: argparse.Namespace) -> dict[str, Any]:
         given["sounds_like"] = False
     if args.web is not None:
         given["web"] = {"listen": args.web}
+    if args.share is not None:
+        given["share"] = {"servers": args.share}
     if args.discovery:
         given["home_assistant"] = {"discovery": True}
     if args.source:

@@ -97,5 +97,10 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         "--log-format", choices=FORMATS, default="text", help="json: one object a line, for log collectors"
     )
     parser.add_argument(
+        "--share",
+        metavar="SERVERS",
+        help="share the sources with other listeners over nats://HOST[,HOST…] or tls://…: each is heard once",
+    )
+    parser.add_argument(
         "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"
     )

@@ -13,6 +13,7 @@ from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
+from stream_match.config.share_settings import ShareSettings
 from stream_match.config.sink_settings import Sink
 from stream_match.config.source_settings import SourceSettings
 from stream_match.config.store_settings import StoreSettings
@@ -68,6 +69,7 @@ class ListenSettings(Settings):
     web: WebSettings = WebSettings()
     clips: ClipSettings = ClipSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    share: ShareSettings = ShareSettings()
     reconnect_max_seconds: float = Field(
         default=10.0,
         ge=1,

@@ -7,6 +7,7 @@ from stream_match.config import ListenSettings
 from stream_match.doctor.broker import broker_checks
 from stream_match.doctor.check import Check
 from stream_match.doctor.computer import computer_checks
+from stream_match.doctor.fleet import fleet_checks
 from stream_match.doctor.page import page_check
 from stream_match.doctor.sources import source_checks
 from stream_match.doctor.storage import file_check, storage_checks
@@ -38,6 +39,8 @@ async def examine(settings: ListenSettings) -> AsyncIterator[Check]:
             yield check
     if settings.web.listen is not None:
         yield await page_check(settings, node)
+    async for check in _understood("fleet", fleet_checks(settings, node)):
+        yield check
     for number, source in enumerate(settings.sources, 1):
         async for check in _understood(f"source {number}", source_checks(source)):
             yield check

@@ -53,6 +53,14 @@ def node_status(base: str, node: str, payload: str) -> Message:
     return Message(f"{base}/{node}/status", payload, retain=True)
 
 
+def fleet_status(base: str, node: str, payload: str) -> Message:
+    """Return the message that says what a node of a fleet has.
+
+    No filter of events or of the states of nodes matches its topic, whatever the node is called.
+    """
+    return Message(f"{base}/fleet/{node}/sources", payload, retain=True)
+
+
 def event_message(base: str, event: Event) -> Message:
     """Return the message that carries an event.
 

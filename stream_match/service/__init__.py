@@ -39,6 +39,10 @@ source is silent. What cannot be loaded is refused, and the catalogue of before 
 listened to for something else stays open and goes on with another engine, between two pieces of audio. One
 that is opened otherwise ends and begins anew. Whatever is wrong is found before anything is changed.
 
+**Shared sources.** With other listeners of the same settings, each source is heard by one of them. `sharing`
+begins a source when `stream_match.fleet` has its lease, and ends it before the lease is over. The service
+goes on while it has no source.
+
 **What is asked for.** The control room (`control`) pauses sources, names what they hear, says what nearly
 matched, makes stretches references of the index (`marking`), and reloads. Requests over MQTT (`requests`,
 offered by `house`) and the page come to it. A source that is paused is closed; what is not live would begin

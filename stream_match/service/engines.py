@@ -86,7 +86,9 @@ class Engines:
             whole = True
         finally:
             context.steering.session = None
-            await self._tell(await session.finish(), reason=PAUSED if context.pause.on else None)
+            await self._tell(
+                await session.finish(), reason=PAUSED if context.pause.on else context.stop_reason
+            )
             await session.keep(goes_on=not whole)
             self._suppressed += session.onsets_suppressed
             context.teller.onsets_suppressed = self._suppressed

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field
 
 from stream_match.events import Decibels, MatchEvent, Name, Payload, Score, Seconds, State, Track
+from stream_match.fleet.status import FleetStatus
 from stream_match.publish.base import Delivery, Sink
 from stream_match.service.catalogue import CurrentCatalogue
 from stream_match.service.journal import Journal
@@ -133,6 +134,10 @@ class IndexStatus(Payload):
     trouble: str | None = Field(description="Why a newer generation was refused; null if none was")
 
 
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
 class Health(Payload):
     """How a service is."""
 
@@ -148,6 +153,11 @@ class Health(Payload):
     sinks: tuple[SinkHealth, ...]
     store: StoreStatus | None
     indexes: tuple[IndexStatus, ...] = Field(description="Those that are listened with, each once")
+    fleet: FleetStatus | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="What is shared with other listeners; absent if nothing is",
+    )
 
 
 class Watched(Protocol):
@@ -173,6 +183,8 @@ class HealthReader:
         Knows the store.
     catalogues : callable () -> iterable of CurrentCatalogue, optional
         Returns what knows the indexes of now.
+    fleet : callable () -> FleetStatus or None, optional
+        Returns what is shared with other listeners.
     """
 
     def __init__(
@@ -184,6 +196,7 @@ class HealthReader:
         *,
         journal: Journal | None = None,
         catalogues: Callable[[], Iterable[CurrentCatalogue[Any]]] = tuple,
+        fleet: Callable[[], FleetStatus | None] = lambda: None,
     ) -> None:
         self._node = node
         self._world = world
@@ -192,17 +205,20 @@ class HealthReader:
         self._sinks = sinks
         self._journal = journal
         self._catalogues = catalogues
+        self._fleet = fleet
 
     def read(self) -> Health:
         """Return the health of now; to be called on the event loop."""
         sources = tuple(source.health() for source in self._sources())
         sinks = tuple(map(_sink_health, self._sinks))
         store, indexes = self._store(), tuple(map(_index_status, self._catalogues()))
+        fleet = self._fleet()
         named = [
             *((source.source, source.trouble) for source in sources),
             *((sink.sink, sink.trouble) for sink in sinks),
             ("store", store and store.trouble),
             *((f"index {index.name}", index.trouble) for index in indexes),
+            ("fleet", fleet and fleet.trouble),
         ]
         troubles = tuple(f"{name}: {trouble}" for name, trouble in named if trouble)
         return Health(
@@ -217,6 +233,7 @@ class HealthReader:
             sinks=sinks,
             store=store,
             indexes=indexes,
+            fleet=fleet,
         )
 
     async def answer(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from stream_match.service.name_book import NameBook
 from stream_match.service.reload import Reload
 from stream_match.service.requests import answer
 from stream_match.service.shared import Shared
+from stream_match.service.sharing import Sharing
 from stream_match.service.sources import Listened, Sources
 from stream_match.service.world import World
 from stream_match.store.announcements import Announcement, AnnouncementShelf
@@ -48,6 +49,10 @@ class Room:
     sounds: bool
 
 
+def _nothing(_: str) -> Sequence[Message]:
+    return ()
+
+
 @dataclass
 class House:
     """Offers the sources of a listener.
@@ -64,6 +69,8 @@ class House:
         Of clusters and tracks.
     home_assistant
         Whether it is told of the sources.
+    more
+        Returns what else is to stand retained, given the base of the topics.
     """
 
     node: str
@@ -71,6 +78,7 @@ class House:
     control: Control
     names: NameBook
     home_assistant: HomeAssistantSettings
+    more: Callable[[str], Sequence[Message]] = _nothing
     _earlier: set[Announcement] = field(default_factory=set)
     _told: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     _offered: set[str] = field(default_factory=set)
@@ -107,6 +115,7 @@ class House:
             *self._emptied(base, gone),
             *(self._settings(base, room) for room in rooms),
             *(self._device(base, room) for room in rooms if self.home_assistant.discovery),
+            *self.more(base),
         ]
 
     def found(self, source: str) -> bool:
@@ -167,6 +176,8 @@ async def serve(
     settings: ListenSettings,
     shared: Shared,
     powers: Powers,
+    *,
+    sharing: Sharing | None = None,
 ) -> Control:
     """Let sinks that can offer what a listener has; return its control room.
 
@@ -180,6 +191,8 @@ async def serve(
     settings : ListenSettings
     shared : Shared
     powers : Powers
+    sharing : Sharing, optional
+        What is shared with other listeners.
     """
     control = Control(
         lambda: [one.steering for one in sources.supervisors],
@@ -192,6 +205,7 @@ async def serve(
         control=control,
         names=shared.names,
         home_assistant=settings.home_assistant,
+        more=_nothing if sharing is None else sharing.retained,
     )
     shelf = None if shared.store is None else AnnouncementShelf(shared.store)
     await house.remember(shelf, shared.world)
@@ -211,6 +225,8 @@ async def serve(
 
     control.changed = shared.names.changed = tell_again
     reload.changed = other_sources
+    if sharing is not None:
+        sharing.changed = other_sources
     return control
 
 

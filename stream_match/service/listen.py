@@ -35,6 +35,7 @@ from stream_match.service.reasons import reason_of
 from stream_match.service.reload import Reload, reloading
 from stream_match.service.report import Report
 from stream_match.service.shared import Shared
+from stream_match.service.sharing import Sharing
 from stream_match.service.sources import Sources, wanted_sources
 from stream_match.service.stamp import EventIds, event_ids
 from stream_match.service.world import World
@@ -96,7 +97,8 @@ async def listen(
     world = world or World()
     stop = stop or asyncio.Event()
     node = settings.node or default_node()
-    first = [(wanted, hear(wanted.heard)) for wanted in wanted_sources(settings, world).values()]
+    wanted = wanted_sources(settings, world)
+    first = [(one, hear(one.heard)) for one in wanted.values()]
     report = Report()
     # What is wrong with the state folder is told before anything is opened.
     with claimed(settings.state):
@@ -127,10 +129,16 @@ async def listen(
                 names=names,
             )
             sources = Sources(shared)
+            sharing = None
+            if settings.share.servers:
+                sharing = Sharing(
+                    settings, wanted, {one.heard: with_ for one, with_ in first}, sources, shared
+                )
+                first.clear()
             while first:  # emptied: what nobody hears with later is forgotten
                 sources.begin(*first.pop(0))
             notifier = Notifier.of_process()
-            reload = Reload(settings, read, hear, sources, shared, notifier)
+            reload = Reload(settings, read, hear, sources, shared, notifier, sharing)
             health = HealthReader(
                 node,
                 world,
@@ -138,9 +146,10 @@ async def listen(
                 sinks,
                 journal=journal,
                 catalogues=lambda: sources.catalogues,
+                fleet=lambda: None if sharing is None else sharing.status,
             )
             powers = with_marks(replace(powers, health=health.answer), kept, sources, world)
-            control = await serve(sinks, sources, reload, settings, shared, powers)
+            control = await serve(sinks, sources, reload, settings, shared, powers, sharing=sharing)
             async with (
                 _opened(sinks, report),
                 page_shown(settings, shared, bus, control, health.read),
@@ -148,7 +157,7 @@ async def listen(
                 reloading(reload, reload_asked),
             ):
                 try:
-                    await _to_the_end(sources.run(), stop)
+                    await _to_the_end(sources.run(None if sharing is None else sharing.run()), stop)
                 finally:
                     if journal is not None:
                         await journal.settled()

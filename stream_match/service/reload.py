@@ -16,6 +16,7 @@ from stream_match.service.intake import cancelled
 from stream_match.service.notify import Notifier
 from stream_match.service.reasons import reason_of
 from stream_match.service.shared import Shared
+from stream_match.service.sharing import Sharing, check_shared
 from stream_match.service.sources import ENDING, Sources, Wanted, wanted_sources
 from stream_match.service.world import World
 
@@ -102,6 +103,8 @@ class Reload:
         What they have in common.
     notifier : Notifier, optional
         Tells a service manager.
+    sharing : Sharing, optional
+        Which of the sources are listened to here, if others share them.
 
     Attributes
     ----------
@@ -117,6 +120,7 @@ class Reload:
         sources: Sources,
         shared: Shared,
         notifier: Notifier | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._notifier = notifier or Notifier()
         self._settings = settings
@@ -124,6 +128,7 @@ class Reload:
         self._hear = hear
         self._sources = sources
         self._shared = shared
+        self._sharing = sharing
         self.changed: Callable[[], Awaitable[object]] = _nobody
         self._one_at_a_time = asyncio.Lock()
 
@@ -164,10 +169,12 @@ class Reload:
 
     async def _take_up(self, read: Callable[[], ListenSettings]) -> dict[str, Any]:
         settings, after = await self._aside(lambda: _wanted(read, self._shared.world))
-        plan = planned(self._sources.wanted, after, self._sources.failed)
+        if self._sharing is not None:
+            check_shared(after.values())
         hearings = {}
-        for heard in {after[name].heard for name in (*plan.added, *plan.reopened, *plan.changed)}:
+        for heard in self._to_be_made(after):
             hearings[heard] = await self._aside(partial(self._hear, heard))
+        plan = self._plan(after)  # nothing waits from here on
         self._carry_out(plan, after, hearings)
         await self.changed()
         restart = self._needing_restart(settings)
@@ -175,6 +182,16 @@ class Reload:
         if restart:
             log.warning("these settings have changed and need a restart: %s", ", ".join(restart))
         return vars(plan) | {"needs_restart": restart}
+
+    def _plan(self, after: Mapping[str, Wanted]) -> Plan:
+        ours = after if self._sharing is None else self._sharing.of_ours(after)
+        return planned(self._sources.wanted, ours, self._sources.failed)
+
+    def _to_be_made(self, after: Mapping[str, Wanted]) -> set[HeardSettings]:
+        """Return what hearings have to be made for; what is shared may be listened to here at any time."""
+        plan = self._plan(after)
+        names = [*plan.added, *plan.reopened, *plan.changed] if self._sharing is None else after
+        return {after[name].heard for name in names}
 
     def _carry_out(
         self, plan: Plan, after: Mapping[str, Wanted], hearings: Mapping[HeardSettings, Hearing]
@@ -189,6 +206,8 @@ class Reload:
         for name in plan.changed:
             self._sources.change(after[name], hearings[after[name].heard])
         self._sources.look_after_catalogues()
+        if self._sharing is not None:
+            self._sharing.take_up(after, hearings)
 
     def _needing_restart(self, settings: ListenSettings) -> list[str]:
         keys = [key for key in ListenSettings.model_fields if key not in PER_SOURCE]

@@ -46,6 +46,8 @@ class SourceContext:
         Set when it is to be heard with something else.
     stop : asyncio.Event
         Set when it has to end.
+    stop_reason : str or None
+        Why, if there is more to say than that somebody wants it.
     account : Account
         Its sums.
     reckoning : Reckoning
@@ -77,6 +79,7 @@ class SourceContext:
         self.audio = audio
         self.hearing_changed = asyncio.Event()
         self.stop = asyncio.Event()
+        self.stop_reason: str | None = None
         self.account = shared.report.account(source.name)
         self.reckoning = Reckoning(source, shared.pace, world, self.account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear, audio.note)

@@ -1,7 +1,7 @@
 """Which sources are listened to now: begun, changed and ended while the others go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -124,14 +124,22 @@ class Sources:
         """What is listened to, in order."""
         return list(self._listened.values())
 
-    async def run(self) -> None:
-        """Listen until all sources have ended, those that have begun already first."""
+    async def run(self, beside: Coroutine[Any, Any, None] | None = None) -> None:
+        """Listen until all sources have ended, those that have begun already first.
+
+        Parameters
+        ----------
+        beside : coroutine, optional
+            Begins and ends sources; the service goes on until it returns.
+        """
         stopping = asyncio.create_task(self._stop_with_all(), name="stop sources")
         try:
             async with asyncio.TaskGroup() as self._group:
                 for name in self._listened:
                     self._start(name)
                 self.look_after_catalogues()
+                if beside is not None:
+                    self._group.create_task(beside, name="choose sources")
         finally:
             self._group = None
             await cancelled(stopping, *self._looking.values())
@@ -180,10 +188,15 @@ class Sources:
         one.hearing = hearing
         one.supervisor.hear_with(hearing)
 
-    def end(self, name: str) -> None:
-        """End a source in order."""
-        self._listened.pop(name).supervisor.stop()
+    def end(self, name: str, reason: str | None = None) -> None:
+        """End a source in order; a reason is told with its last words."""
+        self._listened.pop(name).supervisor.stop(reason)
         self._shared.kept.forget(name)
+
+    def is_over(self, name: str) -> bool:
+        """Say whether nobody of ours listens to a source any more, to its last event."""
+        last = self._last.get(name)
+        return last is None or last.done()
 
     def look_after_catalogues(self) -> None:
         """Look for newer generations of the catalogues that are listened with, and of no others."""

@@ -48,8 +48,9 @@ class Supervisor:
         """Return how the source is now."""
         return self._context.gauges.read()
 
-    def stop(self) -> None:
-        """End in order: every match gets its end."""
+    def stop(self, reason: str | None = None) -> None:
+        """End in order: every match gets its end. A reason, if there is one, is told with them."""
+        self._context.stop_reason = reason
         self._context.stop.set()
 
     def hear_with(self, hearing: Hearing) -> None:
@@ -85,7 +86,7 @@ class Supervisor:
                 return
             self._teller.forget()
             await context.wait_for_return(reason, self._lost_for_s)
-        await self._end("stopped")
+        await self._end("stopped", context.stop_reason)
 
     async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""

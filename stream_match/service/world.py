@@ -51,13 +51,13 @@ class OpenSink(Protocol):
         """Make the sink; entering it opens it."""
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)
     return os.cpu_count() or 1 if allowed is None else len(allowed(0))
 
 
-_engine_threads = ThreadPoolExecutor(_cores(), thread_name_prefix="engine")
+_engine_threads = ThreadPoolExecutor(cores(), thread_name_prefix="engine")
 """One for each core: more of them would only take the interpreter's lock from each other."""
 
 

@@ -119,6 +119,37 @@ def test_a_page_for_others_without_a_token_is_wrong(check, tmp_path, monkeypatch
     assert check(page)[0].returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("share", "wrong"),
+    [
+        ("servers = 'nats://hunter2@a,b/bucket'", "The server 'nats://***' cannot be understood"),
+        ("servers = ['hunter2']", "The server '***' cannot be understood"),
+        ("servers = 'nats://a'", "The source 'mic' belongs to one machine and cannot be shared"),
+        ("servers = 'nats://a'\nusername = 'ann'", "a username needs a password"),
+        ("servers = 'nats://a'\nkeyfile = 'k.pem'", "a keyfile needs its certfile"),
+        ("servers = 'nats://a'\nmax_sources = 0", "write a number from 1 up"),
+        ("servers = 5", "write a list, in square brackets"),
+        ("fleet = 'At tic'", "only lower-case letters"),
+        ("lease_second = 5", "did you mean 'lease_seconds'?"),
+    ],
+)
+def test_sharing_that_cannot_be_is_wrong(check, share, wrong):
+    done, told = check(f"sources = 'mic:'\n[share]\n{share}")
+    assert done.returncode == 2
+    assert sum(wrong in line for line in told) == 1, told
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_sharing_that_can_be_is_fine(check, tmp_path, index):
+    (tmp_path / "token").write_text("hunter2")
+    (tmp_path / "token").chmod(0o600)
+    done, told = check(
+        f"sources = 'http://host/'\nindex = '{index}'\n[share]\nservers = 'tls://a,b,c'\n"
+        f"password_file = '{tmp_path}/token'"
+    )
+    assert (done.returncode, told) == (0, [])
+
+
 @pytest.mark.parametrize(("sinks", "warned"), [("'console:'", 1), ("['jsonl:-', 'mqtt://host']", 0)])
 def test_discovery_without_a_broker_is_a_warning(check, sinks, warned):
     _, told = check(f"sources = 'mic:'\nsinks = {sinks}\n[home_assistant]\ndiscovery = true")

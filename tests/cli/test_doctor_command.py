@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from capture.capture_servers import Server, serving
+from fleet.nats_servers import nats
 from publish.conftest import absent_mosquitto, guarded_mosquitto, mosquitto
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
@@ -25,7 +26,7 @@ from stream_match.service.claim import claimed
 from stream_match.store.event_store import Store
 from stream_match.store.opening import FILE
 
-__all__ = ["absent_mosquitto", "guarded_mosquitto", "mosquitto"]
+__all__ = ["absent_mosquitto", "guarded_mosquitto", "mosquitto", "nats"]
 
 SECRET = "s3cr3t%40word"
 
@@ -311,6 +312,26 @@ def test_encryption_where_there_is_none(doctor, mosquitto):
 def write(path, y):
     soundfile.write(path, y, SAMPLE_RATE_HZ)
     return path
+
+
+def test_servers_that_sources_are_shared_over(doctor, nats, tmp_path):
+    config = tmp_path / "listen.toml"
+    token = SECRET.replace("%40", "@")
+    server, bare = nats(f'authorization {{ token: "{token}" }}'), nats(jetstream=False)
+
+    def checks(servers, password=token):
+        config.write_text(f"[share]\nservers = '{servers}'\npassword = '{password}'")
+        found = doctor("--config", config)
+        return [found[name] for name in found if name.startswith("fleet")]
+
+    (found,) = checks(server.uri)
+    assert (found["ok"], found["said"]) == (True, "It keeps the leases of the fleet 'stream_match'.")
+    (found,) = checks(server.uri, "other")
+    assert "refuses us: check the token" in found["said"]
+    (found,) = checks(bare.uri)
+    assert "has no JetStream" in found["said"]
+    (found,) = checks("nats://")
+    assert "cannot be understood" in found["said"]
 
 
 def test_silence_and_faint_sound(doctor, tmp_path):

@@ -31,7 +31,7 @@ def test_the_example_is_understood_as_it_stands():
 
 def test_every_setting_of_the_example_can_be_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("radio", "mqtt"):
+    for name in ("radio", "mqtt", "nats"):
         Path(name).write_text("secret")
     text, sinks = switched_on()
     ListenSettings.from_mapping(tomllib.loads(text), where="the example")

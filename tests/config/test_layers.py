@@ -65,6 +65,8 @@ def test_the_environment_has_settings_of_every_type(environment):
         STORE__KEEP_DAYS="1.5",
         SINKS='["jsonl:-", "mqtt://broker"]',
         SOURCES="kitchen=mic:",
+        SHARE__SERVERS="nats://a, b:4333,c",
+        SHARE__MAX_SOURCES="4",
         STATE="",  # empty is absent
     )
     found = read_settings(None)
@@ -73,6 +75,7 @@ def test_the_environment_has_settings_of_every_type(environment):
     assert (found.onsets.announce, found.onsets.features) == (True, "seed")
     assert found.sinks == ("jsonl:-", "mqtt://broker")
     assert [source.uri for source in found.sources] == ["kitchen=mic:"]
+    assert (found.share.servers, found.share.max_sources) == (("nats://a", "b:4333", "c"), 4)
 
 
 def test_a_name_of_digits_stays_a_text_in_the_environment(environment):

@@ -251,6 +251,21 @@ def check_whole(events):
         _check_source([event for event in events if event.source == source])
 
 
+def check_sources(events):
+    """Check what must hold of every stretch from `starting` to the end of a source."""
+    ids = [event.event_id for event in events]
+    assert ids == sorted(set(ids))
+    for source in {event.source for event in events}:
+        stretch = []
+        for event in [event for event in events if event.source == source]:
+            over = stretch and stretch[-1].type == "status" and stretch[-1].state in ("stopped", "failed")
+            if over:
+                check_whole(stretch)
+                stretch = []
+            stretch.append(event)
+        check_whole(stretch)
+
+
 def _check_source(events):
     from stream_match.service.states import TRANSITIONS
 

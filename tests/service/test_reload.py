@@ -12,7 +12,7 @@ from service_fakes import (
     MemorySink,
     ScriptedSource,
     ToyEngine,
-    check_whole,
+    check_sources,
     live,
     phases,
     real_time,
@@ -118,21 +118,6 @@ def played(monkeypatch):
         return run(work)
 
     return play
-
-
-def check_sources(events):
-    """Check what must hold of every stretch from `starting` to the end of a source."""
-    ids = [event.event_id for event in events]
-    assert ids == sorted(set(ids))
-    for source in {event.source for event in events}:
-        stretch = []
-        for event in [event for event in events if event.source == source]:
-            over = stretch and stretch[-1].type == "status" and stretch[-1].state in ("stopped", "failed")
-            if over:
-                check_whole(stretch)
-                stretch = []
-            stretch.append(event)
-        check_whole(stretch)
 
 
 def two(**more):
