@@ -24,10 +24,10 @@ STEP_SAMPLES = 110  # 5 ms: how often vibrato and swelling move
 FALLING_SILENT_SAMPLES = 1024  # longer than the 10 ms in which the player lets a sound die that is cut off
 
 HEARD = 0.1
-"""A note is heard from where its sound reaches so much of its peak, 20 dB below it. Rasch, "Synchronization in
-performed ensemble music", Acustica 43 (1979), took 15 to 20 dB for bowed and blown notes. Where such a note
-is felt to fall on the beat, 6 to 15 dB, is later (Vos and Rasch, "The perceptual onset of musical tones",
-Perception & Psychophysics 29, 1981). A single sound is timed by the same share (`one_shots.Shot`)."""
+"""A note is heard from where its sound reaches so much of its peak, 20 dB below it. Rasch, "Synchronization
+in performed ensemble music", Acustica 43 (1979), took 15 to 20 dB for bowed and blown notes. Where such a
+note is felt to fall on the beat, 6 to 15 dB, is later (Vos and Rasch, "The perceptual onset of musical
+tones", Perception & Psychophysics 29, 1981). A single sound is timed by the same share (`one_shots.Shot`)."""
 
 
 @dataclass(frozen=True)
@@ -237,15 +237,15 @@ def _sounded(
 def _heard(
     phrase: list[Note], alone: npt.NDArray[np.float32], together: npt.NDArray[np.float32]
 ) -> list[float]:
-    """Return when the notes of a phrase are heard [seconds], or NaN."""
+    """Return when the notes of a phrase are heard [seconds] or NaN, from its sound alone while it is held."""
     edges = [round(note.start_s * SAMPLE_RATE_HZ) for note in phrase]
     edges.append(edges[0] + len(alone))
     heard_s = []
     for begin, end in itertools.pairwise(edges):
         own = np.abs(alone[begin - edges[0] : end - edges[0]])
-        least = HEARD * own.max()
-        audible = least > 0 and own.max() >= HEARD * np.abs(together[begin:end]).max()
-        heard_s.append((begin + int(np.argmax(own >= least))) / SAMPLE_RATE_HZ if audible else np.nan)
+        audible = own.any() and own.max() >= HEARD * np.abs(together[begin:end]).max()
+        first = begin + int(np.argmax(own >= HEARD * own.max()))
+        heard_s.append(first / SAMPLE_RATE_HZ if audible else np.nan)
     return heard_s
 
 
