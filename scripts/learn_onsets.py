@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from beginnings.lines import FURTHER, INSTRUMENTS
 from beginnings.material import Material, material
 from beginnings.one_shots import AUDIO, of_the_fitting, single_sounds
 
@@ -39,9 +40,12 @@ Bool = npt.NDArray[np.bool_]
 OUT = Path(__file__).resolve().parents[1] / "models" / "onsets"
 SEED = 20_261_128
 HIDDEN = 40
-PASSES, FINAL_PASSES = 14, 60
+PASSES, FINAL_PASSES = 14, 30
 TRIALS = 4  # fits that differ in chance alone
 BEFORE = 0.5  # the share of the earlier perceptron in what is taught
+HEARD_SINCE = ("duet", *INSTRUMENTS, *FURTHER)
+"""Of these the earlier one is not asked: it learnt that a note begins where it is played, and a slow note is
+not heard there yet."""
 UNTAUGHT = ("beep", "burst", "start")  # where the earlier one errs
 BATCH = 1024
 RATE = 2e-3
@@ -70,8 +74,8 @@ frames, made by `scripts/learn_onsets.py`:
 Files: {folders}. It holds no audio.
 
 **How.** {trials} perceptrons were fitted to that. The shipped one began as an earlier one, and was fitted to
-what the earlier one ({before:.0%}) and these say in the mean, in log odds; to what is known only where the
-earlier one errs ({untaught}). docs/onsets.md has the commands.
+what the earlier one ({before:.0%}) and these say in the mean, in log odds; of lines and duets to what these
+say alone; to what is known where the earlier one errs ({untaught}). docs/onsets.md has the commands.
 
 **Limits.** Its notes are a soundfont's and its rooms are noise that dies away. What it is worth on
 recordings, docs/onsets.md says.
@@ -93,12 +97,15 @@ class Examples(NamedTuple):
         Whether that is known.
     taught : np.ndarray [shape=(n,), dtype=bool]
         Whether other perceptrons are asked instead.
+    before : np.ndarray [shape=(n,), dtype=float32]
+        The share of the earlier one among them, in [0, 1].
     """
 
     rows: Float32
     offsets: Float32
     sure: Bool
     taught: Bool
+    before: Float32
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,8 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for one in material(args.lines, args.behind, shots, args.soundfont, talk, making):
         changes, offsets, sure = _examples(one, looking)
         kept = np.isfinite(offsets) | (looking.random(len(offsets)) < KEPT)
-        taught = np.full(len(offsets), one.kind not in UNTAUGHT)
-        pieces.append(Examples(changes[kept], offsets[kept], sure[kept], taught[kept]))
+        taught = np.full(kept.sum(), one.kind not in UNTAUGHT)
+        share = np.full(kept.sum(), 0 if one.kind in HEARD_SINCE else BEFORE, np.float32)
+        pieces.append(Examples(changes[kept], offsets[kept], sure[kept], taught, share))
         kinds[one.kind] += 1
         seconds += len(one.y) / SAMPLE_RATE_HZ
     examples = Examples(*(np.concatenate(arrays) for arrays in zip(*pieces, strict=True)))
@@ -211,7 +219,8 @@ def learnt(examples: Examples, before: Perceptron, rng: np.random.Generator) -> 
     known = examples.rows[examples.sure], truth[examples.sure], examples.offsets[examples.sure]
     fits = [fitted(_fresh(known[0], one), *known, PASSES, one) for one in own]
     log_odds = np.mean([_log_odds(fit, examples.rows) for fit in fits], axis=0)
-    log_odds = BEFORE * _log_odds(before, examples.rows) + (1 - BEFORE) * log_odds
+    share = examples.before
+    log_odds = share * _log_odds(before, examples.rows) + (1 - share) * log_odds
     odds = np.where(examples.taught, 1 / (1 + np.exp(-log_odds)), truth).astype(np.float32)
     used = examples.taught | examples.sure
     return fitted(before, examples.rows[used], odds[used], examples.offsets[used], FINAL_PASSES, last)

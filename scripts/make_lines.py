@@ -5,7 +5,9 @@ tinysoundfont (`pip install --no-deps tinysoundfont`) are needed. The lines are 
 music21's corpus, moved by octaves into the range of each instrument, five for each: `legato` (no gaps,
 vibrato), `slurred` (one sound whose pitch steps within 15 to 40 ms), `detached`, `repeated` (long notes are
 played as several) and `swelling` (each note grows for 60 to 120 ms). Written: DIR/audio/*.flac,
-DIR/annotations/*.txt with a line `time<TAB>pitch` for each note, and DIR/tracks.csv.
+DIR/annotations/*.txt with a line `time<TAB>pitch<TAB>time played` for each note, and DIR/tracks.csv. The
+first time is when the note is heard: where its sound, played by itself, reaches a tenth of its peak. A note
+that stays below a tenth of what else sounds is left out.
 """
 
 import argparse
@@ -60,10 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, played in wanted:
             rng = np.random.default_rng(zlib.crc32(f"{args.seed} {name} {played}".encode()))
             notes = performance(next(found), every[name], played, rng)
-            y = rendered(notes, every[name], played, args.soundfont, rng, channels=channels)
+            y, heard_s = rendered(notes, every[name], played, args.soundfont, rng, channels=channels)
             audio, annotation = f"audio/{name}-{played}.flac", f"annotations/{name}-{played}.txt"
             soundfile.write(args.out / audio, y, SAMPLE_RATE_HZ)
-            lines = "".join(f"{note.start_s:.4f}\t{note.key}\n" for note in notes)
+            told = sorted(zip(heard_s, notes, strict=True), key=lambda one: one[0])
+            lines = "".join(
+                f"{at_s:.4f}\t{note.key}\t{note.start_s:.4f}\n" for at_s, note in told if np.isfinite(at_s)
+            )
             (args.out / annotation).write_text(lines, encoding="utf-8")
             rows.writerow([audio, annotation, name, played])
     return 0

@@ -21,6 +21,13 @@ SLURRED_NOTES = 6
 CHANNELS = (0, 1)
 """Phrases take turns: the one that dies away keeps its bend."""
 STEP_SAMPLES = 110  # 5 ms: how often vibrato and swelling move
+FALLING_SILENT_SAMPLES = 1024  # longer than the 10 ms in which the player lets a sound die that is cut off
+
+HEARD = 0.1
+"""A note is heard from where its sound reaches so much of its peak, 20 dB below it. Rasch, "Synchronization
+in performed ensemble music", Acustica 43 (1979), took 15 to 20 dB for bowed and blown notes. Where such a
+note is felt to fall on the beat, 6 to 15 dB, is later (Vos and Rasch, "The perceptual onset of musical
+tones", Perception & Psychophysics 29, 1981). A single sound is timed by the same share (`one_shots.Shot`)."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +167,19 @@ def rendered(
     rng: np.random.Generator,
     *,
     channels: tuple[int, ...] = CHANNELS,
-) -> npt.NDArray[np.float32]:
+) -> tuple[npt.NDArray[np.float32], list[float]]:
     """Play a line; pitch and swelling move every 5 ms, notes that are not slurred begin at their sample.
 
     With one channel alone, what still rings of a phrase is bent with the next one: nothing is left of the old
     pitch, as on one string or of one breath.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+        Samples, peak 0.5.
+    list of float
+        When each note is heard [seconds]: where its own sound, played once more by itself, first reaches
+        `HEARD` of its peak while it is held. NaN if its peak is less than that share of what sounds together.
     """
     import tinysoundfont
 
@@ -174,26 +189,64 @@ def rendered(
         synth.program_select(channel, font, 0, instrument.program)
         synth.pitchbend_range(channel, BEND_SEMITONES)
     phrases = _slurs(notes) if played == "slurred" else [[note] for note in notes]
+    hand = _Hand(played, rng)
+    together = _sounded(synth, phrases, hand, channels)
+    heard_s: list[float] = []
+    for phrase in phrases:
+        synth.sounds_off()
+        synth.generate(FALLING_SILENT_SAMPLES)
+        heard_s += _heard(phrase, _sounded(synth, phrases, hand, channels, only=phrase), together)
+    return together * np.float32(0.5 / np.abs(together).max()), heard_s
+
+
+def _sounded(
+    synth: Any,
+    phrases: list[list[Note]],
+    hand: "_Hand",
+    channels: tuple[int, ...],
+    *,
+    only: list[Note] | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return what sounds of some phrases until a second after the last, or of one alone while it is held."""
     starts = [(round(phrase[0].start_s * SAMPLE_RATE_HZ), True, phrase) for phrase in phrases]
     ends = [(round(phrase[-1].end_s * SAMPLE_RATE_HZ), False, phrase) for phrase in phrases]
-    hand = _Hand(played, rng)
+    first, last = 0, ends[-1][0] + SAMPLE_RATE_HZ
+    if only is not None:
+        first, last = (next(at for at, _, phrase in edges if phrase is only) for edges in (starts, ends))
     blocks, now, held, channel = [], 0, phrases[0], channels[0]
     for at, begins, phrase in [*sorted([*starts, *ends], key=lambda event: event[:2]), _tail(ends)]:
         while now < at:
-            now_s = now / SAMPLE_RATE_HZ
-            synth.pitchbend(channel, 8192 + round(8191 * hand.bend(now_s, held) / BEND_SEMITONES))
-            synth.control_change(channel, 11, round(127 * hand.pressure(now_s, held)))
             step = min(STEP_SAMPLES, at - now)
-            blocks.append(np.frombuffer(synth.generate(step), np.float32).reshape(-1, 2).mean(axis=1))
+            if first <= now < last:
+                now_s = now / SAMPLE_RATE_HZ
+                synth.pitchbend(channel, 8192 + round(8191 * hand.bend(now_s, held) / BEND_SEMITONES))
+                synth.control_change(channel, 11, round(127 * hand.pressure(now_s, held)))
+                blocks.append(np.frombuffer(synth.generate(step), np.float32).reshape(-1, 2).mean(axis=1))
             now += step
+        own = channels[phrases.index(phrase) % len(channels)]
         if begins:
-            held, channel = phrase, channels[phrases.index(phrase) % len(channels)]
-            synth.noteon(channel, phrase[0].key, round(127 * phrase[0].velocity))
-        else:
-            synth.noteoff(channels[phrases.index(phrase) % len(channels)], phrase[0].key)
-    y = np.concatenate(blocks)
-    louder: npt.NDArray[np.float32] = (y * (0.5 / np.abs(y).max())).astype(np.float32)
-    return louder
+            held, channel = phrase, own
+        if only is None or phrase is only:
+            if begins:
+                synth.noteon(own, phrase[0].key, round(127 * phrase[0].velocity))
+            else:
+                synth.noteoff(own, phrase[0].key)
+    return np.concatenate(blocks)
+
+
+def _heard(
+    phrase: list[Note], alone: npt.NDArray[np.float32], together: npt.NDArray[np.float32]
+) -> list[float]:
+    """Return when the notes of a phrase are heard [seconds] or NaN, from its sound alone while it is held."""
+    edges = [round(note.start_s * SAMPLE_RATE_HZ) for note in phrase]
+    edges.append(edges[0] + len(alone))
+    heard_s = []
+    for begin, end in itertools.pairwise(edges):
+        own = np.abs(alone[begin - edges[0] : end - edges[0]])
+        audible = own.any() and own.max() >= HEARD * np.abs(together[begin:end]).max()
+        first = begin + int(np.argmax(own >= HEARD * own.max()))
+        heard_s.append(first / SAMPLE_RATE_HZ if audible else np.nan)
+    return heard_s
 
 
 def _tail(ends: list[tuple[int, bool, list[Note]]]) -> tuple[int, bool, list[Note]]:
