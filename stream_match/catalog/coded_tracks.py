@@ -1,6 +1,6 @@
 """Coded tracks, as an index is made of them: from audio files, or from a segment that has been written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,12 @@ def code(
 
 
 def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
-    """Return the tracks of a segment that have not been removed, as they were coded.
+    """Return the tracks of a segment that have not been removed, as they were coded; see `each_stored`."""
+    return [*each_stored(stored)]
+
+
+def each_stored(stored: OpenSegment) -> Iterator[CodedTrack]:
+    """Yield the tracks of a segment that have not been removed, as they were coded, one after the other.
 
     Parameters
     ----------
@@ -147,7 +152,6 @@ def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
         raise CatalogError(
             f"the segment {stored.entry.folder} contradicts itself (counts): build the index again"
         )
-    tracks = []
     for number in stored.left:
         first, beyond = segment.starts[number : number + 2].tolist()
         audible = np.array(segment.audible[first:beyond])
@@ -159,8 +163,7 @@ def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
         coarse = None
         if harmony is not None:
             coarse = harmony.chroma[harmony.starts[number] : harmony.starts[number + 1]]
-        tracks.append(CodedTrack(stored.rows[number], codes, coarse))
-    return tracks
+        yield CodedTrack(stored.rows[number], codes, coarse)
 
 
 def _storable(text: str) -> str:

@@ -1,0 +1,97 @@
+"""What is left of pushes that broke off, or that another push has replaced, is deleted."""
+
+import time
+from collections import defaultdict
+
+from stream_match.milvus.claims import DEAD_AFTER_S, Clock, claims_in
+from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.layout import FILES, KINDS, Collections, pushed_at_ms, token_of
+from stream_match.milvus.tables import Generation
+
+RETIRED_S = 30.0
+"""So long a push stays after another one has taken its place: listeners look every few seconds."""
+
+
+def drop_push(connection: Connection, collections: Collections) -> int:
+    """Delete all collections of a push; return how many there were.
+
+    Parameters
+    ----------
+    connection : Connection
+    collections : Collections
+        The alias of the index stands for none of them.
+    """
+    own = [name for name in connection.collections() if token_of(name, collections.name) == collections.token]
+    for name in sorted(own, key=lambda name: name == collections.of(FILES)):  # its claims go last
+        connection.drop(name)
+    return len(own)
+
+
+def sweep(connection: Connection, name: str, current: Generation | None, *, wall: Clock = time.time) -> int:
+    """Delete what pushes have left that nobody listens with and nobody writes.
+
+    These are the collections of an index that are not of the current push, if their writer has not been at
+    work for `DEAD_AFTER_S`; and the generations of the current push before the current one.
+
+    Parameters
+    ----------
+    connection : Connection
+    name : str
+        Of the index.
+    current : Generation, optional
+        What its alias stands for.
+    wall : callable () -> float
+
+    Returns
+    -------
+    int
+        Collections that were deleted.
+    """
+    by_token: dict[str, list[str]] = defaultdict(list)
+    for collection in connection.collections():
+        token = token_of(collection, name)
+        if token is not None:
+            by_token[token].append(collection)
+    count = 0
+    for token, found in by_token.items():
+        collections = Collections(name, token)
+        if current is not None and token == current.collections.token:
+            old = [each for each in found if _generation(each) and each != current.collection]
+            for each in old:
+                connection.drop(each)
+            count += len(old)
+        elif _is_dead(connection, collections, found, wall()):
+            count += drop_push(connection, collections)
+    return count
+
+
+def _generation(collection: str) -> bool:
+    return collection.rpartition("_")[2] not in KINDS
+
+
+def _is_dead(connection: Connection, collections: Collections, found: list[str], now_s: float) -> bool:
+    """Return whether the writer of a push was last at work long ago."""
+    if now_s - pushed_at_ms(collections.token) / 1000 <= DEAD_AFTER_S:
+        return False
+    if collections.of(FILES) not in found:
+        return True
+    try:
+        claims = claims_in(connection, collections)
+    except MilvusError as error:
+        if error.away:
+            raise
+        return True  # it has no index yet, or is not loaded: nobody gets that far and waits for an hour
+    return all(claim.is_dead(now_s) for claim in claims)
+
+
+def retire(connection: Connection, collections: Collections, *, after_s: float = RETIRED_S) -> None:
+    """Delete the collections of a push that another one has replaced, once listeners have taken that up.
+
+    Parameters
+    ----------
+    connection : Connection
+    collections : Collections
+    after_s : float
+    """
+    time.sleep(after_s)
+    drop_push(connection, collections)

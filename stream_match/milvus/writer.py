@@ -1,0 +1,238 @@
+"""The rows of tracks, written to the collections of a push in portions."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stream_match.catalog.coded_tracks import CodedTrack
+from stream_match.config import FeatureSettings
+from stream_match.index.shingles import STRIDE, Places, computed
+from stream_match.milvus.connection import Connection, Field, Row
+from stream_match.milvus.layout import (
+    BLOCK,
+    BLOCK_KEY,
+    BLOCKS,
+    CHUNK_BYTES,
+    CHUNK_KEY,
+    CHUNK_LENGTH,
+    CODE,
+    CODE_KEY,
+    CODES,
+    DATA,
+    FILES,
+    SHINGLE,
+    SHINGLE_KEY,
+    SHINGLE_WIDTH,
+    SHINGLES,
+    STEP_BLOCK_BYTES,
+    STEPS,
+    BlockShape,
+    Bytes,
+    Collections,
+    pack_steps,
+)
+from stream_match.milvus.tables import SearchIndex
+
+_PORTIONS = {CODES: 20_000, BLOCKS: 1_000, SHINGLES: 8_000, STEPS: 2_000}
+"""Rows sent at once, some 2 MB."""
+
+LISTS_FROM = 1_000_000
+"""Vectors from which they are put into lists: 50 h of codes. Up to there, each is compared."""
+
+_LISTS_PER_ROOT, _MOST_LISTS, _PROBED = 4, 16_384, 256
+"""As in the index folder: lists per square root of the number of vectors, at most, and those searched."""
+
+_TRIVIAL = SearchIndex(index_type="BIN_FLAT")
+"""Of collections that are only read by their keys: the server wants an index to load them."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """How a collection is made.
+
+    Parameters
+    ----------
+    fields : tuple of Field
+        The key, and the field of vectors.
+    metric : str
+    search : SearchIndex
+    """
+
+    fields: tuple[Field, ...]
+    metric: str
+    search: SearchIndex
+
+
+def search_index(n_vectors: int, *, binary: bool, lists_from: int = LISTS_FROM) -> SearchIndex:
+    """Return how so many vectors are searched.
+
+    Parameters
+    ----------
+    n_vectors : int
+    binary : bool
+    lists_from : int
+        Vectors from which they are put into lists.
+    """
+    kind = "BIN_" if binary else ""
+    if n_vectors < lists_from:
+        return SearchIndex.model_validate({"index_type": f"{kind}FLAT"})
+    nlist = max(1, min(int(_LISTS_PER_ROOT * np.sqrt(n_vectors)), _MOST_LISTS))
+    return SearchIndex.model_validate(
+        {"index_type": f"{kind}IVF_FLAT", "nlist": nlist, "nprobe": min(_PROBED, nlist)}
+    )
+
+
+def tables_of(
+    settings: FeatureSettings, codes: SearchIndex, shingles: SearchIndex | None
+) -> dict[str, Table]:
+    """Return the collections of a push, by their kind.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+    codes : SearchIndex
+    shingles : SearchIndex, optional
+        None without the part for versions.
+    """
+    block_bits = 8 * BlockShape.of(settings).size
+    tables = {
+        FILES: Table(
+            (
+                Field(CHUNK_KEY, "VARCHAR", 96),
+                Field(DATA, "BINARY_VECTOR", 8 * CHUNK_BYTES),
+                Field(CHUNK_LENGTH, "INT32"),
+            ),
+            "HAMMING",
+            _TRIVIAL,
+        ),
+        CODES: Table(
+            (Field(CODE_KEY, "INT64"), Field(CODE, "BINARY_VECTOR", settings.n_bits)), "HAMMING", codes
+        ),
+        BLOCKS: Table(
+            (Field(BLOCK_KEY, "INT64"), Field(DATA, "BINARY_VECTOR", block_bits)), "HAMMING", _TRIVIAL
+        ),
+    }
+    if shingles is not None:
+        tables[SHINGLES] = Table(
+            (Field(SHINGLE_KEY, "INT64"), Field(SHINGLE, "FLOAT_VECTOR", SHINGLE_WIDTH)), "IP", shingles
+        )
+        tables[STEPS] = Table(
+            (Field(BLOCK_KEY, "INT64"), Field(DATA, "BINARY_VECTOR", 8 * STEP_BLOCK_BYTES)),
+            "HAMMING",
+            _TRIVIAL,
+        )
+    return tables
+
+
+def make(connection: Connection, collections: Collections, tables: dict[str, Table]) -> None:
+    """Make the collections of a push; its files can be read and written from then on.
+
+    Parameters
+    ----------
+    connection : Connection
+    collections : Collections
+    tables : dict of str to Table
+        From `tables_of`.
+    """
+    for kind, table in tables.items():
+        name, params = collections.of(kind), {}
+        if table.search.nlist is not None:
+            params["nlist"] = table.search.nlist
+        connection.create(name, table.fields)
+        connection.index(name, table.fields[1].name, table.search.index_type, table.metric, **params)
+    connection.load(collections.of(FILES))
+
+
+@dataclass
+class Writer:
+    """Writes tracks; only portions of them are in memory.
+
+    Parameters
+    ----------
+    connection : Connection
+    collections : Collections
+    shape : BlockShape
+    on_portion : callable () -> None
+        Called after each portion.
+    """
+
+    connection: Connection
+    collections: Collections
+    shape: BlockShape
+    on_portion: Callable[[], None]
+    written: dict[str, int] = field(default_factory=dict)
+    _waiting: dict[str, list[Row]] = field(default_factory=dict)
+
+    def write(self, track: CodedTrack, code_at: int, step_at: int) -> bytes:
+        """Write a track.
+
+        Parameters
+        ----------
+        track : CodedTrack
+        code_at, step_at : int
+            Where its codes and its steps begin.
+
+        Returns
+        -------
+        bytes
+            Its digest, as `verify` computes it.
+        """
+        blocks = self.shape.pack(track.codes)
+        steps = pack_steps(track.coarse) if track.coarse is not None else np.empty((0, 0), np.uint8)
+        self._put(CODES, (_row(CODE_KEY, code_at, i, CODE, code) for i, code in enumerate(track.codes.codes)))
+        self._put(BLOCKS, (_row(BLOCK_KEY, code_at // BLOCK, i, DATA, row) for i, row in enumerate(blocks)))
+        self._put(STEPS, (_row(BLOCK_KEY, step_at // BLOCK, i, DATA, row) for i, row in enumerate(steps)))
+        if track.coarse is not None:
+            self._put_shingles(track.coarse, step_at)
+        return digest_of(blocks, steps)
+
+    def _put_shingles(self, coarse: Bytes, step_at: int) -> None:
+        places = Places(np.array([0, len(coarse)], np.int64))
+        first = 0
+        for portion in computed(places, coarse):
+            flat = portion.reshape(len(portion), -1).astype(np.float32)
+            self._put(
+                SHINGLES,
+                (
+                    {SHINGLE_KEY: step_at + STRIDE * i, SHINGLE: shingle}
+                    for i, shingle in enumerate(flat, first)
+                ),
+            )
+            first += len(portion)
+
+    def finish(self) -> None:
+        """Write what is waiting."""
+        for kind in list(self._waiting):
+            self._send(kind)
+
+    def _put(self, kind: str, rows: Iterable[Row]) -> None:
+        waiting = self._waiting.setdefault(kind, [])
+        for row in rows:
+            waiting.append(row)
+            if len(waiting) >= _PORTIONS[kind]:
+                self._send(kind)
+
+    def _send(self, kind: str) -> None:
+        rows = self._waiting[kind]
+        if rows:
+            self.connection.insert(self.collections.of(kind), rows)
+            self.written[kind] = self.written.get(kind, 0) + len(rows)
+            rows.clear()
+            self.on_portion()
+
+
+def digest_of(blocks: Bytes, steps: Bytes) -> bytes:
+    """Return what tells whether a track is as it was written: 16 bytes of a SHA-256.
+
+    Parameters
+    ----------
+    blocks, steps : np.ndarray [shape=(n_rows, n_bytes), dtype=uint8]
+        Its rows of `BLOCKS` and of `STEPS`.
+    """
+    return hashlib.sha256(blocks.tobytes() + steps.tobytes()).digest()[:16]
+
+
+def _row(key: str, first: int, number: int, field_name: str, contents: Bytes) -> Row:
+    return {key: first + number, field_name: contents.tobytes()}
