@@ -1,4 +1,4 @@
-"""Arrays of rows that are mostly not there: address space for all of them, memory for those that were written.
+"""Arrays of rows that are mostly not there: address space for all, memory for those that were written.
 
 So code that reads a mapped file reads these as it stands.
 """
