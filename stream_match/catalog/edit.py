@@ -120,7 +120,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
     leaving = frozenset(unicodedata.normalize("NFC", track_id) for track_id in track_ids)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
         old = open_to_change(index)
-        _refuse_unknown(leaving, old)
+        refuse_unknown(leaving, old.rows)
         if len(leaving) == len(old.rows):
             raise UsageError(f"these are all tracks of {str(index)!r}: delete the folder instead")
         write_generation(draft, basis_of(old), without(old.segments, leaving), (), frozenset())
@@ -279,8 +279,9 @@ def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:
         )
 
 
-def _refuse_unknown(track_ids: frozenset[str], index: OpenIndex) -> None:
-    known = [row.id for row in index.rows]
+def refuse_unknown(track_ids: frozenset[str], rows: Sequence[TrackRow]) -> None:
+    """Refuse ids that none of the tracks of an index has."""
+    known = [row.id for row in rows]
     for track_id in sorted(track_ids - set(known)):
         near = difflib.get_close_matches(track_id, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

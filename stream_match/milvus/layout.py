@@ -18,6 +18,10 @@ A **position** is the number of a code in all of an index, 64 bits wide, given o
 multiple of `BLOCK`, and -1 for tracks that had been removed before they were pushed. Steps of coarse chroma
 have positions of their own in the same way, ``step_at``. The key of a shingle is the position of its oldest
 step. No two tracks share a block; what a last block has beyond its track is zero.
+
+Rows with positions that no track of a generation has belong to tracks that are just added or removed, or are
+what a killed writer has left: they are passed over. Rows that a generation needs may be gone as soon as the
+alias stands for another one.
 """
 
 import re

@@ -65,6 +65,10 @@ class SearchIndex(Written):
         """Whether a query is compared with every vector."""
         return "IVF" not in self.index_type
 
+    def params(self) -> dict[str, int]:
+        """Return the parameters of a search."""
+        return {} if self.nprobe is None else {"nprobe": self.nprobe}
+
 
 class RemoteSegment(Written):
     """A segment: what it holds, which of its tracks have been removed, and its tables."""
@@ -80,6 +84,15 @@ class RemoteSegment(Written):
 
 
 Position = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+class Leaving(Written):
+    """The rows of a track that was removed."""
+
+    code_at: Position
+    codes: Count
+    step_at: Position | None = None
+    steps: Count = 0
 
 
 class RemoteManifest(Written):
@@ -98,6 +111,10 @@ class RemoteManifest(Written):
     codes: SearchIndex
     shingles: SearchIndex | None = None
     beyond: Position = Field(description="First position, of codes and of steps, that was never used")
+    leaving: tuple[Leaving, ...] = Field(
+        default=(),
+        description="Of tracks removed last; whoever writes next deletes these again",
+    )
     segments: tuple[RemoteSegment, ...] = Field(min_length=1)
 
     def files(self) -> dict[str, FileEntry]:
