@@ -55,10 +55,22 @@ def push(args: argparse.Namespace) -> int:
 
 def add(args: argparse.Namespace) -> int:
     """Run ``index add``; return the exit status."""
+    if isinstance(args.index, str):
+        return _add_remote(args)
     report = catalog.add_tracks(
         args.index, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
     )
     return _tell(report, f"added to {args.index}:")
+
+
+def _add_remote(args: argparse.Namespace) -> int:
+    from stream_match.milvus.add import add_remote
+
+    address = _address(args.index)
+    report = add_remote(
+        address, args.paths, jobs=args.jobs, metadata=args.metadata, progress=sys.stderr.isatty()
+    )
+    return _tell(report, f"added to {address.uri}:")
 
 
 def update(args: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from stream_match.milvus.layout import (
     Collections,
     lock_of,
 )
-from stream_match.milvus.tables import file_row
+from stream_match.milvus.tables import Leaving, file_row
 
 BEAT_S = 15.0
 """A writer says so often that it is at work."""
@@ -52,6 +52,12 @@ class Claim(Written):
     def key(self) -> str:
         """Its key among the files."""
         return f"claim-{self.first:016x}"
+
+    def rows(self, *, with_steps: bool) -> Leaving:
+        """Return all rows that its writer may have written; steps only if the index has any."""
+        size = self.beyond - self.first
+        step_at, steps = (self.first, size) if with_steps else (None, 0)
+        return Leaving(code_at=self.first, codes=size, step_at=step_at, steps=steps)
 
     def is_dead(self, now_s: float) -> bool:
         """Return whether its writer has been killed."""
@@ -88,8 +94,13 @@ class Beat:
         self._last = self.clock()
 
     def end(self) -> None:
-        """Take the claim back."""
-        self.connection.delete(self.collections.of(FILES), f'{CHUNK_KEY} in ["{self.claim.key}"]')
+        """Say that the writer is done."""
+        withdraw(self.connection, self.collections, self.claim)
+
+
+def withdraw(connection: Connection, collections: Collections, claim: Claim) -> None:
+    """Delete a claim."""
+    connection.delete(collections.of(FILES), f'{CHUNK_KEY} in ["{claim.key}"]')
 
 
 def claims_in(connection: Connection, collections: Collections) -> list[Claim]:

@@ -289,9 +289,9 @@ class Connection:
         k: int,
         metric: str,
         *,
+        nprobe: int | None = None,
         strong: bool = False,
         timeout_s: float = ANSWER_S,
-        **params: int,
     ) -> list[tuple[list[int], list[float]]]:
         """Return the keys nearest to each vector, and how near they are.
 
@@ -302,11 +302,11 @@ class Connection:
         k : int, 1 to 16,384
         metric : str
             HAMMING or IP.
+        nprobe : int, optional
+            Lists that are searched, if the vectors are in lists.
         strong : bool
             Whether everything that was written before must be seen.
         timeout_s : float
-        **params : int
-            Of the index, such as ``nprobe``.
         """
         with _told(self.address, f"cannot search {name!r}"):
             found = self._client.search(
@@ -314,7 +314,10 @@ class Connection:
                 data=list(vectors),
                 anns_field=field,
                 limit=k,
-                search_params={"metric_type": metric, "params": params},
+                search_params={
+                    "metric_type": metric,
+                    "params": {} if nprobe is None else {"nprobe": nprobe},
+                },
                 timeout=timeout_s,
                 consistency_level="Strong" if strong else "Eventually",
             )

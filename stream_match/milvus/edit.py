@@ -10,20 +10,9 @@ from stream_match.catalog.self_similarity import bias_of
 from stream_match.errors import UsageError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.layout import (
-    BLOCK,
-    BLOCK_KEY,
-    BLOCKS,
-    CODE_KEY,
-    CODES,
-    SHINGLE_KEY,
-    SHINGLES,
-    STEPS,
-    Collections,
-)
 from stream_match.milvus.opened import Placed, place_tracks
 from stream_match.milvus.push import switch, write_generation
-from stream_match.milvus.sweep import sweep
+from stream_match.milvus.sweep import delete_rows, sweep, sweep_rows
 from stream_match.milvus.tables import Leaving, RemoteManifest, RemoteSegment, required
 
 
@@ -58,7 +47,7 @@ def remove_remote(address: MilvusAddress, track_ids: Sequence[str]) -> int:
         if len(leaving) == len(placed.rows):
             raise UsageError(f"these are all tracks of {address.uri}: push another index in its place")
         sweep(connection, address.name, before)
-        delete_rows(connection, before.collections, placed.manifest.leaving)
+        sweep_rows(connection, placed)
         manifest = _without(placed, leaving)
         after = write_generation(connection, before.collections, manifest)
         switch(connection, before, after)
@@ -97,28 +86,3 @@ def counts_of(rows: Iterable[TrackRow]) -> Counts:
         seconds=round(sum(row.seconds for row in rows), 3),
         codes=sum(row.codes for row in rows),
     )
-
-
-def delete_rows(connection: Connection, collections: Collections, places: Iterable[Leaving]) -> None:
-    """Delete the rows of tracks; those that are gone already do not matter.
-
-    Parameters
-    ----------
-    connection : Connection
-    collections : Collections
-    places : iterable of Leaving
-    """
-    for place in places:
-        beyond = place.code_at + place.codes
-        connection.delete(collections.of(CODES), _between(CODE_KEY, place.code_at, beyond))
-        blocks = _between(BLOCK_KEY, place.code_at // BLOCK, -(-beyond // BLOCK))
-        connection.delete(collections.of(BLOCKS), blocks)
-        if place.step_at is not None:
-            beyond = place.step_at + place.steps
-            connection.delete(collections.of(SHINGLES), _between(SHINGLE_KEY, place.step_at, beyond))
-            blocks = _between(BLOCK_KEY, place.step_at // BLOCK, -(-beyond // BLOCK))
-            connection.delete(collections.of(STEPS), blocks)
-
-
-def _between(key: str, first: int, beyond: int) -> str:
-    return f"{key} >= {first} and {key} < {beyond}"

@@ -86,10 +86,9 @@ class Vectors:
         NotAtHandError, CatalogError
             If the server does not answer, or with fewer than there are.
         """
-        params = {} if self.nprobe is None else {"nprobe": self.nprobe}
         found = self.server.ask(
             lambda connection, within_s: connection.search(
-                self.collection, self.field, vectors, k, self.metric, timeout_s=within_s, **params
+                self.collection, self.field, vectors, k, self.metric, nprobe=self.nprobe, timeout_s=within_s
             )
         )
         expected = min(k, self.count) if self.nprobe is None else 0

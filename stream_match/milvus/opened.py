@@ -85,6 +85,14 @@ class Placed:
         """The tracks that have not been removed, by number."""
         return tuple(segment.rows[number] for segment in self.segments for number in segment.left)
 
+    def uses(self, first: int, beyond: int) -> bool:
+        """Return whether any track has rows with positions from `first` on, before `beyond`."""
+        return any(
+            bool(((at[segment.left] >= first) & (at[segment.left] < beyond)).any())
+            for segment in self.segments
+            for at in (segment.code_at, segment.step_at)
+        )
+
 
 def place_tracks(connection: Connection, generation: Generation) -> Placed:
     """Read who the tracks of a generation are, and where their rows begin.

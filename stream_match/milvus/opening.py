@@ -1,7 +1,7 @@
 """An index on a Milvus server, opened: its tables come into a folder here, its codes when they are needed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -88,10 +88,14 @@ class Opened:
         Where its tables are kept; files that are there already are not fetched again.
     known : Known
         Blocks of earlier generations; those of this one are added.
+    new : sequence of OpenSegment
+        Segments that are here, beside those on the server.
 
     Attributes
     ----------
     manifest : RemoteManifest
+    segments : tuple of OpenSegment
+        Those on the server.
     catalogue : Catalogue
         Ready to listen with.
 
@@ -102,8 +106,16 @@ class Opened:
         or the folder cannot be written.
     """
 
+    segments: tuple[OpenSegment, ...]
+
     def __init__(
-        self, connection: Connection, server: Server, generation: Generation, folder: Path, known: Known
+        self,
+        connection: Connection,
+        server: Server,
+        generation: Generation,
+        folder: Path,
+        known: Known,
+        new: Sequence[OpenSegment] = (),
     ) -> None:
         self.manifest = read_manifest(connection, generation)
         self._server = server
@@ -113,7 +125,7 @@ class Opened:
         try:
             fetch_files(connection, generation.collections, self.manifest.files(), folder)
             _forget_others(folder, self.manifest)
-            self.catalogue = self._open(known)
+            self.catalogue = self._open(known, new)
         except (OSError, MemoryError) as error:
             raise unreadable(error, folder) from error
         # What was written before the alias was switched is seen by all that is asked from now on.
@@ -132,7 +144,7 @@ class Opened:
         connection.search(codes, CODE, [nothing], 1, "HAMMING", strong=strong, timeout_s=within_s)
         connection.get(blocks, BLOCK_KEY, [0], [DATA], strong=strong, timeout_s=within_s)
 
-    def _open(self, known: Known) -> Catalogue:
+    def _open(self, known: Known, new: Sequence[OpenSegment]) -> Catalogue:
         manifest, settings = self.manifest, self.manifest.settings
         planes = open_planes(self._folder / PLANES / manifest.planes.folder, manifest.planes, settings)
         rows = [self._rows(segment) for segment in manifest.segments]
@@ -143,10 +155,11 @@ class Opened:
             self._vectors(CODES, CODE, "HAMMING", manifest.counts.codes, manifest.codes), positions
         )
         blocks = self._code_blocks(rows, at, known)
-        segments = [
+        self.segments = tuple(
             OpenSegment(_entry_of(entry), own, self._segment(entry, own, held, neighbours))
             for entry, own, held in zip(manifest.segments, rows, blocks, strict=True)
-        ]
+        )
+        segments = [*self.segments, *new]
         catalogue = joined(segments, planes, manifest)
         named = tuple(segment.rows[number] for segment in segments for number in segment.left)
         harmony, steps = self._harmony()

@@ -4,7 +4,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +109,7 @@ def push_index(
     with Connection.open(address) as connection:
         before = current(connection, address.name)
         swept = sweep(connection, address.name, before)
-        collections = Collections(address.name, new_token(_now_ms()))
+        collections = Collections(address.name, new_token(now_ms()))
         with undone(connection, collections):
             generation = _write(connection, collections, index, before, lists_from, lsh_tracks, progress)
             switch(connection, before, generation)
@@ -121,7 +121,8 @@ def push_index(
     )
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the milliseconds of the wall clock."""
     return int(time.time() * 1000)
 
 
@@ -138,7 +139,9 @@ def undone(connection: Connection, collections: Collections) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            drop_push(connection, collections)
+            live = current(connection, collections.name)  # the answer to a switch may have been lost
+            if live is None or live.collections != collections:
+                drop_push(connection, collections)
         except MilvusError:
             if isinstance(error, MilvusError):
                 raise MilvusError(
@@ -160,7 +163,7 @@ def _write(
 ) -> Generation:
     """Write all of an index, and return its generation, of which nobody knows yet."""
     manifest = index.manifest
-    first = first_position(_now_ms())
+    first = first_position(now_ms())
     codes = search_index(manifest.counts.codes, binary=True, lists_from=lists_from)
     n_shingles = sum(len(s.segment.harmony.shingles) for s in index.segments if s.segment.harmony is not None)
     shingles = None
@@ -174,7 +177,7 @@ def _write(
     segments = []
     beyond = first
     for stored in index.segments:
-        segment, beyond = write_segment(
+        segment, beyond = push_segment(
             writer,
             stored,
             index.folder,
@@ -219,7 +222,7 @@ def _write(
     return generation
 
 
-def write_segment(
+def push_segment(
     writer: Writer,
     stored: OpenSegment,
     folder: Path,
@@ -227,7 +230,7 @@ def write_segment(
     *,
     with_lsh: bool,
     with_steps: bool,
-    progress: Progress,
+    progress: Progress = lambda _seconds: None,
 ) -> tuple[RemoteSegment, int]:
     """Write a segment of an index folder.
 
@@ -254,6 +257,8 @@ def write_segment(
     step_at, beyond_steps = _places(np.diff(harmony.starts), stored, first) if harmony else (code_at, first)
     digests = np.zeros((entry.tracks, 16), np.uint8)
     for number, track in zip(stored.left, each_stored(stored), strict=True):
+        if harmony is None:
+            track = replace(track, coarse=None)
         digest = writer.write(track, int(code_at[number]), int(step_at[number]))
         digests[number] = np.frombuffer(digest, np.uint8)
         progress(track.row.seconds)

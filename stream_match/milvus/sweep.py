@@ -2,11 +2,27 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 
-from stream_match.milvus.claims import DEAD_AFTER_S, Clock, claims_in
+from stream_match.milvus.claims import DEAD_AFTER_S, Clock, claims_in, withdraw
 from stream_match.milvus.connection import Connection, MilvusError
-from stream_match.milvus.layout import FILES, KINDS, Collections, pushed_at_ms, token_of
-from stream_match.milvus.tables import Generation
+from stream_match.milvus.layout import (
+    BLOCK,
+    BLOCK_KEY,
+    BLOCKS,
+    CODE_KEY,
+    CODES,
+    FILES,
+    KINDS,
+    SHINGLE_KEY,
+    SHINGLES,
+    STEPS,
+    Collections,
+    pushed_at_ms,
+    token_of,
+)
+from stream_match.milvus.opened import Placed
+from stream_match.milvus.tables import Generation, Leaving
 
 RETIRED_S = 30.0
 """So long a push stays after another one has taken its place: listeners look every few seconds."""
@@ -82,6 +98,52 @@ def _is_dead(connection: Connection, collections: Collections, found: list[str],
             raise
         return True  # it has no index yet, or is not loaded: nobody gets that far and waits for an hour
     return all(claim.is_dead(now_s) for claim in claims)
+
+
+def sweep_rows(connection: Connection, placed: Placed, *, wall: Clock = time.time) -> None:
+    """Delete rows of the current push that belong to no track of it and that nobody is writing.
+
+    Parameters
+    ----------
+    connection : Connection
+    placed : Placed
+    wall : callable () -> float
+    """
+    collections = placed.generation.collections
+    delete_rows(connection, collections, placed.manifest.leaving)
+    for claim in claims_in(connection, collections):
+        if not claim.is_dead(wall()):
+            continue
+        if not placed.uses(claim.first, claim.beyond):
+            delete_rows(
+                connection, collections, [claim.rows(with_steps=placed.manifest.shingles is not None)]
+            )
+        withdraw(connection, collections, claim)
+
+
+def delete_rows(connection: Connection, collections: Collections, places: Iterable[Leaving]) -> None:
+    """Delete the rows of tracks; those that are gone already do not matter.
+
+    Parameters
+    ----------
+    connection : Connection
+    collections : Collections
+    places : iterable of Leaving
+    """
+    for place in places:
+        beyond = place.code_at + place.codes
+        connection.delete(collections.of(CODES), _between(CODE_KEY, place.code_at, beyond))
+        blocks = _between(BLOCK_KEY, place.code_at // BLOCK, -(-beyond // BLOCK))
+        connection.delete(collections.of(BLOCKS), blocks)
+        if place.step_at is not None and place.steps:
+            beyond = place.step_at + place.steps
+            connection.delete(collections.of(SHINGLES), _between(SHINGLE_KEY, place.step_at, beyond))
+            blocks = _between(BLOCK_KEY, place.step_at // BLOCK, -(-beyond // BLOCK))
+            connection.delete(collections.of(STEPS), blocks)
+
+
+def _between(key: str, first: int, beyond: int) -> str:
+    return f"{key} >= {first} and {key} < {beyond}"
 
 
 def retire(connection: Connection, collections: Collections, *, after_s: float = RETIRED_S) -> None:

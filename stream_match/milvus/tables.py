@@ -65,10 +65,6 @@ class SearchIndex(Written):
         """Whether a query is compared with every vector."""
         return "IVF" not in self.index_type
 
-    def params(self) -> dict[str, int]:
-        """Return the parameters of a search."""
-        return {} if self.nprobe is None else {"nprobe": self.nprobe}
-
 
 class RemoteSegment(Written):
     """A segment: what it holds, which of its tracks have been removed, and its tables."""

@@ -200,9 +200,8 @@ def _unfound(connection: Connection, placed: Placed, sample: _Sample) -> Iterato
     held = connection.get(of(CODES), CODE_KEY, list(sample.codes), [CODE])
     if {row[CODE_KEY]: row[CODE] for row in held} != sample.codes:
         yield "codes do not fit the blocks that they belong to: push the index again"
-    params = manifest.codes.params()
-    wanted = list(sample.codes.values())
-    found = connection.search(of(CODES), CODE, wanted, 1, "HAMMING", strong=True, **params)
+    wanted, nprobe = list(sample.codes.values()), manifest.codes.nprobe
+    found = connection.search(of(CODES), CODE, wanted, 1, "HAMMING", nprobe=nprobe, strong=True)
     if any(distances[:1] != [0.0] for _, distances in found):
         yield "the server does not find codes that it holds: push the index again"
     if manifest.shingles is None:
@@ -211,9 +210,8 @@ def _unfound(connection: Connection, placed: Placed, sample: _Sample) -> Iterato
         len(Places(np.array([0, int(count)]))) for s in placed.segments for count in s.steps[s.left]
     )
     yield from _too_few(connection, of(SHINGLES), n_shingles, "shingles")
-    looked_for = list(sample.shingles.values())
-    params = manifest.shingles.params()
-    found = connection.search(of(SHINGLES), SHINGLE, looked_for, 1, "IP", strong=True, **params)
+    looked_for, nprobe = list(sample.shingles.values()), manifest.shingles.nprobe
+    found = connection.search(of(SHINGLES), SHINGLE, looked_for, 1, "IP", nprobe=nprobe, strong=True)
     norms = [float(np.square(shingle).sum()) for shingle in looked_for]
     pairs = zip(found, norms, strict=True)
     if any(not alike or alike[0] < _ALIKE * norm for (_, alike), norm in pairs):
