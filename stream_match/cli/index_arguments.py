@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
-from stream_match.cli.shared_options import MILVUS, add_jobs, index_place
+from stream_match.cli.shared_options import MILVUS, add_jobs
+from stream_match.places import index_place
 
 SKIPPED = (
     "Of files in one folder that differ in their suffix only, such as song.mp3 beside song.flac,\n"

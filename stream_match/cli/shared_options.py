@@ -1,7 +1,6 @@
 """Options that several commands have."""
 
 import argparse
-from pathlib import Path
 
 from stream_match.cli.number_types import at_least_one, positive
 
@@ -21,17 +20,14 @@ PAGE = "127.0.0.1:8765"
 """Where a listener shows its page if nothing else is said."""
 
 
+INDEX = "folder of the index, or its address on a Milvus server"
+
 MILVUS = (
     "DIR may be milvus://[user:password@]HOST[:PORT]/NAME, an index on a Milvus server; milvuss:// is TLS.\n"
     "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"
     "STREAM_MATCH_MILVUS_TOKEN_FILE names."
 )
 """For the epilogs of commands that take an index."""
-
-
-def index_place(text: str) -> Path | str:
-    """Return where an index is: a folder, or the address of one on a Milvus server, as it was given."""
-    return text if text.partition(":")[0].lower() in ("milvus", "milvuss") else Path(text)
 
 
 def add_broker(parser: argparse.ArgumentParser) -> None:

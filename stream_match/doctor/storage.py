@@ -69,7 +69,27 @@ def _try_to_write(folder: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _index(folder: Path) -> str | tuple[str, str]:
+def _index(index: Path | str) -> str | tuple[str, str]:
+    return _remote_index(index) if isinstance(index, str) else _index_folder(index)
+
+
+def _remote_index(uri: str) -> str:
+    from stream_match.milvus.address import MilvusAddress
+    from stream_match.milvus.describe import describe_remote
+    from stream_match.milvus.origin import load_remote
+
+    try:
+        address = MilvusAddress.parse(uri)
+        info = describe_remote(address)
+        load_remote(address)
+    except StreamMatchError as error:
+        raise Finding(
+            str(error), "Do what the sentence says; stream-match index verify URI checks all that is there."
+        ) from None
+    return f"{address.uri} has {info.tracks} tracks ({info.hours:.1f} h), generation {info.generation}."
+
+
+def _index_folder(folder: Path) -> str | tuple[str, str]:
     from stream_match.catalog.folder import describe_index, load_index
 
     try:

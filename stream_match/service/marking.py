@@ -129,6 +129,11 @@ class Marker:
             raise UsageError(
                 f"There is no index of {source!r} that a reference could be added to: set index."
             )
+        if isinstance(index, str):
+            raise UsageError(
+                "References are added to index folders, and this index is on a server: add a file with "
+                "stream-match index add URI PATH."
+            )
         from stream_match.catalog.marked import mark_track
 
         async with self._one_at_a_time:
@@ -157,7 +162,7 @@ def with_marks(powers: Powers, kept: KeptAudio, sources: Sources, world: World) 
     world : World
     """
 
-    def index_of(source: str) -> Path | None:
+    def index_of(source: str) -> Path | str | None:
         wanted = sources.wanted.get(source)
         return None if wanted is None else wanted.heard.index
 
