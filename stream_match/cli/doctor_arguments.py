@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
+from stream_match.cli.shared_options import INDEX
+from stream_match.places import index_place
 
 EPILOG = (
     "example: stream-match doctor --config FILE.toml\n\n"

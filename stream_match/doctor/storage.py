@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, aside, checked
-from stream_match.errors import CatalogError, StoreError
+from stream_match.errors import CatalogError, StoreError, StreamMatchError
 from stream_match.service.claim import is_claimed
 from stream_match.store.event_store import is_damage
 from stream_match.store.examine import examine
@@ -35,7 +35,7 @@ async def storage_checks(settings: ListenSettings) -> AsyncIterator[Check]:
     state = settings.state
     wanted = [settings.heard(source).index for source in settings.sources] or [settings.index]
     for index in dict.fromkeys(filter(None, wanted)):
-        yield await checked(f"index {index}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
+        yield await checked(f"index {_shown(index)}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
     if state is not None:
         room = settings.store.max_megabytes * 1e6
         yield await checked("state folder", lambda: aside(lambda: _folder(state)), limit_s=DISK_S)
@@ -67,6 +67,13 @@ def _try_to_write(folder: Path) -> None:
         file.write(b"try")
         file.flush()
         os.fsync(file.fileno())
+
+
+def _shown(index: Path | str) -> str:
+    """Return an index as a person may see it."""
+    from stream_match.milvus.address import redacted
+
+    return redacted(index) if isinstance(index, str) else str(index)
 
 
 def _index(index: Path | str) -> str | tuple[str, str]:

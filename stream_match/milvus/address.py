@@ -122,13 +122,13 @@ def _split(uri: str) -> SplitResult:
         known = False
     if not known:
         raise UsageError(
-            f"the address {_redacted(uri)!r} cannot be understood: expected milvus://HOST[:PORT]/NAME or "
+            f"the address {redacted(uri)!r} cannot be understood: expected milvus://HOST[:PORT]/NAME or "
             "milvuss://…, with / ? # @ in a password written as %2F %3F %23 %40"
         )
     return parts
 
 
-def _redacted(uri: str) -> str:
+def redacted(uri: str) -> str:
     """Hide whatever could be a user or a password in a URI, however broken it is."""
     scheme, colon, rest = uri.partition(":")
     if "@" in rest:

@@ -1,9 +1,9 @@
 """An index on a Milvus server as something to listen with: newer generations, and the server's going away."""
 
+import contextlib
 from functools import partial
 from pathlib import Path
 
-from stream_match.errors import CatalogError
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
@@ -82,10 +82,8 @@ class MilvusOrigin:
             If the name belongs to something else now.
         """
         if self._server.look():
-            try:
+            with contextlib.suppress(NotAtHandError):
                 self._mark = self._server.ask(lambda connection, _: current(connection, self._index))
-            except NotAtHandError:
-                pass
         return self._mark
 
     def generation(self) -> int | None:

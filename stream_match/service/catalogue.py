@@ -17,8 +17,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0
-"""Pause between two looks: one `stat` of a manifest, or one small request. With a load of 3 s, the largest that is foreseen, a
-change is heard within 5 s."""
+"""Pause between two looks: one `stat` of a manifest, or one small request. With a load of 3 s, the largest
+that is foreseen, a change is heard within 5 s."""
 
 RETRY_S = 10.0
 RETRY_MAX_S = 300.0
@@ -61,8 +61,8 @@ class Origin(Protocol[C_co]):
 class FolderOrigin(Generic[C]):
     """An index folder as an origin.
 
-    The mark is inode, time of change [ns] and size [bytes] of the manifest; or a negative errno and zeros where
-    there is none.
+    The mark is inode, time of change [ns] and size [bytes] of the manifest; or a negative errno and zeros
+    where there is none.
 
     Parameters
     ----------
@@ -260,7 +260,9 @@ class CurrentCatalogue(Generic[C]):
         try:
             await asyncio.wait({working}, timeout=SLOW_S)
             if not working.done():
-                self._complain(f"{self._name} has not been read for {SLOW_S:.0f} s: does its disk, or its server, answer?")
+                self._complain(
+                    f"{self._name} has not been read for {SLOW_S:.0f} s: does its disk, or server, answer?"
+                )
             return await working
         finally:
             await cancelled(working)

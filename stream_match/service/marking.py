@@ -25,7 +25,7 @@ class Marker:
     ----------
     kept : KeptAudio
         What there is to be marked.
-    index_of : callable (str) -> Path or None
+    index_of : callable (str) -> Path or str or None
         Returns the folder of the index that a source uses.
     look : callable ()
         Lets them take up what is new in it at once.
@@ -34,7 +34,11 @@ class Marker:
     """
 
     def __init__(
-        self, kept: KeptAudio, index_of: Callable[[str], Path | None], look: Callable[[], None], world: World
+        self,
+        kept: KeptAudio,
+        index_of: Callable[[str], Path | str | None],
+        look: Callable[[], None],
+        world: World,
     ) -> None:
         self._kept = kept
         self._index_of = index_of
