@@ -35,7 +35,9 @@ class ListenSettings(Settings):
 
     node: Name | None = Field(default=None, description="Name of this listener; the host's name if absent")
     # A path comes as text, and a tuple as a list: these alone may be converted.
-    index: IndexPlace | None = Field(default=None, strict=False, description="Folder of the index")
+    index: IndexPlace | None = Field(
+        default=None, description="Folder of the index, or its address, milvus://HOST:PORT/NAME"
+    )
     pace: Literal["real", "fast"] = "real"
     sources: tuple[SourceSettings, ...] = Field(
         default=(),

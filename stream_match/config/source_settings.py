@@ -82,7 +82,6 @@ class SourceSettings(Settings):
 
     index: IndexPlace | None = Field(
         default=None,
-        strict=False,
         description="Folder of the index of this source, in place of the common one",
     )
     match: MatchSettings = Field(
