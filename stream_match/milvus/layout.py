@@ -43,8 +43,11 @@ Bytes = npt.NDArray[np.uint8]
 BLOCK = 64
 """Positions, and steps, of a block."""
 
-CHUNK_BYTES = 1 << 15
-"""Bytes of a file in one row: a binary vector has 2**18 bits at most."""
+_ROW_BYTES = 1 << 12
+"""A binary vector has 2**15 bits at most."""
+
+CHUNK_BYTES = _ROW_BYTES
+"""Bytes of a file in one row."""
 
 FILES, CODES, BLOCKS, SHINGLES, STEPS = "files", "codes", "blocks", "shingles", "steps"
 KINDS = (FILES, CODES, BLOCKS, SHINGLES, STEPS)
@@ -219,8 +222,20 @@ class BlockShape:
 
     @classmethod
     def of(cls, settings: FeatureSettings) -> "BlockShape":
-        """Return the shape for the codes of an index."""
-        return cls(settings.n_bits // 8, settings.chroma_bits // 8)
+        """Return the shape for the codes of an index.
+
+        Raises
+        ------
+        UsageError
+            If the codes are so wide that a block finds no room in a row.
+        """
+        shape = cls(settings.n_bits // 8, settings.chroma_bits // 8)
+        if shape.size > _ROW_BYTES:
+            raise UsageError(
+                f"codes of {settings.n_bits} and {settings.chroma_bits} bits are too wide for Milvus: blocks of "
+                f"{BLOCK} take {shape.size} bytes, expected {_ROW_BYTES} at most: build the index with 256 and 64"
+            )
+        return shape
 
     @property
     def audible_at(self) -> int:
