@@ -1,4 +1,4 @@
-"""Blocks that are at hand: what was fetched is read as it is on the server, whatever was forgotten meanwhile."""
+"""Blocks that are at hand: what was fetched is read as it stands on the server."""
 
 import itertools
 from types import SimpleNamespace
