@@ -23,8 +23,11 @@ OPEN_S = 10.0
 ANSWER_S = 10.0
 """A server that does not answer within this is treated as away."""
 
+WRITE_S = 60.0
+"""Time to take a portion of rows: a server that is started anew is waited for as long."""
+
 WORK_S = 600.0
-"""Time for what grows with the index: to write a portion to disk, to make an index, to load a collection."""
+"""Time for what grows with the index: to store a collection, to load it, to count its rows."""
 
 _NOT_FOUND = 100
 _NOT_FOUND_BEFORE = 4
@@ -211,17 +214,17 @@ class Connection:
     def insert(self, name: str, rows: list[Row]) -> None:
         """Add rows; their keys must be new."""
         with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.insert(name, rows, timeout=WORK_S)
+            self._client.insert(name, rows, timeout=WRITE_S)
 
     def upsert(self, name: str, rows: list[Row]) -> None:
         """Add rows, or put them in the place of those with the same keys."""
         with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.upsert(name, rows, timeout=WORK_S)
+            self._client.upsert(name, rows, timeout=WRITE_S)
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""
         with _told(self.address, f"cannot delete rows of {name!r}"):
-            self._client.delete(name, filter=condition, timeout=WORK_S)
+            self._client.delete(name, filter=condition, timeout=WRITE_S)
 
     def get(
         self,

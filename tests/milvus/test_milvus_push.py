@@ -38,9 +38,9 @@ from stream_match.milvus.tables import current, required
 from stream_match.milvus.verify import verify_remote
 
 
-def write(folder, name, seed, seconds=20.0):
+def write(folder, name, seed, seconds=20.0, level=1.0):
     folder.mkdir(parents=True, exist_ok=True)
-    soundfile.write(folder / f"{name}.wav", piece(seed, seconds), RATE_HZ)
+    soundfile.write(folder / f"{name}.wav", level * piece(seed, seconds), RATE_HZ)
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +137,7 @@ def test_commands(index, address, capsys):
 
 def test_tracks_are_added_with_the_planes_of_the_index(index, address, tmp_path):
     push_index(index, address)
-    write(tmp_path / "new", "copy", 0, 20.0)  # the audio of song0 once more
+    write(tmp_path / "new", "copy", 0, 20.0, level=0.9)  # song0 once more
     write(tmp_path / "new", "fresh", 11, 25.0)
     report = add_remote(address, [tmp_path / "new"], jobs=1, progress=False)
     assert report.tracks == 2
@@ -152,7 +152,7 @@ def test_tracks_are_added_with_the_planes_of_the_index(index, address, tmp_path)
     assert {row.id: row for row in here.rows} == rows
     assert there.manifest.excess == here.manifest.excess
     assert verify_remote(address) == []
-    with pytest.raises(UsageError, match="a track 'fresh' already"):
+    with pytest.raises(UsageError, match="has a track 'copy' already"):
         add_remote(address, [tmp_path / "new"], jobs=1, progress=False)
 
 
