@@ -112,9 +112,9 @@ class MilvusProcess:
         self._process.stdin.close()
         self._process.wait()
 
-    def wait(self):
-        """Wait until it answers."""
-        address = MilvusAddress("127.0.0.1", "any", self.port)
+    def wait(self, **entry):
+        """Wait until it answers who has what it takes to enter."""
+        address = MilvusAddress("127.0.0.1", "any", self.port, **entry)
         until = time.monotonic() + START_S
         while True:
             try:
