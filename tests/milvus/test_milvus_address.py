@@ -58,7 +58,9 @@ def test_what_cannot_be_understood_is_told_with_what_is_expected(uri):
         parse(uri)
 
 
-@pytest.mark.parametrize("uri", ["milvus://u:secret@:1/music", "milvus://u:se/cret@host/", "milvus:u:secret@h/x"])
+@pytest.mark.parametrize(
+    "uri", ["milvus://u:secret@:1/music", "milvus://u:se/cret@host/", "milvus:u:secret@h/x"]
+)
 def test_a_broken_address_shows_no_secret(uri):
     with pytest.raises(UsageError) as raised:
         parse(uri)
