@@ -20,7 +20,7 @@ class RemoteInfo(Settings):
     hours: float
     codes: int
     excess: float
-    segments: int
+    segment_count: int
     codes_index: str
     shingles_index: str | None
     lsh: bool
@@ -56,7 +56,7 @@ def describe_remote(address: MilvusAddress) -> RemoteInfo:
             hours=round(manifest.counts.seconds / 3600, 4),
             codes=manifest.counts.codes,
             excess=manifest.excess,
-            segments=len(manifest.segments),
+            segment_count=len(manifest.segments),
             codes_index=manifest.codes.index_type,
             shingles_index=manifest.shingles.index_type if manifest.shingles is not None else None,
             lsh=all(segment.lsh is not None for segment in manifest.segments),

@@ -24,6 +24,9 @@ from stream_match.milvus.layout import (
 from stream_match.milvus.opened import Placed
 from stream_match.milvus.tables import Generation, Leaving
 
+_AT_ONCE = 100
+"""Tracks whose rows are deleted together."""
+
 RETIRED_S = 30.0
 """So long a push stays after another one has taken its place: listeners look every few seconds."""
 
@@ -130,30 +133,31 @@ def delete_rows(connection: Connection, collections: Collections, places: Iterab
     collections : Collections
     places : iterable of Leaving
     """
-    for place in places:
-        beyond = place.code_at + place.codes
-        connection.delete(collections.of(CODES), _between(CODE_KEY, place.code_at, beyond))
-        blocks = _between(BLOCK_KEY, place.code_at // BLOCK, -(-beyond // BLOCK))
-        connection.delete(collections.of(BLOCKS), blocks)
-        if place.step_at is not None and place.steps:
-            beyond = place.step_at + place.steps
-            connection.delete(collections.of(SHINGLES), _between(SHINGLE_KEY, place.step_at, beyond))
-            blocks = _between(BLOCK_KEY, place.step_at // BLOCK, -(-beyond // BLOCK))
-            connection.delete(collections.of(STEPS), blocks)
+    places = list(places)
+    codes = [(place.code_at, place.code_at + place.codes) for place in places]
+    steps = [(p.step_at, p.step_at + p.steps) for p in places if p.step_at is not None]
+    for kinds, stretches in (
+        (((CODES, CODE_KEY, 1), (BLOCKS, BLOCK_KEY, BLOCK)), codes),
+        (((SHINGLES, SHINGLE_KEY, 1), (STEPS, BLOCK_KEY, BLOCK)), steps),
+    ):
+        for first in range(0, len(stretches), _AT_ONCE):
+            portion = stretches[first : first + _AT_ONCE]
+            for kind, key, each in kinds:
+                conditions = [_between(key, begin // each, -(-beyond // each)) for begin, beyond in portion]
+                connection.delete(collections.of(kind), " or ".join(conditions))
 
 
 def _between(key: str, first: int, beyond: int) -> str:
-    return f"{key} >= {first} and {key} < {beyond}"
+    return f"({key} >= {first} and {key} < {beyond})"
 
 
-def retire(connection: Connection, collections: Collections, *, after_s: float = RETIRED_S) -> None:
+def retire(connection: Connection, collections: Collections) -> None:
     """Delete the collections of a push that another one has replaced, once listeners have taken that up.
 
     Parameters
     ----------
     connection : Connection
     collections : Collections
-    after_s : float
     """
-    time.sleep(after_s)
+    time.sleep(RETIRED_S)
     drop_push(connection, collections)

@@ -94,7 +94,7 @@ class _Sample:
 
     every: int
     codes: dict[int, bytes] = field(default_factory=dict)
-    shingles: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    shingles: dict[int, list[float]] = field(default_factory=dict)
     _seen: int = 0
 
     def take(self, track: "_ReadTrack", shape: BlockShape) -> None:
@@ -111,7 +111,7 @@ class _Sample:
         if place.step_at is not None and n_shingles:
             first = STRIDE * (n_shingles // 2)
             shingle = coefficients_at(unpack_steps(track.steps, place.steps), np.array([first]))
-            self.shingles[place.step_at + first] = tuple(shingle.astype(np.float32).reshape(-1).tolist())
+            self.shingles[place.step_at + first] = shingle.astype(np.float32).reshape(-1).tolist()
 
 
 @dataclass(frozen=True)

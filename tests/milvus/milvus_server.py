@@ -21,14 +21,25 @@ VARIABLE = "STREAM_MATCH_MILVUS_SERVER"
 PACKAGE = "milvus==2.3.5"
 START_S = 240.0
 
+# Its etcd would always take port 2380, too: a second server would not start beside the first.
+_ETCD = """
+name: default
+listen-client-urls: http://127.0.0.1:{client}
+advertise-client-urls: http://127.0.0.1:{client}
+listen-peer-urls: http://127.0.0.1:{peer}
+initial-advertise-peer-urls: http://127.0.0.1:{peer}
+initial-cluster: default=http://127.0.0.1:{peer}
+"""
+
 # Unpacked once, and gone when its pipe is closed: also when pytest is killed.
 _LAUNCHER = """
 import pathlib, sys
 from milvus import MilvusServer, MilvusServerConfig
-data, unpacked, port = sys.argv[1:]
+data, unpacked, port, etcd_port = sys.argv[1:]
 pathlib.Path(unpacked).mkdir(exist_ok=True)
 (pathlib.Path(data) / "bin").symlink_to(unpacked)
-server = MilvusServer(MilvusServerConfig(data_dir=data, proxy_port=int(port)), wait_for_started=False)
+config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(etcd_port))
+server = MilvusServer(config, wait_for_started=False)
 server.start()
 sys.stdin.read()
 server.server_proc.kill()
@@ -79,12 +90,16 @@ class MilvusProcess:
     def start(self):
         self._data.mkdir(exist_ok=True)
         (self._data / "bin").unlink(missing_ok=True)
+        etcd = self._data / "etcd.yaml"
+        client, peer = free_port(), free_port()
+        etcd.write_text(_ETCD.format(client=client, peer=peer))
         self._process = subprocess.Popen(
             [
                 str(self._environment / "bin" / "python"), "-c", _LAUNCHER,
-                str(self._data), str(self._environment / "unpacked"), str(self.port),
+                str(self._data), str(self._environment / "unpacked"), str(self.port), str(client),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},
         )  # fmt: skip
 
     def kill(self):
