@@ -104,7 +104,7 @@ class MayBeAway:
         self.probe: Request[object] | None = None
         self._reopen = reopen
         self._clock = clock
-        self._since_s = clock()  # when it went away, or came back
+        self._since_s = clock() - _STEADY_S  # when it went away, or came back
         self._returns = 0  # that did not last
         self._one_at_a_time = threading.Lock()
 

@@ -83,6 +83,7 @@ class MilvusProcess:
 
     def __init__(self, environment, data):
         self.port = free_port()
+        self._etcd_ports = {"client": free_port(), "peer": free_port()}
         self._environment = environment
         self._data = data
         self._process = None
@@ -91,12 +92,12 @@ class MilvusProcess:
         self._data.mkdir(exist_ok=True)
         (self._data / "bin").unlink(missing_ok=True)
         etcd = self._data / "etcd.yaml"
-        client, peer = free_port(), free_port()
-        etcd.write_text(_ETCD.format(client=client, peer=peer))
+        etcd.write_text(_ETCD.format(**self._etcd_ports))
         self._process = subprocess.Popen(
             [
                 str(self._environment / "bin" / "python"), "-c", _LAUNCHER,
-                str(self._data), str(self._environment / "unpacked"), str(self.port), str(client),
+                str(self._data), str(self._environment / "unpacked"), str(self.port),
+                str(self._etcd_ports["client"]),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},

@@ -1,6 +1,7 @@
 """A catalogue on a real Milvus server answers as one in memory, and listening outlives an outage."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track
 from stream_match.index.lines import Lines, as_words
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
+from stream_match.milvus.edit import remove_remote
 from stream_match.milvus.opening import Opened
 from stream_match.milvus.origin import load_remote
 from stream_match.milvus.outage import Patient
@@ -24,7 +26,7 @@ from stream_match.milvus.tables import required
 
 CODES = FeatureSettings(n_bits=128, chroma_bits=128)
 LENGTHS = (0, 1, 40, 200, 90, 300, 64, 65)
-CUTS, REMOVED = (3, 6), (2, 5)
+CUTS = (3, 6)
 
 
 def address(server, name, port=None):
@@ -42,23 +44,35 @@ def track(number, length):
     return TrackCodes(codes, codes[::HASHED_STRIDE], audible), chroma
 
 
+TRACKS = {f"track{number}": track(number, length) for number, length in enumerate(LENGTHS)}
+
+
+class Both:
+    """An index as a folder, and as a catalogue on the server."""
+
+    def __init__(self, folder, there):
+        self.folder, self.there = folder, there
+
+
+def opened(at, cache):
+    """The catalogue of an index on a server, without a background."""
+    connection = Connection.open(at)
+    return without_background(
+        Opened(connection, Patient(connection), required(connection, at.name), cache, {}).catalogue
+    )
+
+
 @pytest.fixture(scope="module")
 def random_tracks(milvus_server, tmp_path_factory):
     """A folder of random codes in three segments, and the same index on the server."""
-    folder = tmp_path_factory.mktemp("codes")
-    tracks = {f"track{number}": track(number, length) for number, length in enumerate(LENGTHS)}
-    index_folder(folder, tracks, CODES, cuts=CUTS, removed=REMOVED)
-    push_index(folder, address(milvus_server, "codes"))
-    with Connection.open(address(milvus_server, "codes")) as connection:
-        generation = required(connection, "codes")
-        opened = Opened(connection, Patient(connection), generation, tmp_path_factory.mktemp("cache"), {})
-        yield folder, without_background(opened.catalogue)
+    folder, at = tmp_path_factory.mktemp("codes"), address(milvus_server, "codes")
+    index_folder(folder, TRACKS, CODES, cuts=CUTS)
+    push_index(folder, at)
+    return Both(folder, opened(at, tmp_path_factory.mktemp("cache")))
 
 
 def without_background(catalogue):
     """The segments of the server alone, as contracts compare them."""
-    from dataclasses import replace
-
     n = len(catalogue.elsewhere.codes)
     tracks = catalogue.tracks
     own = len(tracks.named)
@@ -90,7 +104,7 @@ def hits(known, codes):
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 999), share=st.sampled_from([0.0, 0.1, 0.3]), n=st.integers(0, 9))
 def test_it_proposes_what_any_index_does(random_tracks, searched, seed, share, n):
-    folder, there = random_tracks
+    folder, there = random_tracks.folder, random_tracks.there
     known = here(folder, searched)
     assert [one.id for one in there.tracks.named] == [one.id for one in known.tracks.named]
     codes = np.concatenate([known.codes(number) for number in range(len(known.tracks))])
@@ -101,7 +115,7 @@ def test_it_proposes_what_any_index_does(random_tracks, searched, seed, share, n
 
 
 def test_tracks_are_read_as_they_were_pushed(random_tracks):
-    folder, there = random_tracks
+    folder, there = random_tracks.folder, random_tracks.there
     known = here(folder)
     for number in range(len(known.tracks)):
         np.testing.assert_array_equal(there.codes(number), known.codes(number))
@@ -112,7 +126,7 @@ def test_tracks_are_read_as_they_were_pushed(random_tracks):
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_lines_are_read_as_in_memory(random_tracks, seed):
-    folder, there = random_tracks
+    folder, there = random_tracks.folder, random_tracks.there
     known = here(folder)
     rng = np.random.default_rng(seed)
     stride = known.settings.listening().code_stride_frames
@@ -139,6 +153,25 @@ def test_lines_are_read_as_in_memory(random_tracks, seed):
     assert there.lines.place_in_track(query, audible, single) == known.lines.place_in_track(
         query, audible, single
     )
+
+
+def test_tracks_that_were_removed_before_or_since_are_as_if_they_had_never_been_there(
+    milvus_server, tmp_path
+):
+    at, gone = address(milvus_server, "removed"), {2, 5}
+    index_folder(tmp_path / "all", TRACKS, CODES, cuts=CUTS, removed=(2,))
+    left = {name: one for number, (name, one) in enumerate(TRACKS.items()) if number not in gone}
+    index_folder(tmp_path / "left", left, CODES)
+    push_index(tmp_path / "all", at)
+    before = opened(at, tmp_path / "cache")
+    remove_remote(at, ["track5"])
+    there, known = opened(at, tmp_path / "cache"), here(tmp_path / "left")
+    assert [one.id for one in there.tracks.named] == [one.id for one in known.tracks.named]
+    asked = np.concatenate([known.codes(number)[:5] for number in range(len(known.tracks))])
+    assert hits(there, asked)[0] == hits(known, asked)[0]
+    # Who still listens with the generation before has lost that track, and is told of no other in its place.
+    near = before.propose(asked, asked)[0]
+    assert "track5" not in {before.tracks[number].id for number in set(near.track.tolist())}
 
 
 BROADCAST = [
