@@ -1,6 +1,7 @@
 """A catalogue on a real Milvus server answers as one in memory, and listening outlives an outage."""
 
 import functools
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,18 +9,24 @@ import pytest
 from codes import flipped, random_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from milvus_server import Wire
 from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piece, reads, silence
 from pushed import SEARCHED, here, index_folder
 
 from stream_match.config import FeatureSettings
+from stream_match.engine import Engine
+from stream_match.errors import CatalogError
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track
 from stream_match.index.lines import Lines, as_words
+from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.edit import remove_remote
+from stream_match.milvus.layout import BLOCK_KEY, BLOCKS
+from stream_match.milvus.layout import CODES as CODES_KIND
 from stream_match.milvus.opening import Opened
-from stream_match.milvus.origin import load_remote
+from stream_match.milvus.origin import MilvusOrigin, load_remote
 from stream_match.milvus.outage import Patient
 from stream_match.milvus.push import push_index
 from stream_match.milvus.tables import required
@@ -213,3 +220,154 @@ def test_an_engine_says_the_same_with_either(milvus_server, pieces, pieces_folde
     ]
     assert told[0] == told[1]
     assert sum('"started"' in line for line in told[0]) >= 3
+
+
+@pytest.fixture
+def wire(milvus_server):
+    """What lies between the listener and the server."""
+    wire = Wire(milvus_server.port)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def origin(wire, pieces, tmp_path):
+    """Where a listener takes the index of music from, over the wire."""
+    origin = MilvusOrigin(address(wire, pieces), tmp_path)
+    origin.mark()
+    return origin
+
+
+def until_back(origin):
+    """Look as a listener does, until the server is asked again; return how long that took."""
+    began = time.monotonic()
+    while origin.away is not None:
+        origin.mark()
+        time.sleep(0.1)
+        assert time.monotonic() - began < 30
+    return time.monotonic() - began
+
+
+def heard(engine, y):
+    """What an engine says of samples, in pieces as they come live."""
+    return [fact for start in range(0, len(y), 8192) for fact in engine.feed(y[start : start + 8192])]
+
+
+def phases(facts):
+    return [(fact.phase, fact.track.id) for fact in facts if fact.phase != "updated"]
+
+
+def test_what_sounds_goes_on_while_the_server_is_away_and_nothing_new_is_claimed(origin, wire):
+    engine = Engine(origin.load())
+    first, second = PIECES["p0"], PIECES["p2"]
+    assert phases(heard(engine, cut(first, 2, 10))) == [("started", "p0")]
+    wire.cut()
+    away = heard(engine, cut(first, 12, 20))
+    assert origin.away is not None
+    assert phases(away) == []
+    assert any(fact.phase == "updated" for fact in away)  # it is followed, not just left alone
+    assert phases(heard(engine, cut(second, 5, 10))) == [("ended", "p0")]  # it is over, and that is known
+    wire.mend()
+    assert until_back(origin) < 5
+    assert phases(heard(engine, cut(second, 15, 10))) == [("started", "p2")]
+    assert phases(engine.flush()) == [("ended", "p2")]
+
+
+def test_at_the_end_of_a_stream_what_sounds_ends_whether_the_server_is_there_or_not(origin, wire):
+    engine = Engine(origin.load())
+    assert phases(heard(engine, cut(PIECES["p0"], 2, 10))) == [("started", "p0")]
+    wire.cut()
+    assert phases(engine.flush()) == [("ended", "p0")]
+    assert phases(heard(engine, cut(PIECES["p0"], 2, 10)) + engine.flush()) == []
+
+
+def test_a_server_that_takes_two_seconds_is_not_waited_for(origin, wire):
+    known = origin.load()
+    wire.delay_s = 2.0
+    asked = np.zeros((4, SETTINGS.n_bits // 8), np.uint8)
+    began = time.monotonic()
+    with pytest.raises(NotAtHandError, match="too slow"):
+        known.propose(asked, asked[:, : SETTINGS.chroma_bits // 8])
+    assert time.monotonic() - began < 2
+    origin.mark()
+    assert "too slow" in origin.away  # it answers, but not in time
+    wire.delay_s = 0.0
+    assert until_back(origin) < 5
+
+
+def test_an_outage_is_an_error_for_who_cannot_go_on(wire, pieces, tmp_path):
+    known = load_remote(address(wire, pieces), tmp_path)
+    wire.cut()
+    with pytest.raises(CatalogError, match=r"cannot be reached|too slow"):
+        Engine(known).feed(cut(PIECES["p0"], 2, 10))
+
+
+def test_a_newer_generation_is_taken_up_and_matches_go_on(origin, milvus_server, pieces):
+    engine = Engine(origin.load())
+    before = origin.mark()
+    assert phases(heard(engine, cut(PIECES["p0"], 2, 10))) == [("started", "p0")]
+    remove_remote(address(milvus_server, pieces), ["p7"])
+    assert origin.mark() != before
+    newer = origin.load()
+    assert "p7" not in newer.tracks.numbers
+    assert phases(engine.take_up(newer)) == []
+    assert phases(heard(engine, cut(PIECES["p0"], 12, 5))) == []
+    remove_remote(address(milvus_server, pieces), ["p0"])
+    origin.mark()
+    assert phases(engine.take_up(origin.load())) == [("ended", "p0")]
+
+
+def test_what_is_wrong_is_told_in_one_sentence(milvus_server, random_tracks, tmp_path, monkeypatch):
+    at = address(milvus_server, "codes")
+    with pytest.raises(CatalogError, match=r"there is no index 'nothing' on .*index push"):
+        load_remote(address(milvus_server, "nothing"), tmp_path)
+    with Connection.open(at) as connection:
+        found = required(connection, "codes").collections
+        names = {kind: found.of(kind) for kind in (CODES_KIND, BLOCKS)}
+        known = opened(at, tmp_path)
+        asked = np.zeros((2, CODES.n_bits // 8), np.uint8)
+
+        for n_kept, sentence in ((3, "answered with 3 neighbours"), (0, "answered with 0")):
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "search", fewer(Connection.search, n_kept))
+                with pytest.raises(CatalogError, match=f"{sentence}.*lost, or not loaded"):
+                    known.propose(asked, asked)
+        connection._client.release_collection(names[BLOCKS])
+        with pytest.raises(CatalogError, match="not loaded"):
+            known.codes(3)
+        with pytest.raises(CatalogError, match="not loaded"):
+            opened(at, tmp_path)
+        connection.load(names[BLOCKS])
+        opened(at, tmp_path).codes(3)
+        # Blocks that are gone, as those of a partition that is lost.
+        connection.delete(names[BLOCKS], f"{BLOCK_KEY} >= 0")
+        with pytest.raises(CatalogError, match=r"lacks \d+ of \d+ blocks"):
+            opened(at, tmp_path).codes(3)
+
+
+def fewer(search, n_kept):
+    def answered(*args, **words):
+        return [(keys[:n_kept], far[:n_kept]) for keys, far in search(*args, **words)]
+
+    return answered
+
+
+def test_a_server_of_another_version_is_refused(milvus_server, monkeypatch):
+    client = pytest.importorskip("pymilvus").MilvusClient
+    monkeypatch.setattr(client, "get_server_version", lambda *_, **__: "v3.1.0")
+    with pytest.raises(CatalogError, match=r"has version 'v3.1.0', expected 2.3 or later, before 3"):
+        load_remote(address(milvus_server, "codes"))
+
+
+def test_half_a_push_is_no_index(milvus_server, pieces_folder, tmp_path, monkeypatch):
+    at = address(milvus_server, "half")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stream_match.milvus.push.switch", killed)
+    monkeypatch.setattr("stream_match.milvus.push.drop_push", lambda *_: None)  # as a kill leaves it
+    with pytest.raises(KeyboardInterrupt):
+        push_index(pieces_folder, at)
+    with pytest.raises(CatalogError, match="there is no index 'half'"):
+        load_remote(at, tmp_path)
