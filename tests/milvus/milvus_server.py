@@ -33,14 +33,19 @@ initial-cluster: default=http://127.0.0.1:{peer}
 
 # Unpacked once, and gone when its pipe is closed: also when pytest is killed.
 _LAUNCHER = """
-import pathlib, sys
+import pathlib, sys, time
 from milvus import MilvusServer, MilvusServerConfig
 data, unpacked, port, etcd_port = sys.argv[1:]
 pathlib.Path(unpacked).mkdir(exist_ok=True)
 (pathlib.Path(data) / "bin").symlink_to(unpacked)
 config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(etcd_port))
 server = MilvusServer(config, wait_for_started=False)
-server.start()
+while True:
+    try:
+        server.start()
+        break
+    except RuntimeError:  # the port of one that was killed is free a minute later
+        time.sleep(1)
 sys.stdin.read()
 server.server_proc.kill()
 server.server_proc.wait()
@@ -158,6 +163,8 @@ class Wire:
 
     def close(self):
         self.cut()
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # who waits for a connection is woken
         self._listening.close()
 
     def _accept(self):
@@ -168,11 +175,18 @@ class Wire:
                     near.close()
                     continue
                 far = socket.create_connection(("127.0.0.1", self._far))
-                self._open |= {near, far}
-                for one, other, slow in ((near, far, False), (far, near, True)):
-                    threading.Thread(target=self._carry, args=(one, other, slow), daemon=True).start()
+                threading.Thread(target=self._join, args=(near, far), daemon=True).start()
 
-    def _carry(self, one, other, slow):
+    def _join(self, near, far):
+        with near, far:
+            self._open |= {near, far}
+            back = threading.Thread(target=self._carry, args=(far, near), kwargs={"slow": True}, daemon=True)
+            back.start()
+            self._carry(near, far, slow=False)
+            back.join()
+            self._open -= {near, far}
+
+    def _carry(self, one, other, *, slow):
         with contextlib.suppress(OSError):
             while data := one.recv(1 << 16):
                 if slow:
@@ -181,4 +195,3 @@ class Wire:
         for end in (one, other):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._open -= {one, other}

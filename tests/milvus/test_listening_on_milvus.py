@@ -27,7 +27,7 @@ from stream_match.milvus.layout import BLOCK_KEY, BLOCKS
 from stream_match.milvus.layout import CODES as CODES_KIND
 from stream_match.milvus.opening import Opened
 from stream_match.milvus.origin import MilvusOrigin, load_remote
-from stream_match.milvus.outage import Patient
+from stream_match.milvus.outage import SLOW_IN_A_ROW, Patient
 from stream_match.milvus.push import push_index
 from stream_match.milvus.tables import required
 
@@ -162,25 +162,6 @@ def test_lines_are_read_as_in_memory(random_tracks, seed):
     )
 
 
-def test_tracks_that_were_removed_before_or_since_are_as_if_they_had_never_been_there(
-    milvus_server, tmp_path
-):
-    at, gone = address(milvus_server, "removed"), {2, 5}
-    index_folder(tmp_path / "all", TRACKS, CODES, cuts=CUTS, removed=(2,))
-    left = {name: one for number, (name, one) in enumerate(TRACKS.items()) if number not in gone}
-    index_folder(tmp_path / "left", left, CODES)
-    push_index(tmp_path / "all", at)
-    before = opened(at, tmp_path / "cache")
-    remove_remote(at, ["track5"])
-    there, known = opened(at, tmp_path / "cache"), here(tmp_path / "left")
-    assert [one.id for one in there.tracks.named] == [one.id for one in known.tracks.named]
-    asked = np.concatenate([known.codes(number)[:5] for number in range(len(known.tracks))])
-    assert hits(there, asked)[0] == hits(known, asked)[0]
-    # Who still listens with the generation before has lost that track, and is told of no other in its place.
-    near = before.propose(asked, asked)[0]
-    assert "track5" not in {before.tracks[number].id for number in set(near.track.tolist())}
-
-
 BROADCAST = [
     cut(PIECES["p0"], 3, 12), silence(2), piece(131, 5), cut(PIECES["p2"], 10, 12) + noise(3, 12, 0.02),
     piece(4, 40, 2.0)[: 20 * 22050], cut(PIECES["p6"], 10, 8),
@@ -285,10 +266,11 @@ def test_a_server_that_takes_two_seconds_is_not_waited_for(origin, wire):
     known = origin.load()
     wire.delay_s = 2.0
     asked = np.zeros((4, SETTINGS.n_bits // 8), np.uint8)
-    began = time.monotonic()
-    with pytest.raises(NotAtHandError, match="too slow"):
-        known.propose(asked, asked[:, : SETTINGS.chroma_bits // 8])
-    assert time.monotonic() - began < 2
+    for _ in range(SLOW_IN_A_ROW):
+        began = time.monotonic()
+        with pytest.raises(NotAtHandError, match="too slow"):
+            known.propose(asked, asked[:, : SETTINGS.chroma_bits // 8])
+        assert time.monotonic() - began < 2
     origin.mark()
     assert "too slow" in origin.away  # it answers, but not in time
     wire.delay_s = 0.0
@@ -315,6 +297,22 @@ def test_a_newer_generation_is_taken_up_and_matches_go_on(origin, milvus_server,
     remove_remote(address(milvus_server, pieces), ["p0"])
     origin.mark()
     assert phases(engine.take_up(origin.load())) == [("ended", "p0")]
+
+
+def test_tracks_that_were_removed_are_as_if_they_had_never_been_there(milvus_server, random_tracks, tmp_path):
+    at = address(milvus_server, "codes")
+    left = {name: one for name, one in TRACKS.items() if name not in ("track2", "track5")}
+    index_folder(tmp_path / "left", left, CODES)
+    remove_remote(at, ["track2", "track5"])
+    there, known = opened(at, tmp_path / "cache"), here(tmp_path / "left")
+    assert [one.id for one in there.tracks.named] == [one.id for one in known.tracks.named]
+    asked = np.concatenate([known.codes(number)[:5] for number in range(len(known.tracks))])
+    assert hits(there, asked)[0] == hits(known, asked)[0]
+    # Who still listens with the generation before has lost them, and is told of no other in their place.
+    before = random_tracks.there
+    near = before.propose(asked, asked)[0]
+    told = {before.tracks[number].id for number in set(near.track.tolist())}
+    assert told == {there.tracks[number].id for number in set(there.propose(asked, asked)[0].track.tolist())}
 
 
 def test_what_is_wrong_is_told_in_one_sentence(milvus_server, random_tracks, tmp_path, monkeypatch):
@@ -357,17 +355,3 @@ def test_a_server_of_another_version_is_refused(milvus_server, monkeypatch):
     monkeypatch.setattr(client, "get_server_version", lambda *_, **__: "v3.1.0")
     with pytest.raises(CatalogError, match=r"has version 'v3.1.0', expected 2.3 or later, before 3"):
         load_remote(address(milvus_server, "codes"))
-
-
-def test_half_a_push_is_no_index(milvus_server, pieces_folder, tmp_path, monkeypatch):
-    at = address(milvus_server, "half")
-
-    def killed(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("stream_match.milvus.push.switch", killed)
-    monkeypatch.setattr("stream_match.milvus.push.drop_push", lambda *_: None)  # as a kill leaves it
-    with pytest.raises(KeyboardInterrupt):
-        push_index(pieces_folder, at)
-    with pytest.raises(CatalogError, match="there is no index 'half'"):
-        load_remote(at, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.connection import MilvusError
-from stream_match.milvus.outage import PAUSES_S, MayBeAway, Patient
+from stream_match.milvus.outage import PAUSES_S, SLOW_IN_A_ROW, MayBeAway, Patient
 
 
 class Fake:
@@ -123,6 +123,25 @@ def test_a_request_on_the_connection_of_before_says_nothing_of_the_new_one():
         world.server.ask(late)
     assert world.server.away is None
     assert world.server.connection is not old
+
+
+def test_answers_that_come_too_late_are_an_outage_only_in_a_row():
+    world = World()
+
+    def slow(connection, within_s):
+        world.now += within_s
+        raise MilvusError("too slow", away=True)
+
+    for _ in range(3):
+        for _ in range(SLOW_IN_A_ROW - 1):
+            with pytest.raises(NotAtHandError, match="too slow"):
+                world.server.ask(slow)
+        assert world.server.away is None
+        world.server.ask(answer)
+    for _ in range(SLOW_IN_A_ROW):
+        with pytest.raises(NotAtHandError, match="too slow"):
+            world.server.ask(slow)
+    assert world.server.away == "too slow"
 
 
 def test_an_answer_that_cannot_be_right_is_an_outage_for_a_listener_and_an_error_for_identify():
