@@ -23,13 +23,16 @@ OPEN_S = 10.0
 ANSWER_S = 10.0
 """A server that does not answer within this is treated as away."""
 
+WRITE_S = 60.0
+"""Time to take a portion of rows: a server that is started anew is waited for as long."""
+
 WORK_S = 600.0
-"""Time for what grows with the index: to write a portion to disk, to make an index, to load a collection."""
+"""Time for what grows with the index: to store a collection, to load it, to count its rows."""
 
 _NOT_FOUND = 100
 _NOT_FOUND_BEFORE = 4
 _AWAY = r"retry (timeout|run out)|fail connecting|not ready yet|timed? ?out"
-_UNAUTHENTICATED, _DENIED = "UNAUTHENTICATED", "PERMISSION_DENIED"
+_REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "auth check failure")
 
 
 class MilvusError(CatalogError):
@@ -112,7 +115,7 @@ class Connection:
         Raises
         ------
         MilvusError
-            If it cannot be reached, lets nobody in with this token, or has another version.
+            If it cannot be reached, refuses the token, or has another version.
         CatalogError
             If the client is not installed.
         """
@@ -211,17 +214,17 @@ class Connection:
     def insert(self, name: str, rows: list[Row]) -> None:
         """Add rows; their keys must be new."""
         with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.insert(name, rows, timeout=WORK_S)
+            self._client.insert(name, rows, timeout=WRITE_S)
 
     def upsert(self, name: str, rows: list[Row]) -> None:
         """Add rows, or put them in the place of those with the same keys."""
         with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.upsert(name, rows, timeout=WORK_S)
+            self._client.upsert(name, rows, timeout=WRITE_S)
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""
         with _told(self.address, f"cannot delete rows of {name!r}"):
-            self._client.delete(name, filter=condition, timeout=WORK_S)
+            self._client.delete(name, filter=condition, timeout=WRITE_S)
 
     def get(
         self,
@@ -386,15 +389,22 @@ def _told(address: MilvusAddress, what: str) -> Iterator[None]:
 
 def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError:
     said = _said(error, address)
-    if _UNAUTHENTICATED in said or _DENIED in said or "auth check failure" in said:
+    if any(word in told for told in _causes(error) for word in _REFUSED):
         return MilvusError(
-            f"the Milvus server {address.server} lets nobody in with this "
-            f"{'token' if address.token else 'lack of a token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",
+            f"the Milvus server {address.server} refuses "
+            f"{'this token' if address.token else 'who has no token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",
             away=False,
         )
     if _is_away(error, said):
         return MilvusError(f"the Milvus server {address.server} cannot be reached, or is too slow", away=True)
     return MilvusError(f"the Milvus server {address.server} {what}: {said}", away=False)
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    """Yield what an error says, and those that it came from."""
+    while error is not None:
+        yield str(error)
+        error = error.__cause__
 
 
 def _is_away(error: Exception, said: str) -> bool:

@@ -232,8 +232,9 @@ class BlockShape:
         shape = cls(settings.n_bits // 8, settings.chroma_bits // 8)
         if shape.size > _ROW_BYTES:
             raise UsageError(
-                f"codes of {settings.n_bits} and {settings.chroma_bits} bits are too wide for Milvus: {BLOCK} "
-                f"of them take {shape.size} bytes, expected {_ROW_BYTES}: build the index with narrower ones"
+                f"codes of {settings.n_bits} and {settings.chroma_bits} bits are too wide for Milvus: "
+                f"{BLOCK} of them take {shape.size} bytes, expected {_ROW_BYTES} at most: build the index with "
+                "narrower ones"
             )
         return shape
 

@@ -39,7 +39,15 @@ from stream_match.milvus.tables import (
     described,
     put_file,
 )
-from stream_match.milvus.writer import LISTS_FROM, Writer, make, search_index, tables_of
+from stream_match.milvus.writer import (
+    GROWING_UP_TO,
+    LISTS_FROM,
+    Writer,
+    make,
+    search_index,
+    settle,
+    tables_of,
+)
 
 LSH_TRACKS = 100_000
 """Tracks up to which the LSH tables are pushed: every listener holds them in memory."""
@@ -170,7 +178,8 @@ def _write(
     if all(segment.segment.harmony is not None for segment in index.segments):
         shingles = search_index(n_shingles, binary=False, lists_from=lists_from)
     tables = tables_of(manifest.settings, codes, shingles)
-    make(connection, collections, tables)
+    small = manifest.counts.codes <= GROWING_UP_TO
+    make(connection, collections, tables, loaded=small)
     beat = Beat(connection, collections, Claim(first=first, beyond=first, seen_s=0.0))
     beat()
     writer = Writer(connection, collections, BlockShape.of(manifest.settings), beat)
@@ -191,11 +200,8 @@ def _write(
     for name, entry in manifest.files().items():
         if name.startswith(f"{PLANES}/"):
             put_from(connection, collections, index.folder / name, entry)
-    for kind in tables:
-        connection.flush(collections.of(kind))
-    for kind in tables:
-        connection.load(collections.of(kind))
-        beat()
+    if not small:
+        settle(connection, collections, tables)
     for kind, expected in writer.written.items():
         found = connection.count(collections.of(kind))
         if found != expected:

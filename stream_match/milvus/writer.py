@@ -1,7 +1,8 @@
 """The rows of tracks, written to the collections of a push in portions."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +41,9 @@ _PORTIONS = {CODES: 20_000, BLOCKS: 1_000, SHINGLES: 8_000, STEPS: 2_000}
 
 LISTS_FROM = 1_000_000
 """Vectors from which they are put into lists: 50 h of codes. Up to there, each is compared."""
+
+GROWING_UP_TO = 100_000
+"""Codes up to which the server is not told to store them: it does so by and by, and to wait takes 20 s."""
 
 _LISTS_PER_ROOT, _MOST_LISTS, _PROBED = 4, 16_384, 256
 """As in the index folder: lists per square root of the number of vectors, at most, and those searched."""
@@ -126,23 +130,53 @@ def tables_of(
     return tables
 
 
-def make(connection: Connection, collections: Collections, tables: dict[str, Table]) -> None:
+def make(
+    connection: Connection, collections: Collections, tables: Mapping[str, Table], *, loaded: bool
+) -> None:
     """Make the collections of a push; its files can be read and written from then on.
 
     Parameters
     ----------
     connection : Connection
     collections : Collections
-    tables : dict of str to Table
+    tables : mapping of str to Table
         From `tables_of`.
+    loaded : bool
+        Whether all of them are: rows can be read as soon as they are written, which costs more.
     """
-    for kind, table in tables.items():
-        name, params = collections.of(kind), {}
-        if table.search.nlist is not None:
-            params["nlist"] = table.search.nlist
+
+    def make_one(kind: str) -> None:
+        name, table = collections.of(kind), tables[kind]
+        params = {} if table.search.nlist is None else {"nlist": table.search.nlist}
         connection.create(name, table.fields)
         connection.index(name, table.fields[1].name, table.search.index_type, table.metric, **params)
-    connection.load(collections.of(FILES))
+        if loaded or kind == FILES:
+            connection.load(name)
+
+    _at_once(make_one, tables)
+
+
+def settle(connection: Connection, collections: Collections, tables: Mapping[str, Table]) -> None:
+    """Have everything written to the server's storage, and load it.
+
+    Parameters
+    ----------
+    connection, collections, tables
+        As for `make`.
+    """
+
+    def settle_one(kind: str) -> None:
+        connection.flush(collections.of(kind))
+        connection.load(collections.of(kind))
+
+    _at_once(settle_one, tables)
+
+
+def _at_once(work: Callable[[str], None], kinds: Iterable[str]) -> None:
+    """Do the same for several collections: the server mostly waits."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work, kind) for kind in kinds]:
+            done.result()
 
 
 @dataclass

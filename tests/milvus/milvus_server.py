@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import platform
 import socket
@@ -33,12 +34,14 @@ initial-cluster: default=http://127.0.0.1:{peer}
 
 # Unpacked once, and gone when its pipe is closed: also when pytest is killed.
 _LAUNCHER = """
-import pathlib, sys, time
+import json, pathlib, sys, time
 from milvus import MilvusServer, MilvusServerConfig
-data, unpacked, port, etcd_port = sys.argv[1:]
+data, unpacked, port, etcd_port, settings = sys.argv[1:]
 pathlib.Path(unpacked).mkdir(exist_ok=True)
 (pathlib.Path(data) / "bin").symlink_to(unpacked)
 config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(etcd_port))
+for name, value in json.loads(settings).items():
+    config.set(name, value)
 server = MilvusServer(config, wait_for_started=False)
 while True:
     try:
@@ -86,9 +89,10 @@ def free_port():
 class MilvusProcess:
     """A server that can be killed and started again with the same data, at the same port."""
 
-    def __init__(self, environment, data):
+    def __init__(self, environment, data, **settings):
         self.port = free_port()
         self._etcd_ports = {"client": free_port(), "peer": free_port()}
+        self._settings = settings
         self._environment = environment
         self._data = data
         self._process = None
@@ -102,7 +106,7 @@ class MilvusProcess:
             [
                 str(self._environment / "bin" / "python"), "-c", _LAUNCHER,
                 str(self._data), str(self._environment / "unpacked"), str(self.port),
-                str(self._etcd_ports["client"]),
+                str(self._etcd_ports["client"]), json.dumps(self._settings),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},
@@ -113,9 +117,9 @@ class MilvusProcess:
         self._process.stdin.close()
         self._process.wait()
 
-    def wait(self):
-        """Wait until it answers."""
-        address = MilvusAddress("127.0.0.1", "any", self.port)
+    def wait(self, **entry):
+        """Wait until it answers who has what it takes to enter."""
+        address = MilvusAddress("127.0.0.1", "any", self.port, **entry)
         until = time.monotonic() + START_S
         while True:
             try:

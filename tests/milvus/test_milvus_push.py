@@ -1,11 +1,16 @@
 """An index on a real Milvus server: pushed, changed, verified, and what goes wrong on the way."""
 
+import dataclasses
+import re
 import shutil
+import subprocess
 import threading
+import time
 
 import numpy as np
 import pytest
 import soundfile
+from milvus_server import MilvusProcess, Wire, server_environment
 from music import RATE_HZ, piece
 
 from stream_match.catalog.build import build_index
@@ -14,10 +19,12 @@ from stream_match.catalog.edit import add_tracks, remove_tracks
 from stream_match.catalog.store import open_index
 from stream_match.cli import main
 from stream_match.errors import CatalogError, UsageError
+from stream_match.milvus import add as adding
 from stream_match.milvus import claims, push, sweep
+from stream_match.milvus import connection as connection_module
 from stream_match.milvus.add import add_remote
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection
+from stream_match.milvus.connection import Connection, Field
 from stream_match.milvus.describe import describe_remote, list_remote
 from stream_match.milvus.edit import remove_remote
 from stream_match.milvus.layout import (
@@ -28,7 +35,10 @@ from stream_match.milvus.layout import (
     CODE_KEY,
     CODES,
     DATA,
+    FILES,
     KINDS,
+    SHINGLES,
+    STEPS,
     BlockShape,
     token_of,
 )
@@ -38,9 +48,9 @@ from stream_match.milvus.tables import current, required
 from stream_match.milvus.verify import verify_remote
 
 
-def write(folder, name, seed, seconds=20.0):
+def write(folder, name, seed, seconds=20.0, level=1.0):
     folder.mkdir(parents=True, exist_ok=True)
-    soundfile.write(folder / f"{name}.wav", piece(seed, seconds), RATE_HZ)
+    soundfile.write(folder / f"{name}.wav", level * piece(seed, seconds), RATE_HZ)
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +147,7 @@ def test_commands(index, address, capsys):
 
 def test_tracks_are_added_with_the_planes_of_the_index(index, address, tmp_path):
     push_index(index, address)
-    write(tmp_path / "new", "copy", 0, 20.0)  # the audio of song0 once more
+    write(tmp_path / "new", "copy", 0, 20.0, level=0.9)  # song0 once more
     write(tmp_path / "new", "fresh", 11, 25.0)
     report = add_remote(address, [tmp_path / "new"], jobs=1, progress=False)
     assert report.tracks == 2
@@ -152,7 +162,7 @@ def test_tracks_are_added_with_the_planes_of_the_index(index, address, tmp_path)
     assert {row.id: row for row in here.rows} == rows
     assert there.manifest.excess == here.manifest.excess
     assert verify_remote(address) == []
-    with pytest.raises(UsageError, match="a track 'fresh' already"):
+    with pytest.raises(UsageError, match="has a track 'copy' already"):
         add_remote(address, [tmp_path / "new"], jobs=1, progress=False)
 
 
@@ -232,3 +242,215 @@ def test_what_a_killed_push_left_is_swept_by_a_later_one(index, address, monkeyp
     assert push_index(index, address).swept == len(left)
     assert not left & set(collections_of(address))
     assert verify_remote(address) == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate of this machine that stands for itself, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("milvus-certificate")
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["-keyout", folder / "key.pem", "-out", folder / "own.pem"]
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *made]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "own.pem", folder / "key.pem"
+
+
+@pytest.fixture(scope="module")
+def guarded(certificate, tmp_path_factory):
+    """`guarded(**entry)`: an address on a server that encrypts, asks for a token and has hardly any room."""
+    own, key = certificate
+    server = MilvusProcess(
+        server_environment(),
+        tmp_path_factory.mktemp("milvus-guarded") / "data",
+        authorization_enabled=True,
+        tls_mode=1,
+        server_pem_path=str(own),
+        server_key_path=str(key),
+        **{"quotaAndLimits.limitWriting.diskProtection.diskQuota": 0.001},
+    )
+    server.start()
+    try:
+        server.wait(tls=True, cafile=str(own), token="root:Milvus")
+        yield lambda **entry: MilvusAddress(
+            "127.0.0.1", "music", server.port, **{"tls": True, "cafile": str(own), **entry}
+        )
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"token": "root:wrong-secret"}, "refuses this token"),
+        ({}, "refuses who has no token"),
+        ({"token": "root:Milvus", "tls": False}, "cannot be reached"),
+        ({"token": "root:Milvus", "cafile": None}, "cannot be reached"),
+        ({"token": "root:Milvus", "cafile": "no-such.pem"}, "no-such.pem"),
+    ],
+)
+def test_a_server_that_does_not_let_us_in(guarded, entry, told):
+    with pytest.raises(CatalogError, match=told) as raised:
+        Connection.open(guarded(**entry), timeout_s=3.0)
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_full_server_is_told_and_nothing_is_left(guarded, index):
+    address = guarded(token="root:Milvus")
+    full = "quota exceeded|no room"
+    for _ in range(5):  # the server looks how full it is every few seconds
+        try:
+            push_index(index, address)
+        except CatalogError as error:
+            assert re.search(full, str(error))
+            break
+        with Connection.open(address) as connection:
+            for name in connection.collections():
+                if token_of(name, "music") and not name[-1].isdigit():
+                    connection.flush(name)
+        time.sleep(4)
+    else:
+        pytest.fail("the server took everything")
+    with Connection.open(address) as connection:
+        tokens = {token_of(name, "music") for name in connection.collections()}
+    assert len(tokens) == 1  # of the push before
+
+
+def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, address, monkeypatch):
+    push_index(index, address)
+    monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
+    monkeypatch.setattr(connection_module, "ANSWER_S", 2.0)
+    wire = Wire(address.port)
+    through = dataclasses.replace(address, port=wire.port)
+    insert, sent = Connection.insert, []
+
+    def insert_until_it_is_gone(connection, name, rows):
+        sent.append(name)
+        if len(sent) == 2:
+            wire.cut()
+        insert(connection, name, rows)
+
+    monkeypatch.setattr(Connection, "insert", insert_until_it_is_gone)
+    with pytest.raises(CatalogError, match="cannot be reached.*nothing has changed for listeners"):
+        push_index(index, through)
+    wire.mend()
+    assert verify_remote(through) == []
+    assert describe_remote(address).generation == 3
+    wire.close()
+
+
+def test_where_there_is_nothing(milvus_server, capsys):
+    uri = f"milvus://127.0.0.1:{milvus_server.port}/nothing"
+    for command in (["info", uri], ["list", uri], ["verify", uri], ["remove", uri, "a"]):
+        assert main(["index", *command]) == 1
+        told = capsys.readouterr().err
+        assert "there is no index 'nothing'" in told
+        assert told.count("\n") == 1
+
+
+def test_where_nobody_answers(index, capsys):
+    assert main(["index", "push", str(index), "--to", "milvus://127.0.0.1:9/music"]) == 1
+    assert "127.0.0.1:9 cannot be reached" in capsys.readouterr().err
+    assert main(["index", "push", str(index), "--to", "milvus://127.0.0.1:9/mu-sic"]) == 2
+    assert "cannot name an index" in capsys.readouterr().err
+
+
+def test_a_name_that_is_something_elses(index, address):
+    with Connection.open(address) as connection:
+        connection.create(address.name, [Field("id", "INT64"), Field("v", "BINARY_VECTOR", 8)], "a shop")
+        try:
+            with pytest.raises(CatalogError, match="is not an index"):
+                push_index(index, address)
+        finally:
+            connection.drop(address.name)
+
+
+def damage(address, kind, condition):
+    """Delete some rows of an index, as a lost part would."""
+    there = placed(address)
+    with Connection.open(address) as connection:
+        connection.delete(there.generation.collections.of(kind), condition(there.segments[0]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "condition", "told"),
+    [
+        (BLOCKS, lambda segment: f"block == {segment.code_at[0] // BLOCK}", "missing or have been altered"),
+        (STEPS, lambda segment: f"block == {segment.step_at[0] // BLOCK}", "missing or have been altered"),
+        (CODES, lambda segment: f"pos == {segment.code_at[0]}", "codes, expected"),
+        (SHINGLES, lambda segment: f"step == {segment.step_at[0]}", "shingles, expected"),
+        (FILES, lambda segment: f'chunk like "{segment.entry.files["lsh_starts.npy"].sha256}%"', "not whole"),
+    ],
+)
+def test_lost_rows_are_found(index, address, kind, condition, told):
+    push_index(index, address)
+    damage(address, kind, condition)
+    (problem,) = verify_remote(address)
+    assert told in problem
+    assert main(["index", "verify", address.uri]) == 1
+
+
+def test_what_a_killed_addition_left_is_swept_by_a_later_one(index, address, tmp_path, monkeypatch):
+    push_index(index, address)
+    write(tmp_path / "a", "one", 21)
+    write(tmp_path / "b", "two", 22)
+    with monkeypatch.context() as broken:
+        broken.setattr(adding, "switch", lambda *_: 1 / 0)
+        broken.setattr(adding, "delete_rows", lambda *_: None)
+        broken.setattr(claims.Beat, "end", lambda _: None)
+        with pytest.raises(ZeroDivisionError):
+            add_remote(address, [tmp_path / "a"], jobs=1, progress=False)
+    there = placed(address)
+    codes = there.generation.collections.of(CODES)
+    with Connection.open(address) as connection:
+        assert connection.count(codes) > there.manifest.counts.codes
+    assert verify_remote(address) == []  # nobody takes notice of them
+    monkeypatch.setattr(claims, "DEAD_AFTER_S", -1.0)
+    add_remote(address, [tmp_path / "b"], jobs=1, progress=False)
+    there = placed(address)
+    assert {row.id for row in there.rows} == {"song0", "song2", "song3", "later", "two"}
+    with Connection.open(address) as connection:
+        assert connection.count(codes) == there.manifest.counts.codes
+        assert claims.claims_in(connection, there.generation.collections) == []
+    assert verify_remote(address) == []
+
+
+def test_one_lock_is_held_at_a_time_and_a_forgotten_one_is_broken(address):
+    with Connection.open(address) as connection:
+        with claims.locked(connection, address.name, "one"):
+            with (
+                pytest.raises(CatalogError, match="another process is changing"),
+                claims.locked(connection, address.name, "two"),
+            ):
+                pass
+            later = time.time() + 61
+            with claims.locked(connection, address.name, "three", wall=lambda: later):
+                pass
+        with claims.locked(connection, address.name, "four"):
+            pass
+
+
+def test_a_server_of_another_version_is_refused(address, monkeypatch):
+    monkeypatch.setattr(connection_module, "BEYOND_VERSION", (2, 3))
+    with pytest.raises(CatalogError, match=r"has version 'v2\.3\.5.*expected 2\.3 or later"):
+        Connection.open(address)
+
+
+def test_an_index_of_a_later_version_or_of_other_features_is_refused(index, address):
+    push_index(index, address)
+    there = placed(address)
+    for change, told in (
+        ({"format_version": 2}, "has format version 2"),
+        ({"fingerprint": "0" * 16}, "made by other feature code"),
+    ):
+        with Connection.open(address) as connection:
+            manifest = there.manifest.model_copy(update={"generation": there.generation.number + 1, **change})
+            before = required(connection, address.name)
+            after = push.write_generation(connection, before.collections, manifest)
+            after = dataclasses.replace(after, number=before.number + 1)
+            push.switch(connection, before, after)
+        with pytest.raises(CatalogError, match=told):
+            list_remote(address)
