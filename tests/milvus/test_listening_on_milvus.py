@@ -1,11 +1,13 @@
 """A catalogue on a real Milvus server answers as one in memory, and listening outlives an outage."""
 
 import functools
+import json
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 from codes import flipped, random_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from milvus_server import Wire
 from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piece, reads, silence
 from pushed import SEARCHED, here, index_folder
 
+from stream_match.cli import main
 from stream_match.config import FeatureSettings
 from stream_match.engine import Engine
 from stream_match.errors import CatalogError
@@ -201,6 +204,29 @@ def test_an_engine_says_the_same_with_either(milvus_server, pieces, pieces_folde
     ]
     assert told[0] == told[1]
     assert sum('"started"' in line for line in told[0]) >= 3
+
+
+def test_commands_take_an_address_in_place_of_a_folder(
+    milvus_server, pieces, pieces_folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    soundfile.write(tmp_path / "heard.wav", cut(PIECES["p2"], 10, 12), 22050)
+    told = []
+    for index in (str(pieces_folder), address(milvus_server, pieces).uri):
+        assert main(["identify", "--index", index, "--json", str(tmp_path / "heard.wav")]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert json.loads(told[0])["matches"][0]["track"]["id"] == "p2"
+    for index, status, sentence in (
+        (f"{address(milvus_server, pieces).uri}x", 1, "there is no index"),
+        ("milvus://127.0.0.1", 2, "expected milvus://HOST[:PORT]/NAME"),
+        ("milvus://127.0.0.1:1/music", 1, "cannot be reached"),
+    ):
+        for command in (["identify", str(tmp_path / "heard.wav")], ["listen", "--source", "demo:"]):
+            assert main([*command, "--index", index]) == status
+            lines = capsys.readouterr().err.strip().splitlines()
+            assert len(lines) == 1
+            assert sentence in lines[0]
 
 
 @pytest.fixture
