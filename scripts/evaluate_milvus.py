@@ -1,7 +1,7 @@
 """Compare an index on a Milvus server with its folder: the same facts, and what each answer costs.
 
-Run it as .venv/bin/python scripts/evaluate_milvus.py INDEX milvus://HOST:PORT/NAME RECORDING. The folder must
-be what was pushed. Of the recording, all codes are compared here (FAISS, flat), whatever lists the folder has.
+Run it as .venv/bin/python scripts/evaluate_milvus.py INDEX milvus://HOST:PORT/NAME RECORDING. The folder
+must be what was pushed. Here all codes are compared (FAISS, flat), whatever lists the folder has.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from stream_match.capture.file import read_blocks
 from stream_match.catalog import load_index
 from stream_match.engine import Engine
 from stream_match.errors import StreamMatchError
 from stream_match.events import Facts
-from stream_match.capture.file import read_blocks
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.faiss_index import build_faiss
 from stream_match.milvus.address import MilvusAddress

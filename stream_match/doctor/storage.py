@@ -34,7 +34,7 @@ async def storage_checks(settings: ListenSettings) -> AsyncIterator[Check]:
     """
     state = settings.state
     wanted = [settings.heard(source).index for source in settings.sources] or [settings.index]
-    for index in dict.fromkeys(filter(None, wanted)):
+    for index in dict.fromkeys(one for one in wanted if one is not None):
         yield await checked(f"index {_shown(index)}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
     if state is not None:
         room = settings.store.max_megabytes * 1e6

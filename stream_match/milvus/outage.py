@@ -1,7 +1,8 @@
 """A server that may go away: while it is, nobody waits for it, and what is asked of it cannot be had.
 
-A request that fails, or takes longer than `ANSWER_S`, ends it for all: from then on nothing is asked, until
-`look` finds that the server answers again. Whoever listens calls that once a second, in the background.
+A request that fails ends it for all, and so do some in a row that take longer than `ANSWER_S`. From then on
+nothing is asked, until `look` finds that the server answers again. Whoever listens calls that once a second,
+in the background.
 """
 
 import logging
@@ -22,6 +23,9 @@ Request = Callable[[Connection, float], T]
 ANSWER_S = 1.5
 """How long an engine waits for an answer. Higher: a slow server delays live audio by as much, and more often
 than that it catches up."""
+
+SLOW_IN_A_ROW = 3
+"""Answers that came too late, one after the other, from which on the server is away. One may be chance."""
 
 OPEN_S = 2.0
 """How long the background waits for a connection."""
@@ -104,19 +108,25 @@ class MayBeAway:
         self.probe: Request[object] | None = None
         self._reopen = reopen
         self._clock = clock
-        self._since_s = clock()  # when it went away, or came back
+        self._since_s = clock() - _STEADY_S  # when it went away, or came back
         self._returns = 0  # that did not last
+        self._slow = 0  # answers in a row that came too late
         self._one_at_a_time = threading.Lock()
 
     def ask(self, request: Request[T]) -> T:
         """Return the answer to a request; a NotAtHandError says that there is none."""
         if self.away is not None:
             raise NotAtHandError(self.away)
-        used = self.connection
+        used, began_s = self.connection, self._clock()
         try:
-            return request(used, ANSWER_S)
+            answer = request(used, ANSWER_S)
         except MilvusError as error:
+            self._slow = self._slow + 1 if self._clock() - began_s >= ANSWER_S else SLOW_IN_A_ROW
+            if self._slow < SLOW_IN_A_ROW:
+                raise NotAtHandError(str(error)) from error
             raise self._lost(str(error), used) from error
+        self._slow = 0
+        return answer
 
     def fault(self, sentence: str) -> Exception:
         """Take note of an answer that cannot be right: no other one is believed until a look is in order."""
@@ -151,7 +161,7 @@ class MayBeAway:
     def _return(self, connection: Connection) -> None:
         before, self.connection = self.connection, connection
         away_s, self._since_s = self._clock() - self._since_s, self._clock()
-        self.away = None
+        self.away, self._slow = None, 0
         before.close()
         log.warning(
             "The Milvus server %s is back after %.0f s: tracks are recognised again.",

@@ -34,7 +34,7 @@ initial-cluster: default=http://127.0.0.1:{peer}
 
 # Unpacked once, and gone when its pipe is closed: also when pytest is killed.
 _LAUNCHER = """
-import json, pathlib, sys
+import json, pathlib, sys, time
 from milvus import MilvusServer, MilvusServerConfig
 data, unpacked, port, etcd_port, settings = sys.argv[1:]
 pathlib.Path(unpacked).mkdir(exist_ok=True)
@@ -43,7 +43,12 @@ config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(e
 for name, value in json.loads(settings).items():
     config.set(name, value)
 server = MilvusServer(config, wait_for_started=False)
-server.start()
+while True:
+    try:
+        server.start()
+        break
+    except RuntimeError:  # the port of one that was killed is free a minute later
+        time.sleep(1)
 sys.stdin.read()
 server.server_proc.kill()
 server.server_proc.wait()
@@ -86,6 +91,7 @@ class MilvusProcess:
 
     def __init__(self, environment, data, **settings):
         self.port = free_port()
+        self._etcd_ports = {"client": free_port(), "peer": free_port()}
         self._settings = settings
         self._environment = environment
         self._data = data
@@ -95,13 +101,12 @@ class MilvusProcess:
         self._data.mkdir(exist_ok=True)
         (self._data / "bin").unlink(missing_ok=True)
         etcd = self._data / "etcd.yaml"
-        client, peer = free_port(), free_port()
-        etcd.write_text(_ETCD.format(client=client, peer=peer))
+        etcd.write_text(_ETCD.format(**self._etcd_ports))
         self._process = subprocess.Popen(
             [
                 str(self._environment / "bin" / "python"), "-c", _LAUNCHER,
-                str(self._data), str(self._environment / "unpacked"), str(self.port), str(client),
-                json.dumps(self._settings),
+                str(self._data), str(self._environment / "unpacked"), str(self.port),
+                str(self._etcd_ports["client"]), json.dumps(self._settings),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},
@@ -162,6 +167,8 @@ class Wire:
 
     def close(self):
         self.cut()
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # who waits for a connection is woken
         self._listening.close()
 
     def _accept(self):
@@ -172,11 +179,18 @@ class Wire:
                     near.close()
                     continue
                 far = socket.create_connection(("127.0.0.1", self._far))
-                self._open |= {near, far}
-                for one, other, slow in ((near, far, False), (far, near, True)):
-                    threading.Thread(target=self._carry, args=(one, other, slow), daemon=True).start()
+                threading.Thread(target=self._join, args=(near, far), daemon=True).start()
 
-    def _carry(self, one, other, slow):
+    def _join(self, near, far):
+        with near, far:
+            self._open |= {near, far}
+            back = threading.Thread(target=self._carry, args=(far, near), kwargs={"slow": True}, daemon=True)
+            back.start()
+            self._carry(near, far, slow=False)
+            back.join()
+            self._open -= {near, far}
+
+    def _carry(self, one, other, *, slow):
         with contextlib.suppress(OSError):
             while data := one.recv(1 << 16):
                 if slow:
@@ -185,4 +199,3 @@ class Wire:
         for end in (one, other):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._open -= {one, other}

@@ -45,6 +45,7 @@ def index_folder(folder, tracks, settings, *, planes=None, cuts=(), removed=(), 
     removed : collection of int
         Tracks that are no longer in it, in segments that have others.
     """
+    folder.mkdir(exist_ok=True)
     entries, left = [], []
     names = [*tracks]
     for first, beyond in pairwise(sorted({0, *cuts, len(names)})):

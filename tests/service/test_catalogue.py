@@ -478,7 +478,7 @@ def test_a_catalogue_that_cannot_be_counted_is_refused(folder, caplog):
     current = folder.current()
 
     def odd():
-        current._load = Odd
+        current._origin.load = Odd
         folder.put("toy")
 
     engines, _, _ = heard(folder, *tapes(1, 60), at=[(10, odd)], current=current)
