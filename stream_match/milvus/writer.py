@@ -213,14 +213,21 @@ class Writer:
         bytes
             Its digest, as `verify` computes it.
         """
-        blocks = self.shape.pack(track.codes)
-        steps = pack_steps(track.coarse) if track.coarse is not None else np.empty((0, 0), np.uint8)
+        blocks, steps = self._packed(track)
         self._put(CODES, (_row(CODE_KEY, code_at, i, CODE, code) for i, code in enumerate(track.codes.codes)))
         self._put(BLOCKS, (_row(BLOCK_KEY, code_at // BLOCK, i, DATA, row) for i, row in enumerate(blocks)))
         self._put(STEPS, (_row(BLOCK_KEY, step_at // BLOCK, i, DATA, row) for i, row in enumerate(steps)))
         if track.coarse is not None:
             self._put_shingles(track.coarse, step_at)
         return digest_of(blocks, steps)
+
+    def digest(self, track: CodedTrack) -> bytes:
+        """Return the digest of a track that is not written."""
+        return digest_of(*self._packed(track))
+
+    def _packed(self, track: CodedTrack) -> tuple[Bytes, Bytes]:
+        steps = pack_steps(track.coarse) if track.coarse is not None else np.empty((0, 0), np.uint8)
+        return self.shape.pack(track.codes), steps
 
     def _put_shingles(self, coarse: Bytes, step_at: int) -> None:
         places = Places(np.array([0, len(coarse)], np.int64))
