@@ -279,9 +279,8 @@ def get_file(
     CatalogError
         If it is not there whole; or the server does not answer.
     """
-    for strong in (
-        (True,) if newest else (False, True)
-    ):  # to see what has just been written takes the server a fifth of a second
+    # To see what has just been written, too, takes the server a fifth of a second.
+    for strong in (True,) if newest else (False, True):
         contents = b"".join(_chunks(connection, collections, entry, strong=strong))
         if hashlib.sha256(contents).hexdigest() == entry.sha256:
             return contents

@@ -189,7 +189,7 @@ def test_positions_are_never_given_twice(index, address, tmp_path):
         name: used[name] for name in used if name != "one"
     }
     there = placed(address)
-    assert len(there.segments) == 1  # small ones have been taken in, their rows stay
+    assert len(there.segments) == 2  # small ones have been taken in, their rows stay
     assert verify_remote(address) == []
     with Connection.open(address) as connection:
         assert connection.count(there.generation.collections.of(CODES)) == there.manifest.counts.codes
