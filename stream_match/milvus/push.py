@@ -203,7 +203,7 @@ def _write(
         if name.startswith(f"{PLANES}/"):
             put_from(connection, collections, index.folder / name, entry)
     if not small:
-        settle(connection, collections, tables)
+        settle(connection, collections, tables, beat)
     for kind, expected in writer.written.items():
         found = connection.count(collections.of(kind))
         if found != expected:
