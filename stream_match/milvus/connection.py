@@ -401,9 +401,11 @@ def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:
-    """Yield what an error says, and those that it came from."""
-    while error is not None:
+    """Yield what an error says, and those that it came from; the client raises some from themselves."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
         yield str(error)
+        seen.append(error)
         error = error.__cause__
 
 

@@ -233,8 +233,8 @@ class BlockShape:
         if shape.size > _ROW_BYTES:
             raise UsageError(
                 f"codes of {settings.n_bits} and {settings.chroma_bits} bits are too wide for Milvus: "
-                f"{BLOCK} of them take {shape.size} bytes, expected {_ROW_BYTES} at most: build the index with "
-                "narrower ones"
+                f"{BLOCK} of them take {shape.size} bytes, expected {_ROW_BYTES} at most: build the index "
+                "with narrower ones"
             )
         return shape
 
