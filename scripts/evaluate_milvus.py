@@ -20,8 +20,11 @@ from stream_match.catalog import load_index
 from stream_match.engine import Engine
 from stream_match.errors import StreamMatchError
 from stream_match.events import Facts
+from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.coarse_chroma import decoded
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.faiss_index import build_faiss
+from stream_match.index.harmony import Harmony
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.opening import Opened, cache_folder
@@ -30,6 +33,9 @@ from stream_match.milvus.tables import required
 from stream_match.threads import one_thread
 
 T = TypeVar("T")
+
+STRETCHES, STRETCH_STEPS = 60, 108
+"""Stretches of tracks, 40 s each."""
 
 
 class Timed(Patient):
@@ -76,6 +82,7 @@ def _compare(args: argparse.Namespace) -> int:
         server.seconds.clear()
         here, cost_here_s = _heard(_exhaustive(load_index(args.index)), args)
         there, cost_there_s = _heard(opened.catalogue, args)
+        print(_lines_of_versions(load_index(args.index).harmony, opened.catalogue.harmony))
     differing = sum(one != other for one, other in zip_longest(here, there))
     print(f"facts: {len(here)} here, {len(there)} there, {differing} differ")
     started = sum('"phase":"started"' in line for line in here)
@@ -85,6 +92,22 @@ def _compare(args: argparse.Namespace) -> int:
     print(f"requests: {len(answers_ms)}, half within {half:.0f} ms, 95 % within {most:.0f} ms")
     print(f"seconds for {args.seconds:.0f} s of audio: {cost_here_s:.1f} here, {cost_there_s:.1f} there")
     return 1 if differing else 0
+
+
+def _lines_of_versions(here: Harmony | None, there: Harmony | None) -> str:
+    """Say for how many stretches of tracks, in other keys and in noise, both propose the same versions."""
+    if here is None or there is None:
+        return "versions: they are not looked for"
+    chance, same = np.random.default_rng(0), 0
+    long_enough = np.flatnonzero(here.lengths[: here.n_named] > STRETCH_STEPS)
+    for track in chance.choice(long_enough, STRETCHES).tolist():
+        end = int(chance.integers(STRETCH_STEPS, here.lengths[track]))
+        heard = decoded(here.track_chroma(track)[end - STRETCH_STEPS : end])[::-1]
+        heard = np.roll(heard, chance.integers(N_CHROMA), axis=1) + 0.6 * chance.random(heard.shape)
+        query = unit_rows(heard.astype(np.float32))
+        ours, theirs = (vars(harmony.propose(query)) for harmony in (here, there))
+        same += all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    return f"versions: for {same} of {STRETCHES} stretches, all proposed lines are the same"
 
 
 def _exhaustive(catalogue: Catalogue) -> Catalogue:

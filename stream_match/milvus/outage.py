@@ -111,7 +111,8 @@ class MayBeAway:
         self._since_s = clock() - _STEADY_S  # when it went away, or came back
         self._returns = 0  # that did not last
         self._slow = 0  # answers in a row that came too late
-        self._one_at_a_time = threading.Lock()
+        self._looking = threading.Lock()  # held while it is tried
+        self._changing = threading.Lock()  # never held for long
 
     def ask(self, request: Request[T]) -> T:
         """Return the answer to a request; a NotAtHandError says that there is none."""
@@ -134,7 +135,7 @@ class MayBeAway:
 
     def look(self) -> bool:
         """Try again, if the server is away and it is time for that; return whether it is asked now."""
-        with self._one_at_a_time:
+        with self._looking:
             if self.away is None:
                 return True
             pause_s = PAUSES_S[min(self._returns, len(PAUSES_S) - 1)]
@@ -159,9 +160,10 @@ class MayBeAway:
         return connection
 
     def _return(self, connection: Connection) -> None:
-        before, self.connection = self.connection, connection
-        away_s, self._since_s = self._clock() - self._since_s, self._clock()
-        self.away, self._slow = None, 0
+        with self._changing:
+            before, self.connection = self.connection, connection
+            away_s, self._since_s = self._clock() - self._since_s, self._clock()
+            self.away, self._slow = None, 0
         before.close()
         log.warning(
             "The Milvus server %s is back after %.0f s: tracks are recognised again.",
@@ -170,7 +172,7 @@ class MayBeAway:
         )
 
     def _lost(self, sentence: str, used: Connection) -> NotAtHandError:
-        with self._one_at_a_time:
+        with self._changing:
             # A request that began before the connection was made anew says nothing of the new one.
             if self.away is None and used is self.connection:
                 now = self._clock()

@@ -134,10 +134,13 @@ class MilvusProcess:
 @contextlib.contextmanager
 def milvus_process(data):
     """Start a server with its data in a folder; stop it at the end."""
-    server = MilvusProcess(server_environment(), data)
-    server.start()
+    environment = server_environment()
+    server = MilvusProcess(environment, data)
     try:
-        server.wait()
+        with (environment / "starting").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two that start at one time would take the same ports
+            server.start()
+            server.wait()
         yield server
     finally:
         server.kill()
