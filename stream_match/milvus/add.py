@@ -139,7 +139,7 @@ def _publish(
     beat = Beat(connection, collections, claim)
     beat()
     try:
-        writer = Writer(connection, collections, shape, beat, again=True)
+        writer = Writer(connection, collections, shape, beat)
         rows = [*placed.rows, *(track.row for track in new)]
         segment, beyond = push_segment(
             writer,

@@ -213,15 +213,12 @@ class Writer:
     shape : BlockShape
     on_portion : callable () -> None
         Called after each portion.
-    again : bool
-        Whether a portion may be sent twice, as after a server has been away; else that is found by counting.
     """
 
     connection: Connection
     collections: Collections
     shape: BlockShape
     on_portion: Callable[[], None]
-    again: bool = False
     written: dict[str, int] = field(default_factory=dict)
     _waiting: dict[str, list[Row]] = field(default_factory=dict)
 
@@ -284,8 +281,7 @@ class Writer:
     def _send(self, kind: str) -> None:
         rows = self._waiting[kind]
         if rows:
-            send = self.connection.upsert if self.again else self.connection.insert
-            send(self.collections.of(kind), rows)
+            self.connection.insert(self.collections.of(kind), rows)
             self.written[kind] = self.written.get(kind, 0) + len(rows)
             rows.clear()
             self.on_portion()

@@ -342,6 +342,8 @@ def _pushed_and_stored(index, address):
 def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, address, monkeypatch):
     push_index(index, address)
     monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
+    monkeypatch.setattr(connection_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(connection_module, "_PAUSE_S", 0.1)
     monkeypatch.setattr(connection_module, "ANSWER_S", 2.0)
     wire = Wire(address.port)
     through = dataclasses.replace(address, port=wire.port)
@@ -360,6 +362,29 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, addr
     assert verify_remote(through) == []
     assert describe_remote(address).generation == 3
     wire.close()
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(index, address, monkeypatch, caplog):
+    monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
+    monkeypatch.setattr(connection_module, "_PAUSE_S", 1.0)
+    wire = Wire(address.port)
+    insert, sent = Connection.insert, []
+
+    def insert_while_it_is_gone(connection, name, rows):
+        sent.append(name)
+        if len(sent) == 2:
+            wire.cut()
+            threading.Timer(3.0, wire.mend).start()
+        insert(connection, name, rows)
+
+    monkeypatch.setattr(Connection, "insert", insert_while_it_is_gone)
+    push_index(index, dataclasses.replace(address, port=wire.port))
+    wire.close()
+    assert "it is tried again" in caplog.text
+    assert verify_remote(address) == []
+    there = placed(address)
+    with Connection.open(address) as connection:
+        assert connection.count(there.generation.collections.of(CODES)) == there.manifest.counts.codes
 
 
 def test_where_there_is_nothing(milvus_server, capsys):
