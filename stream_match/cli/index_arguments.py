@@ -69,7 +69,7 @@ def _push(actions: "Subparsers[Parser]") -> None:
         "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"
         "STREAM_MATCH_MILVUS_TOKEN_FILE names.",
     )
-    push.add_argument("index", type=Path, metavar="DIR")
+    push.add_argument("index", type=_folder, metavar="DIR")
     push.add_argument(
         "--to",
         required=True,
@@ -101,7 +101,7 @@ def _update(actions: "Subparsers[Parser]") -> None:
         "Give all paths that the index is made of: a track that is in none of them is removed. A running\n"
         f"listener takes up what has changed.\n\n{SKIPPED}",
     )
-    update.add_argument("index", type=Path, metavar="DIR")
+    update.add_argument("index", type=_folder, metavar="DIR")
     update.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     _add_builders(update)
 
@@ -130,7 +130,7 @@ def _compact(actions: "Subparsers[Parser]") -> None:
         "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.\n"
         "What a newer version of stream-match has added is never merged: that is refused.",
     )
-    compact.add_argument("index", type=Path, metavar="DIR")
+    compact.add_argument("index", type=_folder, metavar="DIR")
     compact.add_argument(
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
@@ -149,7 +149,7 @@ def _describe(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read, or are not what the index was\n"
         "made of (the others are described); 2 for a mistake in the arguments",
     )
-    describe.add_argument("index", type=Path, metavar="DIR")
+    describe.add_argument("index", type=_folder, metavar="DIR")
     describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     add_jobs(describe)
 
@@ -166,7 +166,7 @@ def _hash(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read or have changed; 2 for a\n"
         "mistake in the arguments",
     )
-    hashing.add_argument("index", type=Path, metavar="DIR")
+    hashing.add_argument("index", type=_folder, metavar="DIR")
     hashing.add_argument("paths", nargs="+", type=Path, metavar="AUDIO", help="a file or a folder")
     add_jobs(hashing)
 
@@ -209,6 +209,17 @@ def _verify(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if something is wrong",
     )
     verify.add_argument("index", type=index_place, metavar="DIR")
+
+
+def _folder(text: str) -> Path:
+    """Return the folder of an index; one on a server is refused."""
+    place = index_place(text)
+    if isinstance(place, str):
+        raise argparse.ArgumentTypeError(
+            "an index on Milvus can be pushed, added to, removed from, listed and verified: do this to the "
+            "folder that it came from, and push that"
+        )
+    return place
 
 
 def _add_builders(parser: argparse.ArgumentParser) -> None:

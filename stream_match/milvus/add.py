@@ -9,22 +9,24 @@ from tempfile import TemporaryDirectory
 
 from stream_match.catalog.build import BuildReport, report
 from stream_match.catalog.coded_tracks import CodedTrack, code, read_tracks
-from stream_match.catalog.edit import refuse_known
+from stream_match.catalog.edit import MERGED_UP_TO, refuse_known
 from stream_match.catalog.entries import PLANES, SEGMENTS
 from stream_match.catalog.find import find_tracks
 from stream_match.catalog.generation import new_segment, with_copies
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
-from stream_match.catalog.segments import OpenSegment, open_planes, write_segment
+from stream_match.catalog.segments import open_planes, write_segment
 from stream_match.catalog.self_similarity import Scores, bias_of, self_scores
+from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim
 from stream_match.milvus.connection import Connection, MilvusError
 from stream_match.milvus.edit import counts_of
 from stream_match.milvus.layout import BLOCK, BlockShape, first_position
-from stream_match.milvus.opened import Placed, place_tracks
+from stream_match.milvus.opened import Placed, PlacedSegment, place_tracks
 from stream_match.milvus.opening import Known, Opened
 from stream_match.milvus.outage import Patient
 from stream_match.milvus.push import LSH_TRACKS, now_ms, push_segment, switch, write_generation
+from stream_match.milvus.stored import StoredTrack, each_stored
 from stream_match.milvus.sweep import delete_rows, sweep, sweep_rows
 from stream_match.milvus.tables import current, fetch_files, required
 from stream_match.milvus.writer import Writer
@@ -78,15 +80,15 @@ def add_remote(
         planes = open_planes(folder / PLANES / part.folder, part, settings)
         read = read_tracks(found, work, settings, jobs=jobs, progress=progress)
         coded = [code(track, heard, table, planes, settings) for track, heard in read]
-        made, scores = _judged(connection, placed, folder, coded)
-        _publish(connection, placed, made, scores, folder)
+        labelled, scores = _judged(connection, placed, folder, coded)
+        _publish(connection, placed, labelled, scores, folder)
     return report(coded, [*placed.rows, *(track.row for track in coded)], found, began)
 
 
 def _judged(
     connection: Connection, placed: Placed, folder: Path, coded: Sequence[CodedTrack]
-) -> tuple[OpenSegment, Scores]:
-    """Return new tracks as a segment in which copies are known, and how the index then resembles itself."""
+) -> tuple[list[CodedTrack], Scores]:
+    """Return new tracks with the labels of their copies, and how the index resembles itself with them."""
     made = new_segment(coded, placed.manifest.settings)
     new = frozenset(row.id for row in made.rows)
     known: Known = {}
@@ -97,23 +99,48 @@ def _judged(
     without_copies = opened()
     made = with_copies([*without_copies.segments, made], without_copies.catalogue, new)
     catalogue = replace(opened().catalogue, score_bias=0.0)
-    return made, self_scores(catalogue, placed.manifest.cohort, among=new)
+    rows = {row.id: row for row in made.rows}
+    labelled = [replace(track, row=rows[track.row.id]) for track in coded]
+    return labelled, self_scores(catalogue, placed.manifest.cohort, among=new)
 
 
-def _publish(connection: Connection, placed: Placed, made: OpenSegment, scores: Scores, folder: Path) -> None:
-    """Write a new segment, and let the index be another generation that has it too."""
+def _taken_in(placed: Placed, size: int) -> tuple[list[PlacedSegment], list[PlacedSegment]]:
+    """Return the segments that stay, and those that a new one of so many codes takes in.
+
+    As in an index folder, see `stream_match.catalog.edit.merged`: so segments are few. Rows of tracks stay
+    where they are.
+    """
+    staying, taken = [*placed.segments], list[PlacedSegment]()
+    while staying:
+        own = sum(staying[-1].rows[number].codes for number in staying[-1].left)
+        if own > size or own + size > MERGED_UP_TO:
+            break
+        taken.append(staying.pop())
+        size += own
+    return staying, taken
+
+
+def _publish(
+    connection: Connection, placed: Placed, new: Sequence[CodedTrack], scores: Scores, folder: Path
+) -> None:
+    """Write new tracks, and let the index be another generation that has them too."""
     manifest, collections = placed.manifest, placed.generation.collections
-    entry = write_segment(made.segment, made.rows, folder / SEGMENTS)
-    made = replace(made, entry=entry)
+    shape = BlockShape.of(manifest.settings)
+    staying, taken = _taken_in(placed, sum(len(track.codes.codes) for track in new))
+    stored = [*each_stored(connection, placed, taken)]
+    _require_whole(stored)
+    there = {track.segment.rows[track.number].id: track.place for track in stored}
+    made = new_segment([*(track.coded(shape) for track in stored), *new], manifest.settings)
+    made = replace(made, entry=write_segment(made.segment, made.rows, folder / SEGMENTS))
     first = first_position(now_ms(), manifest.beyond)
-    harmony = made.segment.harmony
-    size = len(made.segment) + (len(harmony.chroma) if harmony is not None else 0) + BLOCK * entry.tracks
+    n_steps = sum(len(track.coarse) for track in new if track.coarse is not None)
+    size = sum(len(track.codes.codes) for track in new) + n_steps + BLOCK * len(new)
     claim = Claim(first=first, beyond=first + size, seen_s=0.0)
     beat = Beat(connection, collections, claim)
     beat()
     try:
-        writer = Writer(connection, collections, BlockShape.of(manifest.settings), beat)
-        rows = [*placed.rows, *made.rows]
+        writer = Writer(connection, collections, shape, beat)
+        rows = [*placed.rows, *(track.row for track in new)]
         segment, beyond = push_segment(
             writer,
             made,
@@ -121,6 +148,7 @@ def _publish(connection: Connection, placed: Placed, made: OpenSegment, scores: 
             first,
             with_lsh=len(rows) <= LSH_TRACKS,
             with_steps=manifest.shingles is not None,
+            there=there,
         )
         writer.finish()
         after = manifest.model_copy(
@@ -131,7 +159,7 @@ def _publish(connection: Connection, placed: Placed, made: OpenSegment, scores: 
                 "excess": bias_of(scores),
                 "beyond": beyond,
                 "leaving": (),
-                "segments": (*manifest.segments, segment),
+                "segments": (*(one.entry for one in staying), segment),
             }
         )
         switch(connection, placed.generation, write_generation(connection, collections, after))
@@ -144,3 +172,13 @@ def _publish(connection: Connection, placed: Placed, made: OpenSegment, scores: 
                 beat.end()
         raise
     beat.end()
+
+
+def _require_whole(stored: Sequence[StoredTrack]) -> None:
+    """Refuse to go on with tracks of which rows are missing or have been altered."""
+    torn = [track.segment.rows[track.number].id for track in stored if not track.whole]
+    if torn:
+        raise CatalogError(
+            f"blocks are missing or have been altered, of {torn[0]!r}: push the index again; nothing was "
+            "changed"
+        )

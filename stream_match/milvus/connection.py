@@ -3,7 +3,8 @@
 import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +14,8 @@ from stream_match.milvus.address import TOKEN_VARIABLE, MilvusAddress
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -24,7 +27,12 @@ ANSWER_S = 10.0
 """A server that does not answer within this is treated as away."""
 
 WRITE_S = 60.0
-"""Time to take a portion of rows: a server that is started anew is waited for as long."""
+"""Time to take a portion of rows."""
+
+PATIENCE_S = 120.0
+"""A server that goes away while rows are written is waited for so long: it may have been started anew."""
+
+_PAUSE_S = 5.0
 
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to count its rows."""
@@ -212,14 +220,26 @@ class Connection:
             self._client.flush(name, timeout=WORK_S)
 
     def insert(self, name: str, rows: list[Row]) -> None:
-        """Add rows; their keys must be new."""
-        with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.insert(name, rows, timeout=WRITE_S)
+        """Add rows, whose keys must be new; a server that is away is waited for, see `PATIENCE_S`."""
+        self._send(self._client.insert, name, rows)
 
     def upsert(self, name: str, rows: list[Row]) -> None:
-        """Add rows, or put them in the place of those with the same keys."""
-        with _told(self.address, f"cannot take rows of {name!r}"):
-            self._client.upsert(name, rows, timeout=WRITE_S)
+        """Add rows, or put them in the place of those with the same keys; waits as `insert` does."""
+        self._send(self._client.upsert, name, rows)
+
+    def _send(self, send: Callable[..., object], name: str, rows: list[Row]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                with _told(self.address, f"cannot take rows of {name!r}"):
+                    send(name, rows, timeout=WRITE_S)
+                return
+            except MilvusError as error:
+                if not error.away or time.monotonic() > until:
+                    raise
+                log.warning("%s: it is tried again for %.0f s", error, PATIENCE_S)
+            time.sleep(_PAUSE_S)
+            send = self._client.upsert  # it may have taken them
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from stream_match.milvus.tables import (
     DIGESTS_FILE,
     STEP_AT_FILE,
     Generation,
+    Leaving,
     RemoteManifest,
     RemoteSegment,
     current,
@@ -201,7 +203,7 @@ def _write(
         if name.startswith(f"{PLANES}/"):
             put_from(connection, collections, index.folder / name, entry)
     if not small:
-        settle(connection, collections, tables)
+        settle(connection, collections, tables, beat)
     for kind, expected in writer.written.items():
         found = connection.count(collections.of(kind))
         if found != expected:
@@ -236,9 +238,10 @@ def push_segment(
     *,
     with_lsh: bool,
     with_steps: bool,
+    there: Mapping[str, Leaving] = MappingProxyType({}),
     progress: Progress = lambda _seconds: None,
 ) -> tuple[RemoteSegment, int]:
-    """Write a segment of an index folder.
+    """Write a segment of an index folder, but for tracks that are on the server already.
 
     Parameters
     ----------
@@ -250,6 +253,8 @@ def push_segment(
         Where its positions begin.
     with_lsh, with_steps : bool
         Whether its LSH tables, and its coarse chroma, are written too.
+    there : mapping of str to Leaving
+        Where the rows of the latter are, by the id of the track.
     progress : callable (float) -> None
 
     Returns
@@ -259,13 +264,22 @@ def push_segment(
         The first position that is free again.
     """
     entry, harmony = stored.entry, stored.segment.harmony if with_steps else None
-    code_at, beyond = _places(np.diff(stored.segment.starts), stored, first)
-    step_at, beyond_steps = _places(np.diff(harmony.starts), stored, first) if harmony else (code_at, first)
+    ids = [row.id for row in stored.rows]
+    new = [number for number in stored.left if ids[number] not in there]
+    code_at, beyond = _places(np.diff(stored.segment.starts), new, first)
+    step_at, beyond_steps = _places(np.diff(harmony.starts), new, first) if harmony else (code_at, first)
+    for number in set(stored.left) - set(new):
+        known = there[ids[number]]
+        code_at[number] = known.code_at
+        step_at[number] = known.code_at if known.step_at is None else known.step_at
     digests = np.zeros((entry.tracks, 16), np.uint8)
     for number, track in zip(stored.left, each_stored(stored), strict=True):
         if harmony is None:
             track = replace(track, coarse=None)
-        digest = writer.write(track, int(code_at[number]), int(step_at[number]))
+        if track.row.id in there:
+            digest = writer.digest(track)
+        else:
+            digest = writer.write(track, int(code_at[number]), int(step_at[number]))
         digests[number] = np.frombuffer(digest, np.uint8)
         progress(track.row.seconds)
     names = [TRACKS_FILE]
@@ -295,10 +309,10 @@ def push_segment(
     return segment, max(beyond, beyond_steps)
 
 
-def _places(lengths: Int64, stored: OpenSegment, first: int) -> tuple[Int64, int]:
-    """Return where the tracks begin that have not been removed, and the first position after them."""
+def _places(lengths: Int64, new: list[int], first: int) -> tuple[Int64, int]:
+    """Return where new tracks begin, by number; `_GONE` for others; and the first position after them."""
     at = np.full(len(lengths), _GONE, np.int64)
-    at[stored.left], beyond = positions_of(lengths[stored.left], first)
+    at[new], beyond = positions_of(lengths[new], first)
     return at, beyond
 
 

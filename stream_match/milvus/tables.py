@@ -259,7 +259,9 @@ def parse_manifest(text: bytes, generation: Generation, connection: Connection) 
     )
 
 
-def get_file(connection: Connection, collections: Collections, entry: FileEntry, what: str) -> bytes:
+def get_file(
+    connection: Connection, collections: Collections, entry: FileEntry, what: str, *, newest: bool = False
+) -> bytes:
     """Fetch a file.
 
     Parameters
@@ -269,13 +271,16 @@ def get_file(connection: Connection, collections: Collections, entry: FileEntry,
     entry : FileEntry
     what : str
         Its name, for messages.
+    newest : bool
+        Whether rows that have just been deleted must not be seen any more.
 
     Raises
     ------
     CatalogError
         If it is not there whole; or the server does not answer.
     """
-    for strong in (False, True):  # to see what has just been written takes the server a fifth of a second
+    # To see what has just been written, too, takes the server a fifth of a second.
+    for strong in (True,) if newest else (False, True):
         contents = b"".join(_chunks(connection, collections, entry, strong=strong))
         if hashlib.sha256(contents).hexdigest() == entry.sha256:
             return contents

@@ -10,27 +10,17 @@ from stream_match.index.shingles import STRIDE, Places, coefficients_at
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection, MilvusError
 from stream_match.milvus.layout import (
-    BLOCK,
-    BLOCK_KEY,
-    BLOCKS,
     CODE,
     CODE_KEY,
     CODES,
-    DATA,
     SHINGLE,
     SHINGLES,
-    STEP_BLOCK_BYTES,
-    STEPS,
     BlockShape,
-    Bytes,
     unpack_steps,
 )
-from stream_match.milvus.opened import Placed, PlacedSegment, place_tracks
+from stream_match.milvus.opened import Placed, place_tracks
+from stream_match.milvus.stored import StoredTrack, each_stored
 from stream_match.milvus.tables import get_file, required
-from stream_match.milvus.writer import digest_of
-
-_BLOCKS_AT_ONCE = 1000
-"""Blocks in one request: 2 MB."""
 
 _SAMPLE = 200
 """Tracks, spread evenly, of which a code and a shingle are looked up."""
@@ -97,12 +87,12 @@ class _Sample:
     shingles: dict[int, list[float]] = field(default_factory=dict)
     _seen: int = 0
 
-    def take(self, track: "_ReadTrack", shape: BlockShape) -> None:
+    def take(self, track: StoredTrack, shape: BlockShape) -> None:
         """Take something of a track, if it is its turn."""
         self._seen += 1
         if (self._seen - 1) % self.every:
             return
-        place = track.segment.rows_of(track.number)
+        place = track.place
         codes = shape.unpack(track.blocks, place.codes).codes
         if len(codes):
             middle = len(codes) // 2
@@ -114,20 +104,10 @@ class _Sample:
             self.shingles[place.step_at + first] = shingle.astype(np.float32).reshape(-1).tolist()
 
 
-@dataclass(frozen=True)
-class _ReadTrack:
-    """The blocks of a track, as they are on the server."""
-
-    segment: PlacedSegment
-    number: int
-    blocks: Bytes
-    steps: Bytes
-
-
 def _torn_files(connection: Connection, placed: Placed) -> Iterator[str]:
     for name, entry in placed.manifest.files().items():
         try:
-            get_file(connection, placed.generation.collections, entry, repr(name))
+            get_file(connection, placed.generation.collections, entry, repr(name), newest=True)
         except MilvusError:
             raise
         except CatalogError as error:
@@ -140,9 +120,9 @@ def _altered_tracks(
     """Compare the blocks of every track with its digest."""
     shape = BlockShape.of(placed.manifest.settings)
     altered = []
-    for track in _read_tracks(connection, placed):
+    for track in each_stored(connection, placed, placed.segments):
         row = track.segment.rows[track.number]
-        if digest_of(track.blocks, track.steps) == track.segment.digests[track.number].tobytes():
+        if track.whole:
             sample.take(track, shape)
         else:
             altered.append(row.id)
@@ -151,46 +131,6 @@ def _altered_tracks(
         named = ", ".join(repr(name) for name in altered[:_TOLD])
         more = f" and {len(altered) - _TOLD} more" if len(altered) > _TOLD else ""
         yield f"blocks are missing or have been altered, of {named}{more}: push the index again"
-
-
-def _read_tracks(connection: Connection, placed: Placed) -> Iterator[_ReadTrack]:
-    for segment in placed.segments:
-        portion: list[int] = []
-        size = 0
-        for number in segment.left:
-            portion.append(number)
-            size += segment.rows[number].codes
-            if size >= BLOCK * _BLOCKS_AT_ONCE or number == segment.left[-1]:
-                blocks = _read(connection, placed, BLOCKS, segment, portion)
-                steps = _read(connection, placed, STEPS, segment, portion)
-                for each in portion:
-                    yield _ReadTrack(segment, each, blocks[each], steps[each])
-                portion, size = [], 0
-
-
-def _read(
-    connection: Connection, placed: Placed, kind: str, segment: PlacedSegment, numbers: list[int]
-) -> dict[int, Bytes]:
-    """Return the blocks of tracks, by their number; what is missing is left out."""
-    width = STEP_BLOCK_BYTES if kind == STEPS else BlockShape.of(placed.manifest.settings).size
-    wanted: dict[int, range] = {}
-    for number in numbers:
-        place = segment.rows_of(number)
-        first, count = (place.code_at, place.codes) if kind == BLOCKS else (place.step_at, place.steps)
-        wanted[number] = range(0) if first is None else range(first // BLOCK, -(-(first + count) // BLOCK))
-    keys = [block for blocks in wanted.values() for block in blocks]
-    found: dict[int, bytes] = {}
-    for at in range(0, len(keys), _BLOCKS_AT_ONCE):
-        rows = connection.get(
-            placed.generation.collections.of(kind), BLOCK_KEY, keys[at : at + _BLOCKS_AT_ONCE], [DATA]
-        )
-        found |= {row[BLOCK_KEY]: row[DATA] for row in rows}
-    return {
-        number: np.frombuffer(b"".join(found.get(block, b"") for block in blocks), np.uint8).reshape(
-            -1, width
-        )
-        for number, blocks in wanted.items()
-    }
 
 
 def _unfound(connection: Connection, placed: Placed, sample: _Sample) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.config import FeatureSettings
 from stream_match.index.shingles import STRIDE, Places, computed
-from stream_match.milvus.connection import Connection, Field, Row
+from stream_match.milvus.connection import Connection, Field, MilvusError, Row
 from stream_match.milvus.layout import (
     BLOCK,
     BLOCK_KEY,
@@ -44,6 +45,11 @@ LISTS_FROM = 1_000_000
 
 GROWING_UP_TO = 100_000
 """Codes up to which the server is not told to store them: it does so by and by, and to wait takes 20 s."""
+
+_LOADS = 12
+"""So many times, ten minutes each, a collection that cannot be searched yet is waited for."""
+
+_LOOK_S = 5.0
 
 _LISTS_PER_ROOT, _MOST_LISTS, _PROBED = 4, 16_384, 256
 """As in the index folder: lists per square root of the number of vectors, at most, and those searched."""
@@ -156,27 +162,44 @@ def make(
     _at_once(make_one, tables)
 
 
-def settle(connection: Connection, collections: Collections, tables: Mapping[str, Table]) -> None:
+def settle(
+    connection: Connection,
+    collections: Collections,
+    tables: Mapping[str, Table],
+    meanwhile: Callable[[], None],
+) -> None:
     """Have everything written to the server's storage, and load it.
 
     Parameters
     ----------
     connection, collections, tables
         As for `make`.
+    meanwhile : callable () -> None
+        Called every few seconds.
     """
 
     def settle_one(kind: str) -> None:
         connection.flush(collections.of(kind))
-        connection.load(collections.of(kind))
+        for _ in range(_LOADS - 1):
+            with suppress(MilvusError):  # the index of a large collection takes its time
+                return connection.load(collections.of(kind))
+            connection.collections()  # is the server still there?
+        return connection.load(collections.of(kind))
 
-    _at_once(settle_one, tables)
+    _at_once(settle_one, tables, meanwhile)
 
 
-def _at_once(work: Callable[[str], None], kinds: Iterable[str]) -> None:
+def _at_once(
+    work: Callable[[str], None], kinds: Iterable[str], meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Do the same for several collections: the server mostly waits."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work, kind) for kind in kinds]:
-            done.result()
+        pending = {pool.submit(work, kind) for kind in kinds}
+        while pending:
+            done, pending = wait(pending, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
+            for one in done:
+                one.result()
+            meanwhile()
 
 
 @dataclass
@@ -213,14 +236,21 @@ class Writer:
         bytes
             Its digest, as `verify` computes it.
         """
-        blocks = self.shape.pack(track.codes)
-        steps = pack_steps(track.coarse) if track.coarse is not None else np.empty((0, 0), np.uint8)
+        blocks, steps = self._packed(track)
         self._put(CODES, (_row(CODE_KEY, code_at, i, CODE, code) for i, code in enumerate(track.codes.codes)))
         self._put(BLOCKS, (_row(BLOCK_KEY, code_at // BLOCK, i, DATA, row) for i, row in enumerate(blocks)))
         self._put(STEPS, (_row(BLOCK_KEY, step_at // BLOCK, i, DATA, row) for i, row in enumerate(steps)))
         if track.coarse is not None:
             self._put_shingles(track.coarse, step_at)
         return digest_of(blocks, steps)
+
+    def digest(self, track: CodedTrack) -> bytes:
+        """Return the digest of a track that is not written."""
+        return digest_of(*self._packed(track))
+
+    def _packed(self, track: CodedTrack) -> tuple[Bytes, Bytes]:
+        steps = pack_steps(track.coarse) if track.coarse is not None else np.empty((0, 0), np.uint8)
+        return self.shape.pack(track.codes), steps
 
     def _put_shingles(self, coarse: Bytes, step_at: int) -> None:
         places = Places(np.array([0, len(coarse)], np.int64))

@@ -97,6 +97,16 @@ def placed(address):
         return place_tracks(connection, required(connection, address.name))
 
 
+def places(address):
+    """Where the codes of each track begin."""
+    there = placed(address)
+    return {
+        segment.rows[number].id: int(segment.code_at[number])
+        for segment in there.segments
+        for number in segment.left
+    }
+
+
 def test_what_is_pushed_is_what_the_folder_holds(index, address):
     report = push_index(index, address)
     here = open_index(index)
@@ -170,13 +180,17 @@ def test_positions_are_never_given_twice(index, address, tmp_path):
     write(tmp_path / "a", "one", 21)
     write(tmp_path / "b", "two", 22)
     add_remote(address, [tmp_path / "a"], jobs=1, progress=False)
-    used = {int(at) for segment in placed(address).segments for at in segment.code_at}
+    used = places(address)
     remove_remote(address, ["one"])
     add_remote(address, [tmp_path / "b"], jobs=1, progress=False)
+    now = places(address)
+    assert now["two"] > max(used.values())
+    assert {name: now[name] for name in now if name != "two"} == {
+        name: used[name] for name in used if name != "one"
+    }
     there = placed(address)
-    (at,) = there.segments[-1].code_at.tolist()
-    assert there.rows[-1].id == "two"
-    assert at > max(used)
+    assert len(there.segments) == 2  # small ones have been taken in, their rows stay
+    assert verify_remote(address) == []
     with Connection.open(address) as connection:
         assert connection.count(there.generation.collections.of(CODES)) == there.manifest.counts.codes
 
@@ -328,6 +342,8 @@ def _pushed_and_stored(index, address):
 def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, address, monkeypatch):
     push_index(index, address)
     monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
+    monkeypatch.setattr(connection_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(connection_module, "_PAUSE_S", 0.1)
     monkeypatch.setattr(connection_module, "ANSWER_S", 2.0)
     wire = Wire(address.port)
     through = dataclasses.replace(address, port=wire.port)
@@ -348,6 +364,29 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, addr
     wire.close()
 
 
+def test_a_server_that_is_away_for_a_while_is_waited_for(index, address, monkeypatch, caplog):
+    monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
+    monkeypatch.setattr(connection_module, "_PAUSE_S", 1.0)
+    wire = Wire(address.port)
+    insert, sent = Connection.insert, []
+
+    def insert_while_it_is_gone(connection, name, rows):
+        sent.append(name)
+        if len(sent) == 2:
+            wire.cut()
+            threading.Timer(3.0, wire.mend).start()
+        insert(connection, name, rows)
+
+    monkeypatch.setattr(Connection, "insert", insert_while_it_is_gone)
+    push_index(index, dataclasses.replace(address, port=wire.port))
+    wire.close()
+    assert "it is tried again" in caplog.text
+    assert verify_remote(address) == []
+    there = placed(address)
+    with Connection.open(address) as connection:
+        assert connection.count(there.generation.collections.of(CODES)) == there.manifest.counts.codes
+
+
 def test_where_there_is_nothing(milvus_server, capsys):
     uri = f"milvus://127.0.0.1:{milvus_server.port}/nothing"
     for command in (["info", uri], ["list", uri], ["verify", uri], ["remove", uri, "a"]):
@@ -362,6 +401,14 @@ def test_where_nobody_answers(index, capsys):
     assert "127.0.0.1:9 cannot be reached" in capsys.readouterr().err
     assert main(["index", "push", str(index), "--to", "milvus://127.0.0.1:9/mu-sic"]) == 2
     assert "cannot name an index" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["update", "compact", "describe", "hash", "push"])
+def test_commands_that_need_a_folder_say_so(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["index", command, "milvus://host/music", "more"])
+    assert ended.value.code == 2
+    assert "do this to the folder that it came from" in capsys.readouterr().err
 
 
 def test_a_name_that_is_something_elses(index, address):
@@ -381,21 +428,19 @@ def damage(address, kind, condition):
         connection.delete(there.generation.collections.of(kind), condition(there.segments[0]))
 
 
-@pytest.mark.parametrize(
-    ("kind", "condition", "told"),
-    [
-        (BLOCKS, lambda segment: f"block == {segment.code_at[0] // BLOCK}", "missing or have been altered"),
-        (STEPS, lambda segment: f"block == {segment.step_at[0] // BLOCK}", "missing or have been altered"),
-        (CODES, lambda segment: f"pos == {segment.code_at[0]}", "codes, expected"),
-        (SHINGLES, lambda segment: f"step == {segment.step_at[0]}", "shingles, expected"),
-        (FILES, lambda segment: f'chunk like "{segment.entry.files["lsh_starts.npy"].sha256}%"', "not whole"),
-    ],
-)
-def test_lost_rows_are_found(index, address, kind, condition, told):
+def test_lost_rows_are_found(index, address):
     push_index(index, address)
-    damage(address, kind, condition)
-    (problem,) = verify_remote(address)
-    assert told in problem
+    for kind, condition, told in (
+        (SHINGLES, lambda segment: f"step == {segment.step_at[0]}", "shingles, expected"),
+        (CODES, lambda segment: f"pos == {segment.code_at[0]}", "codes, expected"),
+        (STEPS, lambda segment: f"block == {segment.step_at[0] // BLOCK}", "altered, of 'song0'"),
+        (BLOCKS, lambda segment: f"block == {segment.code_at[2] // BLOCK}", "altered, of 'song0', 'song2'"),
+        (FILES, lambda segment: f'chunk like "{segment.entry.files["lsh_starts.npy"].sha256}%"', "not whole"),
+    ):
+        damage(address, kind, condition)
+        problems = verify_remote(address)
+        assert any(told in problem for problem in problems)
+    assert len(problems) == 4
     assert main(["index", "verify", address.uri]) == 1
 
 
@@ -440,7 +485,12 @@ def test_one_lock_is_held_at_a_time_and_a_forgotten_one_is_broken(address):
 
 
 def test_a_server_of_another_version_is_refused(address, monkeypatch):
-    monkeypatch.setattr(connection_module, "BEYOND_VERSION", (2, 3))
+    with monkeypatch.context() as later:
+        later.setattr(connection_module, "BEYOND_VERSION", (2, 3))
+        _refused_for_its_version(address)
+
+
+def _refused_for_its_version(address):
     with pytest.raises(CatalogError, match=r"has version 'v2\.3\.5.*expected 2\.3 or later"):
         Connection.open(address)
 
