@@ -23,7 +23,7 @@ from stream_match.index.lsh import LshTables
 from stream_match.index.segment import Segment
 from stream_match.index.shingles import Places
 from stream_match.milvus.blocks import Fetch, Holdings, Stretch, TrackBlocks
-from stream_match.milvus.connection import Connection
+from stream_match.milvus.connection import Connection, MilvusError
 from stream_match.milvus.layout import (
     BLOCK_KEY,
     BLOCKS,
@@ -140,6 +140,12 @@ class Opened:
             If the server does not answer within so many seconds.
         """
         codes, blocks = (self._collections.of(kind) for kind in (CODES, BLOCKS))
+        # A server that is starting is asked about no collection before it knows which ones it has.
+        if connection.describe(codes, timeout_s=within_s) is None:
+            raise MilvusError(
+                f"the Milvus server {connection.server} has no collection {codes!r}: push the index again",
+                away=False,
+            )
         nothing = bytes(self._shape.code_bytes)
         connection.search(codes, CODE, [nothing], 1, "HAMMING", strong=strong, timeout_s=within_s)
         connection.get(blocks, BLOCK_KEY, [0], [DATA], strong=strong, timeout_s=within_s)
