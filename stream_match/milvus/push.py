@@ -1,5 +1,6 @@
 """An index folder, pushed to a Milvus server as a new index or in the place of the one that is there."""
 
+import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -296,7 +297,7 @@ def push_segment(
     }
     files |= put_arrays(writer.connection, writer.collections, made)
     segment = RemoteSegment(
-        name=entry.folder,
+        name=_name(entry.folder, files),
         tracks=entry.tracks,
         codes=entry.codes,
         hashed=entry.hashed,
@@ -306,6 +307,12 @@ def push_segment(
         files=files,
     )
     return segment, max(beyond, beyond_steps)
+
+
+def _name(folder: str, files: Mapping[str, FileEntry]) -> str:
+    """Return the name of a segment: another one if its tracks have other positions, for blocks are cached."""
+    places = [files[name].sha256 for name in (CODE_AT_FILE, STEP_AT_FILE) if name in files]
+    return hashlib.sha256(" ".join([folder, *places]).encode()).hexdigest()[:16]
 
 
 def _places(lengths: Int64, new: list[int], first: int) -> tuple[Int64, int]:

@@ -67,7 +67,10 @@ class SearchIndex(Written):
 
 
 class RemoteSegment(Written):
-    """A segment: what it holds, which of its tracks have been removed, and its tables."""
+    """A segment: what it holds, which of its tracks have been removed, and its tables.
+
+    Its name follows from its contents and its positions: what is known of it by its name stays right.
+    """
 
     name: Name
     tracks: Count
