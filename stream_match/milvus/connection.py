@@ -229,17 +229,19 @@ class Connection:
 
     def _send(self, send: Callable[..., object], name: str, rows: list[Row]) -> None:
         until = time.monotonic() + PATIENCE_S
-        while True:
+        sent = False
+        while not sent:
             try:
                 with _told(self.address, f"cannot take rows of {name!r}"):
                     send(name, rows, timeout=WRITE_S)
-                return
+                sent = True
             except MilvusError as error:
                 if not error.away or time.monotonic() > until:
                     raise
-                log.warning("%s: it is tried again for %.0f s", error, PATIENCE_S)
-            time.sleep(_PAUSE_S)
-            send = self._client.upsert  # it may have taken them
+                if send != self._client.upsert:
+                    log.warning("%s: it is tried again for %.0f s", error, PATIENCE_S)
+                send = self._client.upsert  # it may have taken them
+                time.sleep(_PAUSE_S)
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""
@@ -448,7 +450,7 @@ def _said(error: Exception, address: MilvusAddress) -> str:
     code = getattr(error, "code", None)
     code = code() if callable(code) else ""
     text = getattr(error, "message", None) or (details() if callable(details) else None) or str(error)
-    text = re.sub(r"\s+", " ", f"{code} {text}").strip()
+    text = re.sub(r"\s+", " ", f"{code} {text}").partition("stack trace:")[0].strip()
     for secret in filter(None, [address.token, *(address.token or "").split(":", 1)]):
         text = text.replace(secret, "***")
     return text if len(text) <= 300 else f"{text[:300]}…"

@@ -1,9 +1,9 @@
 """The rows of tracks, written to the collections of a push in portions."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,8 +46,8 @@ LISTS_FROM = 1_000_000
 GROWING_UP_TO = 100_000
 """Codes up to which the server is not told to store them: it does so by and by, and to wait takes 20 s."""
 
-_LOADS = 12
-"""So many times, ten minutes each, a collection that cannot be searched yet is waited for."""
+_ATTEMPTS = 12
+"""So many times a collection that is not stored or loaded yet is waited for, ten minutes each at most."""
 
 _LOOK_S = 5.0
 
@@ -179,14 +179,21 @@ def settle(
     """
 
     def settle_one(kind: str) -> None:
-        connection.flush(collections.of(kind))
-        for _ in range(_LOADS - 1):
-            with suppress(MilvusError):  # the index of a large collection takes its time
-                return connection.load(collections.of(kind))
-            connection.collections()  # is the server still there?
-        return connection.load(collections.of(kind))
+        for work in (connection.flush, connection.load):
+            _until_done(connection, work, collections.of(kind))
 
     _at_once(settle_one, tables, meanwhile)
+
+
+def _until_done(connection: Connection, work: Callable[[str], None], name: str) -> None:
+    """Ask for something again while the server is there: it may have its hands full, or just have started."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work(name)
+        except MilvusError:
+            connection.collections()  # it fails if the server is away
+        time.sleep(_LOOK_S)
+    return work(name)
 
 
 def _at_once(
