@@ -8,6 +8,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_match.catalog.background import ready
 from stream_match.catalog.described_rows import open_descriptors
@@ -253,12 +254,12 @@ class Opened:
         (rows,) = blocks.arrays
         fetch = self._fetch(STEPS, STEP_BLOCK_BYTES)
         own = Holdings([blocks], np.zeros(len(lengths), np.int64), starts[:-1], lengths, fetch)
-        there = np.where(at >= 0, lengths, 0)
-        count = len(Places(np.cumsum([0, *there.tolist()], dtype=np.int64)))
+        left = np.concatenate([_left(segment) for segment in manifest.segments])
+        there = np.cumsum([0, *np.where(left, lengths, 0).tolist()], dtype=np.int64)
         shingles = MilvusShingles(
             starts,
             rows.array,
-            self._vectors(SHINGLES, SHINGLE, "IP", count, manifest.shingles),
+            self._vectors(SHINGLES, SHINGLE, "IP", len(Places(there)), manifest.shingles),
             Positions(at, lengths),
             lambda track, lowest, highest: own.have(Stretch(track, lowest, highest)),
         )
@@ -295,6 +296,13 @@ def _blocks(collection: str, keys: list[int]) -> Request[dict[int, bytes]]:
         return {row[BLOCK_KEY]: row[DATA] for row in rows}
 
     return request
+
+
+def _left(segment: RemoteSegment) -> npt.NDArray[np.bool_]:
+    """Return which tracks of a segment have not been removed [shape=(n_tracks,), dtype=bool]."""
+    left = np.ones(segment.tracks, np.bool_)
+    left[list(segment.removed)] = False
+    return left
 
 
 def _entry_of(segment: RemoteSegment) -> SegmentEntry:

@@ -27,6 +27,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def environment(monkeypatch):
+    monkeypatch.delenv("STREAM_MATCH_MILVUS_SERVER", raising=False)  # of tests
+
     def put(**variables):
         for name, value in variables.items():
             monkeypatch.setenv(f"STREAM_MATCH_{name}", value)

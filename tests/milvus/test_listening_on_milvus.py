@@ -334,6 +334,8 @@ def test_tracks_that_were_removed_are_as_if_they_had_never_been_there(milvus_ser
     assert [one.id for one in there.tracks.named] == [one.id for one in known.tracks.named]
     asked = np.concatenate([known.codes(number)[:5] for number in range(len(known.tracks))])
     assert hits(there, asked)[0] == hits(known, asked)[0]
+    lines = there.harmony.propose(np.eye(12, dtype=np.float32)[np.arange(40) % 12])
+    assert {there.tracks[number].id for number in set(lines.track.tolist())} <= set(left)
     # Who still listens with the generation before has lost them, and is told of no other in their place.
     before = random_tracks.there
     near = before.propose(asked, asked)[0]
