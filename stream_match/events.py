@@ -316,6 +316,12 @@ class StatusEvent(Envelope):
         default=None,
         description="Why nothing may be detected, and what to do; null if there is no sign of it",
     )
+    degraded: str | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="Why nothing new is recognised, while what sounds is followed: the server of the "
+        "index is away; absent if it is not",
+    )
     onsets_suppressed: int = Field(
         default=0, ge=0, description="Onsets since the start that were not told, for there were too many"
     )

@@ -149,6 +149,8 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("aiomqtt", "stream_match.publish.mqtt"),
         ("fsspec", "stream_match.catalog.remote"),
         ("nats", "stream_match.fleet.jetstream"),
+        ("pymilvus", "stream_match.milvus.connection"),
+        ("grpc", "stream_match.milvus.connection"),
     ],
 )
 def test_a_library_stands_in_one_file(library, home):
@@ -170,6 +172,18 @@ def test_the_catalogue_knows_no_service_and_no_sink():
             "publish",
             "identify",
         }, name
+
+
+@pytest.mark.parametrize("name", modules_in("milvus"))
+def test_an_index_on_a_server_knows_indexes_and_nothing_of_who_listens(name):
+    known = (*PURE, "milvus", "catalog", "config", "errors", "events", "threads")
+    for module in imports(name):
+        if module.startswith("stream_match."):
+            assert part_of(module) in known, module
+        else:
+            client = {"pymilvus", "grpc"} if name == "stream_match.milvus.connection" else set()
+            own = {"numpy", "pydantic", *client}
+            assert module.partition(".")[0] in own | sys.stdlib_module_names - {"asyncio"}, module
 
 
 @pytest.mark.parametrize("name", modules_in("store"))

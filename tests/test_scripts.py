@@ -15,7 +15,9 @@ from music import piece
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.catalog.build import build_index
+from stream_match.catalog.folder import verify_index
 from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.store import open_index
 from stream_match.events import Evidence, MatchFacts, Track
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
@@ -61,6 +63,7 @@ PYTHON = [
     "evaluate_sharing.py",
     "evaluate_similarity.py",
     "evaluate_streams.py",
+    "grow_index.py",
     "learn_shapes.py",
     "make_background.py",
     "make_demo.py",
@@ -90,6 +93,25 @@ def test_alarms_are_counted(tmp_path):
     assert "notes.txt" in done.stderr
     counted = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| p")]
     assert [counted[0][0], counted[0][2], counted[0][3]] == ["| p1.wav", "p1", "recording"]
+
+
+def test_an_index_grows(tmp_path):
+    known, out = tmp_path / "known", tmp_path / "out"
+    known.mkdir()
+    for seed in (1, 2):
+        soundfile.write(known / f"p{seed}.wav", piece(seed, 15), SAMPLE_RATE_HZ)
+    build_index([known], tmp_path / "index", jobs=1)
+    how = ("--hours", 70 / 3600, "--out", out, "--segment-hours", 40 / 3600)
+    done = run(sys.executable, SCRIPTS / "grow_index.py", tmp_path / "index", *how)
+    assert done.returncode == 0
+    assert verify_index(out) == []
+    grown = open_index(out)
+    assert [row.id for row in grown.rows] == ["p1", "p1~0", "p2", "p1~1", "p2~0"]
+    assert len(grown.segments) == 2
+    own = open_index(tmp_path / "index")
+    assert np.array_equal(grown.catalogue.codes(0), own.catalogue.codes(0))
+    apart = np.bitwise_count(grown.catalogue.codes(0) ^ grown.catalogue.codes(1)).sum(axis=1)
+    assert apart.min() > 0.25 * own.manifest.settings.n_bits
 
 
 def test_the_tail_of_false_alarms_is_found_again():

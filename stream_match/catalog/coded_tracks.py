@@ -1,6 +1,6 @@
 """Coded tracks, as an index is made of them: from audio files, or from a segment that has been written."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -215,7 +215,12 @@ def _coded(
 
 
 def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
-    """Return the tracks of a segment that have not been removed, as they were coded.
+    """Return the tracks of a segment that have not been removed, as they were coded; see `each_stored`."""
+    return [*each_stored(stored)]
+
+
+def each_stored(stored: OpenSegment) -> Iterator[CodedTrack]:
+    """Yield the tracks of a segment that have not been removed, as they were coded, one after the other.
 
     Parameters
     ----------
@@ -232,7 +237,6 @@ def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
         raise CatalogError(
             f"the segment {stored.entry.folder} contradicts itself (counts): build the index again"
         )
-    tracks = []
     for number in stored.left:
         first, beyond = segment.starts[number : number + 2].tolist()
         audible = np.array(segment.audible[first:beyond])
@@ -244,8 +248,7 @@ def stored_tracks(stored: OpenSegment) -> list[CodedTrack]:
         coarse = None
         if harmony is not None:
             coarse = harmony.chroma[harmony.starts[number] : harmony.starts[number + 1]]
-        tracks.append(CodedTrack(stored.rows[number], codes, coarse))
-    return tracks
+        yield CodedTrack(stored.rows[number], codes, coarse)
 
 
 def _storable(text: str) -> str:

@@ -68,7 +68,7 @@ def add_tracks(
     table = read_metadata(metadata)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
         old = open_to_change(index)
-        _refuse_known(found.tracks, old)
+        refuse_known(found.tracks, old.rows, "or give the whole folder to stream-match index update")
         warn_of_unknown(table, {track.id for track in found.tracks} | {row.id for row in old.rows})
         settings = old.manifest.settings
         with readers(draft.work, jobs=jobs, on=on) as at:
@@ -129,7 +129,7 @@ def remove_tracks(index: Path, track_ids: Sequence[str]) -> int:
     leaving = frozenset(unicodedata.normalize("NFC", track_id) for track_id in track_ids)
     with one_thread(), writing(index, lambda: check_place(index, replace=True)) as draft:
         old = open_to_change(index)
-        _refuse_unknown(leaving, old)
+        refuse_unknown(leaving, old.rows)
         if len(leaving) == len(old.rows):
             raise UsageError(f"these are all tracks of {str(index)!r}: delete the folder instead")
         write_generation(draft, basis_of(old), without(old.segments, leaving), (), frozenset())
@@ -278,18 +278,29 @@ def open_to_change(folder: Path, *, descriptors: bool = True) -> OpenIndex:
     return index
 
 
-def _refuse_known(found: Sequence[FoundTrack], index: OpenIndex) -> None:
-    known = {row.id for row in index.rows}
+def refuse_known(found: Sequence[FoundTrack], rows: Sequence[TrackRow], hint: str) -> None:
+    """Refuse files that would become tracks with ids that an index has already.
+
+    Parameters
+    ----------
+    found : sequence of FoundTrack
+    rows : sequence of TrackRow
+        The tracks of the index.
+    hint : str
+        What else can be done than to remove them or to rename the files.
+    """
+    known = {row.id for row in rows}
     twice = [track for track in found if track.id in known]
     if twice:
         raise UsageError(
             f"the index has a track {twice[0].id!r} already, and {str(twice[0].path)!r} would be another: "
-            "remove it first, rename the file, or give the whole folder to stream-match index update"
+            f"remove it first, rename the file, {hint}"
         )
 
 
-def _refuse_unknown(track_ids: frozenset[str], index: OpenIndex) -> None:
-    known = [row.id for row in index.rows]
+def refuse_unknown(track_ids: frozenset[str], rows: Sequence[TrackRow]) -> None:
+    """Refuse ids that none of the tracks of an index has."""
+    known = [row.id for row in rows]
     for track_id in sorted(track_ids - set(known)):
         near = difflib.get_close_matches(track_id, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""

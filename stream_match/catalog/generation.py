@@ -83,8 +83,8 @@ def write_generation(
     segments = [segment for segment in staying if segment.left]
     entry = basis.entry or write_planes(basis.planes, draft.new / PLANES)
     if coded:
-        made = _new_segment(coded, basis.settings)
-        made = _with_copies([*segments, made], _catalogue([*segments, made], basis, entry), new)
+        made = new_segment(coded, basis.settings)
+        made = with_copies([*segments, made], _catalogue([*segments, made], basis, entry), new)
         written = write_segment(made.segment, made.rows, draft.new / SEGMENTS)
         segments.append(replace(made, entry=written))
     catalogue = _catalogue(segments, basis, entry)
@@ -119,8 +119,14 @@ def _manifest(
     )
 
 
-def _new_segment(coded: Sequence[CodedTrack], settings: FeatureSettings) -> OpenSegment:
-    """Return tracks, ordered by id, as a segment that is not on disk yet."""
+def new_segment(coded: Sequence[CodedTrack], settings: FeatureSettings) -> OpenSegment:
+    """Return tracks, ordered by id, as a segment that is not on disk yet.
+
+    Parameters
+    ----------
+    coded : sequence of CodedTrack
+    settings : FeatureSettings
+    """
     ordered = sorted(coded, key=lambda track: track.row.id)
     coarse = [track.coarse for track in ordered if track.coarse is not None]
     harmony = harmony_segment(coarse) if len(coarse) == len(ordered) else None
@@ -128,8 +134,17 @@ def _new_segment(coded: Sequence[CodedTrack], settings: FeatureSettings) -> Open
     return OpenSegment(unwritten(segment), tuple(track.row for track in ordered), segment)
 
 
-def _with_copies(segments: Sequence[OpenSegment], catalogue: Catalogue, new: frozenset[str]) -> OpenSegment:
-    """Return the last segment; its new tracks bear the labels of the recordings that they hold."""
+def with_copies(segments: Sequence[OpenSegment], catalogue: Catalogue, new: frozenset[str]) -> OpenSegment:
+    """Return the last segment; its new tracks bear the labels of the recordings that they hold.
+
+    Parameters
+    ----------
+    segments : sequence of OpenSegment
+    catalogue : Catalogue
+        Of all of them.
+    new : frozenset of str
+        Ids of the tracks that were not there before.
+    """
     made = segments[-1]
     numbers = catalogue.tracks.numbers
     among = np.array([numbers[row.id] for row in made.rows if row.id in new], np.int64)

@@ -1,7 +1,7 @@
 """A progress bar in seconds of audio, so that its estimate is honest."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,31 @@ def progress_bar(paths: Sequence[AudioPath], *, shown: bool) -> Iterator[OnDone[
             bar.update(seconds / 60)
 
         yield advance
+
+
+@contextmanager
+def audio_bar(total_s: float, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    """Show how much audio of a known amount has been done, on stderr and only if that is a terminal.
+
+    Parameters
+    ----------
+    total_s : float
+        Seconds of it.
+    shown : bool
+        False for no bar at all.
+
+    Yields
+    ------
+    callable (float) -> None
+        To be called with the seconds that have been done since the last call.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield lambda _seconds: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total_s / 60, bar_format=_FORMAT, file=sys.stderr) as bar:
+        yield lambda seconds: bar.update(seconds / 60)
 
 
 _FORMAT = "{percentage:3.0f}% {bar} {n:.0f} of {total:.0f} min of audio, {remaining} left"

@@ -6,7 +6,7 @@ their own track: every match is false.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -30,7 +30,12 @@ Scores = Mapping[str, tuple[float, ...]]
 """Highest scores of the stretches that were searched, by the id of their track."""
 
 
-def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> dict[str, tuple[float, ...]]:
+def self_scores(
+    catalogue: Catalogue,
+    known: Scores = MappingProxyType({}),
+    *,
+    among: Container[str] | None = None,
+) -> dict[str, tuple[float, ...]]:
     """Search stretches of a catalogue in it, those of which the scores are not known yet.
 
     The tracks' ids decide which tracks and stretches. Tracks that are new take the place of others, in
@@ -41,6 +46,8 @@ def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> d
     known : mapping of str to tuple of float
         What this returned before, without the tracks that have changed. Scores that were found in a much
         smaller catalogue are somewhat low.
+    among : container of str, optional
+        Ids of the tracks that can be searched; of others, only what is known is returned. All by default.
 
     Returns
     -------
@@ -52,10 +59,11 @@ def self_scores(catalogue: Catalogue, known: Scores = MappingProxyType({})) -> d
     for track, firsts in _stretches(catalogue):
         name = catalogue.tracks[track].id
         found = known.get(name, ())[: len(firsts)]
-        if len(found) < len(firsts):
+        if len(found) < len(firsts) and (among is None or name in among):
             scorer = scorer or _SelfScorer(replace(catalogue, score_bias=0.0))
             found += tuple(round(scorer.highest_score(track, at), 3) for at in firsts[len(found) :])
-        scores[name] = found
+        if found:
+            scores[name] = found
     return dict(sorted(scores.items()))
 
 

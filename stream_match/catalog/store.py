@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from stream_match.catalog.described_rows import DescribedRows, open_descriptors
 from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
 from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
 from stream_match.catalog.parts import DamagedDescriptorsError, damaged
-from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.rows import Rows, TrackRow
 from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
 from stream_match.catalog.writing import settled
+from stream_match.config import FeatureSettings
 from stream_match.descriptors.similar_tracks import SimilarTracks
 from stream_match.errors import CatalogError
 from stream_match.index.catalogue import Catalogue, Part, catalogue_of, grouped
@@ -57,26 +59,46 @@ class OpenIndex:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue in memory; no background stands beside it."""
-        return replace(joined(self.segments, self.planes, self.manifest), similar=self._similar())
-
-    def _similar(self) -> SimilarTracks | None:
-        stored = self.descriptors
-        if stored is None or not stored.comparable:
-            return None
-        places = stored.places(self.rows)
-        tracks = tuple(row.track for row, place in zip(self.rows, places, strict=True) if place >= 0)
-        return SimilarTracks(tracks, stored.sets, places[places >= 0], stored.closeness) if tracks else None
+        similar = comparable(self.descriptors, self.rows)
+        return replace(joined(self.segments, self.planes, self.manifest), similar=similar)
 
 
-def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Manifest) -> Catalogue:
+def comparable(stored: DescribedRows | None, rows: Rows) -> SimilarTracks | None:
+    """Return tracks as they can be compared by their descriptors; None if they cannot.
+
+    Parameters
+    ----------
+    stored : DescribedRows, optional
+    rows : tuple of TrackRow
+        The tracks of the catalogue, by number.
+    """
+    if stored is None or not stored.comparable:
+        return None
+    places = stored.places(rows)
+    tracks = tuple(row.track for row, place in zip(rows, places, strict=True) if place >= 0)
+    return SimilarTracks(tracks, stored.sets, places[places >= 0], stored.closeness) if tracks else None
+
+
+class Judged(Protocol):
+    """What a catalogue is besides its tracks."""
+
+    @property
+    def settings(self) -> FeatureSettings:
+        """Of its features."""
+
+    @property
+    def excess(self) -> float:
+        """Its score bias."""
+
+
+def joined(segments: Sequence[OpenSegment], planes: Hyperplanes, manifest: Judged) -> Catalogue:
     """Return segments as a catalogue of which it is known which tracks are copies.
 
     Parameters
     ----------
     segments : sequence of OpenSegment
     planes : Hyperplanes
-    manifest : Manifest
-        For the settings and the score bias; its segments are not looked at.
+    manifest : Judged
     """
     parts = [
         Part(segment.segment, tuple(row.track for row in segment.rows), frozenset(segment.entry.removed))

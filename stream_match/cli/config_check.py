@@ -116,7 +116,7 @@ def _of_folders(settings: ListenSettings) -> Iterator[str]:
 
     wanted = [settings.heard(source) for source in settings.sources]
     for index in dict.fromkeys(heard.index for heard in wanted if heard.index is not None):
-        if not (index / MANIFEST_FILE).is_file():
+        if isinstance(index, Path) and not (index / MANIFEST_FILE).is_file():
             yield f"there is no index in {str(index)!r}: stream-match index build makes it"
     if wanted and all(heard.index is None and heard.match.enabled for heard in wanted):
         yield "no index is named, so that no track is recognised"

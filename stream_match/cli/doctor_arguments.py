@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
+from stream_match.cli.shared_options import INDEX
+from stream_match.places import index_place
 
 EPILOG = (
     "example: stream-match doctor --config FILE.toml\n\n"
@@ -24,6 +26,6 @@ def add(commands: "Subparsers[Parser]") -> None:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; the rest overrides them")
     parser.add_argument("--source", action="append", metavar="URI", help="what to listen to; may be repeated")
     parser.add_argument("--sink", action="append", metavar="URI", help="where events go; may be repeated")
-    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index")
+    parser.add_argument("--index", type=index_place, metavar="DIR", help=INDEX)
     parser.add_argument("--state", type=Path, metavar="DIR", help="folder of the state")
     parser.add_argument("--json", action="store_true", help="print a line of JSON per check")

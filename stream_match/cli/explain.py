@@ -2,8 +2,8 @@
 
 import argparse
 
-from stream_match.catalog import load_index
 from stream_match.cli.identify import table
+from stream_match.cli.indexes import load_catalogue
 from stream_match.cli.terminal import complain, say, say_json
 from stream_match.config import MatchSettings
 from stream_match.errors import SourceError
@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     asked = args.max_false_alarms_per_hour
     settings = MatchSettings(max_false_alarms_per_hour=asked) if asked else None
     try:
-        explanation = explain_file(load_index(args.index), args.file, args.track, settings)
+        explanation = explain_file(load_catalogue(args.index), args.file, args.track, settings)
     except SourceError as error:
         complain(error)
         if args.json:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
-from stream_match.cli.shared_options import add_false_alarms
+from stream_match.cli.shared_options import INDEX, MILVUS, add_false_alarms
+from stream_match.places import index_place
 
 EPILOG = (
     "example: stream-match explain recording.wav --index models/demo --out why.png\n\n"
+    f"{MILVUS}\n\n"
     "exit status: 1 if the file could not be read; 2 for a mistake in the arguments, such as a track\n"
     "that the index does not have"
 )
@@ -22,7 +24,7 @@ def add(commands: "Subparsers[Parser]") -> None:
         epilog=EPILOG,
     )
     parser.add_argument("file", metavar="FILE", help="a file of sound")
-    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument("--index", type=index_place, metavar="DIR", required=True, help=INDEX)
     parser.add_argument(
         "--track", metavar="ID", help="the track to explain; by default the best match, or else candidate"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from stream_match.config import HeardSettings, ListenSettings
-from stream_match.service import CurrentCatalogue, EnginePort, Hearing
+from stream_match.service import CurrentCatalogue, EnginePort, FolderOrigin, Hearing, Origin
 
 if TYPE_CHECKING:
     from stream_match.descriptors.genre_model import GenreModel
@@ -32,7 +32,9 @@ class Hearings:
 
     def __init__(self) -> None:
         self._prepared: dict[HeardSettings, Hearing] = {}
-        self._catalogues: WeakValueDictionary[Path, CurrentCatalogue[CataloguePort]] = WeakValueDictionary()
+        self._catalogues: WeakValueDictionary[Path | str, CurrentCatalogue[CataloguePort]] = (
+            WeakValueDictionary()
+        )
         self._genres: WeakValueDictionary[Path, GenreModel] = WeakValueDictionary()
 
     def __call__(self, settings: HeardSettings) -> Hearing:
@@ -68,7 +70,12 @@ class Hearings:
         catalogues = list(self._catalogues.values())
         return any(track.id == track_id for one in catalogues for track in one.newest.tracks.named)
 
-    def _catalogue(self, index: Path) -> "CurrentCatalogue[CataloguePort]":
+    @property
+    def any_remote(self) -> bool:
+        """Whether anybody listens with an index on a server."""
+        return any(isinstance(index, str) for index in self._catalogues)
+
+    def _catalogue(self, index: Path | str) -> "CurrentCatalogue[CataloguePort]":
         known = self._catalogues.get(index)
         if known is None:
             _compile_loops()
@@ -109,12 +116,21 @@ def _genre_model(folder: Path) -> "GenreModel":
     return model
 
 
-def _catalogue(index: Path) -> "CurrentCatalogue[CataloguePort]":
+def _catalogue(index: Path | str) -> "CurrentCatalogue[CataloguePort]":
     """Load an index, and be ready to look for newer generations of it."""
+    return CurrentCatalogue(_origin(index), _count)
+
+
+def _origin(index: Path | str) -> "Origin[CataloguePort]":
+    if isinstance(index, str):
+        from stream_match.milvus.address import MilvusAddress
+        from stream_match.milvus.origin import MilvusOrigin
+
+        return MilvusOrigin(MilvusAddress.parse(index))
     from stream_match.catalog import load_index
     from stream_match.catalog.manifest import MANIFEST_FILE
 
-    return CurrentCatalogue(index / MANIFEST_FILE, lambda: load_index(index), _count)
+    return FolderOrigin(index / MANIFEST_FILE, lambda: load_index(index))
 
 
 def _count(catalogue: "CataloguePort") -> int:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from stream_match.catalog import load_index
+from stream_match.cli.indexes import load_catalogue, required_folder
 from stream_match.cli.terminal import complain, say, say_json
 from stream_match.config import MatchSettings
 from stream_match.errors import UsageError
@@ -35,7 +35,7 @@ def _identified(args: argparse.Namespace) -> Iterator[Identification]:
         raise UsageError("-k is of --method lsh-counts: give --all for what is not claimed")
     asked = args.max_false_alarms_per_hour
     settings = MatchSettings(max_false_alarms_per_hour=asked) if asked else None
-    return identify_files(load_index(args.index), args.audio, settings, unclaimed=args.all)
+    return identify_files(load_catalogue(args.index), args.audio, settings, unclaimed=args.all)
 
 
 def _ranked(args: argparse.Namespace) -> Iterator[Ranking]:
@@ -43,7 +43,8 @@ def _ranked(args: argparse.Namespace) -> Iterator[Ranking]:
         raise UsageError("--method lsh-counts claims nothing: leave --max-false-alarms-per-hour out")
     if args.all and args.k is not None:
         raise UsageError("-k and --all exclude each other: --all lists every track with a result")
-    return rank_files(args.index, args.audio, k=None if args.all else args.k or K)
+    folder = required_folder(args.index, "--method lsh-counts")
+    return rank_files(folder, args.audio, k=None if args.all else args.k or K)
 
 
 def ranking(result: Ranking) -> list[str]:

@@ -1,13 +1,13 @@
 """The arguments of ``identify``."""
 
-from pathlib import Path
-
 from stream_match.cli.command import Parser, Subparsers, command
 from stream_match.cli.number_types import at_least_one
-from stream_match.cli.shared_options import add_false_alarms
+from stream_match.cli.shared_options import INDEX, MILVUS, add_false_alarms
+from stream_match.places import index_place
 
 EPILOG = (
     "example: stream-match identify --index models/demo --json recording.wav\n\n"
+    f"{MILVUS}\n\n"
     "exit status: 1 if a file could not be read; the others are done all the same"
 )
 
@@ -21,7 +21,7 @@ def add(commands: "Subparsers[Parser]") -> None:
         help="say what is playing in files",
         epilog=EPILOG,
     )
-    parser.add_argument("--index", type=Path, metavar="DIR", required=True, help="folder of the index")
+    parser.add_argument("--index", type=index_place, metavar="DIR", required=True, help=INDEX)
     parser.add_argument("--json", action="store_true", help="print a line of JSON per file")
     parser.add_argument(
         "--all",

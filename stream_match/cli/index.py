@@ -1,17 +1,25 @@
-"""``index``: build, add, update, remove, compact, describe, hash, list, info, verify."""
+"""``index``: build, push, add, update, remove, compact, describe, hash, list, info, verify."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from stream_match import catalog
 from stream_match.catalog import BuildReport
 from stream_match.catalog.find import Skipped
+from stream_match.catalog.progress import audio_bar
 from stream_match.catalog.remote import place
 from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli.terminal import complain, say, say_json
+
+if TYPE_CHECKING:
+    from stream_match.catalog import IndexInfo
+    from stream_match.catalog.rows import TrackRow
+    from stream_match.milvus.address import MilvusAddress
+    from stream_match.milvus.describe import RemoteInfo
 
 _LISTED = {"id", "title", "artist", "album", "seconds"}
 
@@ -30,8 +38,27 @@ def build(args: argparse.Namespace) -> int:
     return _tell(report, f"{args.out} holds")
 
 
+def push(args: argparse.Namespace) -> int:
+    """Run ``index push``; return the exit status."""
+    from stream_match.milvus.push import push_index
+
+    address = _address(args.to)
+    total_s = catalog.describe_index(args.index).hours * 3600
+    with audio_bar(total_s, shown=sys.stderr.isatty()) as progress:
+        report = push_index(args.index, address, progress=progress)
+    if report.swept:
+        complain(f"deleted what broken pushes had left: {report.swept} collections")
+    complain(
+        f"{address.uri} is generation {report.generation} now: {_tracks(report.tracks)}, "
+        f"{report.audio_s / 60:.1f} min of audio, in {report.seconds:.1f} s"
+    )
+    return 0
+
+
 def add(args: argparse.Namespace) -> int:
     """Run ``index add``; return the exit status."""
+    if isinstance(args.index, str):
+        return _add_remote(args)
     report = catalog.add_tracks(
         args.index,
         [*map(place, args.paths)],
@@ -41,6 +68,21 @@ def add(args: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
     )
     return _tell(report, f"added to {args.index}:")
+
+
+def _add_remote(args: argparse.Namespace) -> int:
+    from stream_match.milvus.add import add_remote
+
+    address = _address(args.index)
+    report = add_remote(
+        address,
+        [*map(place, args.paths)],
+        jobs=args.jobs,
+        on=args.on,
+        metadata=args.metadata,
+        progress=sys.stderr.isatty(),
+    )
+    return _tell(report, f"added to {address.uri}:")
 
 
 def update(args: argparse.Namespace) -> int:
@@ -109,6 +151,12 @@ def hash_tracks(args: argparse.Namespace) -> int:
 
 def remove(args: argparse.Namespace) -> int:
     """Run ``index remove``; return the exit status."""
+    if isinstance(args.index, str):
+        from stream_match.milvus.edit import remove_remote
+
+        address = _address(args.index)
+        complain(f"removed {_tracks(remove_remote(address, args.tracks))} from {address.uri}")
+        return 0
     count = catalog.remove_tracks(args.index, args.tracks)
     complain(f"removed {_tracks(count)} from {args.index}")
     return 0
@@ -116,19 +164,27 @@ def remove(args: argparse.Namespace) -> int:
 
 def info(args: argparse.Namespace) -> int:
     """Run ``index info``; return the exit status."""
-    about = catalog.describe_index(args.index)
+    about = _describe(args.index)
     if args.json:
         say_json(about.model_dump_json())
     else:
         say(*(f"{key:26} {value}" for key, value in _flat(about.model_dump(mode="json"))))
-        if about.hint is not None:
-            complain(about.hint)
+        if (hint := getattr(about, "hint", None)) is not None:
+            complain(hint)
     return 0
+
+
+def _describe(index: Path | str) -> "IndexInfo | RemoteInfo":
+    if isinstance(index, str):
+        from stream_match.milvus.describe import describe_remote
+
+        return describe_remote(_address(index))
+    return catalog.describe_index(index)
 
 
 def list_tracks(args: argparse.Namespace) -> int:
     """Run ``index list``; return the exit status."""
-    for row in catalog.list_tracks(args.index):
+    for row in _rows(args.index):
         if args.json:
             say_json(json.dumps(row.model_dump(include=_LISTED), ensure_ascii=False))
         else:
@@ -137,8 +193,18 @@ def list_tracks(args: argparse.Namespace) -> int:
     return 0
 
 
+def _rows(index: Path | str) -> "tuple[TrackRow, ...]":
+    if isinstance(index, str):
+        from stream_match.milvus.describe import list_remote
+
+        return list_remote(_address(index))
+    return catalog.list_tracks(index)
+
+
 def verify(args: argparse.Namespace) -> int:
     """Run ``index verify``; return the exit status."""
+    if isinstance(args.index, str):
+        return _verify_remote(args.index)
     faults = catalog.verify_index(args.index)
     if not faults:
         faults = disagreements_with_librosa(catalog.describe_index(args.index).settings)
@@ -147,6 +213,27 @@ def verify(args: argparse.Namespace) -> int:
     if not faults:
         complain(f"{args.index} is whole, and this machine computes the same features as librosa")
     return 1 if faults else 0
+
+
+def _verify_remote(uri: str) -> int:
+    from stream_match.milvus.describe import describe_remote
+    from stream_match.milvus.verify import verify_remote
+
+    address = _address(uri)
+    about = describe_remote(address)
+    with audio_bar(about.hours * 3600, shown=sys.stderr.isatty()) as progress:
+        faults = verify_remote(address, progress=progress) or disagreements_with_librosa(about.settings)
+    for fault in faults:
+        complain(fault)
+    if not faults:
+        complain(f"{address.uri} is whole, and this machine computes the same features as librosa")
+    return 1 if faults else 0
+
+
+def _address(uri: str) -> "MilvusAddress":
+    from stream_match.milvus.address import MilvusAddress
+
+    return MilvusAddress.parse(uri)
 
 
 def _tell(report: BuildReport, what: str) -> int:

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
-from stream_match.cli.shared_options import add_jobs
+from stream_match.cli.shared_options import MILVUS, add_jobs
+from stream_match.places import index_place
 
 SKIPPED = (
     "Of files in one folder that differ in their suffix only, such as song.mp3 beside song.flac,\n"
@@ -34,6 +35,7 @@ def add(commands: "Subparsers[Parser]") -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     for add_action in (
         _build,
+        _push,
         _add_tracks,
         _update,
         _remove,
@@ -63,15 +65,37 @@ def _build(actions: "Subparsers[Parser]") -> None:
     _add_builders(build)
 
 
+def _push(actions: "Subparsers[Parser]") -> None:
+    push = command(
+        actions,
+        "push",
+        "index:push",
+        help="push an index to a Milvus server, for catalogues that one machine cannot hold",
+        epilog="example: stream-match index push models/mine --to milvus://localhost:19530/mine\n\n"
+        "Listeners take it up when it is whole. What was there under this name stays until then.\n"
+        "milvuss:// encrypts, and takes ?OPTION&OPTION…: cafile=PEM (whom to trust, instead of the system's\n"
+        "authorities), certfile=PEM and keyfile=PEM (our own certificate, for servers that ask for one).\n"
+        "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"
+        "STREAM_MATCH_MILVUS_TOKEN_FILE names.",
+    )
+    push.add_argument("index", type=_folder, metavar="DIR")
+    push.add_argument(
+        "--to",
+        required=True,
+        metavar="URI",
+        help="milvus://[user:password@]HOST[:PORT]/NAME or milvuss://…",
+    )
+
+
 def _add_tracks(actions: "Subparsers[Parser]") -> None:
     add = command(
         actions,
         "add",
         "index:add",
         help="add audio files and folders to an index",
-        epilog=f"example: stream-match index add models/mine ~/Music/new\n\n{SKIPPED}",
+        epilog=f"example: stream-match index add models/mine ~/Music/new\n\n{MILVUS}\n\n{SKIPPED}",
     )
-    add.add_argument("index", type=Path, metavar="DIR")
+    add.add_argument("index", type=index_place, metavar="DIR")
     add.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
     _add_builders(add)
 
@@ -86,7 +110,7 @@ def _update(actions: "Subparsers[Parser]") -> None:
         "Give all paths that the index is made of: a track that is in none of them is removed. A running\n"
         f"listener takes up what has changed.\n\n{SKIPPED}",
     )
-    update.add_argument("index", type=Path, metavar="DIR")
+    update.add_argument("index", type=_folder, metavar="DIR")
     update.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     _add_builders(update)
 
@@ -97,9 +121,9 @@ def _remove(actions: "Subparsers[Parser]") -> None:
         "remove",
         "index:remove",
         help="take tracks out of an index",
-        epilog="example: stream-match index remove models/mine album/track01",
+        epilog=f"example: stream-match index remove models/mine album/track01\n\n{MILVUS}",
     )
-    remove.add_argument("index", type=Path, metavar="DIR")
+    remove.add_argument("index", type=index_place, metavar="DIR")
     remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
 
 
@@ -115,7 +139,7 @@ def _compact(actions: "Subparsers[Parser]") -> None:
         "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.\n"
         "What a newer version of stream-match has added is never merged: that is refused.",
     )
-    compact.add_argument("index", type=Path, metavar="DIR")
+    compact.add_argument("index", type=_folder, metavar="DIR")
     compact.add_argument(
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
@@ -134,7 +158,7 @@ def _describe(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read, or are not what the index was\n"
         "made of (the others are described); 2 for a mistake in the arguments",
     )
-    describe.add_argument("index", type=Path, metavar="DIR")
+    describe.add_argument("index", type=_folder, metavar="DIR")
     describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     add_jobs(describe)
 
@@ -151,7 +175,7 @@ def _hash(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read or have changed; 2 for a\n"
         "mistake in the arguments",
     )
-    hashing.add_argument("index", type=Path, metavar="DIR")
+    hashing.add_argument("index", type=_folder, metavar="DIR")
     hashing.add_argument("paths", nargs="+", type=Path, metavar="AUDIO", help="a file or a folder")
     add_jobs(hashing)
 
@@ -162,9 +186,9 @@ def _list(actions: "Subparsers[Parser]") -> None:
         "list",
         "index:list_tracks",
         help="list the tracks of an index: length, id, title, artist, album",
-        epilog="example: stream-match index list models/demo",
+        epilog=f"example: stream-match index list models/demo\n\n{MILVUS}",
     )
-    listing.add_argument("index", type=Path, metavar="DIR")
+    listing.add_argument("index", type=index_place, metavar="DIR")
     listing.add_argument("--json", action="store_true", help="print a line of JSON per track")
 
 
@@ -174,9 +198,9 @@ def _info(actions: "Subparsers[Parser]") -> None:
         "info",
         "index:info",
         help="say what an index holds",
-        epilog="example: stream-match index info models/demo --json",
+        epilog=f"example: stream-match index info models/demo --json\n\n{MILVUS}",
     )
-    info.add_argument("index", type=Path, metavar="DIR")
+    info.add_argument("index", type=index_place, metavar="DIR")
     info.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -188,10 +212,23 @@ def _verify(actions: "Subparsers[Parser]") -> None:
         help="check an index for damage",
         epilog="example: stream-match index verify models/demo\n\n"
         "Every file that manifest.json names is compared with it, byte by byte, and tables with codes.\n"
-        "MODEL_CARD.md is for people and is not checked.\n\n"
+        "MODEL_CARD.md is for people and is not checked. On a server, all blocks are compared with their\n"
+        "hashes, and a sample of what is searched is looked up.\n\n"
+        f"{MILVUS}\n\n"
         "exit status: 1 if something is wrong",
     )
-    verify.add_argument("index", type=Path, metavar="DIR")
+    verify.add_argument("index", type=index_place, metavar="DIR")
+
+
+def _folder(text: str) -> Path:
+    """Return the folder of an index; one on a server is refused."""
+    place = index_place(text)
+    if isinstance(place, str):
+        raise argparse.ArgumentTypeError(
+            "an index on Milvus can be pushed, added to, removed from, listed and verified: do this to the "
+            "folder that it came from, and push that"
+        )
+    return place
 
 
 def _add_readers(parser: argparse.ArgumentParser) -> None:

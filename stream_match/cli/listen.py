@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ from stream_match.cli.hearings import Hearings
 from stream_match.config import ListenSettings, read_settings
 from stream_match.config.environment import strange_variables
 from stream_match.service import Powers, Report, World, listen
+from stream_match.service.world import in_many_threads
 from stream_match.threads import one_thread
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,8 @@ async def _listen(
     reload = reload_asked.set if can_change else _say_once(NOTHING_TO_RELOAD)
     signals.then(stop, reload, asyncio.get_running_loop())
     world = World(open_sink=open_sink)
+    if hearings.any_remote:
+        world = replace(world, offload=in_many_threads)
     powers = Powers(has_track=hearings.has_track)
     return await listen(
         settings, hearings, read=read, reload_asked=reload_asked, stop=stop, world=world, powers=powers

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
 from stream_match.cli.log_lines import FORMATS
-from stream_match.cli.shared_options import BROKERS, PAGE, add_false_alarms
+from stream_match.cli.shared_options import BROKERS, INDEX, MILVUS, PAGE, add_false_alarms
+from stream_match.places import index_place
 
 SOURCES = (
     "sources: PATH | http(s)://… | rtsp://… | mic: | mic:NAME | demo: |\n"
@@ -34,7 +35,7 @@ FILE.toml, overridden by the command line:
   enabled = true"""
 EPILOG = (
     "example: stream-match listen --source kitchen=mic: --index models/demo --sink mqtt://localhost\n\n"
-    f"{SOURCES}\n{SINKS}\n\n{CONFIG}\n\n"
+    f"{SOURCES}\n{SINKS}\n\n{MILVUS}\n\n{CONFIG}\n\n"
     "exit status: 0 also after SIGINT or SIGTERM; 1 if a source failed\n"
     "or events could not be delivered; 2 for a mistake in the arguments"
 )
@@ -59,7 +60,7 @@ def add(commands: "Subparsers[Parser]") -> None:
 def _add_lanes(parser: argparse.ArgumentParser) -> None:
     """Add what is looked for: tracks, similar tracks, genres, sounds."""
     parser.add_argument(
-        "--index", type=Path, metavar="DIR", help="folder of the index; without one, only sounds are told"
+        "--index", type=index_place, metavar="DIR", help=f"{INDEX}; without one, only sounds are told"
     )
     parser.add_argument("--no-match", action="store_true", help="do not look for tracks")
     parser.add_argument("--no-onsets", action="store_true", help="do not listen for sounds that begin")

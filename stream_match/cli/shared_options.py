@@ -20,6 +20,16 @@ PAGE = "127.0.0.1:8765"
 """Where a listener shows its page if nothing else is said."""
 
 
+INDEX = "folder of the index, or its address on a Milvus server"
+
+MILVUS = (
+    "DIR may be milvus://[user:password@]HOST[:PORT]/NAME, an index on a Milvus server; milvuss:// is TLS.\n"
+    "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"
+    "STREAM_MATCH_MILVUS_TOKEN_FILE names."
+)
+"""For the epilogs of commands that take an index."""
+
+
 def add_broker(parser: argparse.ArgumentParser) -> None:
     """Add the broker that listeners publish to."""
     parser.add_argument(

@@ -17,9 +17,17 @@ PREFIX = "STREAM_MATCH_"
 DELIMITER = "__"
 
 OTHERS = frozenset(
-    f"{PREFIX}{name}" for name in ("DEBUG", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_PASSWORD_FILE")
+    f"{PREFIX}{name}"
+    for name in (
+        "DEBUG",
+        "MQTT_USERNAME",
+        "MQTT_PASSWORD",
+        "MQTT_PASSWORD_FILE",
+        "MILVUS_TOKEN",
+        "MILVUS_TOKEN_FILE",
+    )
 )
-"""Variables of ours that are no settings: of the command line, and of all brokers."""
+"""Variables of ours that are no settings: of the command line, of all brokers, and of Milvus servers."""
 
 
 def from_environment() -> dict[str, Any]:

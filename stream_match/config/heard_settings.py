@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from stream_match.config.index_place import IndexPlace
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 
@@ -11,7 +12,7 @@ from stream_match.config.settings import Settings
 class HeardSettings(Settings):
     """All that an engine is made of. Sources with equal ones are heard alike."""
 
-    index: Path | None = Field(default=None, description="None if no tracks are looked for")
+    index: IndexPlace | None = Field(default=None, description="None if no tracks are looked for")
     match: MatchSettings = MatchSettings()
     onsets: OnsetSettings = OnsetSettings()
     sounds_like: bool = True

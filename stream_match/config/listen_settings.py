@@ -11,6 +11,7 @@ from stream_match.config.complaints import sentences
 from stream_match.config.heard_settings import HeardSettings
 from stream_match.config.hint_settings import HintSettings
 from stream_match.config.home_assistant_settings import HomeAssistantSettings
+from stream_match.config.index_place import IndexPlace
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.settings import Settings
 from stream_match.config.share_settings import ShareSettings
@@ -35,7 +36,9 @@ class ListenSettings(Settings):
 
     node: Name | None = Field(default=None, description="Name of this listener; the host's name if absent")
     # A path comes as text, and a tuple as a list: these alone may be converted.
-    index: Path | None = Field(default=None, strict=False, description="Folder of the index")
+    index: IndexPlace | None = Field(
+        default=None, description="Folder of the index, or its address, milvus://HOST:PORT/NAME"
+    )
     pace: Literal["real", "fast"] = "real"
     sources: tuple[SourceSettings, ...] = Field(
         default=(),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
+from stream_match.config.index_place import IndexPlace
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
 from stream_match.config.secret_files import with_secret
 from stream_match.config.settings import Settings
@@ -79,9 +80,8 @@ class SourceSettings(Settings):
         default=True, description="Whether its audio may be kept, in clips and in the rolling buffer"
     )
 
-    index: Path | None = Field(
+    index: IndexPlace | None = Field(
         default=None,
-        strict=False,
         description="Folder of the index of this source, in place of the common one",
     )
     match: MatchSettings = Field(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, aside, checked
-from stream_match.errors import CatalogError, StoreError
+from stream_match.errors import CatalogError, StoreError, StreamMatchError
 from stream_match.service.claim import is_claimed
 from stream_match.store.event_store import is_damage
 from stream_match.store.examine import examine
@@ -34,8 +34,8 @@ async def storage_checks(settings: ListenSettings) -> AsyncIterator[Check]:
     """
     state = settings.state
     wanted = [settings.heard(source).index for source in settings.sources] or [settings.index]
-    for index in dict.fromkeys(filter(None, wanted)):
-        yield await checked(f"index {index}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
+    for index in dict.fromkeys(one for one in wanted if one is not None):
+        yield await checked(f"index {_shown(index)}", partial(aside, partial(_index, index)), limit_s=INDEX_S)
     if state is not None:
         room = settings.store.max_megabytes * 1e6
         yield await checked("state folder", lambda: aside(lambda: _folder(state)), limit_s=DISK_S)
@@ -69,7 +69,34 @@ def _try_to_write(folder: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _index(folder: Path) -> str | tuple[str, str]:
+def _shown(index: Path | str) -> str:
+    """Return an index as a person may see it."""
+    from stream_match.milvus.address import redacted
+
+    return redacted(index) if isinstance(index, str) else str(index)
+
+
+def _index(index: Path | str) -> str | tuple[str, str]:
+    return _remote_index(index) if isinstance(index, str) else _index_folder(index)
+
+
+def _remote_index(uri: str) -> str:
+    from stream_match.milvus.address import MilvusAddress
+    from stream_match.milvus.describe import describe_remote
+    from stream_match.milvus.origin import load_remote
+
+    try:
+        address = MilvusAddress.parse(uri)
+        info = describe_remote(address)
+        load_remote(address)
+    except StreamMatchError as error:
+        raise Finding(
+            str(error), "Do what the sentence says; stream-match index verify URI checks all that is there."
+        ) from None
+    return f"{address.uri} has {info.tracks} tracks ({info.hours:.1f} h), generation {info.generation}."
+
+
+def _index_folder(folder: Path) -> str | tuple[str, str]:
     from stream_match.catalog.folder import describe_index, load_index
 
     try:

@@ -14,7 +14,7 @@ from stream_match.events import Track
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import LineReader
-from stream_match.index.neighbours import Codes
+from stream_match.index.neighbours import Codes, NeighbourIndex
 from stream_match.index.port import Hits
 from stream_match.index.segment import Segment
 from stream_match.index.tracks import GONE, Tracks
@@ -71,6 +71,27 @@ class Part:
     segment: Segment
     named: tuple[Track, ...]
     removed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What one index of neighbours searches: a segment, or several, their rows counted through all of them.
+
+    Parameters
+    ----------
+    index : NeighbourIndex
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First row of each track, and the number of rows.
+    numbers : np.ndarray [shape=(n_tracks,), dtype=int64]
+        Of its tracks in the catalogue; `GONE` for those that were removed.
+    left : float, in [0, 1]
+        Share of its codes that belong to tracks which were not removed; 1 if none has been for certain.
+    """
+
+    index: NeighbourIndex
+    starts: Int64
+    numbers: Int64
+    left: float
 
 
 @dataclass(frozen=True)
@@ -215,6 +236,14 @@ class Catalogue:
             for length, numbers in zip(lengths, self.numbers, strict=True)
         )
 
+    @cached_property
+    def searched(self) -> tuple[Searched, ...]:
+        """The indexes of neighbours that are asked about each code: one for each segment."""
+        each = zip(self.segments, self.numbers, self._left, strict=True)
+        return tuple(
+            Searched(segment.neighbours, segment.starts, numbers, left) for segment, numbers, left in each
+        )
+
     def _ordered_neighbours(self, codes: Codes, k: int) -> tuple[Int64, Int64, Bools]:
         """Return the neighbours of each code in one key each, by distance, track and position.
 
@@ -230,22 +259,23 @@ class Catalogue:
         found: list[Int64] = []
         limit = np.full(len(codes), _BEYOND, np.int64)
         crowded = np.zeros(len(codes), np.bool_)
-        for segment, numbers, left in zip(self.segments, self.numbers, self._left, strict=True):
-            if left == 0:
+        for one in self.searched:
+            if one.left == 0:
                 continue
-            asked = min(math.ceil(k / max(left, _LEAST_LEFT)), len(segment))
-            distances, rows = segment.neighbours.search(codes, asked)
+            n_rows = int(one.starts[-1])
+            asked = min(math.ceil(k / max(one.left, _LEAST_LEFT)), n_rows)
+            distances, rows = one.index.search(codes, asked)
             far = np.where(rows >= 0, distances.astype(np.int64), _BEYOND)
-            if asked < len(segment):
+            if asked < n_rows:
                 limit = np.minimum(limit, far[:, -1])
-            rows = np.clip(rows, 0, len(segment) - 1)  # what a damaged file names leads nowhere else
-            within = segment.track_of(rows)
-            track = numbers[within]
-            if left < 1:
+            rows = np.clip(rows, 0, n_rows - 1)  # what a damaged file names leads nowhere else
+            within = np.searchsorted(one.starts, rows, side="right") - 1
+            track = one.numbers[within]
+            if one.left < 1:
                 far[track == GONE] = _BEYOND
                 crowded |= (track == GONE).any(axis=1)
                 track = np.maximum(track, 0)
-            position = rows - segment.starts[within]
+            position = rows - one.starts[within]
             found.append((far << _DISTANCE_SHIFT) | (track << _POSITION_BITS) | position)
         none = np.empty((len(codes), 0), np.int64)
         keys = np.sort(found[0] if len(found) == 1 else np.concatenate([none, *found], axis=1), axis=1)

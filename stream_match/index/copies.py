@@ -181,18 +181,19 @@ def _neighbours(catalogue: Catalogue, track: Int64, position: Int64) -> tuple[In
     """Return probes, by number, the tracks and positions that agree well with them, and how well."""
     codes = np.stack([catalogue.codes(t)[p] for t, p in zip(track.tolist(), position.tolist(), strict=True)])
     found = []
-    for segment, numbers in zip(catalogue.segments, catalogue.numbers, strict=True):
-        if not len(segment):
+    for one in catalogue.searched:
+        n_rows = int(one.starts[-1])
+        if not n_rows:
             continue
-        distances, rows = segment.neighbours.search(codes, min(_NEIGHBOURS, len(segment)), near=True)
+        distances, rows = one.index.search(codes, min(_NEIGHBOURS, n_rows), near=True)
         agreement = (1 - 2 * distances / catalogue.settings.n_bits).astype(np.float32)
         asked, column = np.nonzero((rows >= 0) & (agreement > _ALIKE))
-        row = np.minimum(rows[asked, column], len(segment) - 1)
-        within = segment.track_of(row)
-        other = numbers[within]
+        row = np.minimum(rows[asked, column], n_rows - 1)
+        within = np.searchsorted(one.starts, row, side="right") - 1
+        other = one.numbers[within]
         kept = (other != GONE) & (other < len(catalogue.tracks.named))
         found.append(
-            (asked[kept], other[kept], (row - segment.starts[within])[kept], agreement[asked, column][kept])
+            (asked[kept], other[kept], (row - one.starts[within])[kept], agreement[asked, column][kept])
         )
     asked, other, there, how_well = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return asked, other, there, how_well

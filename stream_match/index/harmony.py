@@ -3,7 +3,7 @@
 A step is the number of a row of coarse chroma, counted from the start of a track.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,6 +146,9 @@ class Harmony:
     def lengths(self) -> Int64:
         """Steps of each track [shape=(n_all,), dtype=int64]."""
         return self._length
+
+    def hold(self, tracks: Iterable[int]) -> None:
+        """Be told of tracks that may be read anywhere from now on; they are at hand."""
 
     def recording_of(self, track: Int64) -> Int64:
         """Return one number for all tracks that hold the same recording."""

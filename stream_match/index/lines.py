@@ -1,6 +1,6 @@
 """Verification: bit agreement along a line through query and reference."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,6 +140,9 @@ class LineReader:
 
     def prefetch(self, lines: Lines) -> None:
         """Be told of the lines that are read next; codes that are at hand need no fetching."""
+
+    def hold(self, tracks: Iterable[int]) -> None:
+        """Be told of tracks that may be read anywhere from now on; they are at hand."""
 
     def similarity(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference agree at each position back along each line.

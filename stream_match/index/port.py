@@ -5,7 +5,7 @@ searches them. Tracks have numbers, dense in each snapshot; over snapshots, thei
 Positions are counted from the start of a track.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.descriptors.similar_tracks import SimilarTracks
+from stream_match.errors import StreamMatchError
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.harmony import Harmony
 from stream_match.index.lines import Lines
@@ -26,6 +27,13 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
+
+
+class NotAtHandError(StreamMatchError):
+    """What a decision needs of a catalogue cannot be had now: it is elsewhere, and that is away.
+
+    A lane that is told so decides nothing: it claims nothing new, and ends nothing that sounds.
+    """
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,22 @@ class ReaderPort(Protocol):
     likeness_positions: int
 
     def prefetch(self, lines: Lines) -> None:
-        """Be told of the lines that are read next, so as to fetch what they need at once."""
+        """Be told of the lines that are read next, so as to fetch what they need at once.
+
+        Raises
+        ------
+        NotAtHandError
+            If that cannot be had now. So may all that reads, for other lines.
+        """
+
+    def hold(self, tracks: Iterable[int]) -> None:
+        """Be told of tracks that may be read anywhere from now on, so as to have them whole.
+
+        Raises
+        ------
+        NotAtHandError
+            If they cannot be had now.
+        """
 
     def similarity(self, query: Words, audible: Bools, lines: Lines) -> Float32:
         """Return how well query and reference agree at each position back along each line."""
@@ -133,7 +156,13 @@ class CataloguePort(Protocol):
         """Its tracks by what they sound like; None if it was not described."""
 
     def propose(self, codes: Codes, chroma_codes: Codes) -> tuple[Hits, Hits]:
-        """Ask both voters, the one of the spectral shape and that of the chroma."""
+        """Ask both voters, the one of the spectral shape and that of the chroma.
+
+        Raises
+        ------
+        NotAtHandError
+            If they do not answer now.
+        """
 
     def codes(self, track: int) -> Codes:
         """Return the codes of a track [shape=(n, n_bits // 8), dtype=uint8]."""

@@ -1,5 +1,6 @@
 """The search for shingles that are like what was heard: all are compared, or those of some lists."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -224,10 +225,8 @@ class ListPort(Protocol):
         """The lists as they lie in memory."""
 
 
-class ListedShingles:
-    """The shingles of a large segment, in inverted lists: those near what was heard are compared.
-
-    It needs the lists (a file), and of the segment what it has anyway: nothing is computed.
+class FoundShingles(ABC):
+    """The shingles of a large segment: some that are nearly the most alike are found, and compared again.
 
     Parameters
     ----------
@@ -235,21 +234,11 @@ class ListedShingles:
         First step of each track of the segment, and the number of steps.
     chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
         The coefficients of what is proposed are computed from it again.
-    lists : ListPort
-    searched : int
-        Lists that are searched for each direction.
     """
 
-    def __init__(self, starts: Int64, chroma: Bytes, lists: ListPort, searched: int = SEARCHED) -> None:
-        from stream_match.index import (
-            harmony_kernels as kernels,  # when matching begins, not when this is loaded
-        )
-
-        self.lists = lists
+    def __init__(self, starts: Int64, chroma: Bytes) -> None:
         self.places = Places(starts)
-        self._kernels = kernels
         self._chroma = chroma
-        self._searched = searched
 
     def __len__(self) -> int:
         """Return the number of shingles."""
@@ -259,18 +248,25 @@ class ListedShingles:
         self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
     ) -> tuple[Proposed, Proposed]:
         """Return the most alike shingles; see `ShingleSearch.propose`."""
-        alike, shingle = self.search(hypotheses)
-        ways = zip(alike, shingle, (False, True), strict=True)
-        forward, backward = (
-            self._compared(
-                self._best(own, found, numbers, per_track), hypotheses, numbers, backwards=backwards
-            ).best(per_track, at_most)
-            for own, found, backwards in ways
+        found = zip(*self.search(hypotheses), strict=True)
+        forward, backward = (self._best(alike, shingle, numbers, per_track) for alike, shingle in found)
+        self.prefetch(np.append(forward, backward))
+        return (
+            self._compared(forward, hypotheses, numbers, backwards=False).best(per_track, at_most),
+            self._compared(backward, hypotheses, numbers, backwards=True).best(per_track, at_most),
         )
-        return forward, backward
 
+    def prefetch(self, shingle: Int64) -> None:  # noqa: B027 - nothing to do is an answer
+        """Be told of the shingles whose steps are read next; those that are at hand need no fetching."""
+
+    @abstractmethod
     def search(self, hypotheses: Float32) -> tuple[list[Float32], list[Int64]]:
-        """Return the shingles most alike to any hypothesis, out of the lists most alike to any.
+        """Return the shingles most alike to any hypothesis.
+
+        Parameters
+        ----------
+        hypotheses : np.ndarray [shape=(2, 22, n_tempi * 12), dtype=float32]
+            From `of_query`.
 
         Returns
         -------
@@ -278,16 +274,6 @@ class ListedShingles:
             Products, first of shingles as they are, then as they read backwards.
         shingle : list of np.ndarray [shape=(n,), dtype=int64]
         """
-        stored, query = self.lists.stored, in_one_key(hypotheses)
-        by_list = self._kernels.likeness(query, stored.centres)
-        lists = np.unique([_greatest(own, self._searched) for own in by_list])
-        alike = self._kernels.likeness_in_lists(
-            query, stored.data, stored.codes_at[lists], stored.sizes[lists]
-        )
-        found = [_greatest(own, _LOOKED_AT) for own in alike]
-        # What a damaged file names leads nowhere else.
-        shingle = [np.clip(stored.rows(lists, among), 0, len(self) - 1) for among in found]
-        return [own[among] for own, among in zip(alike, found, strict=True)], shingle
 
     def _best(self, products: Float32, shingle: Int64, numbers: Int64, per_track: int) -> Int64:
         """Return the shingles that are compared again: the best of each cell, of the best cells."""
@@ -303,6 +289,45 @@ class ListedShingles:
         coefficients = coefficients_at(self._chroma, self.places.rows(shingle))
         alike, best = best_hypotheses(hypotheses, coefficients, backwards=backwards)
         return Proposed(alike, numbers[self.places.track(shingle)], self.places.first(shingle), best)
+
+
+class ListedShingles(FoundShingles):
+    """The shingles of a large segment, in inverted lists: those near what was heard are compared.
+
+    It needs the lists (a file), and of the segment what it has anyway: nothing is computed.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(n_tracks + 1,), dtype=int64]
+        First step of each track of the segment, and the number of steps.
+    chroma : np.ndarray [shape=(n_steps, 12), dtype=uint8]
+    lists : ListPort
+    searched : int
+        Lists that are searched for each direction.
+    """
+
+    def __init__(self, starts: Int64, chroma: Bytes, lists: ListPort, searched: int = SEARCHED) -> None:
+        from stream_match.index import (
+            harmony_kernels as kernels,  # when matching begins, not when this is loaded
+        )
+
+        super().__init__(starts, chroma)
+        self.lists = lists
+        self._kernels = kernels
+        self._searched = searched
+
+    def search(self, hypotheses: Float32) -> tuple[list[Float32], list[Int64]]:
+        """Return the shingles most alike to any hypothesis, out of the lists most alike to any."""
+        stored, query = self.lists.stored, in_one_key(hypotheses)
+        by_list = self._kernels.likeness(query, stored.centres)
+        lists = np.unique([_greatest(own, self._searched) for own in by_list])
+        alike = self._kernels.likeness_in_lists(
+            query, stored.data, stored.codes_at[lists], stored.sizes[lists]
+        )
+        found = [_greatest(own, _LOOKED_AT) for own in alike]
+        # What a damaged file names leads nowhere else.
+        shingle = [np.clip(stored.rows(lists, among), 0, len(self) - 1) for among in found]
+        return [own[among] for own, among in zip(alike, found, strict=True)], shingle
 
 
 def _greatest(values: Float32, count: int) -> Int64:

@@ -143,6 +143,11 @@ class Places:
         rows: Int64 = self._steps[self.track(shingle)] + self.first(shingle)
         return rows
 
+    def shingle(self, track: Int64, first: Int64) -> Int64:
+        """Return the shingle of a track that begins at a step of it."""
+        shingle: Int64 = self._starts[track] + first // STRIDE
+        return shingle
+
     def cell(self, shingle: Int64) -> Int64:
         """Return the cell, `CELL` shingles of a track, or what is left at its end."""
         track = self.track(shingle)

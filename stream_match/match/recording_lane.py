@@ -9,7 +9,7 @@ from stream_match.events import MatchFacts
 from stream_match.index.coding import Embeddings
 from stream_match.index.lines import as_words
 from stream_match.index.live_embeddings import LiveEmbeddings
-from stream_match.index.port import CataloguePort, Float32, Words
+from stream_match.index.port import CataloguePort, Float32, NotAtHandError, Words
 from stream_match.index.spans import CodeClock, Spans
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
@@ -121,21 +121,23 @@ class RecordingLane:
         self._now += len(rows)
         # While a recording is followed, what it is need not be found out again and again.
         self._asks = not (self._asks and self._tracker.followed)
-        if self._asks:
-            codes, chroma_codes = (
-                codes.reshape(len(rows), self._n_shifts, -1),
-                planes.chroma.codes(rows.chroma),
-            )
-            self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
         query = self._query()
-        if query.positions == 0:
-            return []
-        return self._decide(query) if self._asks else self._tracker.follow(query, [])
+        try:
+            if self._asks:
+                codes = codes.reshape(len(rows), self._n_shifts, -1)
+                chroma_codes = planes.chroma.codes(rows.chroma)
+                self._proposals.add(codes[audible], chroma_codes[audible], times[audible])
+                if query.positions:
+                    return self._decide(query)
+        except NotAtHandError:  # votes pause
+            pass
+        return self._tracker.follow(query, []) if query.positions else []
 
     def _decide(self, query: Query) -> list[MatchFacts]:
-        """Follow what sounds, and claim what is new."""
+        """Follow what sounds, and claim what is new; if that cannot be looked up, nothing has changed."""
         forward, backward = self._proposals.bins(self._now)
         candidates = self._scorer.rank(query, forward, backward, self._tracker.settled_tracks())
+        self._tracker.hold(candidates)
         facts = self._tracker.follow(query, candidates) + self._tracker.start(query, candidates)
         self.unclaimed.claim(self._tracker.settled_tracks())
         describe = partial(self._tracker.describe, query)

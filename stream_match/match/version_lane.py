@@ -1,5 +1,6 @@
 """From chroma frames to versions: coarse steps, proposals, verification, tracking."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from stream_match.events import MatchFacts, Track
 from stream_match.features.chroma import N_CHROMA
 from stream_match.features.coarse_chroma import CoarseChroma, StepClock
 from stream_match.index.harmony import Harmony, require_step
-from stream_match.index.port import Float32
+from stream_match.index.port import Float32, NotAtHandError
 from stream_match.index.tracks import Numbers
 from stream_match.match import tuning
 from stream_match.match.tracking.arbiter import Arbiter
@@ -19,7 +20,7 @@ from stream_match.match.tracking.trace import Observer, Trace, TracedCandidate, 
 from stream_match.match.version.dtw import steps_in
 from stream_match.match.version.path_tracker import PathTracker
 from stream_match.match.version.ranking import longest_s, rank
-from stream_match.match.version.version_match import Moment
+from stream_match.match.version.version_match import Moment, VersionCandidate
 
 
 class VersionLane:
@@ -111,14 +112,27 @@ class VersionLane:
         """Return the moment up to which all frames have heard, those that make no step yet included."""
         return Moment(self._now, self._clock.heard_s(self._n_frames), self._clock)
 
+    def _candidates(self) -> list[VersionCandidate]:
+        """Return what may sound; if that cannot be looked up, what sounds already."""
+        sounding, lines = self._tracker.track, self._tracker.line(self._now)
+        keep = frozenset() if sounding is None else frozenset({sounding})
+        self._harmony.hold(keep)
+        if np.count_nonzero(self._query.any(axis=1)) < steps_in(tuning.VERSION_HEARD_S):
+            return rank(self._harmony, self._query, lines, keep)
+        try:
+            proposed = self._harmony.propose(self._query)
+            return rank(self._harmony, self._query, proposed.followed_by(lines), keep)
+        except NotAtHandError:
+            alone = rank(self._harmony, self._query, lines, keep)
+            return [replace(one, score=0.0) for one in alone]  # without background, no score says anything
+
     def _look(self, moment: Moment) -> list[MatchFacts]:
         """Search for what was heard last, then decide."""
         self._looked = self._now
-        sounding, lines = self._tracker.track, self._tracker.line(self._now)
-        if np.count_nonzero(self._query.any(axis=1)) >= steps_in(tuning.VERSION_HEARD_S):
-            lines = self._harmony.propose(self._query).followed_by(lines)
-        keep = frozenset() if sounding is None else frozenset({sounding})
-        candidates = rank(self._harmony, self._query, lines, keep)
+        try:
+            candidates = self._candidates()
+        except NotAtHandError:
+            return []
         facts = self._tracker.decide(candidates, moment, muted=self._muted)
         if self._tracker.track is not None:
             self.unclaimed.claim([self._tracker.track])

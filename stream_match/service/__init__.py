@@ -67,7 +67,7 @@ The states of a source, and which may follow which, stand in `service.states`.
 
 """
 
-from stream_match.service.catalogue import CurrentCatalogue
+from stream_match.service.catalogue import CurrentCatalogue, FolderOrigin, Origin
 from stream_match.service.control import Powers
 from stream_match.service.hearing import Hear, Hearing, always
 from stream_match.service.listen import FLUSH_S, listen
@@ -78,8 +78,10 @@ __all__ = [
     "FLUSH_S",
     "CurrentCatalogue",
     "EnginePort",
+    "FolderOrigin",
     "Hear",
     "Hearing",
+    "Origin",
     "Powers",
     "Report",
     "World",

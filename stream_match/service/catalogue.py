@@ -1,11 +1,11 @@
-"""The catalogue that all engines of a service share, and a look now and then for a newer one on disk."""
+"""The catalogue that all engines of a service share, and a look now and then for a newer one."""
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from stream_match.service.intake import cancelled, unless
 from stream_match.service.reasons import reason_of
@@ -17,8 +17,8 @@ C = TypeVar("C")
 T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0
-"""Pause between two looks at the manifest: one `stat`. With a load of 3 s, the largest that is foreseen, a
-change is heard within 5 s."""
+"""Pause between two looks: one `stat` of a manifest, or one small request. With a load of 3 s, the largest
+that is foreseen, a change is heard within 5 s."""
 
 RETRY_S = 10.0
 RETRY_MAX_S = 300.0
@@ -31,24 +31,82 @@ SLOW_S = 60.0
 MAX_CAUSES = 30
 """Causes of refusal that are told until a generation is taken up again; later ones are not."""
 
-Mark = tuple[int, int, int]
-"""What tells one generation from another without reading it: inode, time of change [ns] and size [bytes] of
-the manifest; or a negative errno and zeros where there is none."""
+Mark = Hashable
+"""What tells one generation from another without reading it."""
+
+C_co = TypeVar("C_co", covariant=True)
 
 
-class CurrentCatalogue(Generic[C]):
-    """The newest catalogue that could be loaded from a folder.
+class Origin(Protocol[C_co]):
+    """Where a catalogue comes from. All but the attributes may hang, and are called off the event loop."""
 
-    It is loaded once for all engines. What is on disk later is loaded beside it, and takes its place if it is
-    whole; until then, two of them are in memory. What cannot be loaded is refused, with a sentence per
-    cause in the log, and the one of before stays.
+    @property
+    def name(self) -> str:
+        """What people call it: a folder, or an address without secrets."""
+
+    @property
+    def away(self) -> str | None:
+        """Why catalogues from here cannot answer now; None if they can."""
+
+    def mark(self) -> Mark:
+        """Return what tells the generation that is there from others."""
+
+    def generation(self) -> int | None:
+        """Return its number; None if none can be read, which loading says better."""
+
+    def load(self) -> C_co:
+        """Load what is there."""
+
+
+class FolderOrigin(Generic[C]):
+    """An index folder as an origin.
+
+    The mark is inode, time of change [ns] and size [bytes] of the manifest; or a negative errno and zeros
+    where there is none.
 
     Parameters
     ----------
     manifest : Path
         The file that another one replaces with every generation; it stands in the folder of the index.
     load : callable () -> catalogue
-        Loads what is on disk. Called here at once, and later off the event loop.
+        Loads what is on disk.
+    """
+
+    away = None
+
+    def __init__(self, manifest: Path, load: Callable[[], C]) -> None:
+        self.name = str(manifest.parent)
+        self.load = load
+        self._manifest = manifest
+
+    def mark(self) -> Mark:
+        """Return what tells the manifest from others."""
+        try:
+            status = self._manifest.stat()
+        except OSError as error:
+            return (-(error.errno or 1), 0, 0)
+        return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+    def generation(self) -> int | None:
+        """Return the number of the generation on disk; None if none can be read."""
+        try:
+            said = json.loads(self._manifest.read_bytes())["generation"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+        return said if isinstance(said, int) else None
+
+
+class CurrentCatalogue(Generic[C]):
+    """The newest catalogue that could be loaded from where it comes from.
+
+    It is loaded once for all engines. What is there later is loaded beside it, and takes its place if it is
+    whole; until then, two of them are in memory. What cannot be loaded is refused, with a sentence per
+    cause in the log, and the one of before stays.
+
+    Parameters
+    ----------
+    origin : Origin
+        It is loaded here at once, and later off the event loop.
     count : callable (catalogue) -> int
         How many tracks it has, for the log.
 
@@ -56,8 +114,8 @@ class CurrentCatalogue(Generic[C]):
     ----------
     newest
         The catalogue. Changes on the event loop only.
-    folder : Path
-        Of the index.
+    name : str
+        Of its origin.
     refused : str or None
         Why what is on disk now was not taken up; None if it was.
     generation : int or None
@@ -71,15 +129,14 @@ class CurrentCatalogue(Generic[C]):
         Whatever `load` raises the first time.
     """
 
-    def __init__(self, manifest: Path, load: Callable[[], C], count: Callable[[C], int]) -> None:
-        self.folder = manifest.parent
-        self._manifest = manifest
-        self._name = f"the index {str(manifest.parent)!r}"
-        self._load = load
+    def __init__(self, origin: Origin[C], count: Callable[[C], int]) -> None:
+        self.name = origin.name
+        self._origin = origin
+        self._name = f"the index {origin.name!r}"
         self._count = count
-        self._taken = _mark_of(manifest)  # before the load: what changes meanwhile differs from it
-        self.generation = _generation_of(manifest)
-        self.newest: C = load()
+        self._taken = origin.mark()  # before the load: what changes meanwhile differs from it
+        self.generation = origin.generation()
+        self.newest: C = origin.load()
         self.tracks = count(self.newest)
         self._refused: Mark | None = None  # what was tried last, if it was in vain
         self._retry_s = RETRY_S
@@ -89,6 +146,11 @@ class CurrentCatalogue(Generic[C]):
         self._asked = asyncio.Event()
         self._answers: list[asyncio.Future[None]] = []
         self._news = asyncio.Event()
+
+    @property
+    def away(self) -> str | None:
+        """Why the catalogue cannot answer now; None if it can."""
+        return self._origin.away
 
     def look(self) -> "asyncio.Future[None]":
         """Ask for a look now, and for an answer in the log; to be called on the event loop.
@@ -132,7 +194,7 @@ class CurrentCatalogue(Generic[C]):
                         answer.set_result(None)
 
     async def _look(self, world: World, *, asked: bool) -> None:
-        mark = await self._aside(world, lambda: _mark_of(self._manifest))
+        mark = await self._aside(world, self._origin.mark)
         if mark == self._taken:
             self._stay(asked=asked)
         elif asked or mark != self._refused or world.monotonic() >= self._again_at:
@@ -140,8 +202,8 @@ class CurrentCatalogue(Generic[C]):
 
     async def _try(self, mark: Mark, world: World, *, asked: bool) -> None:
         try:
-            generation = await self._aside(world, lambda: _generation_of(self._manifest))
-            catalogue = await self._aside(world, self._load)
+            generation = await self._aside(world, self._origin.generation)
+            catalogue = await self._aside(world, self._origin.load)
             count = self._count(catalogue)
         except Exception as error:  # whatever is on disk, the one of before serves on
             log.debug("loading %s broke", self._name, exc_info=True)
@@ -198,24 +260,9 @@ class CurrentCatalogue(Generic[C]):
         try:
             await asyncio.wait({working}, timeout=SLOW_S)
             if not working.done():
-                self._complain(f"{self._name} has not been read for {SLOW_S:.0f} s: does its disk answer?")
+                self._complain(
+                    f"{self._name} has not been read for {SLOW_S:.0f} s: does its disk, or server, answer?"
+                )
             return await working
         finally:
             await cancelled(working)
-
-
-def _generation_of(manifest: Path) -> int | None:
-    """Return the number of the generation on disk; None if none can be read, which loading says better."""
-    try:
-        said = json.loads(manifest.read_bytes())["generation"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return said if isinstance(said, int) else None
-
-
-def _mark_of(manifest: Path) -> Mark:
-    try:
-        status = manifest.stat()
-    except OSError as error:
-        return (-(error.errno or 1), 0, 0)
-    return (status.st_ino, status.st_mtime_ns, status.st_size)

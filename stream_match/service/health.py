@@ -128,10 +128,15 @@ class StoreStatus(Payload):
 class IndexStatus(Payload):
     """Which index is listened with."""
 
-    name: str = Field(description="Its folder")
+    name: str = Field(description="Its folder, or its address without secrets")
     generation: int | None
     tracks: int
     trouble: str | None = Field(description="Why a newer generation was refused; null if none was")
+    degraded: str | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Why nothing new is recognised: the server of the index is away; absent if it is not",
+    )
 
 
 def _is_unset(value: object) -> bool:
@@ -217,7 +222,7 @@ class HealthReader:
             *((source.source, source.trouble) for source in sources),
             *((sink.sink, sink.trouble) for sink in sinks),
             ("store", store and store.trouble),
-            *((f"index {index.name}", index.trouble) for index in indexes),
+            *((f"index {index.name}", index.degraded or index.trouble) for index in indexes),
             ("fleet", fleet and fleet.trouble),
         ]
         troubles = tuple(f"{name}: {trouble}" for name, trouble in named if trouble)
@@ -255,10 +260,11 @@ class HealthReader:
 
 def _index_status(current: CurrentCatalogue[Any]) -> IndexStatus:
     return IndexStatus(
-        name=str(current.folder),
+        name=current.name,
         generation=current.generation,
         tracks=current.tracks,
         trouble=current.refused,
+        degraded=current.away,
     )
 
 

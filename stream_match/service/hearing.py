@@ -34,6 +34,11 @@ class Hearing:
         """The newest catalogue; None if there is none that may change."""
         return None if self.catalogue is None else self.catalogue.newest
 
+    @property
+    def degraded(self) -> str | None:
+        """Why nothing new is recognised, while what sounds is followed; None if that is not so."""
+        return None if self.catalogue is None else self.catalogue.away
+
     async def other_than(self, known: object) -> Any:
         """Wait until the newest catalogue is not the given object; return it."""
         if self.catalogue is None:

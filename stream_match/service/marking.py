@@ -25,7 +25,7 @@ class Marker:
     ----------
     kept : KeptAudio
         What there is to be marked.
-    index_of : callable (str) -> Path or None
+    index_of : callable (str) -> Path or str or None
         Returns the folder of the index that a source uses.
     look : callable ()
         Lets them take up what is new in it at once.
@@ -34,7 +34,11 @@ class Marker:
     """
 
     def __init__(
-        self, kept: KeptAudio, index_of: Callable[[str], Path | None], look: Callable[[], None], world: World
+        self,
+        kept: KeptAudio,
+        index_of: Callable[[str], Path | str | None],
+        look: Callable[[], None],
+        world: World,
     ) -> None:
         self._kept = kept
         self._index_of = index_of
@@ -129,6 +133,11 @@ class Marker:
             raise UsageError(
                 f"There is no index of {source!r} that a reference could be added to: set index."
             )
+        if isinstance(index, str):
+            raise UsageError(
+                "References are added to index folders, and this index is on a server: add a file with "
+                "stream-match index add URI PATH."
+            )
         from stream_match.catalog.marked import mark_track
 
         async with self._one_at_a_time:
@@ -157,7 +166,7 @@ def with_marks(powers: Powers, kept: KeptAudio, sources: Sources, world: World) 
     world : World
     """
 
-    def index_of(source: str) -> Path | None:
+    def index_of(source: str) -> Path | str | None:
         wanted = sources.wanted.get(source)
         return None if wanted is None else wanted.heard.index
 

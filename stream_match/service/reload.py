@@ -220,7 +220,7 @@ class Reload:
         await asyncio.wait({looking, stopping}, timeout=LOOK_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         await cancelled(looking, stopping)
         return {
-            str(catalogue.folder): {"tracks": catalogue.tracks, "refused": catalogue.refused}
+            catalogue.name: {"tracks": catalogue.tracks, "refused": catalogue.refused}
             for catalogue in catalogues
         }
 

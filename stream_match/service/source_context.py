@@ -84,7 +84,14 @@ class SourceContext:
         self.reckoning = Reckoning(source, shared.pace, world, self.account)
         stamper = Stamper(shared.node, source.name, source_name, shared.ids, shared.names.hear, audio.note)
         self._hints = Hints(self._expected(), source.uri)
-        self.teller = Teller(stamper, self.reckoning, self._hints, shared.publish, world.monotonic)
+        self.teller = Teller(
+            stamper,
+            self.reckoning,
+            self._hints,
+            shared.publish,
+            world.monotonic,
+            lambda: self.hearing.degraded,
+        )
         self.gauges = Gauges(source, source_name, self.account, self.reckoning, self.teller, world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self.retry = Retry(source.name, shared.reconnect_max_s, world, always_max_s=always_max_s)

@@ -38,6 +38,8 @@ class Teller:
         Takes the events.
     monotonic : callable () -> float
         Seconds that never go back.
+    degraded : callable () -> str or None, optional
+        Says why nothing new is recognised; None if that is not so.
 
     Attributes
     ----------
@@ -62,6 +64,7 @@ class Teller:
         hints: Hints,
         publish: Callable[[Event], Awaitable[None]],
         monotonic: Callable[[], float],
+        degraded: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.state: State | None = None
         self.reason: str | None = None
@@ -74,6 +77,8 @@ class Teller:
         self._reckoning = reckoning
         self._hints = hints
         self._hinted: Cause | None = None  # what the last status says
+        self._degraded = degraded
+        self._told_degraded = False  # whether the last status says so
         self._complaints = SparseLog(log, clock=monotonic)
         self._publish_on = publish
         self._in_order = asyncio.Lock()
@@ -112,6 +117,7 @@ class Teller:
         """Tell that the source just runs, if there is news of it or it was not told for long."""
         due = self._reckoning.stream_s - self._told_s >= states.STATUS_EVERY_S
         news = self._news or self._hints.cause != self._hinted
+        news |= self._told_degraded != (self._degraded() is not None)
         if self.state == "running" and (due or news):
             await self._tell_state()
 
@@ -150,6 +156,8 @@ class Teller:
         self._note_hint()
         self._told_s, self._news = self._reckoning.stream_s, False
         last_audio = self._reckoning.last_audio
+        degraded = self._degraded() if self.state == "running" else None
+        self._told_degraded = degraded is not None
         event = self._stamper.status(
             self._reckoning.now,
             stream_s=self._reckoning.stream_s,
@@ -161,6 +169,7 @@ class Teller:
             outage_s=self._reckoning.outage_s,
             level_dbfs=self.level_dbfs,
             hint=self.hint,
+            degraded=degraded,
             stream_metadata=self._metadata if self.state in states.OPEN else {},
             onsets_suppressed=self.onsets_suppressed,
         )

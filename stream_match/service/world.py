@@ -66,6 +66,17 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_engine_threads, work)
 
 
+WAITING = 32
+"""Engines that wait for a server at one time, besides those that work."""
+
+_waiting_threads = ThreadPoolExecutor(_cores() + WAITING, thread_name_prefix="engine")
+
+
+async def in_many_threads(work: Callable[[], T]) -> T:
+    """Do CPU work that now and then waits for a server, in enough threads that others go on meanwhile."""
+    return await asyncio.get_running_loop().run_in_executor(_waiting_threads, work)
+
+
 async def in_spare_thread(work: Callable[[], T]) -> T:
     """Do what waits for a disk where no engine waits with it."""
     return await asyncio.to_thread(work)

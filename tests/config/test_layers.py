@@ -11,6 +11,7 @@ from stream_match.config import ListenSettings, MatchSettings, OnsetSettings, re
 from stream_match.config.environment import OTHERS, from_environment, strange_variables
 from stream_match.config.layers import Layer, checked, complaints
 from stream_match.errors import UsageError
+from stream_match.milvus import address as milvus_address
 from stream_match.publish import address
 
 
@@ -26,6 +27,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def environment(monkeypatch):
+    monkeypatch.delenv("STREAM_MATCH_MILVUS_SERVER", raising=False)  # of tests
+
     def put(**variables):
         for name, value in variables.items():
             monkeypatch.setenv(f"STREAM_MATCH_{name}", value)
@@ -122,7 +125,8 @@ def test_a_variable_that_is_no_setting_is_told_and_passed_over(environment):
 
 
 def test_variables_of_ours_that_are_no_settings_are_known():
-    named = {value for key, value in vars(address).items() if key.endswith("_VARIABLE")}
+    modules = (address, milvus_address)
+    named = {value for module in modules for key, value in vars(module).items() if key.endswith("_VARIABLE")}
     assert named | {DEBUG_VARIABLE} == OTHERS
 
 

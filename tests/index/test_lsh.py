@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import lsh_lookup, lsh_tables
 
-from stream_match.index.lsh import build_lsh
+from stream_match.index.lsh import LshTables, build_lsh
 
 
 def some_codes(n, n_bytes, seed, n_values=256):
@@ -69,3 +69,9 @@ def test_occupancy_is_entropy(codes, expected):
 def test_occupancy_of_nothing_is_a_number():
     tables = build_lsh(np.empty((0, 8), np.uint8), np.empty(0, np.uint32), n_tables=4, key_bits=8)
     assert tables.occupancy() == 0.0
+
+
+def test_tables_that_were_left_out_have_nothing_in_any_bucket():
+    tables = LshTables(np.zeros((1, 2), np.uint32), np.zeros((1, 0), np.uint32))
+    row, position = tables.lookup(np.zeros((3, 8), np.uint8), largest_bucket=32)
+    assert (row.tolist(), position.tolist(), tables.key_bits) == ([], [], 0)

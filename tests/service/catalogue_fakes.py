@@ -7,7 +7,7 @@ from service_fakes import ToyEngine
 
 from stream_match.errors import CatalogError
 from stream_match.events import Track
-from stream_match.service import CurrentCatalogue
+from stream_match.service import CurrentCatalogue, FolderOrigin
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,8 @@ class Folder:
         return self.loaded[-1]
 
     def current(self):
-        return CurrentCatalogue(self.manifest, self.load, lambda snapshot: len(snapshot.tracks))
+        origin = FolderOrigin(self.manifest, self.load)
+        return CurrentCatalogue(origin, lambda snapshot: len(snapshot.tracks))
 
 
 class Listener(ToyEngine):

@@ -382,7 +382,7 @@ def test_a_disk_that_does_not_answer_is_told_once_and_holds_up_nothing(folder, c
     _, report, _ = run(scenario)
     assert report.audio_s == pytest.approx(300, abs=1)
     assert [sentence for _, sentence in said(caplog)] == [
-        f"the index {str(folder.path)!r} has not been read for 60 s: does its disk answer?"
+        f"the index {str(folder.path)!r} has not been read for 60 s: does its disk, or server, answer?"
     ]
 
 
@@ -478,7 +478,7 @@ def test_a_catalogue_that_cannot_be_counted_is_refused(folder, caplog):
     current = folder.current()
 
     def odd():
-        current._load = Odd
+        current._origin.load = Odd
         folder.put("toy")
 
     engines, _, _ = heard(folder, *tapes(1, 60), at=[(10, odd)], current=current)

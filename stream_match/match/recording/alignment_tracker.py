@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from stream_match.events import MatchFacts
-from stream_match.index.port import CataloguePort, Float64
+from stream_match.index.port import CataloguePort, Float64, NotAtHandError
 from stream_match.index.spans import CodeClock
 from stream_match.index.tracks import GONE, Numbers
 from stream_match.match import tuning
@@ -68,10 +68,20 @@ class AlignmentTracker:
         """Return the tracks that going matches explain."""
         return {track for match in self._going() for track in match.best.tracks}
 
+    def hold(self, candidates: Candidates) -> None:
+        """Have all codes at hand that following what sounds, and claiming candidates, may read.
+
+        A NotAtHandError says that they are not: then neither must be tried.
+        """
+        claimable = {one.track for one in candidates if one.score >= self._threshold}
+        self._reader.hold(claimable | {match.best.track for match in self._going()})
+
     def follow(self, query: Query, candidates: Candidates) -> list[MatchFacts]:
         """Look along the lines of the going matches; tell updates and ends."""
         facts: list[MatchFacts] = []
         self._arbiter.hear(query.now_s)
+        if not self._is_held():
+            return facts
         self._matches = self._going()
         for number, match in enumerate(self._matches):
             others = self._others(match)
@@ -109,7 +119,9 @@ class AlignmentTracker:
 
     def end_all(self, query: Query) -> list[MatchFacts]:
         """End every match, as at the end of the stream or at a gap; place it by all that was heard of it."""
-        placed = (m if m.presence.missing else self._placed_at_last(m, query) for m in self._going())
+        placed = self._going()
+        if self._is_held():
+            placed = [m if m.presence.missing else self._placed_at_last(m, query) for m in placed]
         facts = [one for match in placed for one in self._end(match, Cue.FINISHED, query.clock)]
         self._matches, self._ended = [], []
         return facts
@@ -122,6 +134,14 @@ class AlignmentTracker:
     def _going(self) -> list[RecordingMatch]:
         """Return the matches that go on here: those that the version lane took over do not."""
         return [match for match in self._matches if self._arbiter.follows("recording", match.match_id)]
+
+    def _is_held(self) -> bool:
+        """Return whether what sounds can be looked at now."""
+        try:
+            self.hold([])
+        except NotAtHandError:
+            return False
+        return True
 
     def _others(self, match: RecordingMatch) -> list[RecordingMatch]:
         return [other for other in self._going() if other.match_id != match.match_id]

@@ -15,13 +15,13 @@ from stream_match.index.harmony import Harmony, HarmonyLines
 from stream_match.index.port import Bools, Float32, Float64, Int64
 from stream_match.match import tuning
 
-_STEP_S = FeatureSettings().version_hop_frames * FeatureSettings().frame_s
+STEP_S = FeatureSettings().version_hop_frames * FeatureSettings().frame_s
 """Seconds per step; `require_step` refuses other settings."""
 
 
 def steps_in(seconds: float) -> int:
     """Return how many steps a length of time has."""
-    return round(seconds / _STEP_S)
+    return round(seconds / STEP_S)
 
 
 @dataclass(frozen=True)

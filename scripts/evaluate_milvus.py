@@ -1,0 +1,138 @@
+"""Compare an index on a Milvus server with its folder: the same facts, and what each answer costs.
+
+Run it as .venv/bin/python scripts/evaluate_milvus.py INDEX milvus://HOST:PORT/NAME RECORDING. The folder
+must be what was pushed. Here all codes are compared (FAISS, flat), whatever lists the folder has.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from stream_match.capture.file import read_blocks
+from stream_match.catalog import load_index
+from stream_match.engine import Engine
+from stream_match.errors import StreamMatchError
+from stream_match.events import Facts
+from stream_match.features.chroma import N_CHROMA, unit_rows
+from stream_match.features.coarse_chroma import decoded
+from stream_match.index.catalogue import Catalogue
+from stream_match.index.faiss_index import build_faiss
+from stream_match.index.harmony import Harmony
+from stream_match.milvus.address import MilvusAddress
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.opening import Opened, cache_folder
+from stream_match.milvus.outage import Patient, Request
+from stream_match.milvus.tables import required
+from stream_match.threads import one_thread
+
+T = TypeVar("T")
+
+STRETCHES, STRETCH_STEPS = 60, 108
+"""Stretches of tracks, 40 s each."""
+
+
+class Timed(Patient):
+    """Asks a server, and takes note of how long it takes to answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.seconds: list[float] = []
+
+    def ask(self, request: Request[T]) -> T:
+        """Return the answer to a request."""
+        began = time.perf_counter()
+        answer = super().ask(request)
+        self.seconds.append(time.perf_counter() - began)
+        return answer
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hear the recording twice and compare; return the exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("index", type=Path, metavar="INDEX")
+    parser.add_argument("address", metavar="URI")
+    parser.add_argument("recording", metavar="RECORDING")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of it that are heard (%(default)s)")
+    args = parser.parse_args(argv)
+    try:
+        return _compare(args)
+    except StreamMatchError as error:
+        print(f"evaluate_milvus: {error}", file=sys.stderr)
+        return 1
+
+
+def _compare(args: argparse.Namespace) -> int:
+    address = MilvusAddress.parse(args.address)
+    with Connection.open(address) as connection, one_thread():
+        server = Timed(connection)
+        opened = Opened(connection, server, required(connection, address.name), cache_folder(connection), {})
+        server.seconds.clear()
+        here, cost_here_s = _heard(_exhaustive(load_index(args.index)), args)
+        there, cost_there_s = _heard(opened.catalogue, args)
+        print(_lines_of_versions(load_index(args.index).harmony, opened.catalogue.harmony))
+    differing = sum(one != other for one, other in zip_longest(here, there))
+    print(f"facts: {len(here)} here, {len(there)} there, {differing} differ")
+    started = sum('"phase":"started"' in line for line in here)
+    print(f"matches: {started} started")
+    answers_ms = 1000 * np.array(server.seconds)
+    half, most = np.percentile(answers_ms, [50, 95])
+    print(f"requests: {len(answers_ms)}, half within {half:.0f} ms, 95 % within {most:.0f} ms")
+    print(f"seconds for {args.seconds:.0f} s of audio: {cost_here_s:.1f} here, {cost_there_s:.1f} there")
+    return 1 if differing else 0
+
+
+def _lines_of_versions(here: Harmony | None, there: Harmony | None) -> str:
+    """Say for how many stretches of tracks, in other keys and in noise, both propose the same versions."""
+    if here is None or there is None:
+        return "versions: they are not looked for"
+    chance, same = np.random.default_rng(0), 0
+    long_enough = np.flatnonzero(here.lengths[: here.n_named] > STRETCH_STEPS)
+    for track in chance.choice(long_enough, STRETCHES).tolist():
+        end = int(chance.integers(STRETCH_STEPS, here.lengths[track]))
+        heard = decoded(here.track_chroma(track)[end - STRETCH_STEPS : end])[::-1]
+        heard = np.roll(heard, chance.integers(N_CHROMA), axis=1) + 0.6 * chance.random(heard.shape)
+        query = unit_rows(heard.astype(np.float32))
+        ours, theirs = (vars(harmony.propose(query)) for harmony in (here, there))
+        same += all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    return f"versions: for {same} of {STRETCHES} stretches, all proposed lines are the same"
+
+
+def _exhaustive(catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue that compares all codes."""
+    segments = (
+        replace(one, neighbours=build_faiss(one.codes, flat_up_to=len(one))) for one in catalogue.segments
+    )
+    return replace(catalogue, segments=tuple(segments))
+
+
+def _heard(catalogue: Catalogue, args: argparse.Namespace) -> tuple[list[str], float]:
+    """Return what an engine says of the recording, and how long it took."""
+    engine = Engine(catalogue)
+    began = time.perf_counter()
+    facts = [fact.model_dump_json() for fact in _facts(engine, args)]
+    return facts, time.perf_counter() - began
+
+
+def _facts(engine: Engine, args: argparse.Namespace) -> Iterator[Facts]:
+    for y in read_blocks(args.recording):
+        if engine.stream_s >= args.seconds:
+            break
+        yield from engine.feed(y)
+    yield from engine.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
