@@ -31,8 +31,9 @@ class Received:
         from distributed.comm import tcp
 
         self.bytes = 0
-        self._read = tcp.from_frames
-        tcp.from_frames = self._counted
+        module: Any = tcp
+        self._read = module.from_frames
+        module.from_frames = self._counted
 
     def _counted(self, frames: Any, **how: Any) -> Any:
         self.bytes += sum(memoryview(frame).nbytes for frame in frames)

@@ -103,8 +103,8 @@ def _lines_of_versions(here: Harmony | None, there: Harmony | None) -> str:
     for track in chance.choice(long_enough, STRETCHES).tolist():
         end = int(chance.integers(STRETCH_STEPS, here.lengths[track]))
         heard = decoded(here.track_chroma(track)[end - STRETCH_STEPS : end])[::-1]
-        heard = np.roll(heard, chance.integers(N_CHROMA), axis=1) + 0.6 * chance.random(heard.shape)
-        query = unit_rows(heard.astype(np.float32))
+        turned = np.roll(heard, chance.integers(N_CHROMA), axis=1) + 0.6 * chance.random(heard.shape)
+        query = unit_rows(turned.astype(np.float32))
         ours, theirs = (vars(harmony.propose(query)) for harmony in (here, there))
         same += all(np.array_equal(ours[name], theirs[name]) for name in ours)
     return f"versions: for {same} of {STRETCHES} stretches, all proposed lines are the same"

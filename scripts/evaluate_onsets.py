@@ -192,8 +192,10 @@ def lines(args: argparse.Namespace) -> None:
         "|---|---|---|---|---|---|"
     )
     for name, scored in rows.items():
-        near, wide, theirs = (np.mean([one[i] for one in scored], axis=0) for i in range(3))
-        errors_ms, late_ms = (np.concatenate([one[i] for one in scored]) for i in (3, 4))
+        near, wide = np.mean([(one.near, one.wide) for one in scored], axis=0)
+        theirs = np.mean([one.superflux for one in scored], axis=0)
+        errors_ms = np.concatenate([one.errors_ms for one in scored])
+        late_ms = np.concatenate([one.late_ms for one in scored])
         cells = [
             *(f"{f:.3f} ({precision:.3f}, {recall:.3f})" for f, precision, recall in (near, wide)),
             ", ".join(f"{f:.3f}" for f in theirs),

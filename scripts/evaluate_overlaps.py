@@ -217,7 +217,8 @@ def _scores(kind: str, args: argparse.Namespace, folder: Path) -> list[Score]:
 def _tracks(index: Path, references: Path) -> dict[str, Path]:
     """Return the files of the tracks of an index, by id."""
     known = {row.id for row in list_tracks(index)}
-    tracks = {track.id: track.path for track in find_tracks([references]).tracks if track.id in known}
+    found = ((track.id, track.path) for track in find_tracks([references]).tracks if track.id in known)
+    tracks = {name: path for name, path in found if isinstance(path, Path)}
     if len(tracks) < 2:
         raise UsageError(
             f"{str(references)!r} has {len(tracks)} of the files of {str(index)!r}: 2 are needed."

@@ -180,7 +180,7 @@ class Scene:
 
     def all_held(self) -> bool:
         """Whether every source is held."""
-        return len(self.held()) == self._options.sources
+        return bool(len(self.held()) == self._options.sources)
 
     def is_even(self) -> bool:
         """Whether all living workers have the same number of sources, but for one."""

@@ -15,9 +15,10 @@ from growing.material import permutations, permuted
 
 from stream_match.catalog.card import card
 from stream_match.catalog.coded_tracks import CodedTrack, each_stored
-from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest
+from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest, SegmentEntry
 from stream_match.catalog.generation import new_segment
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
+from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import write_planes, write_segment
 from stream_match.catalog.store import OpenIndex, open_index
 from stream_match.catalog.writing import check_place, settled, writing
@@ -59,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _grow(index: OpenIndex, out: Path, hours: float, segment_hours: float) -> None:
     with writing(out, lambda: check_place(out, replace=False)) as draft:
         planes = write_planes(index.planes, draft.new / PLANES)
-        entries, rows = [], []
+        entries: list[SegmentEntry] = []
+        rows: list[TrackRow] = []
         tracks = _first(_all_tracks(index), hours * 3600)
         while portion := [*_first(tracks, segment_hours * 3600)]:
             made = new_segment(portion, index.manifest.settings)

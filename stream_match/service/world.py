@@ -69,7 +69,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 WAITING = 32
 """Engines that wait for a server at one time, besides those that work."""
 
-_waiting_threads = ThreadPoolExecutor(_cores() + WAITING, thread_name_prefix="engine")
+_waiting_threads = ThreadPoolExecutor(cores() + WAITING, thread_name_prefix="engine")
 
 
 async def in_many_threads(work: Callable[[], T]) -> T:
