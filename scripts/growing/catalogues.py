@@ -140,7 +140,8 @@ class Folder:
 
     @cached_property
     def _found(self) -> list[tuple[str, Path]]:
-        return sorted((track.id, track.path) for track in find_tracks([self.audio]).tracks)
+        found = ((track.id, track.path) for track in find_tracks([self.audio]).tracks)
+        return sorted((name, path) for name, path in found if isinstance(path, Path))
 
     @cached_property
     def _sounds(self) -> Sounds:
