@@ -1,20 +1,25 @@
 """Compare an index on a Milvus server with its folder: the same facts, and what each answer costs.
 
 Run it as .venv/bin/python scripts/evaluate_milvus.py INDEX milvus://HOST:PORT/NAME RECORDING. The folder
-must be what was pushed. Here all codes are compared (FAISS, flat), whatever lists the folder has.
+must be what was pushed. Here all codes are compared (FAISS, flat), whatever lists the folder has. With
+--streams N it measures instead how long decisions take while N stretches of the recording are heard at once.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.file import read_blocks
 from stream_match.catalog import load_index
 from stream_match.engine import Engine
@@ -36,6 +41,11 @@ T = TypeVar("T")
 
 STRETCHES, STRETCH_STEPS = 60, 108
 """Stretches of tracks, 40 s each."""
+
+DECISION_SAMPLES = 8192
+"""Audio in which one decision falls."""
+
+Samples = npt.NDArray[np.float32]
 
 
 class Timed(Patient):
@@ -66,20 +76,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("address", metavar="URI")
     parser.add_argument("recording", metavar="RECORDING")
     parser.add_argument("--seconds", type=float, default=600.0, help="of it that are heard (%(default)s)")
+    parser.add_argument("--streams", type=int, metavar="N", help="hear N stretches at once")
     args = parser.parse_args(argv)
     try:
-        return _compare(args)
+        return _compare(args) if args.streams is None else _load(args)
     except StreamMatchError as error:
         print(f"evaluate_milvus: {error}", file=sys.stderr)
         return 1
 
 
 def _compare(args: argparse.Namespace) -> int:
-    address = MilvusAddress.parse(args.address)
-    with Connection.open(address) as connection, one_thread():
-        server = Timed(connection)
-        opened = Opened(connection, server, required(connection, address.name), cache_folder(connection), {})
-        server.seconds.clear()
+    with _opened(args.address) as (opened, server), one_thread():
         here, cost_here_s = _heard(_exhaustive(load_index(args.index)), args)
         there, cost_there_s = _heard(opened.catalogue, args)
         print(_lines_of_versions(load_index(args.index).harmony, opened.catalogue.harmony))
@@ -87,11 +94,72 @@ def _compare(args: argparse.Namespace) -> int:
     print(f"facts: {len(here)} here, {len(there)} there, {differing} differ")
     started = sum('"phase":"started"' in line for line in here)
     print(f"matches: {started} started")
-    answers_ms = 1000 * np.array(server.seconds)
-    half, most = np.percentile(answers_ms, [50, 95])
-    print(f"requests: {len(answers_ms)}, half within {half:.0f} ms, 95 % within {most:.0f} ms")
+    print(_times("requests", server.seconds))
     print(f"seconds for {args.seconds:.0f} s of audio: {cost_here_s:.1f} here, {cost_there_s:.1f} there")
     return 1 if differing else 0
+
+
+@contextmanager
+def _opened(uri: str) -> Iterator[tuple[Opened, Timed]]:
+    address = MilvusAddress.parse(uri)
+    with Connection.open(address) as connection:
+        server = Timed(connection)
+        opened = Opened(connection, server, required(connection, address.name), cache_folder(connection), {})
+        server.seconds.clear()
+        yield opened, server
+
+
+def _load(args: argparse.Namespace) -> int:
+    """Hear many streams at real pace, first with the folder, then with the server; tell the times."""
+    stretches = _stretches(args)
+    with _opened(args.address) as (opened, server), one_thread():
+        here = _decided(load_index(args.index), stretches)
+        there = _decided(opened.catalogue, stretches)
+    print(_times("decisions with the folder", here))
+    print(_times("decisions with the server", there))
+    print(_times("requests", server.seconds))
+    ratio = np.median(there) / np.median(here)
+    print(f"a decision with the server takes {ratio:.1f} times as long, in the median")
+    return 0
+
+
+def _stretches(args: argparse.Namespace) -> list[Samples]:
+    """Return as many stretches of the recording as there are streams, one after the other."""
+    length, blocks, heard = round(args.seconds * SAMPLE_RATE_HZ), list[Samples](), 0
+    for y in read_blocks(args.recording):
+        if heard >= args.streams * length:
+            break
+        blocks.append(y)
+        heard += len(y)
+    y = np.concatenate(blocks)
+    return [y[first : first + length] for first in range(0, args.streams * length, length)]
+
+
+def _decided(catalogue: Catalogue, stretches: Sequence[Samples]) -> list[float]:
+    """Return how long each decision took [seconds], of streams that are heard at real pace and at once."""
+    begin = time.monotonic() + 1
+    with ThreadPoolExecutor(len(stretches)) as pool:
+        streams = [
+            pool.submit(_heard_at_pace, Engine(catalogue), y, begin + number / len(stretches))
+            for number, y in enumerate(stretches)
+        ]
+        return [seconds for stream in streams for seconds in stream.result()]
+
+
+def _heard_at_pace(engine: Engine, y: Samples, begin: float) -> list[float]:
+    took: list[float] = []
+    for first in range(0, len(y), DECISION_SAMPLES):
+        due = begin + (first + DECISION_SAMPLES) / SAMPLE_RATE_HZ
+        time.sleep(max(0.0, due - time.monotonic()))
+        since = time.perf_counter()
+        engine.feed(y[first : first + DECISION_SAMPLES])
+        took.append(time.perf_counter() - since)
+    return took
+
+
+def _times(what: str, seconds: Sequence[float]) -> str:
+    half, most = np.percentile(1000 * np.array(seconds), [50, 95])
+    return f"{what}: {len(seconds)}, half within {half:.0f} ms, 95 % within {most:.0f} ms"
 
 
 def _lines_of_versions(here: Harmony | None, there: Harmony | None) -> str:
