@@ -4,12 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from stream_match.places import index_place
 
 
-def _placed(given: object) -> object:
-    return index_place(given) if isinstance(given, str) else given
+def _placed(given: object) -> Path | str:
+    if isinstance(given, Path):
+        return given
+    if not isinstance(given, str):
+        raise PydanticCustomError("path_type", "expected a text")
+    return index_place(given)
 
 
 IndexPlace = Annotated[Path | str, BeforeValidator(_placed)]

@@ -107,9 +107,9 @@ def again():
 
 fitted = []
 
-def fit(read, settings, fit=edit.fit):
+def fit(read, at, settings, fit=edit.fit):
     # What takes longest is done once, here and not in the children.
-    fitted[:] = fitted or [fit(read, settings)]
+    fitted[:] = fitted or [fit(read, at, settings)]
     return fitted[0]
 
 build.fit = edit.fit = fit
