@@ -152,7 +152,7 @@ def hash_tracks(args: argparse.Namespace) -> int:
 def remove(args: argparse.Namespace) -> int:
     """Run ``index remove``; return the exit status."""
     if isinstance(args.index, str):
-        from stream_match.milvus.edit import remove_remote
+        from stream_match.milvus.remove import remove_remote
 
         address = _address(args.index)
         complain(f"removed {_tracks(remove_remote(address, args.tracks))} from {address.uri}")

@@ -5,7 +5,7 @@ from stream_match.catalog.rows import TrackRow
 from stream_match.config import FeatureSettings, Settings
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.opened import place_tracks
+from stream_match.milvus.placed import place_tracks
 from stream_match.milvus.tables import required
 
 

@@ -18,7 +18,7 @@ from stream_match.milvus.layout import (
     Bytes,
     unpack_steps,
 )
-from stream_match.milvus.opened import Placed, PlacedSegment
+from stream_match.milvus.placed import Placed, PlacedSegment
 from stream_match.milvus.tables import Leaving
 from stream_match.milvus.writer import digest_of
 

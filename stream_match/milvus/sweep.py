@@ -21,7 +21,7 @@ from stream_match.milvus.layout import (
     pushed_at_ms,
     token_of,
 )
-from stream_match.milvus.opened import Placed
+from stream_match.milvus.placed import Placed
 from stream_match.milvus.tables import Generation, Leaving
 
 _AT_ONCE = 100

@@ -18,7 +18,7 @@ from stream_match.milvus.layout import (
     BlockShape,
     unpack_steps,
 )
-from stream_match.milvus.opened import Placed, place_tracks
+from stream_match.milvus.placed import Placed, place_tracks
 from stream_match.milvus.stored import StoredTrack, each_stored
 from stream_match.milvus.tables import get_file, required
 

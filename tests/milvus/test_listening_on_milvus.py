@@ -25,13 +25,13 @@ from stream_match.index.lines import Lines, as_words
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.edit import remove_remote
 from stream_match.milvus.layout import BLOCK_KEY, BLOCKS
 from stream_match.milvus.layout import CODES as CODES_KIND
 from stream_match.milvus.opening import Opened
 from stream_match.milvus.origin import MilvusOrigin, load_remote
 from stream_match.milvus.outage import SLOW_IN_A_ROW, Patient
 from stream_match.milvus.push import push_index
+from stream_match.milvus.remove import remove_remote
 from stream_match.milvus.tables import required
 
 CODES = FeatureSettings(n_bits=128, chroma_bits=128)

@@ -25,7 +25,6 @@ from stream_match.milvus.add import add_remote
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection, Field
 from stream_match.milvus.describe import describe_remote, list_remote
-from stream_match.milvus.edit import remove_remote
 from stream_match.milvus.layout import (
     BLOCK,
     BLOCK_KEY,
@@ -41,8 +40,9 @@ from stream_match.milvus.layout import (
     BlockShape,
     token_of,
 )
-from stream_match.milvus.opened import place_tracks
+from stream_match.milvus.placed import place_tracks
 from stream_match.milvus.push import push_index
+from stream_match.milvus.remove import remove_remote
 from stream_match.milvus.tables import current, required
 from stream_match.milvus.verify import verify_remote
 

@@ -10,7 +10,7 @@ from stream_match.catalog.self_similarity import bias_of
 from stream_match.errors import UsageError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.opened import Placed, place_tracks
+from stream_match.milvus.placed import Placed, place_tracks
 from stream_match.milvus.push import switch, write_generation
 from stream_match.milvus.sweep import delete_rows, sweep, sweep_rows
 from stream_match.milvus.tables import Leaving, RemoteManifest, RemoteSegment, required
