@@ -33,6 +33,7 @@ PATIENCE_S = 120.0
 """A server that goes away while rows are written is waited for so long: it may have been started anew."""
 
 _PAUSE_S = 5.0
+_POLL_S = 0.2
 
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to count its rows."""
@@ -208,6 +209,19 @@ class Connection:
         wanted.add_index(field, index_type=index_type, metric_type=metric, params=params)
         with _told(self.address, f"cannot make an index of {name!r}"):
             self._client.create_index(name, wanted, timeout=WORK_S)
+
+    def await_index(self, name: str) -> None:
+        """Wait until all rows that are stored can be searched by the indexes of a collection."""
+        until = time.monotonic() + WORK_S
+        with _told(self.address, f"cannot make the indexes of {name!r}"):
+            while any(self._rows_without(name, index) for index in self._client.list_indexes(name)):
+                if time.monotonic() > until:
+                    raise TimeoutError
+                time.sleep(_POLL_S)
+
+    def _rows_without(self, name: str, index: str) -> int:
+        found = self._client.describe_index(name, index, timeout=ANSWER_S)
+        return int(found["pending_index_rows"])
 
     def load(self, name: str) -> None:
         """Load a collection into the memory of the server, and wait until it can be searched."""

@@ -21,6 +21,8 @@ from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim, locked
 from stream_match.milvus.connection import Connection, Field, MilvusError
 from stream_match.milvus.layout import (
+    CODES,
+    SHINGLES,
     BlockShape,
     Bytes,
     Collections,
@@ -91,7 +93,7 @@ def push_index(
     folder: Path,
     address: MilvusAddress,
     *,
-    lists_from: int = LISTS_FROM,
+    lists_from: Mapping[str, int] = LISTS_FROM,
     lsh_tracks: int = LSH_TRACKS,
     progress: Progress = lambda _seconds: None,
 ) -> PushReport:
@@ -101,8 +103,8 @@ def push_index(
     ----------
     folder : Path
     address : MilvusAddress
-    lists_from : int
-        Codes, and shingles, from which they are put into lists; up to there, each is compared.
+    lists_from : mapping of str to int
+        For `CODES` and for `SHINGLES`, their number from which they are put into lists; up to there, each is compared.
     lsh_tracks : int
         Tracks up to which there are LSH tables.
     progress : callable (float) -> None
@@ -168,18 +170,18 @@ def _write(
     collections: Collections,
     index: OpenIndex,
     before: Generation | None,
-    lists_from: int,
+    lists_from: Mapping[str, int],
     lsh_tracks: int,
     progress: Progress,
 ) -> Generation:
     """Write all of an index, and return its generation, of which nobody knows yet."""
     manifest = index.manifest
     first = first_position(now_ms())
-    codes = search_index(manifest.counts.codes, binary=True, lists_from=lists_from)
+    codes = search_index(CODES, manifest.counts.codes, lists_from)
     n_shingles = sum(len(s.segment.harmony.shingles) for s in index.segments if s.segment.harmony is not None)
     shingles = None
     if all(segment.segment.harmony is not None for segment in index.segments):
-        shingles = search_index(n_shingles, binary=False, lists_from=lists_from)
+        shingles = search_index(SHINGLES, n_shingles, lists_from)
     tables = tables_of(manifest.settings, codes, shingles)
     small = manifest.counts.codes <= GROWING_UP_TO
     make(connection, collections, tables, loaded=small)
