@@ -1,13 +1,13 @@
 """Nearest neighbours by Milvus: the codes of all segments in one search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.index.neighbours import Codes
+from stream_match.milvus.gathered import Gathered
 from stream_match.milvus.outage import Server
 
 Int64 = npt.NDArray[np.int64]
@@ -16,6 +16,9 @@ Found = list[tuple[list[int], list[float]]]
 
 MOST_NEIGHBOURS = 16_384
 """That Milvus returns for one vector."""
+
+_MOST_VECTORS = 256
+"""That several sources look for in one request."""
 
 _FARTHEST = np.iinfo(np.int32).max
 
@@ -55,7 +58,6 @@ class Positions:
         return np.where(known, self.starts[track] + within, self.elsewhere)
 
 
-@dataclass(frozen=True)
 class Vectors:
     """Vectors on a server, as they are searched.
 
@@ -71,12 +73,16 @@ class Vectors:
         Lists that are searched; None if every vector is compared.
     """
 
-    server: Server
-    collection: str
-    field: str
-    metric: str
-    count: int
-    nprobe: int | None
+    def __init__(
+        self, server: Server, collection: str, field: str, metric: str, count: int, nprobe: int | None
+    ) -> None:
+        self.count = count
+        self._server = server
+        self._collection = collection
+        self._field = field
+        self._metric = metric
+        self._nprobe = nprobe
+        self._gathered = Gathered(self._nearest, most=_MOST_VECTORS)
 
     def nearest(self, vectors: Sequence[Any], k: int) -> Found:
         """Return the nearest ones to each of some vectors.
@@ -86,16 +92,25 @@ class Vectors:
         NotAtHandError, CatalogError
             If the server does not answer, or with fewer than there are.
         """
-        found = self.server.ask(
+        return [*self._gathered.ask(k, vectors)]
+
+    def _nearest(self, k: int, vectors: list[Any]) -> Found:
+        found = self._server.ask(
             lambda connection, within_s: connection.search(
-                self.collection, self.field, vectors, k, self.metric, nprobe=self.nprobe, timeout_s=within_s
+                self._collection,
+                self._field,
+                vectors,
+                k,
+                self._metric,
+                nprobe=self._nprobe,
+                timeout_s=within_s,
             )
         )
-        expected = min(k, self.count) if self.nprobe is None else 0
+        expected = min(k, self.count) if self._nprobe is None else 0
         fewest = min((len(keys) for keys, _ in found), default=0) if len(found) == len(vectors) else 0
         if len(found) != len(vectors) or fewest < expected:
-            raise self.server.fault(
-                f"Milvus answered with {fewest} neighbours in {self.collection}, expected {expected}: "
+            raise self._server.fault(
+                f"Milvus answered with {fewest} neighbours in {self._collection}, expected {expected}: "
                 "is a part of it lost, or not loaded?"
             )
         return found

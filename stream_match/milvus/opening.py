@@ -25,6 +25,7 @@ from stream_match.index.segment import Segment
 from stream_match.index.shingles import Places
 from stream_match.milvus.blocks import Fetch, Holdings, Stretch, TrackBlocks
 from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.gathered import Gathered
 from stream_match.milvus.layout import (
     BLOCK_KEY,
     BLOCKS,
@@ -275,19 +276,21 @@ class Opened:
     def _fetch(self, kind: str, n_bytes: int) -> Fetch:
         collection = self._collections.of(kind)
 
-        def fetch(keys: list[int]) -> dict[int, bytes]:
+        def send(_: None, keys: list[int]) -> list[bytes]:
+            wanted = [*dict.fromkeys(keys)]
             found: dict[int, bytes] = {}
-            for first in range(0, len(keys), _BLOCKS_AT_ONCE):
-                found |= self._server.ask(_blocks(collection, keys[first : first + _BLOCKS_AT_ONCE]))
-            lacking = [key for key in keys if len(found.get(key, b"")) != n_bytes]
+            for first in range(0, len(wanted), _BLOCKS_AT_ONCE):
+                found |= self._server.ask(_blocks(collection, wanted[first : first + _BLOCKS_AT_ONCE]))
+            lacking = [key for key in wanted if len(found.get(key, b"")) != n_bytes]
             if lacking:
                 raise self._server.fault(
-                    f"Milvus lacks {len(lacking)} of {len(keys)} blocks in {collection}: "
+                    f"Milvus lacks {len(lacking)} of {len(wanted)} blocks in {collection}: "
                     "is a part of it lost, or not loaded?"
                 )
-            return found
+            return [found[key] for key in keys]
 
-        return fetch
+        gathered = Gathered(send, most=_BLOCKS_AT_ONCE)
+        return lambda keys: dict(zip(keys, gathered.ask(None, keys), strict=True))
 
 
 def _blocks(collection: str, keys: list[int]) -> Request[dict[int, bytes]]:

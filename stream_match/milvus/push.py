@@ -104,7 +104,8 @@ def push_index(
     folder : Path
     address : MilvusAddress
     lists_from : mapping of str to int
-        For `CODES` and for `SHINGLES`, their number from which they are put into lists; up to there, each is compared.
+        For `CODES` and for `SHINGLES`, their number from which they are put into lists; up to there, each is
+        compared.
     lsh_tracks : int
         Tracks up to which there are LSH tables.
     progress : callable (float) -> None
@@ -183,7 +184,8 @@ def _write(
     if all(segment.segment.harmony is not None for segment in index.segments):
         shingles = search_index(SHINGLES, n_shingles, lists_from)
     tables = tables_of(manifest.settings, codes, shingles)
-    small = manifest.counts.codes <= GROWING_UP_TO
+    # Lists are made of what is stored.
+    small = manifest.counts.codes <= GROWING_UP_TO and codes.exhaustive
     make(connection, collections, tables, loaded=small)
     beat = Beat(connection, collections, Claim(first=first, beyond=first, seen_s=0.0))
     beat()

@@ -54,8 +54,8 @@ _ATTEMPTS = 12
 _LOOK_S = 5.0
 
 _LISTS, _PROBED = 1024, 64
-"""Lists of a segment of the server, which holds millions of vectors, and those that are searched. It finds the
-centres by k-means: four times as many take 16 times as long, half an hour of two cores for 131 h."""
+"""Lists of a segment of the server, which holds millions of vectors, and those that are searched. It finds
+their centres by k-means: six times as many took two cores more than a quarter of an hour, for 131 h."""
 
 _TRIVIAL = SearchIndex(index_type="BIN_FLAT")
 """Of collections that are only read by their keys: the server wants an index to load them."""

@@ -25,7 +25,7 @@ from stream_match.index.lines import Lines, as_words
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.layout import BLOCK_KEY, BLOCKS
+from stream_match.milvus.layout import BLOCK_KEY, BLOCKS, CODE, SHINGLE, SHINGLES
 from stream_match.milvus.layout import CODES as CODES_KIND
 from stream_match.milvus.opening import Opened
 from stream_match.milvus.origin import MilvusOrigin, load_remote
@@ -204,6 +204,25 @@ def test_an_engine_says_the_same_with_either(milvus_server, pieces, pieces_folde
     ]
     assert told[0] == told[1]
     assert sum('"started"' in line for line in told[0]) >= 3
+
+
+def test_an_engine_finds_the_same_tracks_by_lists(milvus_server, pieces_folder, tmp_path):
+    at = address(milvus_server, "lists")
+    push_index(pieces_folder, at, lists_from=dict.fromkeys((CODES_KIND, SHINGLES), 1))
+    with Connection.open(at) as connection:
+        found = required(connection, at.name).collections
+        # The server makes lists of a thousand rows and more; there are fewer shingles.
+        for kind, name, n_rows in ((CODES_KIND, CODE, 1024), (SHINGLES, SHINGLE, 100)):
+            index = connection._client.describe_index(found.of(kind), name)
+            assert "IVF" in index["index_type"]
+            assert index["pending_index_rows"] == 0
+            assert index["indexed_rows"] > n_rows
+    told = [
+        [(fact.phase, fact.track.id) for fact in hear(one, *BROADCAST) if fact.phase != "updated"]
+        for one in (here(pieces_folder), load_remote(at, tmp_path))
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) >= 6
 
 
 def test_commands_take_an_address_in_place_of_a_folder(
