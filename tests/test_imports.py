@@ -147,7 +147,7 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("faiss", "stream_match.index.faiss_index"),
         ("numba", "stream_match.index.compiled"),
         ("aiomqtt", "stream_match.publish.mqtt"),
-        ("fsspec", "stream_match.catalog.remote"),
+        ("fsspec", "stream_match.catalog.url_path"),
         ("nats", "stream_match.fleet.jetstream"),
         ("pymilvus", "stream_match.milvus.connection"),
         ("grpc", "stream_match.milvus.connection"),

@@ -18,8 +18,8 @@ from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack, stretches
 from stream_match.catalog.readers import Readers, readers
-from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
@@ -76,7 +76,7 @@ def build_index(
 
     Parameters
     ----------
-    paths : sequence of Path or RemotePath
+    paths : sequence of Path or UrlPath
         Files and folders.
     out : Path
         The folder to be made.

@@ -21,7 +21,7 @@ from stream_match.catalog.cluster_client import checked_address, in_a_line, open
 from stream_match.catalog.cluster_work import Answer, Order, packed
 from stream_match.catalog.equal_results import software
 from stream_match.catalog.read import Unread
-from stream_match.catalog.remote import AudioPath
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.workers import OnDone, Read, largest_first, not_told
 from stream_match.errors import CatalogError, StreamMatchError
 from stream_match.signals import held

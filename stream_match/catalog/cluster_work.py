@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from stream_match.catalog.equal_results import Software, software
 from stream_match.catalog.read import Unread
-from stream_match.catalog.remote import AudioPath
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.workers import Read, place_name
 from stream_match.errors import CatalogError
 from stream_match.threads import one_thread
@@ -95,7 +95,7 @@ def work(folder: str, number: int, packed_path: bytes) -> Answer:
     folder, number : str, int
         Of the order.
     packed_path : bytes
-        From `packed`, of a Path or RemotePath.
+        From `packed`, of a Path or UrlPath.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_match.catalog.read import ReadTrack, Stretches, Unread, chroma_portions, read_track
-from stream_match.catalog.remote import AudioPath
+from stream_match.catalog.url_path import AudioPath
 from stream_match.config import FeatureSettings
 from stream_match.features.coarse_chroma import Bytes, coarse_chroma
 from stream_match.index.coding import Embeddings, Hyperplanes, TrackCodes, code_track, sampled
@@ -57,7 +57,7 @@ def sample_file(path: AudioPath, frames: Path, how: Sampling) -> Embeddings | Un
 
     Parameters
     ----------
-    path : Path or RemotePath
+    path : Path or UrlPath
         Read again if its frames are not there.
     frames : Path
         As written by `read_track`.
@@ -75,7 +75,7 @@ def code_file(path: AudioPath, frames: Path, how: Coding) -> CodedFile | Unread:
 
     Parameters
     ----------
-    path : Path or RemotePath
+    path : Path or UrlPath
         Read again if its frames are not there.
     frames : Path
         As written by `read_track`.
@@ -90,7 +90,7 @@ def read_and_code_file(path: AudioPath, frames: Path, how: Coding) -> CodedFile 
 
     Parameters
     ----------
-    path : Path or RemotePath
+    path : Path or UrlPath
     frames : Path
         Where its frames are in the meantime.
     how : Coding

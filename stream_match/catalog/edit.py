@@ -23,10 +23,10 @@ from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack
 from stream_match.catalog.readers import readers
-from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.segments import OpenSegment
 from stream_match.catalog.store import OpenIndex, open_index
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.errors import CatalogError, UsageError
 from stream_match.threads import one_thread
@@ -49,7 +49,7 @@ def add_tracks(
     Parameters
     ----------
     index : Path
-    paths : sequence of Path or RemotePath
+    paths : sequence of Path or UrlPath
         Files and folders.
     jobs, on, metadata, progress
         As in `build_index`.

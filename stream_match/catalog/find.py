@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from stream_match.catalog.remote import AudioPath, RemotePath, files_at
+from stream_match.catalog.url_path import AudioPath, UrlPath, files_at
 from stream_match.errors import UsageError
 
 # fmt: off
@@ -49,7 +49,7 @@ class FoundTrack:
     ----------
     id : str
         NFC-normalised: the same name typed on another system is the same id.
-    path : Path or RemotePath
+    path : Path or UrlPath
     """
 
     id: str
@@ -64,7 +64,7 @@ class FoundTrack:
         UsageError
             If a URL names it.
         """
-        if isinstance(self.path, RemotePath):
+        if isinstance(self.path, UrlPath):
             raise UsageError(f"'{self.path}' is a URL; expected a path on this computer")
         return self.path
 
@@ -118,7 +118,7 @@ def find_tracks(paths: Sequence[AudioPath]) -> Found:
 
     Parameters
     ----------
-    paths : sequence of Path or RemotePath
+    paths : sequence of Path or UrlPath
         Files, or folders that are searched to the bottom; hidden names are passed over.
 
     Raises
@@ -175,7 +175,7 @@ def _files(count: int, word: str = "") -> str:
 
 
 def _one_file(one: AudioPath, other: AudioPath) -> bool:
-    if isinstance(one, RemotePath) or isinstance(other, RemotePath):
+    if isinstance(one, UrlPath) or isinstance(other, UrlPath):
         return one == other
     try:
         return one.samefile(other)
@@ -192,8 +192,8 @@ def _is_folder(path: Path) -> bool:
 
 def _files_at(given: AudioPath, found: Found) -> Iterator[tuple[AudioPath, str]]:
     """Yield each file at a place with its name below that place, without suffix, '/' between folders."""
-    if isinstance(given, RemotePath):
-        yield from _remote_files(given, found)
+    if isinstance(given, UrlPath):
+        yield from _files_behind(given, found)
         return
     if _is_folder(given):
         for path in _walk(given, frozenset(), found):
@@ -207,7 +207,7 @@ def _files_at(given: AudioPath, found: Found) -> Iterator[tuple[AudioPath, str]]
     yield given, given.stem
 
 
-def _remote_files(given: RemotePath, found: Found) -> Iterator[tuple[RemotePath, str]]:
+def _files_behind(given: UrlPath, found: Found) -> Iterator[tuple[UrlPath, str]]:
     for path, name in files_at(given):
         below = PurePosixPath(name)
         if any(part.startswith(".") for part in below.parts):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from stream_match.capture.file import duration_s
 from stream_match.catalog.read import Unread
-from stream_match.catalog.remote import AudioPath
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.workers import OnDone
 
 
@@ -26,7 +26,7 @@ def progress_bar(paths: Sequence[AudioPath], *, shown: bool) -> Iterator[OnDone[
 
     Parameters
     ----------
-    paths : sequence of Path or RemotePath
+    paths : sequence of Path or UrlPath
         What will be read; their headers are looked at first.
     shown : bool
         False for no bar at all.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
 from stream_match.capture.tags import tags
-from stream_match.catalog.remote import AudioPath, local_copy
+from stream_match.catalog.url_path import AudioPath, local_copy
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
 from stream_match.features.chroma import N_CHROMA
@@ -141,7 +141,7 @@ def read_track(path: AudioPath, frames: Path, settings: FeatureSettings) -> Read
 
     Parameters
     ----------
-    path : Path or RemotePath
+    path : Path or UrlPath
         The audio file.
     frames : Path
         Where the feature frames go, bare float32 values that `Stretches` reads; while they are being made,

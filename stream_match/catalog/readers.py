@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from stream_match.catalog.read import Unread
-from stream_match.catalog.remote import AudioPath
+from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.workers import OnDone, Processes, Read
 from stream_match.errors import UsageError
 
@@ -33,7 +33,7 @@ class Readers(Protocol):
 
         Parameters
         ----------
-        paths : sequence of Path or RemotePath
+        paths : sequence of Path or UrlPath
         read : callable (path, place, settings) -> result or Unread
             A function of a module. A file has the same place in every call of `each`. What is there may have
             gone with a computer.

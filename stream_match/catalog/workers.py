@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from stream_match.catalog.read import Unread, partial_file
-from stream_match.catalog.remote import AudioPath, RemotePath
+from stream_match.catalog.url_path import AudioPath, UrlPath
 from stream_match.errors import CatalogError, UsageError
 from stream_match.signals import blocked, held
 from stream_match.threads import one_thread
@@ -82,7 +82,7 @@ class Processes:
 
 def place_name(path: AudioPath) -> str:
     """Return the name of the place for what is kept of a file."""
-    text = path.url if isinstance(path, RemotePath) else str(path)
+    text = path.url if isinstance(path, UrlPath) else str(path)
     return hashlib.sha256(os.fsencode(text)).hexdigest()[:32] + ".frames"
 
 
@@ -104,7 +104,7 @@ def each_file(
     Parameters
     ----------
     paths, places : sequence of Path
-        Files, which may be a `RemotePath` if `read` takes that, and where what comes of each is written.
+        Files, which may be a `UrlPath` if `read` takes that, and where what comes of each is written.
     read : callable (Path, Path, settings) -> result or Unread
         A function of a module. Before it reads a file it makes `partial_file` of the place, and renames that
         once it is whole: of a worker that died, it tells that the file was the cause.
@@ -254,7 +254,7 @@ def largest_first(paths: Sequence[AudioPath]) -> list[int]:
 
 
 def _size(path: AudioPath) -> int:
-    if isinstance(path, RemotePath):
+    if isinstance(path, UrlPath):
         return path.size
     try:
         return path.stat().st_size

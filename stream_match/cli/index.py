@@ -11,7 +11,7 @@ from stream_match import catalog
 from stream_match.catalog import BuildReport
 from stream_match.catalog.find import Skipped
 from stream_match.catalog.progress import audio_bar
-from stream_match.catalog.remote import place
+from stream_match.catalog.url_path import place
 from stream_match.catalog.yardstick import disagreements_with_librosa
 from stream_match.cli.terminal import complain, say, say_json
 

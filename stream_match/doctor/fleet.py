@@ -6,7 +6,7 @@ from functools import partial
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, checked
 from stream_match.fleet.address import Server, servers_of
-from stream_match.fleet.bucket import AwayError
+from stream_match.fleet.bucket import FleetError
 
 SERVER_S = 10.0
 """Longest time for a server."""
@@ -44,5 +44,5 @@ async def _server(settings: ListenSettings, server: Server, node: str) -> str:
     try:
         async with JetStream(settings.share, [server], node=node, patience_s=PATIENCE_S).open():
             return f"It keeps the leases of the fleet {settings.share.fleet!r}."
-    except AwayError as error:
+    except FleetError as error:
         raise Finding(str(error), DO) from None

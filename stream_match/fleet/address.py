@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from stream_match.config.share_settings import ShareSettings
 from stream_match.errors import UsageError
-from stream_match.fleet.bucket import AwayError
+from stream_match.fleet.bucket import FleetError
 
 PORT = 4222
 
@@ -107,7 +107,7 @@ def tls_context(settings: ShareSettings, servers: Sequence[Server]) -> ssl.SSLCo
 
     Raises
     ------
-    AwayError
+    FleetError
         If a file of certificates or the key cannot be used. A certificate may be renewed while we run.
     """
     if settings.cafile is None and settings.certfile is None and not any(one.tls for one in servers):
@@ -125,6 +125,6 @@ def tls_context(settings: ShareSettings, servers: Sequence[Server]) -> ssl.SSLCo
     return context
 
 
-def _unusable(key: str, path: Path | None, error: OSError) -> AwayError:
+def _unusable(key: str, path: Path | None, error: OSError) -> FleetError:
     why = getattr(error, "reason", None) or error.strerror or type(error).__name__
-    return AwayError("certificates", f"[share] {key} {str(path)!r} cannot be used ({why}): give a PEM file.")
+    return FleetError("certificates", f"[share] {key} {str(path)!r} cannot be used ({why}): give a PEM file.")

@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol
 from stream_match.errors import StreamMatchError
 
 
-class AwayError(StreamMatchError):
+class FleetError(StreamMatchError):
     """The bucket does not answer, or refuses to work; it is tried again.
 
     Parameters
@@ -49,7 +49,7 @@ class Entry:
 class Bucket(Protocol):
     """Keys and values.
 
-    Every method raises `AwayError` if there is no answer in time. Then nobody knows whether it was done.
+    Every method raises `FleetError` if there is no answer in time. Then nobody knows whether it was done.
     """
 
     async def put(self, key: str, value: bytes, last: int) -> int:
@@ -77,4 +77,4 @@ class Bucket(Protocol):
         """Yield the last write of every key, then None, then each write as it comes."""
 
     async def until_lost(self) -> NoReturn:
-        """Wait until the connection has broken; raise `AwayError` then."""
+        """Wait until the connection has broken; raise `FleetError` then."""

@@ -19,7 +19,7 @@ import nats.js.kv
 
 from stream_match.config.share_settings import ShareSettings
 from stream_match.fleet.address import Server, tls_context
-from stream_match.fleet.bucket import AwayError, Bucket, ConflictError, Entry
+from stream_match.fleet.bucket import Bucket, ConflictError, Entry, FleetError
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class JetStream:
     def open(self) -> AbstractAsyncContextManager[Bucket]:
         """Return a connection to the next server, to be entered.
 
-        Entering it raises `AwayError` if the server is not reached, refuses us, or has no bucket.
+        Entering it raises `FleetError` if the server is not reached, refuses us, or has no bucket.
         """
         server = self._servers[self._next % len(self._servers)]
         self._next += 1
@@ -121,7 +121,7 @@ class JetStream:
                     token=secret if server.password is not None and not has_user else None,
                 )
                 _check_encrypted(client, server)
-        except AwayError:
+        except FleetError:
             raise
         except (nats.errors.Error, OSError, TimeoutError) as error:
             no_server = isinstance(error, nats.errors.NoServersError | TimeoutError)
@@ -138,7 +138,7 @@ class JetStream:
             keys = await self._made(stream, COPIES)
         kept_s = (await keys.status()).ttl
         if kept_s is not None and kept_s < 2 * settings.lease_seconds:
-            raise AwayError(
+            raise FleetError(
                 "bucket",
                 f"The bucket {name!r} drops what is {kept_s:g} s old, too early for leases of "
                 f"{settings.lease_seconds:g} s: give [share] another fleet, or delete that bucket.",
@@ -252,7 +252,7 @@ class _JetStreamBucket:
     async def until_lost(self) -> NoReturn:
         """Wait until the connection has broken; see `Bucket`."""
         await self._line.closed.wait()
-        raise AwayError("lost", f"{self._line.server.uri} has broken the connection.")
+        raise FleetError("lost", f"{self._line.server.uri} has broken the connection.")
 
 
 def _keys(stream: nats.js.client.JetStreamContext, name: str) -> nats.js.kv.KeyValue:
@@ -262,16 +262,16 @@ def _keys(stream: nats.js.client.JetStreamContext, name: str) -> nats.js.kv.KeyV
 
 def _check_encrypted(client: nats.aio.client.Client, server: Server) -> None:
     if server.tls and not client._server_info.get("tls_required"):
-        raise AwayError(
+        raise FleetError(
             "plain",
             f"{server.uri} offers no encryption, so it is told nothing: set up TLS there, or write nats://.",
         )
 
 
-def _away(server: Server, error: Exception) -> AwayError:
+def _away(server: Server, error: Exception) -> FleetError:
     """Return what is wrong in a sentence, which shows no secret."""
     kind, what = _reason(error)
-    return AwayError(kind, f"{server.uri} {what}.")
+    return FleetError(kind, f"{server.uri} {what}.")
 
 
 def _reason(error: Exception) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from stream_match.fleet.bucket import AwayError, Bucket, Entry
+from stream_match.fleet.bucket import Bucket, Entry, FleetError
 from stream_match.fleet.holder import Me, Surroundings
 from stream_match.fleet.table import Table
 
@@ -28,12 +28,12 @@ class Link:
     Parameters
     ----------
     open_bucket : callable () -> async context manager of Bucket
-        Connects; raises `AwayError` if that fails.
+        Connects; raises `FleetError` if that fails.
     table : Table
         Is told all that is written.
     me : Me
     world : Surroundings
-    complain : callable (AwayError)
+    complain : callable (FleetError)
         Is told what is wrong.
 
     Attributes
@@ -50,7 +50,7 @@ class Link:
         table: Table,
         me: Me,
         world: Surroundings,
-        complain: Callable[[AwayError], None],
+        complain: Callable[[FleetError], None],
     ) -> None:
         self.bucket: Bucket | None = None
         self.news = asyncio.Event()
@@ -89,23 +89,23 @@ class Link:
                     self.attach(bucket)
                     group.create_task(self._hear(bucket))
                     await bucket.until_lost()
-            except* AwayError as errors:
+            except* FleetError as errors:
                 self._complain(_first(errors))
             except* Exception as errors:  # a fault of a library must not end the sharing
                 log.debug("the connection broke", exc_info=True)
                 reason = f"{type(_first(errors)).__name__}: {_first(errors)}"
-                self._complain(AwayError("broke", f"The connection to the fleet broke ({reason})."))
+                self._complain(FleetError("broke", f"The connection to the fleet broke ({reason})."))
             finally:
                 self.detach()
             await self._world.sleep(RETRY_S * (0.5 + 0.5 * self._world.chance()))
 
     async def _hear(self, bucket: Bucket) -> None:
-        """Take note of all writes; raise `AwayError` when that fails again and again."""
+        """Take note of all writes; raise `FleetError` when that fails again and again."""
         failed = 0
         while True:
             try:
                 await self._hear_all(bucket)
-            except AwayError as error:
+            except FleetError as error:
                 failed = 1 if self._table.is_complete else failed + 1
                 if failed == WATCHES:
                     raise
@@ -120,7 +120,7 @@ class Link:
                 async with asyncio.timeout(SILENT_BEATS * self._me.beat_s):
                     self.see(await anext(told))
             except TimeoutError:
-                raise AwayError("silent", "No news of the fleet comes: it is asked for anew.") from None
+                raise FleetError("silent", "No news of the fleet comes: it is asked for anew.") from None
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> Any:

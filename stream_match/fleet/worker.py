@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from typing import Any
 
-from stream_match.fleet.bucket import AwayError, Bucket
+from stream_match.fleet.bucket import Bucket, FleetError
 from stream_match.fleet.entries import SOURCE, WORKER, Lease, Presence
 from stream_match.fleet.holder import Holder, Me, Surroundings
 from stream_match.fleet.keeper import Keeper
@@ -36,7 +36,7 @@ class Worker:
     holder : Holder
         Begins and ends sources.
     open_bucket : callable () -> async context manager of Bucket
-        Connects; raises `AwayError` if that fails.
+        Connects; raises `FleetError` if that fails.
     world : Surroundings
 
     Attributes
@@ -122,7 +122,7 @@ class Worker:
                 await self._hand_over(bucket)
                 await self._take(bucket)
                 self._go_on()
-        except AwayError as error:
+        except FleetError as error:
             self._complain(error)
 
     async def leave(self) -> None:
@@ -138,7 +138,7 @@ class Worker:
         try:
             await self._all(self._keeper.release(bucket, key) for key in keys)
             await self._renew(bucket)  # what is not over yet
-        except AwayError as error:
+        except FleetError as error:
             self._complain(error)
 
     # Turns
@@ -155,10 +155,10 @@ class Worker:
             await work()
         except Exception as error:  # a fault of ours must not end the sources
             log.debug("a turn broke", exc_info=True)
-            self._complain(AwayError("fault", f"Sharing broke ({type(error).__name__}: {error})."))
+            self._complain(FleetError("fault", f"Sharing broke ({type(error).__name__}: {error})."))
         self.after_turn()
 
-    def _complain(self, error: AwayError) -> None:
+    def _complain(self, error: FleetError) -> None:
         self.trouble = str(error)
         self._world.complain(error.kind, f"Sharing stands still: {error}")
 
@@ -225,7 +225,7 @@ class Worker:
         if not (ours or self._table.is_free(key, now)):
             said = f"A listener called {self._me.node!r} is in the fleet, or was so until now"
             self._complain(
-                AwayError("node", f"{said}: if it is not this one, give one another name (node = …).")
+                FleetError("node", f"{said}: if it is not this one, give one another name (node = …).")
             )
             return False
         if not await self._keeper.take(bucket, key, presence, self._table.revision(key)):

@@ -15,9 +15,9 @@ from stream_match.catalog.find import find_tracks
 from stream_match.catalog.generation import new_segment, with_copies
 from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.readers import readers
-from stream_match.catalog.remote import AudioPath
 from stream_match.catalog.segments import open_planes, write_segment
 from stream_match.catalog.self_similarity import Scores, bias_of, self_scores
+from stream_match.catalog.url_path import AudioPath
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim
@@ -49,7 +49,7 @@ def add_remote(
     Parameters
     ----------
     address : MilvusAddress
-    paths : sequence of Path or RemotePath
+    paths : sequence of Path or UrlPath
         Files and folders.
     jobs, on, metadata, progress
         As in `build_index`.

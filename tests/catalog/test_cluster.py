@@ -18,8 +18,8 @@ from stream_match.catalog import cluster_client
 from stream_match.catalog.build import build_index
 from stream_match.catalog.edit import add_tracks, compact_index
 from stream_match.catalog.equal_results import Software, software
-from stream_match.catalog.remote import RemotePath
 from stream_match.catalog.update import update_index
+from stream_match.catalog.url_path import UrlPath
 from stream_match.errors import CatalogError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +140,7 @@ def test_all_that_reads_gives_the_same_bytes(cluster, music, built, tmp_path):
     report = build_index([music], tmp_path / "out", on=cluster.address)
     assert contents(tmp_path / "out") == contents(built)
     assert (report.tracks, report.skipped) == (5, ())
-    build_index([RemotePath(f"file://{music}")], tmp_path / "url", on=cluster.address)
+    build_index([UrlPath(f"file://{music}")], tmp_path / "url", on=cluster.address)
     assert contents(tmp_path / "url") == contents(built)
 
     more = shutil.copytree(music, tmp_path / "more")
@@ -198,7 +198,7 @@ def test_files_that_all_workers_lack_are_told_one_by_one(cluster, music, tmp_pat
     cluster.add_worker("blind", BLIND)
     cluster.add_worker("blinder", BLIND)
     wait_for_workers(cluster, 2)
-    url = RemotePath(f"file://{write(tmp_path / 'new.wav', song(9))}")
+    url = UrlPath(f"file://{write(tmp_path / 'new.wav', song(9))}")
     report = build_index([music, url], tmp_path / "out", on=cluster.address)
     assert report.tracks == 1  # a URL is looked up, not seen
     assert len(report.skipped) == 5

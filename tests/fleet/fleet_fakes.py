@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 
-from stream_match.fleet.bucket import AwayError, ConflictError, Entry
+from stream_match.fleet.bucket import ConflictError, Entry, FleetError
 from stream_match.fleet.holder import Me, Surroundings
 from stream_match.fleet.worker import Worker
 
@@ -73,7 +73,7 @@ class Connection:
         if self.mode == "deaf":
             self._store.put(key, value, last)
         if self.mode != "up":
-            raise AwayError("cut", "The line is cut.")
+            raise FleetError("cut", "The line is cut.")
         return self._store.put(key, value, last)
 
     async def delete(self, key, last):
@@ -82,7 +82,7 @@ class Connection:
     async def get(self, key):
         await self._way()
         if self.mode != "up":
-            raise AwayError("cut", "The line is cut.")
+            raise FleetError("cut", "The line is cut.")
         return self._store.entries.get(key)
 
 

@@ -12,7 +12,7 @@ from fleet.nats_servers import WAIT_S
 from stream_match.config.share_settings import ShareSettings
 from stream_match.errors import UsageError
 from stream_match.fleet.address import servers_of
-from stream_match.fleet.bucket import AwayError, ConflictError
+from stream_match.fleet.bucket import ConflictError, FleetError
 from stream_match.fleet.holder import Me, Surroundings
 from stream_match.fleet.worker import Worker
 
@@ -34,7 +34,7 @@ async def opened(jetstream):
             try:
                 opening = jetstream.open()
                 bucket = await opening.__aenter__()
-            except AwayError:
+            except FleetError:
                 await asyncio.sleep(0.1)
             else:
                 break
@@ -50,7 +50,7 @@ async def at_last(work):
         while True:
             try:
                 return await work()
-            except AwayError:
+            except FleetError:
                 await asyncio.sleep(0.1)
 
 
@@ -106,7 +106,7 @@ def test_three_servers_keep_leases_and_one_may_be_killed(three_nats):
             await check_contract(bucket)
             revision = await bucket.put("source.c", b"1", 0)
             three_nats.servers[0].kill()
-            with pytest.raises(AwayError):
+            with pytest.raises(FleetError):
                 async with asyncio.timeout(WAIT_S):
                     await bucket.until_lost()
         async with opened(opener(three_nats.uris)) as bucket:
@@ -201,7 +201,7 @@ def test_workers_share_on_while_one_server_is_killed(three_nats):
 
 def refusal(uris, **more):
     async def run():
-        with pytest.raises(AwayError) as refused:
+        with pytest.raises(FleetError) as refused:
             async with opener(uris, **more).open():
                 pass
         return refused.value
@@ -302,7 +302,7 @@ def test_what_is_no_nats_server(said):
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            with pytest.raises(AwayError) as refused:
+            with pytest.raises(FleetError) as refused:
                 async with opener(f"nats://127.0.0.1:{port}").open():
                     pass
         return str(refused.value)

@@ -14,7 +14,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 
 
 @dataclass(frozen=True)
-class RemotePath:
+class UrlPath:
     """A file or a folder that a URL names, in what of a `Path` is asked for.
 
     Parameters
@@ -50,30 +50,30 @@ class RemotePath:
         return PurePosixPath(self.url).stem
 
     @property
-    def parent(self) -> "RemotePath":
+    def parent(self) -> "UrlPath":
         """The folder above."""
-        return RemotePath(self.url.rstrip("/").rpartition("/")[0])
+        return UrlPath(self.url.rstrip("/").rpartition("/")[0])
 
 
-AudioPath = Path | RemotePath
+AudioPath = Path | UrlPath
 
 
 def place(text: str) -> AudioPath:
     """Return what a user has named: a path, or a URL of fsspec such as ``s3://bucket/music``."""
-    return RemotePath(text) if _URL.match(text) else Path(text)
+    return UrlPath(text) if _URL.match(text) else Path(text)
 
 
-def files_at(given: RemotePath) -> list[tuple[RemotePath, str]]:
+def files_at(given: UrlPath) -> list[tuple[UrlPath, str]]:
     """List the files below a URL.
 
     Parameters
     ----------
-    given : RemotePath
+    given : UrlPath
         Of a folder, or of a file.
 
     Returns
     -------
-    list of (RemotePath, str)
+    list of (UrlPath, str)
         Files in the order of their names, each with its name below the folder; the name of a file alone.
 
     Raises
@@ -95,7 +95,7 @@ def files_at(given: RemotePath) -> list[tuple[RemotePath, str]]:
     for path, about in sorted(found.items()):
         below = path[len(root) :].strip("/")
         url = f"{given.url.rstrip('/')}/{below}" if below else given.url
-        files.append((RemotePath(url, int(about.get("size") or 0)), below or given.name))
+        files.append((UrlPath(url, int(about.get("size") or 0)), below or given.name))
     return files
 
 
@@ -105,7 +105,7 @@ def local_copy(path: AudioPath, beside: Path) -> Iterator[Path]:
 
     Parameters
     ----------
-    path : Path or RemotePath
+    path : Path or UrlPath
     beside : Path
         The copy is put there, under another suffix.
 
@@ -131,7 +131,7 @@ def local_copy(path: AudioPath, beside: Path) -> Iterator[Path]:
         copy.unlink(missing_ok=True)
 
 
-def _fetch(path: RemotePath, copy: Path) -> None:
+def _fetch(path: UrlPath, copy: Path) -> None:
     try:
         system, inside = _opened(path)
         system.get_file(inside, str(copy))
@@ -143,7 +143,7 @@ def _fetch(path: RemotePath, copy: Path) -> None:
         raise SourceError(f"'{path}' cannot be fetched ({_why(error)})") from error
 
 
-def _opened(path: RemotePath) -> tuple[Any, str]:
+def _opened(path: UrlPath) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
