@@ -53,9 +53,13 @@ _ATTEMPTS = 12
 
 _LOOK_S = 5.0
 
-_LISTS, _PROBED = 1024, 64
-"""Lists of a segment of the server, which holds millions of vectors, and those that are searched. It finds
-their centres by k-means: six times as many took two cores more than a quarter of an hour, for 131 h."""
+_LISTS = 1024
+"""Of a segment of the server, which holds millions of vectors. It finds their centres by k-means: six times as
+many took two cores more than a quarter of an hour, for 131 h."""
+
+_PROBED = {CODES: 48, SHINGLES: 32}
+"""Lists that are searched. Of the neighbours of heard codes as many are found as by the lists of a folder, and
+more of the shingles; see `docs/scale.md`."""
 
 _TRIVIAL = SearchIndex(index_type="BIN_FLAT")
 """Of collections that are only read by their keys: the server wants an index to load them."""
@@ -92,7 +96,9 @@ def search_index(kind: str, n_vectors: int, lists_from: Mapping[str, int] = LIST
     binary = "BIN_" if kind == CODES else ""
     if n_vectors < lists_from[kind]:
         return SearchIndex.model_validate({"index_type": f"{binary}FLAT"})
-    return SearchIndex.model_validate({"index_type": f"{binary}IVF_FLAT", "nlist": _LISTS, "nprobe": _PROBED})
+    return SearchIndex.model_validate(
+        {"index_type": f"{binary}IVF_FLAT", "nlist": _LISTS, "nprobe": _PROBED[kind]}
+    )
 
 
 def tables_of(
