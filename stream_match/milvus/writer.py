@@ -54,12 +54,12 @@ _ATTEMPTS = 12
 _LOOK_S = 5.0
 
 _LISTS = 1024
-"""Of a segment of the server, which holds millions of vectors. It finds their centres by k-means: six times as
-many took two cores more than a quarter of an hour, for 131 h."""
+"""Of a segment of the server, which holds millions of vectors. It finds their centres by k-means: six times
+as many took two cores more than a quarter of an hour, for 131 h."""
 
 _PROBED = {CODES: 48, SHINGLES: 32}
-"""Lists that are searched. Of the neighbours of heard codes as many are found as by the lists of a folder, and
-more of the shingles; see `docs/scale.md`."""
+"""Lists that are searched. Of the neighbours of heard codes as many are found as by the lists of a folder,
+and more of the shingles; see `docs/scale.md`."""
 
 _TRIVIAL = SearchIndex(index_type="BIN_FLAT")
 """Of collections that are only read by their keys: the server wants an index to load them."""
