@@ -2,8 +2,8 @@
 
 Run it as .venv/bin/python scripts/evaluate_milvus.py INDEX milvus://HOST:PORT/NAME RECORDING. The folder
 must be what was pushed. Here all codes are compared (FAISS, flat), whatever lists the folder has. If the
-server has lists, facts may differ, and tracks may not. With --streams N it measures instead how long decisions
-take while N stretches of the recording are heard at once.
+server has lists, facts may differ, and tracks may not. With --streams N it measures instead how long
+decisions take while N stretches of the recording are heard at once.
 """
 
 import argparse
