@@ -13,7 +13,7 @@ from service_fakes import MemorySink, ToyEngine, check_sources, live, real_time,
 
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
-from stream_match.fleet.bucket import AwayError
+from stream_match.fleet.bucket import FleetError
 from stream_match.fleet.status import json_schemas
 from stream_match.service import World, always, listen
 from stream_match.service import sharing as module
@@ -41,7 +41,7 @@ class Line(Connection):
 
     async def until_lost(self):
         await self.broken.wait()
-        raise AwayError("lost", "nats://a:4222 has broken the connection.")
+        raise FleetError("lost", "nats://a:4222 has broken the connection.")
 
 
 class Fleet:
@@ -75,7 +75,7 @@ class Fleet:
     @asynccontextmanager
     async def open(self):
         if self.down:
-            raise AwayError("unreached", "nats://a:4222 is not reached (refused).")
+            raise FleetError("unreached", "nats://a:4222 is not reached (refused).")
         line = Line(self.store)
         self.lines.append(line)
         try:
