@@ -41,9 +41,7 @@ class Probe:
     code_bytes: int
     with_versions: bool
 
-    def __call__(
-        self, connection: Connection, within_s: float = PATIENT_S, *, strong: bool = False
-    ) -> None:
+    def __call__(self, connection: Connection, within_s: float = PATIENT_S, *, strong: bool = False) -> None:
         """Ask.
 
         Parameters

@@ -22,17 +22,17 @@ class Fake:
         self.lacks, self.percent, self.released, self.away = lacks, loading or {}, released, away
         self.asked = []
 
-    def describe(self, name, *, timeout_s):
+    def describe(self, name, **_):
         self._answer()
         return None if name in self.lacks else name
 
-    def search(self, name, field, vectors, k, metric, *, strong, timeout_s):
+    def search(self, name, *_, strong, timeout_s):
         self._ask(name, strong, timeout_s)
 
-    def get(self, name, key, keys, fields, *, strong, timeout_s):
+    def get(self, name, *_, strong, timeout_s):
         self._ask(name, strong, timeout_s)
 
-    def loading(self, name, *, timeout_s):
+    def loading(self, name, **_):
         self._answer()
         return self.percent.get(name)
 
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_not_asked_for(kind):
 
 def test_a_server_that_goes_away_meanwhile_is_away():
     connection = Fake(loading={OURS.of(CODES): 0})
-    connection.loading = lambda *_, **__: Fake(away=True).describe("any", timeout_s=1)
+    connection.loading = lambda *_, **__: Fake(away=True).describe("any")
     with pytest.raises(MilvusError, match="not loaded"):
         probed(connection)
 
@@ -108,11 +108,11 @@ class World:
         assert self.origin.mark() == "first"
         self.origin.load()
 
-    def opened(self, connection, server, *_):
+    def opened(self, _connection, server, *_):
         self.server = server
         return self
 
-    def probe(self, connection, within_s):
+    def probe(self, connection, _within_s):
         probed(connection)
 
     catalogue = None
