@@ -11,12 +11,11 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection, MilvusError
@@ -27,8 +26,9 @@ from stream_match.milvus.push import push_index
 from stream_match.milvus.tables import required
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "milvus"
-LOOK_S = 0.1
+NAME, LOOK_S = "outage", 0.1
 
+Process = subprocess.Popen[bytes]
 Times = dict[str, float]
 """When what happened, in seconds of the stream."""
 
@@ -65,18 +65,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         server.start()
         try:
             server.wait()
-            at = MilvusAddress("127.0.0.1", "outage", server.port)
+            at = MilvusAddress("127.0.0.1", NAME, server.port)
             push_index(args.index, at)
             with Connection.open(at) as connection:
                 found = required(connection, at.name)
                 probe = Opened(connection, Patient(connection), found, Path(work, "cache"), {}).probe
             listener = _listen(args.recording, at.uri, through, "real")
-            times = _watch(listener, through, server, lambda *when: _look(at, probe, *when), args)
+            times = _outage(listener, through, server, probe, args)
+            print(f"exit status of the listener: {listener.wait()}")
         finally:
             server.kill()
-        print(f"exit status of the listener: {listener.wait()}")
         _listen(args.recording, str(args.index), without, "fast").wait()
-        _report(times, _matches(without), _matches(through))
+        _when_told(_events(through), times)
+        _report(times, _matches(_events(without)), _matches(_events(through)))
     return 0
 
 
@@ -90,73 +91,66 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _listen(heard: Path, index: str, events: Path, pace: str) -> "subprocess.Popen[bytes]":
+def _listen(heard: Path, index: str, events: Path, pace: str) -> Process:
     events.touch()
     command = [sys.executable, "-m", "stream_match", "listen", "--source", f"hall={heard}", "--index", index]
     return subprocess.Popen([*command, "--no-onsets", "--sink", f"jsonl:{events}", "--pace", pace])
 
 
-def _watch(
-    listener: "subprocess.Popen[bytes]", events: Path, server: Any, look: Any, args: argparse.Namespace
-) -> Times:
-    """Kill the server and start it again, while a listener runs."""
-    times: Times = {}
-    began = float("inf")
-    with events.open(encoding="utf-8") as file:
-        while listener.poll() is None:
-            now_s = time.monotonic() - began
-            for event in _new(file):
-                if event["type"] == "status" and event["state"] == "running":
-                    began = min(began, time.monotonic() - event["stream_s"])
-                    if "killed" in times:
-                        times.setdefault("degraded" if event.get("degraded") else "back", now_s)
-                elif event.get("event_type") == "match_started" and "started" in times:
-                    times.setdefault("recognised", now_s)
-            if now_s > args.kill_at and "killed" not in times:
-                times["killed"] = now_s
-                server.kill()
-            elif now_s > times.get("killed", now_s) + args.away and "started" not in times:
-                times["started"] = now_s
-                server.start()
-                threading.Thread(target=look, args=(times, began), daemon=True).start()
-            time.sleep(LOOK_S)
-    return times
-
-
-def _look(at: MilvusAddress, probe: Probe, times: Times, began: float) -> None:
-    """Take note of when a server answers at all, and of when it answers searches."""
-    while "searched" not in times:
+def _outage(listener: Process, through: Path, server: Any, probe: Probe, args: argparse.Namespace) -> Times:
+    """Kill the server of a listener and start it again; wait until it answers."""
+    while '"state":"running"' not in through.read_text(encoding="utf-8") and listener.poll() is None:
+        time.sleep(LOOK_S)
+    began = time.monotonic()
+    time.sleep(args.kill_at)
+    times = {"killed": time.monotonic() - began}
+    server.kill()
+    time.sleep(args.away)
+    times["started"] = time.monotonic() - began
+    server.start()
+    while "searched" not in times and listener.poll() is None:
         try:
-            with Connection.open(at, timeout_s=ANSWER_S) as connection:
+            with Connection.open(
+                MilvusAddress("127.0.0.1", NAME, server.port), timeout_s=ANSWER_S
+            ) as connection:
                 times.setdefault("answers", time.monotonic() - began)
                 probe(connection, ANSWER_S)
                 times["searched"] = time.monotonic() - began
         except MilvusError:
             time.sleep(LOOK_S)
+    return times
 
 
-def _new(file: IO[str]) -> Iterator[dict[str, Any]]:
-    """Yield the events that were written whole since the last look."""
-    place = file.tell()
-    while (line := file.readline()).endswith("\n"):
-        yield json.loads(line)
-        place = file.tell()
-    file.seek(place)
+def _events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _matches(path: Path) -> list[Told]:
+def _matches(events: list[dict[str, Any]]) -> list[Told]:
     found: dict[str, Told] = {}
-    with path.open(encoding="utf-8") as file:
-        for event in _new(file):
-            if event.get("event_type") == "match_started":
-                found[event["match_id"]] = Told(event["track"]["id"], event["stream_s"], event["started_s"])
-            elif event.get("event_type") == "match_ended":
-                found[event["match_id"]].ended_s = event["ended_s"]
+    for event in events:
+        if event.get("event_type") == "match_started":
+            found[event["match_id"]] = Told(event["track"]["id"], event["stream_s"], event["started_s"])
+        elif event.get("event_type") == "match_ended":
+            found[event["match_id"]].ended_s = event["ended_s"]
     return list(found.values())
 
 
+def _when_told(events: list[dict[str, Any]], times: Times) -> None:
+    """Take note of when a listener said that the server is away, that it is back, and what is playing."""
+    for event in events:
+        if event["type"] == "status" and event.get("degraded"):
+            times.setdefault("degraded", event["stream_s"])
+        elif event["type"] == "status" and "degraded" in times:
+            times.setdefault("back", event["stream_s"])
+        elif event.get("event_type") == "match_started" and event["stream_s"] > times["started"]:
+            times.setdefault("recognised", event["stream_s"])
+
+
 def _report(times: Times, without: list[Told], through: list[Told]) -> None:
-    print("seconds of the stream:", ", ".join(f"{what} {at:.1f}" for what, at in times.items()))
+    print(
+        "seconds of the stream:",
+        ", ".join(f"{what} {times[what]:.1f}" for what in sorted(times, key=times.__getitem__)),
+    )
     print(f"matches without an outage: {len(without)}, through it: {len(through)}")
     print("false:", [one for one in through if not any(one.same(other) for other in without)])
     for one in without:
