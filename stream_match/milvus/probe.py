@@ -69,7 +69,10 @@ class Probe:
             try:
                 self._ask(connection, kind, within_s, strong=strong)
             except MilvusError as error:
-                raise _still_loading(connection, name, within_s) or error from error
+                starting = None if error.away else _still_loading(connection, name, within_s)
+                if starting is None:
+                    raise
+                raise starting from error
 
     def _ask(self, connection: Connection, kind: str, within_s: float, *, strong: bool) -> None:
         name = self.collections.of(kind)

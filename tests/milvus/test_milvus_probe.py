@@ -95,6 +95,15 @@ def test_a_server_that_goes_away_meanwhile_is_away():
         probed(connection)
 
 
+def test_a_server_that_does_not_answer_is_not_asked_what_it_has_loaded():
+    connection = Fake()
+    connection._ask = lambda *_: Fake(away=True).describe("any")
+    connection.loading = None  # whoever calls that fails
+    with pytest.raises(MilvusError, match="cannot be reached") as raised:
+        probed(connection)
+    assert raised.value.away
+
+
 class World:
     """An origin whose server is this fake; `pushed` is what its alias stands for."""
 
