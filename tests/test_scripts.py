@@ -59,6 +59,7 @@ PYTHON = [
     "evaluate_descriptors.py",
     "evaluate_growth.py",
     "evaluate_memory.py",
+    "evaluate_outage.py",
     "evaluate_overlaps.py",
     "evaluate_sharing.py",
     "evaluate_similarity.py",

@@ -228,6 +228,13 @@ class Connection:
         with _told(self.address, f"cannot load the collection {name!r}"):
             self._client.load_collection(name, timeout=WORK_S)
 
+    def loading(self, name: str, *, timeout_s: float = ANSWER_S) -> int | None:
+        """Return how much of a collection is loaded, in percent; None if the server is not loading it."""
+        with _told(self.address, f"cannot tell whether {name!r} is loaded"):
+            found = self._client.get_load_state(name, timeout=timeout_s)
+        progress = found.get("progress")
+        return None if progress is None else int(progress)
+
     def flush(self, name: str) -> None:
         """Have a collection written to the server's storage, and wait for that."""
         with _told(self.address, f"cannot store the collection {name!r}"):

@@ -24,7 +24,7 @@ from stream_match.index.lsh import LshTables
 from stream_match.index.segment import Segment
 from stream_match.index.shingles import Places
 from stream_match.milvus.blocks import Fetch, Holdings, Stretch, TrackBlocks
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
 from stream_match.milvus.gathered import Gathered
 from stream_match.milvus.layout import (
     BLOCK_KEY,
@@ -41,6 +41,7 @@ from stream_match.milvus.layout import (
 )
 from stream_match.milvus.neighbours import MilvusNeighbours, Positions, Vectors
 from stream_match.milvus.outage import Request, Server
+from stream_match.milvus.probe import Probe
 from stream_match.milvus.reading import CodeShape, Elsewhere, RemoteCatalogue, StepShape
 from stream_match.milvus.shingles import MilvusShingles
 from stream_match.milvus.tables import (
@@ -100,6 +101,8 @@ class Opened:
         Those on the server.
     catalogue : Catalogue
         Ready to listen with.
+    probe : Probe
+        Whether the server answers what is asked of it.
 
     Raises
     ------
@@ -130,27 +133,13 @@ class Opened:
             self.catalogue = self._open(known, new)
         except (OSError, MemoryError) as error:
             raise unreadable(error, folder) from error
+        self.probe = Probe(
+            generation.collections,
+            self._shape.code_bytes,
+            with_versions=self.manifest.shingles is not None,
+        )
         # What was written before the alias was switched is seen by all that is asked from now on.
         self.probe(connection, strong=True)
-
-    def probe(self, connection: Connection, within_s: float = 30.0, *, strong: bool = False) -> None:
-        """Ask for a bit of everything that engines ask for.
-
-        Raises
-        ------
-        CatalogError
-            If the server does not answer within so many seconds.
-        """
-        codes, blocks = (self._collections.of(kind) for kind in (CODES, BLOCKS))
-        # A server that is starting is asked about no collection before it knows which ones it has.
-        if connection.describe(codes, timeout_s=within_s) is None:
-            raise MilvusError(
-                f"the Milvus server {connection.server} has no collection {codes!r}: push the index again",
-                away=False,
-            )
-        nothing = bytes(self._shape.code_bytes)
-        connection.search(codes, CODE, [nothing], 1, "HAMMING", strong=strong, timeout_s=within_s)
-        connection.get(blocks, BLOCK_KEY, [0], [DATA], strong=strong, timeout_s=within_s)
 
     def _open(self, known: Known, new: Sequence[OpenSegment]) -> Catalogue:
         manifest, settings = self.manifest, self.manifest.settings

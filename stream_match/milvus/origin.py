@@ -7,9 +7,10 @@ from pathlib import Path
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection
+from stream_match.milvus.connection import Connection, MilvusError
 from stream_match.milvus.opening import Known, Opened, cache_folder
 from stream_match.milvus.outage import OPEN_S, MayBeAway, Patient
+from stream_match.milvus.probe import Probe
 from stream_match.milvus.tables import Generation, current, required
 
 
@@ -72,7 +73,7 @@ class MilvusOrigin:
         return self._server.away
 
     def mark(self) -> Generation | None:
-        """Return the generation that the server has; while that is away, what it had last.
+        """Return the generation that the server has; while that is away, what it had when it was last asked.
 
         Whoever calls this now and then finds the server as soon as it is back.
 
@@ -101,5 +102,14 @@ class MilvusOrigin:
         connection = self._server.connection
         generation = required(connection, self._index)
         opened = Opened(connection, self._server, generation, self._folder, self._known)
-        self._server.probe = opened.probe
+        self._server.probe = partial(self._look_for, opened.probe)
         return opened.catalogue
+
+    def _look_for(self, probe: Probe, connection: Connection, within_s: float) -> None:
+        """Probe what is listened with; if it is gone, take note of what was pushed in its place."""
+        try:
+            probe(connection, within_s)
+        except MilvusError as error:
+            if not error.away:
+                self._mark = current(connection, self._index) or self._mark
+            raise

@@ -93,7 +93,7 @@ class MayBeAway:
     connection : Connection
         The one that is used.
     probe : callable (Connection, float) or None
-        Asks the server for a bit of everything that engines ask it for; set once.
+        Asks the server for a bit of everything that engines ask it for; another one for each generation.
     """
 
     def __init__(

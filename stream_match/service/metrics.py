@@ -107,6 +107,11 @@ OF_SERVICE: dict[str, tuple[str, str, Number]] = {
 OF_INDEXES: dict[str, tuple[str, str, Number]] = {
     "index_tracks": ("gauge", "Tracks of the index", lambda index: index.tracks),
     "index_generation": ("gauge", "Generation of the index", lambda index: index.generation),
+    "index_degraded": (
+        "gauge",
+        "Whether nothing new is recognised, for the server of the index is away",
+        lambda index: index.degraded is not None,
+    ),
 }
 
 

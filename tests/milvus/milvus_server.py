@@ -34,8 +34,18 @@ initial-cluster: default=http://127.0.0.1:{peer}
 
 # Unpacked once, and gone when its pipe is closed: also when pytest is killed.
 _LAUNCHER = """
-import json, pathlib, sys, time
+import json, pathlib, socket, sys
 from milvus import MilvusServer, MilvusServerConfig
+def bound(_, port):  # a port that a killed server had is free to the next one, as the server itself sees it
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+    except OSError:
+        return None
+    return taken
+MilvusServerConfig.try_bind_port = bound
 data, unpacked, port, etcd_port, settings = sys.argv[1:]
 pathlib.Path(unpacked).mkdir(exist_ok=True)
 (pathlib.Path(data) / "bin").symlink_to(unpacked)
@@ -43,12 +53,7 @@ config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(e
 for name, value in json.loads(settings).items():
     config.set(name, value)
 server = MilvusServer(config, wait_for_started=False)
-while True:
-    try:
-        server.start()
-        break
-    except RuntimeError:  # the port of one that was killed is free a minute later
-        time.sleep(1)
+server.start()
 sys.stdin.read()
 server.server_proc.kill()
 server.server_proc.wait()

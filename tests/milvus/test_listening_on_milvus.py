@@ -23,6 +23,7 @@ from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track
 from stream_match.index.lines import Lines, as_words
 from stream_match.index.port import NotAtHandError
+from stream_match.milvus import sweep
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.layout import BLOCK_KEY, BLOCKS, CODE, SHINGLE, SHINGLES
@@ -342,6 +343,26 @@ def test_a_newer_generation_is_taken_up_and_matches_go_on(origin, milvus_server,
     remove_remote(address(milvus_server, pieces), ["p0"])
     origin.mark()
     assert phases(engine.take_up(origin.load())) == [("ended", "p0")]
+
+
+def test_what_was_pushed_while_the_server_was_away_is_taken_up_though_the_push_before_is_gone(
+    origin, wire, milvus_server, pieces, pieces_folder, monkeypatch
+):
+    monkeypatch.setattr(sweep, "RETIRED_S", 0.0)
+    engine = Engine(origin.load())
+    before = origin.mark()
+    wire.cut()
+    heard(engine, cut(PIECES["p0"], 2, 10))
+    assert origin.away is not None
+    push_index(pieces_folder, address(milvus_server, pieces))
+    wire.mend()
+    began = time.monotonic()
+    while origin.mark() == before:
+        assert time.monotonic() - began < 5
+    newer = origin.load()
+    assert until_back(origin) < 5
+    assert phases(engine.take_up(newer)) == []
+    assert phases(heard(engine, cut(PIECES["p0"], 12, 10))) == [("started", "p0")]
 
 
 def test_tracks_that_were_removed_are_as_if_they_had_never_been_there(milvus_server, random_tracks, tmp_path):

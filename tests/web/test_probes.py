@@ -68,6 +68,7 @@ def test_every_number_of_the_health_is_a_metric():
     assert found["stream_match_sink_connected", "mqtt://host:1883/base"] == 0
     assert found["stream_match_publish_delay_seconds", "mqtt://host:1883/base"] == 0.004
     assert found["stream_match_index_tracks", "i"] == 208
+    assert found["stream_match_index_degraded", "i"] == 0
     assert found["stream_match_store_bytes",] == 1_500_000
     assert found["stream_match_store_ok",] == 1
     assert (found["stream_match_ok",], found["stream_match_alive",]) == (0, 1)
@@ -81,6 +82,12 @@ def test_names_are_as_prometheus_wants_them():
         assert words
         assert not name.endswith("_total"), name  # the library adds it to counters
         assert not name.endswith(("_ms", "_s", "_milliseconds")), name
+
+
+def test_an_index_whose_server_is_away_is_degraded():
+    away = {**HEALTH["indexes"][0], "degraded": "the Milvus server host:1 cannot be reached, or is too slow"}
+    found = read(exposition(Health.model_validate({**HEALTH, "indexes": (away,)})))
+    assert found["stream_match_index_degraded", "i"] == 1
 
 
 def test_what_is_not_known_is_left_out():
