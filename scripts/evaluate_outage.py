@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.opening import Opened
 from stream_match.milvus.outage import ANSWER_S, Patient
 from stream_match.milvus.probe import Probe

@@ -141,6 +141,9 @@ def test_the_engine_imports_no_edge_and_no_outside():
             )
 
 
+MILVUS_CLIENT = {"stream_match.milvus.connection", "stream_match.milvus.failures"}
+
+
 @pytest.mark.parametrize(
     ("library", "home"),
     [
@@ -149,12 +152,16 @@ def test_the_engine_imports_no_edge_and_no_outside():
         ("aiomqtt", "stream_match.publish.mqtt"),
         ("fsspec", "stream_match.catalog.url_path"),
         ("nats", "stream_match.fleet.jetstream"),
-        ("pymilvus", "stream_match.milvus.connection"),
-        ("grpc", "stream_match.milvus.connection"),
+        ("grpc", "stream_match.milvus.failures"),
     ],
 )
 def test_a_library_stands_in_one_file(library, home):
     assert {name for name in FILES if any(m.partition(".")[0] == library for m in imports(name))} == {home}
+
+
+def test_the_client_of_milvus_stands_in_its_connection_and_in_what_it_raises():
+    users = {name for name in FILES if any(m.partition(".")[0] == "pymilvus" for m in imports(name))}
+    assert users == MILVUS_CLIENT
 
 
 def test_dask_stands_in_what_reads_on_a_cluster():
@@ -181,7 +188,7 @@ def test_an_index_on_a_server_knows_indexes_and_nothing_of_who_listens(name):
         if module.startswith("stream_match."):
             assert part_of(module) in known, module
         else:
-            client = {"pymilvus", "grpc"} if name == "stream_match.milvus.connection" else set()
+            client = {"pymilvus", "grpc"} if name in MILVUS_CLIENT else set()
             own = {"numpy", "pydantic", *client}
             assert module.partition(".")[0] in own | sys.stdlib_module_names - {"asyncio"}, module
 

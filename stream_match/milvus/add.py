@@ -21,7 +21,8 @@ from stream_match.catalog.url_path import AudioPath
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import BLOCK, BlockShape, first_position
 from stream_match.milvus.opening import Known, Opened
 from stream_match.milvus.outage import Patient

@@ -15,8 +15,9 @@ from pydantic import Field, ValidationError
 
 from stream_match.catalog.rows import Written
 from stream_match.errors import CatalogError
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
 from stream_match.milvus.connection import Field as Column
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     CHUNK_KEY,
     CHUNK_LENGTH,

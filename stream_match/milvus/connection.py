@@ -1,16 +1,16 @@
-"""The connection to a Milvus server: the one file that knows its client, and what this says when it fails."""
+"""The connection to a Milvus server: what the client can, with errors of ours."""
 
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from stream_match.errors import CatalogError
-from stream_match.milvus.address import TOKEN_VARIABLE, MilvusAddress
+from stream_match.milvus.address import MilvusAddress
+from stream_match.milvus.failures import MilvusError, is_not_found, told
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -37,27 +37,6 @@ _POLL_S = 0.2
 
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to count its rows."""
-
-_NOT_FOUND = 100
-_NOT_FOUND_BEFORE = 4
-_AWAY = r"retry (timeout|run out)|fail connecting|not ready yet|timed? ?out"
-_REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "auth check failure")
-
-
-class MilvusError(CatalogError):
-    """A server that is away, or that refuses.
-
-    Parameters
-    ----------
-    message : str
-        One sentence for a person, without secrets.
-    away : bool
-        Whether asking again may help: it could not be reached, or did not answer in time.
-    """
-
-    def __init__(self, message: str, *, away: bool) -> None:
-        super().__init__(message)
-        self.away = away
 
 
 @dataclass(frozen=True)
@@ -129,7 +108,7 @@ class Connection:
             If the client is not installed.
         """
         client_class = _client_class()
-        with _told(address, "does not answer"):
+        with told(address, "does not answer"):
             client = client_class(
                 f"{'https' if address.tls else 'http'}://{address.server}",
                 token=address.token or "",
@@ -166,16 +145,16 @@ class Connection:
 
     def collections(self) -> list[str]:
         """Return the names of all collections."""
-        with _told(self.address, "cannot list its collections"):
+        with told(self.address, "cannot list its collections"):
             return sorted(self._client.list_collections(timeout=ANSWER_S))
 
     def describe(self, name: str, *, timeout_s: float = ANSWER_S) -> Described | None:
         """Return a collection, by its name or its alias; None if there is none."""
-        with _told(self.address, f"cannot describe {name!r}"):
+        with told(self.address, f"cannot describe {name!r}"):
             try:
                 found = self._client.describe_collection(name, timeout=timeout_s)
             except Exception as error:
-                if _is_not_found(error):
+                if is_not_found(error):
                     return None
                 raise
         return Described(found["collection_name"], found["description"], tuple(found["aliases"]))
@@ -191,32 +170,32 @@ class Connection:
             kind = DataType[field.type]
             size = {"max_length" if field.type == "VARCHAR" else "dim": field.size} if field.size else {}
             schema.add_field(field.name, kind, is_primary=field is fields[0], **size)
-        with _told(self.address, f"cannot make the collection {name!r}"):
+        with told(self.address, f"cannot make the collection {name!r}"):
             self._client.create_collection(name, schema=schema, timeout=ANSWER_S, consistency_level="Bounded")
 
     def drop(self, name: str) -> None:
         """Delete a collection, if it is there."""
-        with _told(self.address, f"cannot delete the collection {name!r}"):
+        with told(self.address, f"cannot delete the collection {name!r}"):
             try:
                 self._client.drop_collection(name, timeout=ANSWER_S)
             except Exception as error:
-                if not _is_not_found(error):
+                if not is_not_found(error):
                     raise
 
     def index(self, name: str, field: str, index_type: str, metric: str, **params: int) -> None:
         """Say how a field of vectors is searched; the server makes the index by and by."""
         wanted = self._client.prepare_index_params()
         wanted.add_index(field, index_type=index_type, metric_type=metric, params=params)
-        with _told(self.address, f"cannot make an index of {name!r}"):
+        with told(self.address, f"cannot make an index of {name!r}"):
             self._client.create_index(name, wanted, timeout=WORK_S)
 
     def await_index(self, name: str) -> None:
         """Wait until all rows that are stored can be searched by the indexes of a collection."""
         until = time.monotonic() + WORK_S
-        with _told(self.address, f"cannot make the indexes of {name!r}"):
+        with told(self.address, f"cannot make the indexes of {name!r}"):
             while any(self._rows_without(name, index) for index in self._client.list_indexes(name)):
                 if time.monotonic() > until:
-                    raise TimeoutError
+                    raise TimeoutError(f"they are not made after {WORK_S:.0f} s")
                 time.sleep(_POLL_S)
 
     def _rows_without(self, name: str, index: str) -> int:
@@ -225,19 +204,19 @@ class Connection:
 
     def load(self, name: str) -> None:
         """Load a collection into the memory of the server, and wait until it can be searched."""
-        with _told(self.address, f"cannot load the collection {name!r}"):
+        with told(self.address, f"cannot load the collection {name!r}"):
             self._client.load_collection(name, timeout=WORK_S)
 
     def loading(self, name: str, *, timeout_s: float = ANSWER_S) -> int | None:
         """Return how much of a collection is loaded, in percent; None if the server is not loading it."""
-        with _told(self.address, f"cannot tell whether {name!r} is loaded"):
+        with told(self.address, f"cannot tell whether {name!r} is loaded"):
             found = self._client.get_load_state(name, timeout=timeout_s)
         progress = found.get("progress")
         return None if progress is None else int(progress)
 
     def flush(self, name: str) -> None:
         """Have a collection written to the server's storage, and wait for that."""
-        with _told(self.address, f"cannot store the collection {name!r}"):
+        with told(self.address, f"cannot store the collection {name!r}"):
             self._client.flush(name, timeout=WORK_S)
 
     def insert(self, name: str, rows: list[Row]) -> None:
@@ -253,7 +232,7 @@ class Connection:
         sent = False
         while not sent:
             try:
-                with _told(self.address, f"cannot take rows of {name!r}"):
+                with told(self.address, f"cannot take rows of {name!r}"):
                     send(name, rows, timeout=WRITE_S)
                 sent = True
             except MilvusError as error:
@@ -266,7 +245,7 @@ class Connection:
 
     def delete(self, name: str, condition: str) -> None:
         """Delete the rows for which a condition holds."""
-        with _told(self.address, f"cannot delete rows of {name!r}"):
+        with told(self.address, f"cannot delete rows of {name!r}"):
             self._client.delete(name, filter=condition, timeout=WRITE_S)
 
     def get(
@@ -296,7 +275,7 @@ class Connection:
         """
         if not keys:
             return []
-        with _told(self.address, f"cannot read {name!r}"):
+        with told(self.address, f"cannot read {name!r}"):
             rows = self._client.query(
                 name,
                 filter=f"{key} in {list(keys)!r}".replace("'", '"'),
@@ -308,7 +287,7 @@ class Connection:
 
     def find(self, name: str, condition: str, fields: Sequence[str], *, limit: int) -> list[Row]:
         """Return rows for which a condition holds, in any order."""
-        with _told(self.address, f"cannot read {name!r}"):
+        with told(self.address, f"cannot read {name!r}"):
             rows = self._client.query(
                 name,
                 filter=condition,
@@ -321,7 +300,7 @@ class Connection:
 
     def count(self, name: str) -> int:
         """Return the number of rows, with everything that was written before."""
-        with _told(self.address, f"cannot count {name!r}"):
+        with told(self.address, f"cannot count {name!r}"):
             rows = self._client.query(
                 name, filter="", output_fields=["count(*)"], timeout=WORK_S, consistency_level="Strong"
             )
@@ -354,7 +333,7 @@ class Connection:
             Whether everything that was written before must be seen.
         timeout_s : float
         """
-        with _told(self.address, f"cannot search {name!r}"):
+        with told(self.address, f"cannot search {name!r}"):
             found = self._client.search(
                 name,
                 data=list(vectors),
@@ -371,13 +350,13 @@ class Connection:
 
     def set_alias(self, alias: str, name: str, *, new: bool) -> None:
         """Let an alias stand for a collection, in one step."""
-        with _told(self.address, f"cannot switch the alias {alias!r}"):
+        with told(self.address, f"cannot switch the alias {alias!r}"):
             change = self._client.create_alias if new else self._client.alter_alias
             change(name, alias, timeout=ANSWER_S)
 
     def drop_alias(self, alias: str) -> None:
         """Delete an alias; its collection stays."""
-        with _told(self.address, f"cannot delete the alias {alias!r}"):
+        with told(self.address, f"cannot delete the alias {alias!r}"):
             self._client.drop_alias(alias, timeout=ANSWER_S)
 
 
@@ -416,70 +395,6 @@ def _require_version(version: str, address: MilvusAddress) -> None:
             f"before {BEYOND_VERSION[0]}: take another server, or another version of stream-match",
             away=False,
         )
-
-
-@contextmanager
-def _told(address: MilvusAddress, what: str) -> Iterator[None]:
-    """Say in one sentence what the client or the wire has raised."""
-    import grpc
-    from pymilvus.exceptions import MilvusException
-
-    try:
-        yield
-    except (MilvusException, grpc.RpcError, grpc.FutureTimeoutError, OSError) as error:
-        raise _failure(error, address, what) from error
-
-
-def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError:
-    said = _said(error, address)
-    if any(word in told for told in _causes(error) for word in _REFUSED):
-        return MilvusError(
-            f"the Milvus server {address.server} refuses "
-            f"{'this token' if address.token else 'who has no token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",
-            away=False,
-        )
-    if _is_away(error, said):
-        return MilvusError(f"the Milvus server {address.server} cannot be reached, or is too slow", away=True)
-    return MilvusError(f"the Milvus server {address.server} {what}: {said}", away=False)
-
-
-def _causes(error: BaseException | None) -> Iterator[str]:
-    """Yield what an error says, and those that it came from; the client raises some from themselves."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        yield str(error)
-        seen.append(error)
-        error = error.__cause__
-
-
-def _is_away(error: Exception, said: str) -> bool:
-    import grpc
-
-    code = getattr(error, "code", None)
-    code = code() if callable(code) else code
-    gone = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
-    return (
-        code in gone
-        or isinstance(error, grpc.FutureTimeoutError)
-        or re.search(_AWAY, said, re.IGNORECASE) is not None
-    )
-
-
-def _said(error: Exception, address: MilvusAddress) -> str:
-    """Return what an error says, on one line, without the token."""
-    details = getattr(error, "details", None)
-    code = getattr(error, "code", None)
-    code = code() if callable(code) else ""
-    text = getattr(error, "message", None) or (details() if callable(details) else None) or str(error)
-    text = re.sub(r"\s+", " ", f"{code} {text}").partition("stack trace:")[0].strip()
-    for secret in filter(None, [address.token, *(address.token or "").split(":", 1)]):
-        text = text.replace(secret, "***")
-    return text if len(text) <= 300 else f"{text[:300]}…"
-
-
-def _is_not_found(error: Exception) -> bool:
-    code, before = getattr(error, "code", None), getattr(error, "compatible_code", None)
-    return code == _NOT_FOUND or before == _NOT_FOUND_BEFORE or "can't find collection" in str(error)
 
 
 def _plain(value: Any) -> Any:

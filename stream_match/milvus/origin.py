@@ -7,7 +7,8 @@ from pathlib import Path
 from stream_match.index.catalogue import Catalogue
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.opening import Known, Opened, cache_folder
 from stream_match.milvus.outage import OPEN_S, MayBeAway, Patient
 from stream_match.milvus.probe import Probe

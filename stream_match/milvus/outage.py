@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from stream_match.index.port import NotAtHandError
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,8 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     BLOCK_KEY,
     BLOCKS,

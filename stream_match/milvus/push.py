@@ -19,7 +19,8 @@ from stream_match.catalog.store import OpenIndex, check_file, open_usable
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim, locked
-from stream_match.milvus.connection import Connection, Field, MilvusError
+from stream_match.milvus.connection import Connection, Field
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     CODES,
     SHINGLES,

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from stream_match.milvus.claims import DEAD_AFTER_S, Clock, claims_in, withdraw
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     BLOCK,
     BLOCK_KEY,

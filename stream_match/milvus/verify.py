@@ -8,7 +8,8 @@ import numpy as np
 from stream_match.errors import CatalogError
 from stream_match.index.shingles import STRIDE, Places, coefficients_at
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     CODE,
     CODE_KEY,

@@ -12,7 +12,8 @@ import numpy as np
 from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.config import FeatureSettings
 from stream_match.index.shingles import STRIDE, Places, computed
-from stream_match.milvus.connection import Connection, Field, MilvusError, Row
+from stream_match.milvus.connection import Connection, Field, Row
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     BLOCK,
     BLOCK_KEY,

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import Connection, MilvusError
+from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "STREAM_MATCH_MILVUS_SERVER"

@@ -4,7 +4,7 @@ import pytest
 
 from stream_match.milvus import origin as module
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.connection import MilvusError
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import BLOCKS, CODES, SHINGLES, STEPS, Collections
 from stream_match.milvus.origin import MilvusOrigin
 from stream_match.milvus.probe import Probe

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from stream_match.index.port import NotAtHandError
-from stream_match.milvus.connection import MilvusError
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.outage import PAUSES_S, SLOW_IN_A_ROW, MayBeAway, Patient
 
 
