@@ -41,6 +41,7 @@ from stream_match.milvus.tables import (
     Leaving,
     RemoteManifest,
     RemoteSegment,
+    SearchIndex,
     current,
     described,
     put_file,
@@ -179,11 +180,7 @@ def _write(
     """Write all of an index, and return its generation, of which nobody knows yet."""
     manifest = index.manifest
     first = first_position(now_ms())
-    codes = search_index(CODES, manifest.counts.codes, lists_from)
-    n_shingles = sum(len(s.segment.harmony.shingles) for s in index.segments if s.segment.harmony is not None)
-    shingles = None
-    if all(segment.segment.harmony is not None for segment in index.segments):
-        shingles = search_index(SHINGLES, n_shingles, lists_from)
+    codes, shingles = _searched(index, lists_from)
     tables = tables_of(manifest.settings, codes, shingles)
     # Lists are made of what is stored.
     small = manifest.counts.codes <= GROWING_UP_TO and codes.exhaustive
@@ -210,13 +207,7 @@ def _write(
             put_from(connection, collections, index.folder / name, entry)
     if not small:
         settle(connection, collections, tables, beat)
-    for kind, expected in writer.written.items():
-        found = connection.count(collections.of(kind))
-        if found != expected:
-            raise CatalogError(
-                f"the Milvus server {connection.server} holds {found} rows of {kind}, expected {expected}: "
-                "push again"
-            )
+    _check_counts(connection, collections, writer.written)
     remote = RemoteManifest(
         generation=manifest.generation if before is None else max(manifest.generation, before.number + 1),
         fingerprint=manifest.fingerprint,
@@ -233,6 +224,26 @@ def _write(
     )
     # The claim stays: without one, a push that took more than an hour could be swept before it is switched.
     return write_generation(connection, collections, remote)
+
+
+def _searched(index: OpenIndex, lists_from: Mapping[str, int]) -> tuple[SearchIndex, SearchIndex | None]:
+    """Return how the codes and the shingles are searched; None without the part for versions."""
+    codes = search_index(CODES, index.manifest.counts.codes, lists_from)
+    harmonies = [one.segment.harmony for one in index.segments]
+    if any(harmony is None for harmony in harmonies):
+        return codes, None
+    n_shingles = sum(len(harmony.shingles) for harmony in harmonies if harmony is not None)
+    return codes, search_index(SHINGLES, n_shingles, lists_from)
+
+
+def _check_counts(connection: Connection, collections: Collections, written: Mapping[str, int]) -> None:
+    for kind, expected in written.items():
+        found = connection.count(collections.of(kind))
+        if found != expected:
+            raise CatalogError(
+                f"the Milvus server {connection.server} holds {found} rows of {kind}, expected {expected}: "
+                "push again"
+            )
 
 
 def push_segment(
