@@ -60,7 +60,7 @@ def _build(actions: "Subparsers[Parser]") -> None:
         f"{CLUSTER}\n\n{SKIPPED}",
     )
     build.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
-    build.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to make")
+    build.add_argument("--out", type=_folder, metavar="DIR", required=True, help="folder to make")
     build.add_argument("--replace", action="store_true", help="replace an index that is there")
     _add_builders(build)
 
@@ -225,8 +225,8 @@ def _folder(text: str) -> Path:
     place = index_place(text)
     if isinstance(place, str):
         raise argparse.ArgumentTypeError(
-            "an index on Milvus can be pushed, added to, removed from, listed and verified: do this to the "
-            "folder that it came from, and push that"
+            "an index on Milvus can be pushed, added to, removed from, listed, told of (info) and verified: "
+            "do this to the folder that it came from, and push that"
         )
     return place
 

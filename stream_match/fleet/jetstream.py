@@ -293,7 +293,10 @@ def _reason(error: Exception) -> tuple[str, str]:
     if "ermissions" in said:
         return "denied", f"allows us too little ({said}): this user needs $JS.API.>, $KV.> and _INBOX.>"
     if isinstance(error, nats.js.errors.NoStreamResponseError):
-        return "electing", "has no leader for the leases now: its servers may be electing one"
+        return (
+            "electing",
+            "does not keep the leases now: it has no JetStream, or its servers are electing a leader",
+        )
     if isinstance(error, TimeoutError | nats.errors.TimeoutError):
         return "silent", "does not answer in time"
     if isinstance(error, nats.errors.NoServersError | ConnectionError | OSError):

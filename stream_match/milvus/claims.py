@@ -150,7 +150,7 @@ def locked(connection: Connection, name: str, owner: str, *, wall: Clock = time.
     try:
         connection.create(lock, [Column("id", "INT64"), Column("none", "BINARY_VECTOR", 8)], description)
     except MilvusError as error:
-        if error.away:
+        if error.away or connection.describe(lock) is None:
             raise
         raise _held(connection, name) from error
     found = connection.describe(lock)

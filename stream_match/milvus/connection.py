@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, UsageError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.failures import MilvusError, is_not_found, told
 
@@ -376,6 +377,10 @@ def _client_class() -> "type[MilvusClient]":
 def _certificates(address: MilvusAddress) -> Mapping[str, object]:
     if not address.tls:
         return {}
+    for name in ("cafile", "certfile", "keyfile"):
+        path = getattr(address, name)
+        if path and not Path(path).is_file():
+            raise UsageError(f"the {name} {path!r} is not there: give the path of a file in PEM format")
     if address.certfile:
         return {
             "secure": True,

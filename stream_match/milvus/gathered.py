@@ -1,6 +1,5 @@
 """Questions to a server that several threads ask at a time: while some are under way, the others gather."""
 
-import copy
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ class _Question(Generic[Key, Item, Answer]):
     items: Sequence[Item]
     sent: bool = False
     answers: Sequence[Answer] | None = None
-    error: BaseException | None = None
+    error: Exception | None = None
 
 
 class Gathered(Generic[Key, Item, Answer]):
@@ -60,7 +59,7 @@ class Gathered(Generic[Key, Item, Answer]):
         if together:
             self._answer(together)
         elif own.error is not None:
-            raise copy.copy(own.error)
+            raise own.error
         assert own.answers is not None
         return own.answers
 
@@ -88,8 +87,11 @@ class Gathered(Generic[Key, Item, Answer]):
     def _answer(self, together: list[_Question[Key, Item, Answer]]) -> None:
         try:
             answers = self._send(together[0].key, [item for one in together for item in one.items])
-        except BaseException as error:
+        except Exception as error:
             self._settle(together, (), error)
+            raise
+        except BaseException:  # this thread is to end, and nobody else
+            self._give_back(together[1:])
             raise
         self._settle(together, answers, None)
 
@@ -97,7 +99,7 @@ class Gathered(Generic[Key, Item, Answer]):
         self,
         together: list[_Question[Key, Item, Answer]],
         answers: Sequence[Answer],
-        error: BaseException | None,
+        error: Exception | None,
     ) -> None:
         with self._changed:
             self._under_way -= 1
@@ -105,4 +107,12 @@ class Gathered(Generic[Key, Item, Answer]):
             for one in together:
                 one.answers, one.error = answers[first : first + len(one.items)], error
                 first += len(one.items)
+            self._changed.notify_all()
+
+    def _give_back(self, others: list[_Question[Key, Item, Answer]]) -> None:
+        with self._changed:
+            self._under_way -= 1
+            for one in others:
+                one.sent = False
+            self._waiting = [*others, *self._waiting]
             self._changed.notify_all()

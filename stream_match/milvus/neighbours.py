@@ -111,7 +111,7 @@ class Vectors:
         if len(found) != len(vectors) or fewest < expected:
             raise self._server.fault(
                 f"Milvus answered with {fewest} neighbours in {self._collection}, expected {expected}: "
-                "is a part of it lost, or not loaded?"
+                "a part of it is lost, or not loaded"
             )
         return found
 

@@ -62,6 +62,9 @@ MOST_BYTES = 256 << 20
 
 _MOST_STEP_BYTES = 64 << 20
 
+_PROBED_NEIGHBOURS = 76
+"""As many as engines ask for; of lists, those that are searched may have fewer."""
+
 _BLOCKS_AT_ONCE = 1024
 """Blocks in one request: 3 MB."""
 
@@ -136,6 +139,9 @@ class Opened:
         self.probe = Probe(
             generation.collections,
             self._shape.code_bytes,
+            fewest=min(
+                _PROBED_NEIGHBOURS if self.manifest.codes.exhaustive else 1, self.manifest.counts.codes
+            ),
             with_versions=self.manifest.shingles is not None,
         )
         # What was written before the alias was switched is seen by all that is asked from now on.
@@ -274,7 +280,7 @@ class Opened:
             if lacking:
                 raise self._server.fault(
                     f"Milvus lacks {len(lacking)} of {len(wanted)} blocks in {collection}: "
-                    "is a part of it lost, or not loaded?"
+                    "a part of it is lost, or not loaded"
                 )
             return [found[key] for key in keys]
 

@@ -34,12 +34,15 @@ class Probe:
     collections : Collections
     code_bytes : int
         Of a code.
+    fewest : int
+        Neighbours that any code has: fewer are found while the server is loading.
     with_versions : bool
         Whether there is the part for versions.
     """
 
     collections: Collections
     code_bytes: int
+    fewest: int
     with_versions: bool
 
     def __call__(self, connection: Connection, within_s: float = PATIENT_S, *, strong: bool = False) -> None:
@@ -79,7 +82,15 @@ class Probe:
         name = self.collections.of(kind)
         if kind == CODES:
             nothing = bytes(self.code_bytes)
-            connection.search(name, CODE, [nothing], 1, "HAMMING", strong=strong, timeout_s=within_s)
+            ((keys, _),) = connection.search(
+                name, CODE, [nothing], max(1, self.fewest), "HAMMING", strong=strong, timeout_s=within_s
+            )
+            if len(keys) < self.fewest:
+                raise MilvusError(
+                    f"the Milvus server {connection.server} finds {len(keys)} neighbours in {name}, expected "
+                    f"{self.fewest}: it is starting, or a part is lost",
+                    away=False,
+                )
         elif kind == SHINGLES:
             flat = [0.0] * SHINGLE_WIDTH
             connection.search(name, SHINGLE, [flat], 1, "IP", strong=strong, timeout_s=within_s)

@@ -4,7 +4,7 @@ import hashlib
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from stream_match.milvus.layout import (
     new_token,
     positions_of,
 )
-from stream_match.milvus.sweep import drop_push, retire, sweep
+from stream_match.milvus.sweep import drop_generations, drop_push, retire, sweep
 from stream_match.milvus.tables import (
     CODE_AT_FILE,
     DIGESTS_FILE,
@@ -130,7 +130,8 @@ def push_index(
             generation = _write(connection, collections, index, before, lists_from, lsh_tracks, progress)
             switch(connection, before, generation)
         if before is not None:
-            retire(connection, before.collections)
+            with suppress(MilvusError):  # it has been switched; a later push deletes what is left
+                retire(connection, before.collections)
     counts = index.manifest.counts
     return PushReport(
         counts.tracks, counts.codes, counts.seconds, time.monotonic() - began, generation.number, swept
@@ -412,5 +413,8 @@ def switch(connection: Connection, before: Generation | None, generation: Genera
                 f"another process has changed the index {name!r} on {connection.server} meanwhile: look at "
                 "it, and do this again if it is still wanted"
             )
+        drop_generations(connection, generation, before)
         connection.create(generation.collection, _NOTHING, described(generation))
+        if before is None:
+            connection.drop_alias(name)  # it may have outlived its collection
         connection.set_alias(name, generation.collection, new=before is None)

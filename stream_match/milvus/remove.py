@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from stream_match.catalog.edit import refuse_unknown
 from stream_match.catalog.entries import Counts
@@ -10,6 +11,7 @@ from stream_match.catalog.self_similarity import bias_of
 from stream_match.errors import UsageError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.placed import Placed, place_tracks
 from stream_match.milvus.push import switch, write_generation
 from stream_match.milvus.sweep import delete_rows, sweep, sweep_rows
@@ -51,7 +53,8 @@ def remove_remote(address: MilvusAddress, track_ids: Sequence[str]) -> int:
         manifest = _without(placed, leaving)
         after = write_generation(connection, before.collections, manifest)
         switch(connection, before, after)
-        delete_rows(connection, before.collections, manifest.leaving)
+        with suppress(MilvusError):  # they are gone for listeners; whoever writes next deletes their rows
+            delete_rows(connection, before.collections, manifest.leaving)
     return len(leaving)
 
 

@@ -51,7 +51,7 @@ def sweep(connection: Connection, name: str, current: Generation | None, *, wall
     """Delete what pushes have left that nobody listens with and nobody writes.
 
     These are the collections of an index that are not of the current push, if their writer has not been at
-    work for `DEAD_AFTER_S`; and the generations of the current push before the current one.
+    work for `DEAD_AFTER_S`. Earlier generations of the current push are deleted when it is switched.
 
     Parameters
     ----------
@@ -75,18 +75,28 @@ def sweep(connection: Connection, name: str, current: Generation | None, *, wall
     count = 0
     for token, found in by_token.items():
         collections = Collections(name, token)
-        if current is not None and token == current.collections.token:
-            old = [each for each in found if _generation(each) and each != current.collection]
-            for each in old:
-                connection.drop(each)
-            count += len(old)
-        elif _is_dead(connection, collections, found, wall()):
+        is_current = current is not None and token == current.collections.token
+        if not is_current and _is_dead(connection, collections, found, wall()):
             count += drop_push(connection, collections)
     return count
 
 
-def _generation(collection: str) -> bool:
-    return collection.rpartition("_")[2] not in KINDS
+def drop_generations(connection: Connection, generation: Generation, kept: Generation | None) -> None:
+    """Delete other generations of a push; only who holds the lock of the index knows which ones are others.
+
+    Parameters
+    ----------
+    connection : Connection
+    generation : Generation
+        Of the push; it is not there yet, or left by a writer that broke off.
+    kept : Generation, optional
+        What the alias of the index stands for.
+    """
+    own = generation.collections
+    for each in connection.collections():
+        is_generation = token_of(each, own.name) == own.token and each.rpartition("_")[2] not in KINDS
+        if is_generation and (kept is None or each != kept.collection):
+            connection.drop(each)
 
 
 def _is_dead(connection: Connection, collections: Collections, found: list[str], now_s: float) -> bool:

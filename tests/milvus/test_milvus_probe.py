@@ -11,6 +11,7 @@ from stream_match.milvus.probe import Probe
 
 OURS = Collections("music", "0" * 18)
 WITHIN_S = 1.5
+FEWEST = 3
 
 
 class Fake:
@@ -18,7 +19,8 @@ class Fake:
 
     server = "host:1"
 
-    def __init__(self, *, lacks=(), loading=None, released=(), away=False):
+    def __init__(self, *, lacks=(), loading=None, released=(), away=False, neighbours=1000):
+        self.neighbours = neighbours
         self.lacks, self.percent, self.released, self.away = lacks, loading or {}, released, away
         self.asked = []
 
@@ -26,8 +28,9 @@ class Fake:
         self._answer()
         return None if name in self.lacks else name
 
-    def search(self, name, *_, strong, timeout_s):
+    def search(self, name, _field, vectors, k, _metric, *, strong, timeout_s):
         self._ask(name, strong, timeout_s)
+        return [([*range(min(k, self.neighbours))], [0] * k) for _ in vectors]
 
     def get(self, name, *_, strong, timeout_s):
         self._ask(name, strong, timeout_s)
@@ -51,7 +54,7 @@ class Fake:
 
 
 def probed(connection, *, with_versions=True):
-    Probe(OURS, 32, with_versions)(connection, WITHIN_S)
+    Probe(OURS, 32, FEWEST, with_versions)(connection, WITHIN_S)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +64,14 @@ def test_all_that_engines_ask_for_is_asked_for(with_versions, kinds):
     connection = Fake()
     probed(connection, with_versions=with_versions)
     assert connection.asked == [(OURS.of(kind), False, WITHIN_S) for kind in kinds]
-    Probe(OURS, 32, with_versions)(connection, strong=True)
+    Probe(OURS, 32, FEWEST, with_versions)(connection, strong=True)
     assert all(strong for _, strong, _ in connection.asked[len(kinds) :])
+
+
+def test_a_server_that_finds_fewer_than_there_are_is_not_back():
+    probed(Fake(neighbours=FEWEST))
+    with pytest.raises(MilvusError, match=r"finds 2 neighbours in .*, expected 3: it is starting"):
+        probed(Fake(neighbours=FEWEST - 1))
 
 
 @pytest.mark.parametrize("kind", [CODES, BLOCKS, SHINGLES, STEPS])

@@ -21,10 +21,12 @@ from stream_match.errors import CatalogError, UsageError
 from stream_match.milvus import add as adding
 from stream_match.milvus import claims, push, sweep
 from stream_match.milvus import connection as connection_module
+from stream_match.milvus import remove as removing
 from stream_match.milvus.add import add_remote
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection, Field
 from stream_match.milvus.describe import describe_remote, list_remote
+from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     BLOCK,
     BLOCK_KEY,
@@ -237,6 +239,51 @@ def test_of_two_pushes_at_once_the_second_to_switch_fails(index, address, monkey
     assert verify_remote(address) == []
     tokens = {token_of(name, address.name) for name in collections_of(address)}
     assert len(tokens) == 1  # what the other one had written is gone
+
+
+def test_a_removal_that_another_one_has_overtaken_fails_and_harms_nothing(index, address, monkeypatch):
+    push_index(index, address)
+    first, second, *others = sorted(places(address))
+
+    def overtaken(*args):
+        """Look at the index; then another process removes a track of it."""
+        seen = place_tracks(*args)
+        monkeypatch.setattr(removing, "place_tracks", place_tracks)
+        assert remove_remote(address, [first]) == 1
+        return seen
+
+    monkeypatch.setattr(removing, "place_tracks", overtaken)
+    with pytest.raises(CatalogError, match="another process has changed the index"):
+        remove_remote(address, [second])
+    assert sorted(places(address)) == [second, *others]
+    assert verify_remote(address) == []
+    assert remove_remote(address, [second]) == 1
+    assert sorted(places(address)) == others
+
+
+def test_what_fails_after_the_switch_is_left_to_later_writers(index, address, monkeypatch):
+    def gone(*_):
+        raise MilvusError("it is gone", away=True)
+
+    before = push_index(index, address)
+    with monkeypatch.context() as patch:
+        patch.setattr(push, "drop_push", gone)
+        patch.setattr(push, "retire", gone)
+        patch.setattr(removing, "delete_rows", gone)
+        assert push_index(index, address).generation > before.generation
+        assert remove_remote(address, [min(places(address))]) == 1
+    assert verify_remote(address) == []
+    remove_remote(address, [min(places(address))])
+    assert verify_remote(address) == []
+
+
+def test_an_alias_that_outlived_its_collection_is_replaced(index, address):
+    push_index(index, address)
+    with Connection.open(address) as connection:
+        connection.drop(required(connection, address.name).collection)
+        assert current(connection, address.name) is None
+    push_index(index, address)
+    assert verify_remote(address) == []
 
 
 def test_what_a_killed_push_left_is_swept_by_a_later_one(index, address, monkeypatch):
