@@ -166,7 +166,7 @@ class Flux:
         """Return the running mean of each band as it was before each frame."""
         level = bands[0] if self._level is None else self._level
         before = np.empty_like(bands)
-        for row, now in zip(before, bands, strict=True):  # scipy.signal would take half the time of a start
+        for row, now in zip(before, bands, strict=True):  # scipy.signal doubles the time of a start
             row[:] = level
             level = self._share * now + (1 - self._share) * level
         self._level = level
