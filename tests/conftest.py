@@ -12,6 +12,21 @@ from hypothesis import settings
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("steady")
 
+LONG = (
+    "milvus/test_milvus_push.py",
+    "catalog/test_writing.py",
+    "catalog/test_build.py",
+    "fuzz/test_fuzz.py",
+    "catalog/test_cluster.py",
+    "end_to_end",
+    "milvus/test_listening_on_milvus.py",
+    "test_engine.py",
+    "capture/test_microphone_heard.py",
+    "explain",
+    "fleet",
+)
+"""Files and folders that take half a minute or more; those that mostly wait stand among the others."""
+
 REAL_AUDIO = Path(__file__).parents[1] / "../shared/audio"
 
 
@@ -27,6 +42,17 @@ def pytest_configure():
     """Let programs under test be interrupted: what a shell starts in the background ignores that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long: at the end, all processes but one would wait for it."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONG)}
+
+    def place(item):
+        return min((places[at] for at in (item.path, item.path.parent) if at in places), default=len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Cheap music from a seed, what is done to it on its way, and catalogues of it."""
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -45,14 +46,17 @@ def pitch(step):
     return int(12 * (step // 7) + _SCALE[step % 7])
 
 
+@cache
 def tone(midi, n):
-    """A note with overtones that dies away."""
+    """A note with overtones that dies away; pieces are made of many equal ones."""
     t = np.arange(n, dtype=np.float32) / np.float32(RATE_HZ)
     w = np.float32(2 * np.pi * 440 * 2 ** ((midi - 69) / 12))
     y = np.sin(w * t)
     for harmonic in range(2, 6):
         y += np.sin(np.float32(harmonic) * w * t) / np.float32(harmonic)
-    return y * np.exp(-3 * t / t[-1]) * np.minimum(1, np.arange(n, dtype=np.float32) / 200)
+    y = y * np.exp(-3 * t / t[-1]) * np.minimum(1, np.arange(n, dtype=np.float32) / 200)
+    y.flags.writeable = False
+    return y
 
 
 def _add(y, start, sound, level):

@@ -1,7 +1,7 @@
 """An engine that goes on with another snapshot of its catalogue, between any two blocks."""
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -34,16 +34,22 @@ from stream_match.index.tracks import GONE
 from stream_match.match.recogniser import Recogniser
 from stream_match.match.tracking.lifecycle import State
 
-PLANES = fit_to_tracks([frames_of(y) for y in PIECES.values()], SETTINGS)
 NEW = piece(77, 40)
 
 
+@cache
+def planes():
+    return fit_to_tracks([frames_of(y) for y in PIECES.values()], SETTINGS)
+
+
+@cache
 def of(*names, new=False, **how):
+    """A catalogue of some pieces; each is made once."""
     recordings = {name: PIECES[name] for name in names} | ({"new": NEW} if new else {})
-    return catalogue(recordings, planes=PLANES, **how)
+    return catalogue(recordings, planes=planes(), **how)
 
 
-WHOLE = of(*PIECES)
+all_pieces = partial(of, *PIECES)
 
 
 def heard(engine, y, swaps, block=8_000):
@@ -64,19 +70,19 @@ def told(facts):
 @pytest.mark.parametrize(
     "later",
     [
-        of(*PIECES, new=True),
-        of(*reversed(PIECES)),
-        of(*PIECES, cuts=(3, 5)),
-        of("p7", "p3", "p5", "p1"),
-        WHOLE,
+        partial(of, *PIECES, new=True),
+        partial(of, *reversed(PIECES)),
+        partial(of, *PIECES, cuts=(3, 5)),
+        partial(of, "p7", "p3", "p5", "p1"),
+        all_pieces,
     ],
     ids=["added", "other order", "other segments", "others removed", "the same"],
 )
 def test_a_match_goes_on_with_its_id(later, block):
     y = cut(PIECES["p3"], 5, 16)
-    facts = heard(Engine(WHOLE), y, {7.0: later}, block)
+    facts = heard(Engine(all_pieces()), y, {7.0: later()}, block)
     check_lives(facts)
-    without = heard(Engine(WHOLE), y, {}, block)
+    without = heard(Engine(all_pieces()), y, {}, block)
     assert [one for one in told(facts) if one[1] != "updated"] == [
         one for one in told(without) if one[1] != "updated"
     ]
@@ -85,8 +91,8 @@ def test_a_match_goes_on_with_its_id(later, block):
 
 def test_what_was_added_is_found_from_then_on():
     y = cut(NEW, 3, 24)
-    assert heard(Engine(WHOLE), y, {}) == []
-    facts = heard(Engine(WHOLE), y, {10.0: of(*PIECES, new=True)})
+    assert heard(Engine(all_pieces()), y, {}) == []
+    facts = heard(Engine(all_pieces()), y, {10.0: of(*PIECES, new=True)})
     check_lives(facts)
     assert {one.track.id for one in facts} == {"new"}
     assert 10 < facts[0].stream_s < 18
@@ -94,7 +100,7 @@ def test_what_was_added_is_found_from_then_on():
 
 @pytest.mark.parametrize("at_s", [5.0, 9.3])
 def test_what_was_removed_ends_at_once_and_does_not_come_back(at_s):
-    engine = Engine(WHOLE)
+    engine = Engine(all_pieces())
     y = cut(PIECES["p3"], 5, 20)
     n = round(at_s * RATE_HZ)
     facts = engine.feed(y[:n])
@@ -111,7 +117,7 @@ def test_with_other_hyperplanes_a_match_goes_on_and_ends_by_itself():
     others = fit_to_tracks([frames_of(piece(seed, 20)) for seed in range(300, 306)], SETTINGS)
     anew = catalogue(PIECES, planes=others)
     parts = cut(PIECES["p3"], 5, 16), noise(1, 8), cut(PIECES["p6"], 3, 12)
-    engine, facts, at = Engine(WHOLE), [], 0
+    engine, facts, at = Engine(all_pieces()), [], 0
     for y in parts:
         for start in range(0, len(y), 8_000):
             at += 1
@@ -128,22 +134,28 @@ def test_with_other_hyperplanes_a_match_goes_on_and_ends_by_itself():
 
 
 def test_what_needs_another_engine_is_refused_and_nothing_has_changed():
-    engine = Engine(WHOLE)
+    engine = Engine(all_pieces())
     y = cut(PIECES["p3"], 5, 14)
     facts = engine.feed(y[: 8 * RATE_HZ])
-    other = replace(WHOLE, settings=SETTINGS.model_copy(update={"chroma": "power"}))
+    other = replace(all_pieces(), settings=SETTINGS.model_copy(update={"chroma": "power"}))
     for refused in (other, of(*PIECES, versions=True)):
         with pytest.raises(ParameterError, match="other settings"):
             engine.take_up(refused)
     facts += engine.feed(y[8 * RATE_HZ :]) + engine.flush()
-    assert facts == heard(Engine(WHOLE), y, {}, 8 * RATE_HZ)
+    assert facts == heard(Engine(all_pieces()), y, {}, 8 * RATE_HZ)
 
 
 def test_who_matches_nothing_takes_up_nothing():
-    assert Engine().take_up(WHOLE) == []
+    assert Engine().take_up(all_pieces()) == []
 
 
-SNAPSHOTS = [WHOLE, of(*PIECES, new=True), of(*reversed(PIECES), cuts=(2,)), of("p1", "p3"), of()]
+SNAPSHOTS = [
+    all_pieces,
+    partial(of, *PIECES, new=True),
+    partial(of, *reversed(PIECES), cuts=(2,)),
+    partial(of, "p1", "p3"),
+    of,
+]
 
 
 @hypothesis_settings(max_examples=15, deadline=None)
@@ -153,12 +165,12 @@ SNAPSHOTS = [WHOLE, of(*PIECES, new=True), of(*reversed(PIECES), cuts=(2,)), of(
 )
 def test_whatever_is_taken_up_every_start_has_its_end(parts, swaps):
     sounds = PIECES | {"new": NEW, "noise": noise(2, 8)}
-    engine, facts, second = Engine(WHOLE, MatchSettings(max_false_alarms_per_hour=10)), [], 0
+    engine, facts, second = Engine(all_pieces(), MatchSettings(max_false_alarms_per_hour=10)), [], 0
     for name in parts:
         y = cut(sounds[name], 1, 7)
         for start in range(0, len(y), RATE_HZ):
             if second in swaps:
-                facts += engine.take_up(SNAPSHOTS[swaps[second]])
+                facts += engine.take_up(SNAPSHOTS[swaps[second]]())
             facts += engine.feed(y[start : start + RATE_HZ])
             second += 1
     facts += engine.flush()
@@ -171,35 +183,38 @@ def test_whatever_is_taken_up_every_start_has_its_end(parts, swaps):
     assert times == sorted(times)
 
 
-BOTH_LANES = of(*PIECES, versions=True)
-FEWER = of("p7", "p3", "p5", "p1", versions=True)
-WITHOUT = of("p7", "p5", "p1", versions=True)
-CODED_ANEW = catalogue(
-    PIECES,
-    planes=fit_to_tracks([frames_of(piece(seed, 20)) for seed in range(300, 306)], SETTINGS),
-    versions=True,
-)
+both_lanes = partial(of, *PIECES, versions=True)
+four_of_both_lanes = partial(of, "p7", "p3", "p5", "p1", versions=True)
+without_p3 = partial(of, "p7", "p5", "p1", versions=True)
+
+
+@cache
+def coded_anew():
+    others = fit_to_tracks([frames_of(piece(seed, 20)) for seed in range(300, 306)], SETTINGS)
+    return catalogue(PIECES, planes=others, versions=True)
+
+
 PROGRAMME = np.concatenate([cut(PIECES["p3"], 5, 8), noise(1, 2), cut(PIECES["p5"], 3, 6)])
 
 
 def said(block, swaps):
     """Lines of JSON of both lanes and the onsets; snapshots come at the same samples for any block."""
-    engine = Engine(BOTH_LANES, MatchSettings(max_false_alarms_per_hour=10), OnsetSettings())
+    engine = Engine(both_lanes(), MatchSettings(max_false_alarms_per_hour=10), OnsetSettings())
     facts, at = [], 0
     for until, newer in [*swaps.items(), (len(PROGRAMME), None)]:
         while at < until:
             some = PROGRAMME[at : min(at + block, until)]
             facts += engine.feed(some)
             at += len(some)
-        facts += engine.take_up(newer) if newer is not None else []
+        facts += engine.take_up(newer()) if newer is not None else []
     return reads(facts + engine.flush())
 
 
 @pytest.mark.parametrize(
     "swaps",
     [
-        {150_003: WITHOUT},
-        {90_001: FEWER, 150_003: CODED_ANEW, 150_004: WITHOUT, 240_000: BOTH_LANES},
+        {150_003: without_p3},
+        {90_001: four_of_both_lanes, 150_003: coded_anew, 150_004: without_p3, 240_000: both_lanes},
     ],
     ids=["one", "many"],
 )
@@ -222,8 +237,8 @@ CONTENTS = {
 @pytest.mark.parametrize("content", CONTENTS)
 def test_where_an_id_gets_other_content_its_match_ends_or_goes_on_in_it(content):
     y = CONTENTS[content]
-    later = catalogue(PIECES | {"p3": y}, planes=PLANES)
-    facts = heard(Engine(WHOLE), cut(PIECES["p3"], 3, 26), {10.0: later})
+    later = catalogue(PIECES | {"p3": y}, planes=planes())
+    facts = heard(Engine(all_pieces()), cut(PIECES["p3"], 3, 26), {10.0: later})
     check_lives(facts)
     assert {one.track.id for one in facts} == {"p3"}
     assert {one.match_id for one in facts} == {"1"}
@@ -253,12 +268,12 @@ def test_what_was_removed_and_is_back_begins_no_sooner_than_it_ended(away_s, ver
 
 
 def test_the_version_lane_hears_that_a_recording_that_was_removed_is_over():
-    recogniser, y = Recogniser(BOTH_LANES, MatchSettings()), cut(PIECES["p3"], 3, 20)
+    recogniser, y = Recogniser(both_lanes(), MatchSettings()), cut(PIECES["p3"], 3, 20)
     recogniser.feed(y[: 14 * RATE_HZ])
     arbiter = recogniser._arbiter
     assert arbiter.sounds(State.CONFIRMED)
     assert arbiter.explained_s == 0
-    recogniser.take_up(WITHOUT)
+    recogniser.take_up(without_p3())
     assert not arbiter.sounds(State.CONFIRMED)
     assert 13 < arbiter.explained_s <= 14
 
@@ -269,7 +284,7 @@ def test_the_numbers_of_a_swap_are_found_out_once_for_all_engines(monkeypatch):
     monkeypatch.setattr(
         type(later.tracks), "_looked_for", lambda mine, newer: looked_up.append(newer) or np.arange(len(mine))
     )
-    for engine in [Engine(BOTH_LANES) for _ in range(3)]:
+    for engine in [Engine(both_lanes()) for _ in range(3)]:
         engine.take_up(later)
     assert len(looked_up) == 1
 
@@ -288,11 +303,11 @@ def test_a_hundred_thousand_short_tracks_are_searched_and_taken_up(monkeypatch):
     )
     audible = np.ones(SHORT, bool)
     tracks = [TrackCodes(own, hashed, audible) for own, hashed in zip(codes, chroma, strict=True)]
-    tracks.append(code_track(frames_of(PIECES["p3"]), PLANES, SETTINGS))
+    tracks.append(code_track(frames_of(PIECES["p3"]), planes(), SETTINGS))
     segment = build_segment(tracks, SETTINGS)
     named = (*(Track(id=f"t{number}") for number in range(MANY)), Track(id="p3"))
     whole, fewer = (
-        catalogue_of([Part(segment, named, frozenset(removed))], PLANES, SETTINGS)
+        catalogue_of([Part(segment, named, frozenset(removed))], planes(), SETTINGS)
         for removed in ((), range(0, MANY, 3))
     )
     y = cut(PIECES["p3"], 5, 14)

@@ -256,7 +256,7 @@ def loaded_after(statement):
         ("import stream_match.cli", HEAVY | {"pydantic", "asyncio"}),
         ("from stream_match import from_json", HEAVY | {"asyncio"}),
         ("from stream_match import subscribe", HEAVY - {"aiomqtt"}),
-        ("from stream_match import Engine", HEAVY - {"numpy", "scipy"}),
+        ("from stream_match import Engine", HEAVY - {"numpy", "scipy"} | {"scipy.signal", "scipy.stats"}),
         ("import stream_match.service", HEAVY - {"numpy"}),
     ],
 )

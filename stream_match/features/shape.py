@@ -7,6 +7,8 @@ the canonical correlations of music as it is with music as it is heard (Hotellin
 sets of variates"), the two sets made to share one basis.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -59,6 +61,7 @@ def shape_basis(n_coefficients: int, semitones: float = 0.0) -> Float32:
     return np.ascontiguousarray(from_band @ directions, dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
 def stacked_noise(n_coefficients: int, n_steps: int, step_s: float) -> Float64:
     """Return how each kind of damage changes stacked shapes.
 
@@ -74,9 +77,12 @@ def stacked_noise(n_coefficients: int, n_steps: int, step_s: float) -> Float64:
     -------
     np.ndarray [shape=(n_kinds, n_coefficients * n_steps, n_coefficients * n_steps), dtype=float64]
         Covariance of the difference between what is heard and what is played; the newest mean comes first.
+        Read-only: it is computed once.
     """
     kinds = noise_covariances()[:, :, :n_coefficients, :n_coefficients].astype(np.float64)
-    return np.stack([_stacked(lags, n_steps, step_s) for lags in kinds])
+    noise = np.stack([_stacked(lags, n_steps, step_s) for lags in kinds])
+    noise.flags.writeable = False
+    return noise
 
 
 def moments_apart(lags: Float64, seconds: float) -> Float64:

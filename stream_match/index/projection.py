@@ -10,7 +10,7 @@ which it varies much (principal components).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -162,8 +162,11 @@ def _discriminant(covariance: Float64, noise: Float64) -> tuple[Float64, Float64
     return whiten.T @ directions, directions
 
 
+@lru_cache(maxsize=4)
 def _rotations(d: int, n_bits: int, seed: int) -> Float64:
-    """Return `n_bits` directions in `d` dimensions, orthogonal within each group of `d`."""
+    """Return `n_bits` directions in `d` dimensions, orthogonal within each group of `d`; read-only."""
     rng = np.random.default_rng(seed)
     groups = [np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(-(-n_bits // d))]
-    return np.concatenate(groups, axis=1)[:, :n_bits]
+    rotations = np.concatenate(groups, axis=1)[:, :n_bits]
+    rotations.flags.writeable = False
+    return rotations

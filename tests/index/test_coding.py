@@ -128,18 +128,18 @@ def test_equal_tracks_give_equal_bytes():
 
 
 @pytest.mark.parametrize(
-    "reference",
+    "recordings",
     [
-        catalogue({}),
-        catalogue({"silence": silence(10)}),
-        catalogue({"short": piece(1, 1)}),
-        catalogue({"one code": piece(1, 1.9)}),
-        catalogue({"short": piece(1, 1), "silence": silence(3), "noise": noise(1, 3)}),
+        {},
+        {"silence": silence(10)},
+        {"short": piece(1, 1)},
+        {"one code": piece(1, 1.9)},
+        {"short": piece(1, 1), "silence": silence(3), "noise": noise(1, 3)},
     ],
-    ids=lambda reference: " and ".join(track.id for track in reference.tracks.named) or "nothing",
+    ids=lambda recordings: " and ".join(recordings) or "nothing",
 )
-def test_poor_catalogues_are_legal_and_match_nothing(reference):
-    engine = Engine(reference, MatchSettings())
+def test_poor_catalogues_are_legal_and_match_nothing(recordings):
+    engine = Engine(catalogue(recordings), MatchSettings())
     assert engine.feed(piece(5, 8)) + engine.feed(silence(4)) + engine.flush() == []
 
 
