@@ -123,10 +123,10 @@ def _load(args: argparse.Namespace) -> int:
     """Hear many streams at real pace, first with the folder, then with the server; tell the times."""
     stretches = _stretches(args)
     with _opened(args.address) as (opened, server), one_thread():
-        here = _decided(load_index(args.index), stretches)
-        there = _decided(opened.catalogue, stretches)
-    print(_times("decisions with the folder", here))
-    print(_times("decisions with the server", there))
+        here, cores_here = _decided(load_index(args.index), stretches)
+        there, cores_there = _decided(opened.catalogue, stretches)
+    print(f"{_times('decisions with the folder', here)}; {cores_here:.2f} cores")
+    print(f"{_times('decisions with the server', there)}; {cores_there:.2f} cores here")
     print(_times("requests", server.seconds))
     ratio = np.median(there) / np.median(here)
     print(f"a decision with the server takes {ratio:.1f} times as long, in the median")
@@ -145,15 +145,24 @@ def _stretches(args: argparse.Namespace) -> list[Samples]:
     return [y[first : first + length] for first in range(0, args.streams * length, length)]
 
 
-def _decided(catalogue: Catalogue, stretches: Sequence[Samples]) -> list[float]:
-    """Return how long each decision took [seconds], of streams that are heard at real pace and at once."""
-    begin = time.monotonic() + 1
+def _decided(catalogue: Catalogue, stretches: Sequence[Samples]) -> tuple[list[float], float]:
+    """Hear streams at real pace and at once.
+
+    Returns
+    -------
+    took : list of float [seconds]
+        By each decision.
+    cores : float
+        That this process kept busy.
+    """
+    begin, busy_s = time.monotonic() + 1, time.process_time()
     with ThreadPoolExecutor(len(stretches)) as pool:
         streams = [
             pool.submit(_heard_at_pace, Engine(catalogue), y, begin + number / len(stretches))
             for number, y in enumerate(stretches)
         ]
-        return [seconds for stream in streams for seconds in stream.result()]
+        took = [seconds for stream in streams for seconds in stream.result()]
+    return took, (time.process_time() - busy_s) / (time.monotonic() - begin)
 
 
 def _heard_at_pace(engine: Engine, y: Samples, begin: float) -> list[float]:
