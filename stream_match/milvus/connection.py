@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stream_match.errors import CatalogError, UsageError
+from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.failures import MilvusError, is_not_found, told
 
@@ -380,7 +380,9 @@ def _certificates(address: MilvusAddress) -> Mapping[str, object]:
     for name in ("cafile", "certfile", "keyfile"):
         path = getattr(address, name)
         if path and not Path(path).is_file():
-            raise UsageError(f"the {name} {path!r} is not there: give the path of a file in PEM format")
+            raise MilvusError(
+                f"the {name} {path!r} is not there: give the path of a file in PEM format", away=False
+            )
     if address.certfile:
         return {
             "secure": True,

@@ -348,7 +348,7 @@ def guarded(certificate, tmp_path_factory):
         ({}, "refuses who has no token"),
         ({"token": "root:Milvus", "tls": False}, "cannot be reached"),
         ({"token": "root:Milvus", "cafile": None}, "cannot be reached"),
-        ({"token": "root:Milvus", "cafile": "no-such.pem"}, "no-such.pem"),
+        ({"token": "root:Milvus", "cafile": "no-such.pem"}, "the cafile 'no-such.pem' is not there"),
     ],
 )
 def test_a_server_that_does_not_let_us_in(guarded, entry, told):
