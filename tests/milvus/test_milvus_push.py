@@ -391,7 +391,7 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, addr
     monkeypatch.setattr(connection_module, "WRITE_S", 2.0)
     monkeypatch.setattr(connection_module, "PATIENCE_S", 0.0)
     monkeypatch.setattr(connection_module, "_PAUSE_S", 0.1)
-    monkeypatch.setattr(connection_module, "ANSWER_S", 2.0)
+    monkeypatch.setattr(connection_module, "ANSWER_S", 5.0)
     wire = Wire(address.port)
     through = dataclasses.replace(address, port=wire.port)
     insert, sent = Connection.insert, []
@@ -405,6 +405,7 @@ def test_a_server_that_goes_away_in_the_middle_leaves_what_was_there(index, addr
     monkeypatch.setattr(Connection, "insert", insert_until_it_is_gone)
     with pytest.raises(CatalogError, match=r"cannot be reached.*nothing has changed for listeners"):
         push_index(index, through)
+    monkeypatch.undo()
     wire.mend()
     assert verify_remote(through) == []
     assert describe_remote(address).generation == 3
