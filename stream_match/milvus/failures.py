@@ -51,7 +51,7 @@ def told(address: MilvusAddress, what: str) -> Iterator[None]:
 
 def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError:
     said = _said(error, address)
-    if any(word in told for told in _causes(error) for word in _REFUSED):
+    if any(word in cause for cause in _causes(error) for word in _REFUSED):
         return MilvusError(
             f"the Milvus server {address.server} refuses "
             f"{'this token' if address.token else 'who has no token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",

@@ -52,9 +52,7 @@ class Gathered(Generic[Key, Item, Answer]):
         own = _Question[Key, Item, Answer](key, items)
         with self._changed:
             self._waiting.append(own)
-            self._changed.wait_for(
-                lambda: own.answers is not None or (not own.sent and self._under_way < REQUESTS)
-            )
+            self._changed.wait_for(lambda: own.answers is not None or self._may_send(own))
             together = [] if own.answers is not None else self._taken(own)
         if together:
             self._answer(together)

@@ -63,7 +63,7 @@ MOST_BYTES = 256 << 20
 _MOST_STEP_BYTES = 64 << 20
 
 _PROBED_NEIGHBOURS = 76
-"""As many as engines ask for; of lists, those that are searched may have fewer."""
+"""Found by any complete search, if there are so many codes; the lists that are searched may have fewer."""
 
 _BLOCKS_AT_ONCE = 1024
 """Blocks in one request: 3 MB."""

@@ -59,8 +59,7 @@ _LISTS = 1024
 as many took two cores more than a quarter of an hour, for 131 h."""
 
 _PROBED = {CODES: 48, SHINGLES: 32}
-"""Lists that are searched. Of the neighbours of heard codes as many are found as by the lists of a folder,
-and more of the shingles; see `docs/scale.md`."""
+"""Lists that are searched: excerpts are found as often as by the lists of a folder; see `docs/scale.md`."""
 
 _TRIVIAL = SearchIndex(index_type="BIN_FLAT")
 """Of collections that are only read by their keys: the server wants an index to load them."""
