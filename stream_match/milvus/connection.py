@@ -36,6 +36,10 @@ PATIENCE_S = 120.0
 _PAUSE_S = 5.0
 _POLL_S = 0.2
 
+_CHANNEL = {"grpc.use_local_subchannel_pool": 1, "grpc.max_reconnect_backoff_ms": int(1000 * _PAUSE_S)}
+"""A channel waits longer after each failure, up to two minutes, and all to one server would share that wait:
+a new connection would fail at once because an old one had."""
+
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to count its rows."""
 
@@ -115,6 +119,7 @@ class Connection:
                 token=address.token or "",
                 timeout=timeout_s,
                 dedicated=True,
+                grpc_options=_CHANNEL,
                 **_certificates(address),
             )
             try:
