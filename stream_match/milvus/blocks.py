@@ -72,6 +72,9 @@ class TrackBlocks:
         most_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        from stream_match.milvus import block_kernels  # when an index is opened, not when this is loaded
+
+        self._kernels = block_kernels
         self.arrays = shape.arrays(int(starts[-1]))
         self.first: Int64 = np.cumsum([0, *(-(-np.diff(starts) // BLOCK)).tolist()], dtype=np.int64)
         self.most_bytes = most_bytes
@@ -94,17 +97,27 @@ class TrackBlocks:
     def _block_bytes(self) -> int:
         return BLOCK * sum(one.array.strides[0] for one in self.arrays)
 
-    def missing(self, blocks: Int64) -> Int64:
-        """Take note that blocks are about to be read; return those that are not at hand, each once.
+    def missing(self, tracks: "TrackBounds", number: int, wanted: "Stretch") -> Int64:
+        """Take note that stretches are about to be read; return the blocks that are not at hand, each once.
 
         Parameters
         ----------
-        blocks : np.ndarray [shape=(n,), dtype=int64]
+        tracks : TrackBounds
+            Of the catalogue.
+        number : int
+            Of this segment there.
+        wanted : Stretch
+            Of tracks of any segment.
         """
         with self._in_use:
-            there = self._asked[blocks] > 0
-            self._asked[blocks[there]] = self._now()
-        return np.unique(blocks[~there])
+            found = self._kernels.missing_blocks(
+                self._asked,
+                self._now(),
+                number,
+                *(tracks.segment, tracks.first_block, tracks.length),
+                *(wanted.track, wanted.lowest, wanted.highest),
+            )
+        return np.unique(found)
 
     def keys(self, blocks: Int64) -> Int64:
         """Return the keys of blocks on the server [shape=(n,), dtype=int64]."""
@@ -186,6 +199,21 @@ class Stretch:
     highest: Int64
 
 
+@dataclass(frozen=True)
+class TrackBounds:
+    """Where the tracks of a catalogue stand; the arrays have one entry for each.
+
+    Parameters
+    ----------
+    segment, first_block, length : np.ndarray [shape=(n_tracks,), dtype=int64]
+        Its segment, the first of its blocks there, and how many rows it has.
+    """
+
+    segment: Int64
+    first_block: Int64
+    length: Int64
+
+
 class Holdings:
     """The blocks of all segments of a catalogue, fetched in one request.
 
@@ -206,15 +234,13 @@ class Holdings:
         length: Int64,
         fetch: Fetch,
     ) -> None:
-        self._segments = [*segments]
-        self._segment = segment
-        self._length = length
-        self._fetch = fetch
-        self._first_block = np.full(len(segment), -1, np.int64)  # of each track; -1 if it is here
-        for number, blocks in enumerate(self._segments):
+        self._segments = {number: blocks for number, blocks in enumerate(segments) if blocks is not None}
+        first_block = np.full(len(segment), -1, np.int64)
+        for number, blocks in self._segments.items():
             own = np.flatnonzero(segment == number)
-            if blocks is not None:
-                self._first_block[own] = blocks.block_at(first[own])
+            first_block[own] = blocks.block_at(first[own])
+        self._tracks = TrackBounds(segment, first_block, length)
+        self._fetch = fetch
 
     def whole(self, tracks: Iterable[int]) -> None:
         """Have all of some tracks at hand.
@@ -225,7 +251,7 @@ class Holdings:
             If they cannot be had now.
         """
         track = np.fromiter(tracks, np.int64)
-        self.have(Stretch(track, np.zeros(len(track), np.int64), self._length[track] - 1))
+        self.have(Stretch(track, np.zeros(len(track), np.int64), self._tracks.length[track] - 1))
 
     def have(self, wanted: Stretch) -> None:
         """Have stretches of tracks at hand.
@@ -235,31 +261,17 @@ class Holdings:
         NotAtHandError
             If they cannot be had now.
         """
-        last = self._length[wanted.track] - 1
-        first_block = self._first_block[wanted.track]
-        low = np.clip(wanted.lowest, 0, np.maximum(last, 0)) // BLOCK
-        high = np.clip(wanted.highest, -1, last) // BLOCK
-        high[(first_block < 0) | (wanted.lowest > last)] = -1
-        each = np.arange(int((high - low).max(initial=-1)) + 1)
-        blocks = low[:, np.newaxis] + each
-        inside = blocks <= high[:, np.newaxis]
-        blocks = (first_block[:, np.newaxis] + blocks)[inside]
-        segment = np.repeat(self._segment[wanted.track], inside.sum(axis=1))
         missing = {
-            int(number): self._of(number).missing(blocks[segment == number]) for number in np.unique(segment)
+            number: blocks
+            for number, segment in self._segments.items()
+            if len(blocks := segment.missing(self._tracks, number, wanted))
         }
-        missing = {number: blocks for number, blocks in missing.items() if len(blocks)}
         if missing:
             self._have_fetched(missing)
 
     def _have_fetched(self, missing: Mapping[int, Int64]) -> None:
-        keys = {number: self._of(number).keys(blocks).tolist() for number, blocks in missing.items()}
+        keys = {number: self._segments[number].keys(blocks).tolist() for number, blocks in missing.items()}
         found = self._fetch([key for own in keys.values() for key in own])
         for number, blocks in missing.items():
             contents = b"".join(found[key] for key in keys[number])
-            self._of(number).fill(blocks, np.frombuffer(contents, np.uint8).reshape(len(blocks), -1))
-
-    def _of(self, number: int) -> TrackBlocks:
-        blocks = self._segments[number]
-        assert blocks is not None
-        return blocks
+            self._segments[number].fill(blocks, np.frombuffer(contents, np.uint8).reshape(len(blocks), -1))

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.failures import MilvusError, is_not_found, told
+from stream_match.milvus.reads import Found, Row, query, search
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 log = logging.getLogger(__name__)
-
-Row = dict[str, Any]
 
 OLDEST_VERSION, BEYOND_VERSION = (2, 3), (3, 0)
 """Versions of the server that are known to work, and the first that is not."""
@@ -281,36 +280,20 @@ class Connection:
         """
         if not keys:
             return []
+        condition = f"{key} in {list(keys)!r}".replace("'", '"')
         with told(self.address, f"cannot read {name!r}"):
-            rows = self._client.query(
-                name,
-                filter=f"{key} in {list(keys)!r}".replace("'", '"'),
-                output_fields=[key, *fields],
-                timeout=timeout_s,
-                consistency_level="Strong" if strong else "Eventually",
-            )
-        return [{field: _plain(row[field]) for field in (key, *fields)} for row in rows]
+            return query(self._client, name, condition, [key, *fields], strong=strong, timeout_s=timeout_s)
 
     def find(self, name: str, condition: str, fields: Sequence[str], *, limit: int) -> list[Row]:
         """Return rows for which a condition holds, in any order."""
         with told(self.address, f"cannot read {name!r}"):
-            rows = self._client.query(
-                name,
-                filter=condition,
-                output_fields=list(fields),
-                limit=limit,
-                timeout=ANSWER_S,
-                consistency_level="Strong",
-            )
-        return [{field: _plain(row[field]) for field in fields} for row in rows]
+            return query(self._client, name, condition, fields, limit=limit, strong=True, timeout_s=ANSWER_S)
 
     def count(self, name: str) -> int:
         """Return the number of rows, with everything that was written before."""
         with told(self.address, f"cannot count {name!r}"):
-            rows = self._client.query(
-                name, filter="", output_fields=["count(*)"], timeout=WORK_S, consistency_level="Strong"
-            )
-        return int(rows[0]["count(*)"])
+            (row,) = query(self._client, name, "", ["count(*)"], strong=True, timeout_s=WORK_S)
+        return int(row["count(*)"])
 
     def search(
         self,
@@ -323,7 +306,7 @@ class Connection:
         nprobe: int | None = None,
         strong: bool = False,
         timeout_s: float = ANSWER_S,
-    ) -> list[tuple[list[int], list[float]]]:
+    ) -> Found:
         """Return the keys nearest to each vector, and how near they are.
 
         Parameters
@@ -339,20 +322,15 @@ class Connection:
             Whether everything that was written before must be seen.
         timeout_s : float
         """
+        how = {
+            "anns_field": field,
+            "topk": k,
+            "metric_type": metric,
+            "round_decimal": -1,
+            "params": {} if nprobe is None else {"nprobe": nprobe},
+        }
         with told(self.address, f"cannot search {name!r}"):
-            found = self._client.search(
-                name,
-                data=list(vectors),
-                anns_field=field,
-                limit=k,
-                search_params={
-                    "metric_type": metric,
-                    "params": {} if nprobe is None else {"nprobe": nprobe},
-                },
-                timeout=timeout_s,
-                consistency_level="Strong" if strong else "Eventually",
-            )
-        return [(list(hits.ids), list(hits.distances)) for hits in found]
+            return search(self._client, name, vectors, how, strong=strong, timeout_s=timeout_s)
 
     def set_alias(self, alias: str, name: str, *, new: bool) -> None:
         """Let an alias stand for a collection, in one step."""
@@ -407,10 +385,3 @@ def _require_version(version: str, address: MilvusAddress) -> None:
             f"before {BEYOND_VERSION[0]}: take another server, or another version of stream-match",
             away=False,
         )
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a row; a binary vector comes as a list of one piece of bytes."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], bytes):
-        return value[0]
-    return value

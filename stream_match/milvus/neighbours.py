@@ -9,11 +9,9 @@ import numpy.typing as npt
 from stream_match.index.neighbours import Codes
 from stream_match.milvus.gathered import Gathered
 from stream_match.milvus.outage import Server
+from stream_match.milvus.reads import Found
 
 Int64 = npt.NDArray[np.int64]
-Found = list[tuple[list[int], list[float]]]
-"""For each vector asked about, the keys of the nearest ones, nearest first, and how near they are."""
-
 MOST_NEIGHBOURS = 16_384
 """That Milvus returns for one vector."""
 
@@ -38,9 +36,9 @@ class Positions:
 
     def __init__(self, at: Int64, lengths: Int64) -> None:
         self.starts: Int64 = np.cumsum([0, *lengths.tolist(), 1], dtype=np.int64)
-        self._there = np.flatnonzero((at >= 0) & (lengths > 0))
-        self._there = self._there[np.argsort(at[self._there], kind="stable")]
-        self._at, self._lengths = at, lengths
+        there = np.flatnonzero((at >= 0) & (lengths > 0))
+        there = there[np.argsort(at[there], kind="stable")]
+        self._at, self._lengths, self._first = at[there], lengths[there], self.starts[there]
 
     @property
     def elsewhere(self) -> int:
@@ -49,13 +47,12 @@ class Positions:
 
     def rows(self, positions: Int64) -> Int64:
         """Return the row of each position [shape as given, dtype=int64]."""
-        if not len(self._there):
+        if not len(self._at):
             return np.full(positions.shape, self.elsewhere)
-        place = np.searchsorted(self._at[self._there], positions, side="right") - 1
-        track = self._there[np.maximum(place, 0)]
+        track = np.maximum(np.searchsorted(self._at, positions, side="right") - 1, 0)
         within = positions - self._at[track]
         known = (within >= 0) & (within < self._lengths[track])
-        return np.where(known, self.starts[track] + within, self.elsewhere)
+        return np.where(known, self._first[track] + within, self.elsewhere)
 
 
 class Vectors:
@@ -147,7 +144,7 @@ class MilvusNeighbours:
         rows = np.full((len(codes), k), -1, np.int64)
         if len(codes):
             found = self._vectors.nearest([code.tobytes() for code in codes], min(k, MOST_NEIGHBOURS))
-            for number, (keys, far) in enumerate(found):
-                distances[number, : len(far)] = far
-                rows[number, : len(keys)] = self._positions.rows(np.array(keys, np.int64))
+            keys, far = (np.concatenate(own) for own in zip(*found, strict=True))
+            there = np.arange(k) < np.array([len(own) for own, _ in found])[:, np.newaxis]
+            distances[there], rows[there] = far, self._positions.rows(keys)
         return distances, rows

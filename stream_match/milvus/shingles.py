@@ -8,7 +8,8 @@ import numpy.typing as npt
 from stream_match.features.coarse_chroma import Bytes
 from stream_match.index.shingle_search import FoundShingles
 from stream_match.index.shingles import STEPS
-from stream_match.milvus.neighbours import Found, Positions, Vectors
+from stream_match.milvus.neighbours import Positions, Vectors
+from stream_match.milvus.reads import Found
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -75,8 +76,7 @@ class MilvusShingles(FoundShingles):
 
     def _joined(self, found: Found) -> tuple[Float32, Int64]:
         """Return each shingle once, with its greatest product."""
-        keys = np.array([key for own, _ in found for key in own], np.int64)
-        products = np.array([product for _, own in found for product in own], np.float32)
+        keys, products = (np.concatenate(own) for own in zip(*found, strict=True))
         rows = self._positions.rows(keys)
         known = rows < self._positions.elsewhere
         rows, products = rows[known], products[known]

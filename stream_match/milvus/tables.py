@@ -28,7 +28,7 @@ from stream_match.catalog.rows import Count, Written, damage
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.match import tuning
-from stream_match.milvus.connection import Connection, Row
+from stream_match.milvus.connection import Connection
 from stream_match.milvus.layout import (
     CHUNK_BYTES,
     CHUNK_KEY,
@@ -39,6 +39,7 @@ from stream_match.milvus.layout import (
     Collections,
     chunk_key,
 )
+from stream_match.milvus.reads import Row
 
 FORMAT_VERSION = 1
 """Raised with every change of what stands on the server that older programs cannot read."""

@@ -143,7 +143,7 @@ def _unfound(connection: Connection, placed: Placed, sample: _Sample) -> Iterato
         yield "codes do not fit the blocks that they belong to: push the index again"
     wanted, nprobe = list(sample.codes.values()), manifest.codes.nprobe
     found = connection.search(of(CODES), CODE, wanted, 1, "HAMMING", nprobe=nprobe, strong=True)
-    if any(distances[:1] != [0.0] for _, distances in found):
+    if any(distances.tolist() != [0.0] for _, distances in found):
         yield "the server does not find codes that it holds: push the index again"
     if manifest.shingles is None:
         return
@@ -155,7 +155,7 @@ def _unfound(connection: Connection, placed: Placed, sample: _Sample) -> Iterato
     found = connection.search(of(SHINGLES), SHINGLE, looked_for, 1, "IP", nprobe=nprobe, strong=True)
     norms = [float(np.square(shingle).sum()) for shingle in looked_for]
     pairs = zip(found, norms, strict=True)
-    if any(not alike or alike[0] < _ALIKE * norm for (_, alike), norm in pairs):
+    if any(not len(alike) or alike[0] < _ALIKE * norm for (_, alike), norm in pairs):
         yield "the server does not find shingles that it holds: push the index again"
 
 

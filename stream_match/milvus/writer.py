@@ -12,7 +12,7 @@ import numpy as np
 from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.config import FeatureSettings
 from stream_match.index.shingles import STRIDE, Places, computed
-from stream_match.milvus.connection import Connection, Field, Row
+from stream_match.milvus.connection import Connection, Field
 from stream_match.milvus.failures import MilvusError
 from stream_match.milvus.layout import (
     BLOCK,
@@ -37,6 +37,7 @@ from stream_match.milvus.layout import (
     Collections,
     pack_steps,
 )
+from stream_match.milvus.reads import Row
 from stream_match.milvus.tables import SearchIndex
 
 _PORTIONS = {CODES: 20_000, BLOCKS: 1_000, SHINGLES: 8_000, STEPS: 2_000}
