@@ -59,7 +59,7 @@ _LISTS = 1024
 """Of a segment of the server, which holds millions of vectors. It finds their centres by k-means: six times
 as many took two cores more than a quarter of an hour, for 131 h."""
 
-_PROBED = {CODES: 48, SHINGLES: 32}
+_PROBED = {CODES: 48, SHINGLES: 16}
 """Lists that are searched: excerpts are found as often as by the lists of a folder; see `docs/scale.md`."""
 
 _TRIVIAL = SearchIndex(index_type="BIN_FLAT")
