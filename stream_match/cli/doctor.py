@@ -59,4 +59,5 @@ def _settings(args: argparse.Namespace) -> ListenSettings:
     }
     flags |= {"sources": [{"uri": uri} for uri in args.source]} if args.source else {}
     flags |= {"sinks": args.sink} if args.sink else {}
+    flags |= {"share": {"servers": args.share}} if args.share is not None else {}
     return read_settings(args.config, flags)

@@ -168,7 +168,9 @@ def info(args: argparse.Namespace) -> int:
     if args.json:
         say_json(about.model_dump_json())
     else:
-        say(*(f"{key:26} {value}" for key, value in _flat(about.model_dump(mode="json"))))
+        lines = [*_flat(about.model_dump(mode="json"))]
+        width = max(len(key) for key, _ in lines)
+        say(*(f"{key:{width}} {value}" for key, value in lines))
         if (hint := getattr(about, "hint", None)) is not None:
             complain(hint)
     return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
 from stream_match.cli.log_lines import FORMATS
-from stream_match.cli.shared_options import BROKERS, INDEX, MILVUS, PAGE, add_false_alarms
+from stream_match.cli.shared_options import BROKERS, INDEX, MILVUS, PAGE, SHARE, add_false_alarms
 from stream_match.places import index_place
 
 SOURCES = (
@@ -100,7 +100,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--share",
         metavar="SERVERS",
-        help="share the sources with other listeners over nats://HOST[,HOST…] or tls://…: each is heard once",
+        help=f"share the sources with other listeners {SHARE}: each is heard once",
     )
     parser.add_argument(
         "--discovery", action="store_true", help="let Home Assistant know the sources by itself, over MQTT"

@@ -22,6 +22,8 @@ PAGE = "127.0.0.1:8765"
 
 INDEX = "folder of the index, or its address on a Milvus server"
 
+SHARE = "over nats://HOST[,HOST…] or tls://…"
+
 MILVUS = (
     "DIR may be milvus://[user:password@]HOST[:PORT]/NAME, an index on a Milvus server; milvuss:// is TLS.\n"
     "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"

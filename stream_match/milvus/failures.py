@@ -10,6 +10,7 @@ from stream_match.milvus.address import TOKEN_VARIABLE, MilvusAddress
 _NOT_FOUND = 100
 _NOT_FOUND_BEFORE = 4
 _AWAY = r"retry (timeout|run out)|fail connecting|not ready yet|timed? ?out"
+_UNKNOWN = ("errors resolving", "DNS resolution failed")
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "auth check failure")
 
 
@@ -56,6 +57,10 @@ def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError
             f"the Milvus server {address.server} refuses "
             f"{'this token' if address.token else 'who has no token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",
             away=False,
+        )
+    if any(word in cause for cause in _causes(error) for word in _UNKNOWN):
+        return MilvusError(
+            f"the Milvus server {address.server} cannot be reached: there is no host of this name", away=True
         )
     if _is_away(error, said):
         return MilvusError(f"the Milvus server {address.server} cannot be reached, or is too slow", away=True)

@@ -326,6 +326,8 @@ def test_servers_that_sources_are_shared_over(doctor, nats, tmp_path):
 
     (found,) = checks(server.uri)
     assert (found["ok"], found["said"]) == (True, "It keeps the leases of the fleet 'stream_match'.")
+    overridden = doctor("--config", config, "--share", bare.uri)
+    assert "has no JetStream" in next(found for name, found in overridden.items() if "fleet" in name)["said"]
     (found,) = checks(server.uri, "other")
     assert "refuses us: check the token" in found["said"]
     (found,) = checks(bare.uri)
