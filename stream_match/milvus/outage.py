@@ -55,21 +55,31 @@ class Server(Protocol):
 
 
 class Patient:
-    """Asks a server for who cannot go on without an answer: a failure is an error.
+    """Asks a server for who cannot go on without an answer: a failure is an error, if it lasts.
 
     Parameters
     ----------
     connection : Connection
     answer_s : float [seconds]
+        So long a server that is away is asked again.
+    pause_s : float [seconds]
     """
 
-    def __init__(self, connection: Connection, *, answer_s: float = 30.0) -> None:
+    def __init__(self, connection: Connection, *, answer_s: float = 30.0, pause_s: float = 0.5) -> None:
         self._connection = connection
         self._answer_s = answer_s
+        self._pause_s = pause_s
 
     def ask(self, request: Request[T]) -> T:
         """Return the answer to a request; a CatalogError says that there is none."""
-        return request(self._connection, self._answer_s)
+        until = time.monotonic() + self._answer_s
+        while True:
+            try:
+                return request(self._connection, self._answer_s)
+            except MilvusError as error:
+                if not error.away or time.monotonic() + self._pause_s > until:
+                    raise
+            time.sleep(self._pause_s)
 
     def fault(self, sentence: str) -> Exception:
         """Return the error for an answer that cannot be right."""

@@ -1,4 +1,4 @@
-"""A connection to a Milvus server, over a wire that can be cut."""
+"""A connection to a Milvus server: how it comes about, and what is found and read over it."""
 
 from contextlib import contextmanager
 

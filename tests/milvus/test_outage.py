@@ -152,7 +152,28 @@ def test_an_answer_that_cannot_be_right_is_an_outage_for_a_listener_and_an_error
         raise Patient(world.first).fault("answered with 3, expected 75")
     world.first.broken = MilvusError("it was killed", away=True)
     with pytest.raises(MilvusError, match="killed"):
-        Patient(world.first).ask(answer)
+        Patient(world.first, answer_s=0.0).ask(answer)
+
+
+def test_who_cannot_go_on_without_an_answer_asks_again():
+    asked = []
+
+    def answer_the_third_time(connection, within_s):
+        asked.append(within_s)
+        if len(asked) < 3:
+            raise MilvusError("it was started anew", away=True)
+        return connection.name
+
+    assert Patient(Fake(), pause_s=0.0).ask(answer_the_third_time) == "first"
+    assert len(asked) == 3
+    with pytest.raises(MilvusError, match="no such collection"):
+        Patient(Fake()).ask(lambda *_: refuse(asked))
+    assert len(asked) == 4
+
+
+def refuse(asked):
+    asked.append(None)
+    raise MilvusError("no such collection", away=False)
 
 
 def test_a_fault_of_ours_is_no_outage():
