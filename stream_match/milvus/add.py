@@ -23,15 +23,17 @@ from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.claims import Beat, Claim
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.failures import MilvusError
+from stream_match.milvus.files import fetch_files
 from stream_match.milvus.layout import BLOCK, BlockShape, first_position
 from stream_match.milvus.opening import Known, Opened
 from stream_match.milvus.outage import Patient
 from stream_match.milvus.placed import Placed, PlacedSegment, place_tracks
-from stream_match.milvus.push import LSH_TRACKS, now_ms, push_segment, switch, write_generation
+from stream_match.milvus.push import LSH_TRACKS, now_ms, switch, write_generation
 from stream_match.milvus.remove import counts_of
+from stream_match.milvus.segments import push_segment
 from stream_match.milvus.stored import StoredTrack, each_stored
 from stream_match.milvus.sweep import delete_rows, sweep, sweep_rows
-from stream_match.milvus.tables import current, fetch_files, required
+from stream_match.milvus.tables import current, required
 from stream_match.milvus.writer import Writer
 from stream_match.threads import one_thread
 

@@ -18,15 +18,9 @@ from stream_match.errors import CatalogError
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.connection import Field as Column
 from stream_match.milvus.failures import MilvusError
-from stream_match.milvus.layout import (
-    CHUNK_KEY,
-    CHUNK_LENGTH,
-    DATA,
-    FILES,
-    Collections,
-    lock_of,
-)
-from stream_match.milvus.tables import Leaving, file_row
+from stream_match.milvus.files import file_row
+from stream_match.milvus.layout import CHUNK_KEY, CHUNK_LENGTH, DATA, FILES, Collections, lock_of
+from stream_match.milvus.tables import Leaving
 
 BEAT_S = 15.0
 """A writer says so often that it is at work."""

@@ -25,6 +25,7 @@ from stream_match.index.segment import Segment
 from stream_match.index.shingles import Places
 from stream_match.milvus.blocks import Fetch, Holdings, Stretch, TrackBlocks
 from stream_match.milvus.connection import Connection
+from stream_match.milvus.files import fetch_files
 from stream_match.milvus.gathered import Gathered
 from stream_match.milvus.layout import (
     BLOCK_KEY,
@@ -51,7 +52,6 @@ from stream_match.milvus.tables import (
     RemoteManifest,
     RemoteSegment,
     SearchIndex,
-    fetch_files,
     read_manifest,
 )
 

@@ -13,6 +13,7 @@ from stream_match.catalog.parts import TRACKS_FILE, in_order
 from stream_match.catalog.rows import Rows, TrackRow, parse_rows, starts_of
 from stream_match.errors import CatalogError
 from stream_match.milvus.connection import Connection
+from stream_match.milvus.files import get_file
 from stream_match.milvus.layout import BLOCK, Bytes, Int64
 from stream_match.milvus.tables import (
     CODE_AT_FILE,
@@ -22,7 +23,6 @@ from stream_match.milvus.tables import (
     Leaving,
     RemoteManifest,
     RemoteSegment,
-    get_file,
     read_manifest,
 )
 

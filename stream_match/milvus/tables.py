@@ -1,13 +1,10 @@
-"""The tables of a generation on Milvus: its manifest, and the files that this names.
+"""A generation on Milvus: its description, and its manifest.
 
 A manifest names files as an index folder does: ``planes/NAME/FILE`` and ``segments/NAME/FILE``. Those with an
 entry for each code are not among them: codes, what sounds, chroma codes and coarse chroma are in blocks.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -29,17 +26,8 @@ from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError
 from stream_match.match import tuning
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.layout import (
-    CHUNK_BYTES,
-    CHUNK_KEY,
-    CHUNK_LENGTH,
-    DATA,
-    FILES,
-    TOKEN,
-    Collections,
-    chunk_key,
-)
-from stream_match.milvus.reads import Row
+from stream_match.milvus.files import get_file
+from stream_match.milvus.layout import TOKEN, Collections
 
 FORMAT_VERSION = 1
 """Raised with every change of what stands on the server that older programs cannot read."""
@@ -47,9 +35,6 @@ FORMAT_VERSION = 1
 CODE_AT_FILE, STEP_AT_FILE, DIGESTS_FILE = "code_at.npy", "step_at.npy", "digests.npy"
 """Of the tracks of a segment: where their codes begin, and their steps, -1 for those that are not there
 [shape=(n_tracks,), dtype=int64]; and `stream_match.milvus.writer.digest_of` each [(n_tracks, 16), uint8]."""
-
-_AT_ONCE = 512
-"""Chunks in one request: 2 MB."""
 
 _LARGEST_MANIFEST_BYTES = 1 << 26
 
@@ -261,122 +246,6 @@ def parse_manifest(text: bytes, generation: Generation, connection: Connection) 
         f"the index {name!r} on {connection.server} was made by other feature code (fingerprint "
         f"{preamble.fingerprint}): build it again with this version of stream-match, and push that"
     )
-
-
-def get_file(
-    connection: Connection, collections: Collections, entry: FileEntry, what: str, *, newest: bool = False
-) -> bytes:
-    """Fetch a file.
-
-    Parameters
-    ----------
-    connection : Connection
-    collections : Collections
-    entry : FileEntry
-    what : str
-        Its name, for messages.
-    newest : bool
-        Whether rows that have just been deleted must not be seen any more.
-
-    Raises
-    ------
-    CatalogError
-        If it is not there whole; or the server does not answer.
-    """
-    # To see what has just been written, too, takes the server a fifth of a second.
-    for strong in (True,) if newest else (False, True):
-        contents = b"".join(_chunks(connection, collections, entry, strong=strong))
-        if hashlib.sha256(contents).hexdigest() == entry.sha256:
-            return contents
-    raise CatalogError(
-        f"{what} of the index {collections.name!r} on {connection.server} is not whole: push it again"
-    )
-
-
-def _chunks(
-    connection: Connection, collections: Collections, entry: FileEntry, *, strong: bool
-) -> Iterator[bytes]:
-    n_chunks = -(-entry.bytes // CHUNK_BYTES)
-    for first in range(0, n_chunks, _AT_ONCE):
-        keys = [chunk_key(entry.sha256, number) for number in range(first, min(first + _AT_ONCE, n_chunks))]
-        rows = connection.get(collections.of(FILES), CHUNK_KEY, keys, [DATA, CHUNK_LENGTH], strong=strong)
-        by_key = {row[CHUNK_KEY]: row[DATA][: row[CHUNK_LENGTH]] for row in rows}
-        yield from (by_key.get(key, b"") for key in keys)
-
-
-def put_file(connection: Connection, collections: Collections, contents: bytes | memoryview) -> FileEntry:
-    """Store a file; the same contents, stored again, are the same file.
-
-    Parameters
-    ----------
-    connection : Connection
-    collections : Collections
-    contents : bytes or memoryview
-        May be mapped from a file.
-    """
-    entry = FileEntry(bytes=len(contents), sha256=hashlib.sha256(contents).hexdigest())
-    places = range(0, len(contents), CHUNK_BYTES)
-    for first in range(0, len(places), _AT_ONCE):
-        chunks = [bytes(contents[at : at + CHUNK_BYTES]) for at in places[first : first + _AT_ONCE]]
-        connection.upsert(
-            collections.of(FILES),
-            [file_row(chunk_key(entry.sha256, number), chunk) for number, chunk in enumerate(chunks, first)],
-        )
-    return entry
-
-
-def file_row(key: str, contents: bytes) -> Row:
-    """Return a row of `FILES`.
-
-    Parameters
-    ----------
-    key : str
-    contents : bytes
-        `CHUNK_BYTES` at most.
-    """
-    return {CHUNK_KEY: key, DATA: contents.ljust(CHUNK_BYTES, b"\0"), CHUNK_LENGTH: len(contents)}
-
-
-def fetch_files(
-    connection: Connection, collections: Collections, files: Mapping[str, FileEntry], folder: Path
-) -> None:
-    """Put files into a folder, those that are not there yet as they should be.
-
-    Parameters
-    ----------
-    connection : Connection
-    collections : Collections
-    files : mapping of str to FileEntry
-        By their paths below the folder, from `RemoteManifest.files`.
-    folder : Path
-
-    Raises
-    ------
-    CatalogError
-        If one is not there whole, or cannot be written; or the server does not answer.
-    """
-    for name, entry in files.items():
-        path = folder / name
-        try:
-            if _is_there(path, entry):
-                continue
-            contents = get_file(connection, collections, entry, repr(name))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partly = path.with_name(f".{path.name}.partly")
-            partly.write_bytes(contents)
-            partly.replace(path)
-        except OSError as error:
-            raise CatalogError(f"{str(path)!r} cannot be written: {error.strerror}") from error
-
-
-def _is_there(path: Path, entry: FileEntry) -> bool:
-    try:
-        if path.stat().st_size != entry.bytes:
-            return False
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest() == entry.sha256
-    except FileNotFoundError:
-        return False
 
 
 def _newer(name: str, connection: Connection, version: int) -> CatalogError:

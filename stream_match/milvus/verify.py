@@ -10,18 +10,11 @@ from stream_match.index.shingles import STRIDE, Places, coefficients_at
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.failures import MilvusError
-from stream_match.milvus.layout import (
-    CODE,
-    CODE_KEY,
-    CODES,
-    SHINGLE,
-    SHINGLES,
-    BlockShape,
-    unpack_steps,
-)
+from stream_match.milvus.files import get_file
+from stream_match.milvus.layout import CODE, CODE_KEY, CODES, SHINGLE, SHINGLES, BlockShape, unpack_steps
 from stream_match.milvus.placed import Placed, place_tracks
 from stream_match.milvus.stored import StoredTrack, each_stored
-from stream_match.milvus.tables import get_file, required
+from stream_match.milvus.tables import required
 
 _SAMPLE = 200
 """Tracks, spread evenly, of which a code and a shingle are looked up."""
