@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.failures import MilvusError, is_not_found, told
-from stream_match.milvus.reads import Found, Row, query, search
+from stream_match.milvus.failures import MilvusError, insisted, is_not_found, told
+from stream_match.milvus.reads import Found, Row, can_read, query, search
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -38,6 +38,8 @@ _POLL_S = 0.2
 _CHANNEL = {"grpc.use_local_subchannel_pool": 1, "grpc.max_reconnect_backoff_ms": int(1000 * _PAUSE_S)}
 """A channel waits longer after each failure, up to two minutes, and all to one server would share that wait:
 a new connection would fail at once because an old one had."""
+
+_INSTALL = 'pip install "stream-match[milvus]"'
 
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to count its rows."""
@@ -124,6 +126,7 @@ class Connection:
             try:
                 version = str(client.get_server_version(timeout=timeout_s))
                 client.list_collections(timeout=timeout_s)  # a version is told to everybody
+                _require_known(client)
             except BaseException:
                 client.close()
                 raise
@@ -281,19 +284,34 @@ class Connection:
         if not keys:
             return []
         condition = f"{key} in {list(keys)!r}".replace("'", '"')
-        with told(self.address, f"cannot read {name!r}"):
-            return query(self._client, name, condition, [key, *fields], strong=strong, timeout_s=timeout_s)
+        return self._query(name, condition, [key, *fields], strong=strong, timeout_s=timeout_s)
 
     def find(self, name: str, condition: str, fields: Sequence[str], *, limit: int) -> list[Row]:
         """Return rows for which a condition holds, in any order."""
-        with told(self.address, f"cannot read {name!r}"):
-            return query(self._client, name, condition, fields, limit=limit, strong=True, timeout_s=ANSWER_S)
+        return self._query(name, condition, fields, limit=limit, strong=True, timeout_s=ANSWER_S)
 
     def count(self, name: str) -> int:
         """Return the number of rows, with everything that was written before."""
-        with told(self.address, f"cannot count {name!r}"):
-            (row,) = query(self._client, name, "", ["count(*)"], strong=True, timeout_s=WORK_S)
+        (row,) = self._query(name, "", ["count(*)"], strong=True, timeout_s=WORK_S)
         return int(row["count(*)"])
+
+    def _query(
+        self,
+        name: str,
+        condition: str,
+        fields: Sequence[str],
+        *,
+        limit: int | None = None,
+        strong: bool,
+        timeout_s: float,
+    ) -> list[Row]:
+        def ask(left_s: float) -> list[Row]:
+            with told(self.address, f"cannot read {name!r}"):
+                return query(
+                    self._client, name, condition, fields, limit=limit, strong=strong, timeout_s=left_s
+                )
+
+        return insisted(ask, timeout_s, while_=_can_wait if strong else _is_busy)
 
     def search(
         self,
@@ -329,8 +347,12 @@ class Connection:
             "round_decimal": -1,
             "params": {} if nprobe is None else {"nprobe": nprobe},
         }
-        with told(self.address, f"cannot search {name!r}"):
-            return search(self._client, name, vectors, how, strong=strong, timeout_s=timeout_s)
+
+        def ask(left_s: float) -> Found:
+            with told(self.address, f"cannot search {name!r}"):
+                return search(self._client, name, vectors, how, strong=strong, timeout_s=left_s)
+
+        return insisted(ask, timeout_s, while_=_can_wait if strong else _is_busy)
 
     def set_alias(self, alias: str, name: str, *, new: bool) -> None:
         """Let an alias stand for a collection, in one step."""
@@ -344,13 +366,20 @@ class Connection:
             self._client.drop_alias(alias, timeout=ANSWER_S)
 
 
+def _can_wait(error: MilvusError) -> bool:
+    """Whoever wants to see all that was written has the time to wait for a server that is away."""
+    return error.away
+
+
+def _is_busy(error: MilvusError) -> bool:
+    return error.busy
+
+
 def _client_class() -> "type[MilvusClient]":
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
-        raise CatalogError(
-            'an index on Milvus needs the extra "milvus": pip install "stream-match[milvus]"'
-        ) from error
+        raise CatalogError(f'an index on Milvus needs the extra "milvus": {_INSTALL}') from error
     # It logs every failure that it raises, with whatever the server has said.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     found: type[MilvusClient] = MilvusClient
@@ -374,6 +403,11 @@ def _certificates(address: MilvusAddress) -> Mapping[str, object]:
             "client_key_path": address.keyfile or "",
         }
     return {"secure": True, **({"server_pem_path": address.cafile} if address.cafile else {})}
+
+
+def _require_known(client: "MilvusClient") -> None:
+    if not can_read(client):
+        raise CatalogError(f"this release of pymilvus is not known: {_INSTALL}")
 
 
 def _require_version(version: str, address: MilvusAddress) -> None:

@@ -1,16 +1,22 @@
 """What the client of Milvus, or the wire, raises: said in one sentence, without secrets."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import TOKEN_VARIABLE, MilvusAddress
 
+T = TypeVar("T")
+
 _NOT_FOUND = 100
 _NOT_FOUND_BEFORE = 4
 _AWAY = r"retry (timeout|run out)|fail connecting|not ready yet|timed? ?out"
-_UNKNOWN = ("errors resolving", "DNS resolution failed")
+_NO_SUCH_HOST = ("Domain name not found", "Name or service not known")
+_NO_NAMES = ("errors resolving", "DNS resolution failed")
+_TOO_OFTEN = 8
 _REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED", "auth check failure")
 
 
@@ -23,11 +29,43 @@ class MilvusError(CatalogError):
         One sentence for a person, without secrets.
     away : bool
         Whether asking again may help: it could not be reached, or did not answer in time.
+    busy : bool
+        Whether it is there, and would have been asked too often.
     """
 
-    def __init__(self, message: str, *, away: bool) -> None:
+    def __init__(self, message: str, *, away: bool, busy: bool = False) -> None:
         super().__init__(message)
         self.away = away
+        self.busy = busy
+
+
+def insisted(
+    ask: Callable[[float], T],
+    within_s: float,
+    *,
+    pause_s: float = 0.2,
+    while_: Callable[[MilvusError], bool] = lambda error: error.away,
+) -> T:
+    """Ask a server, and again while that may help, until the time is used up.
+
+    Parameters
+    ----------
+    ask : callable (float) -> T
+        Asks once, within so many seconds.
+    within_s, pause_s : float [seconds]
+    while_ : callable (MilvusError) -> bool
+        Whether to ask again after an error.
+    """
+    until = time.monotonic() + within_s
+    left_s = within_s
+    while True:
+        try:
+            return ask(left_s)
+        except MilvusError as error:
+            left_s = until - time.monotonic() - pause_s
+            if left_s <= 0 or not while_(error):
+                raise
+        time.sleep(pause_s)
 
 
 @contextmanager
@@ -52,19 +90,30 @@ def told(address: MilvusAddress, what: str) -> Iterator[None]:
 
 def _failure(error: Exception, address: MilvusAddress, what: str) -> MilvusError:
     said = _said(error, address)
-    if any(word in cause for cause in _causes(error) for word in _REFUSED):
+    if _says(error, _REFUSED):
         return MilvusError(
             f"the Milvus server {address.server} refuses "
             f"{'this token' if address.token else 'who has no token'}: set {TOKEN_VARIABLE} to USER:PASSWORD",
             away=False,
         )
-    if any(word in cause for cause in _causes(error) for word in _UNKNOWN):
+    if _says(error, _NO_NAMES):
+        why = (
+            "there is no host of this name" if _says(error, _NO_SUCH_HOST) else "its name cannot be looked up"
+        )
+        return MilvusError(f"the Milvus server {address.server} cannot be reached: {why}", away=True)
+    if getattr(error, "code", None) == _TOO_OFTEN:
         return MilvusError(
-            f"the Milvus server {address.server} cannot be reached: there is no host of this name", away=True
+            f"the Milvus server {address.server} is asked more often than it allows: {said}",
+            away=True,
+            busy=True,
         )
     if _is_away(error, said):
         return MilvusError(f"the Milvus server {address.server} cannot be reached, or is too slow", away=True)
     return MilvusError(f"the Milvus server {address.server} {what}: {said}", away=False)
+
+
+def _says(error: Exception, words: tuple[str, ...]) -> bool:
+    return any(word in cause for cause in _causes(error) for word in words)
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:
@@ -81,7 +130,11 @@ def _is_away(error: Exception, said: str) -> bool:
 
     code = getattr(error, "code", None)
     code = code() if callable(code) else code
-    gone = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+    states = grpc.StatusCode  # a connection that is torn may be any of these
+    gone = (
+        *(states.UNAVAILABLE, states.DEADLINE_EXCEEDED, states.CANCELLED),
+        *(states.ABORTED, states.INTERNAL, states.UNKNOWN),
+    )
     return (
         code in gone
         or isinstance(error, grpc.FutureTimeoutError)

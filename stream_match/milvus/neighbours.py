@@ -12,6 +12,7 @@ from stream_match.milvus.outage import Server
 from stream_match.milvus.reads import Found
 
 Int64 = npt.NDArray[np.int64]
+
 MOST_NEIGHBOURS = 16_384
 """That Milvus returns for one vector."""
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.failures import MilvusError
+from stream_match.milvus.failures import MilvusError, insisted
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +72,9 @@ class Patient:
 
     def ask(self, request: Request[T]) -> T:
         """Return the answer to a request; a CatalogError says that there is none."""
-        until = time.monotonic() + self._answer_s
-        while True:
-            try:
-                return request(self._connection, self._answer_s)
-            except MilvusError as error:
-                if not error.away or time.monotonic() + self._pause_s > until:
-                    raise
-            time.sleep(self._pause_s)
+        return insisted(
+            lambda left_s: request(self._connection, left_s), self._answer_s, pause_s=self._pause_s
+        )
 
     def fault(self, sentence: str) -> Exception:
         """Return the error for an answer that cannot be right."""

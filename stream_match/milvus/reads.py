@@ -5,7 +5,8 @@ row, which takes longer than all else that is done with them.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,11 @@ _OF_NO_TIME = 1
 """A moment before all writing: nothing that was written has to be seen. That of all writing is 0."""
 
 
+def can_read(client: "MilvusClient") -> bool:
+    """Return whether this release of the client has what is used of it here."""
+    return hasattr(client, "_get_connection") and hasattr(client._get_connection(), "_stub")
+
+
 def search(
     client: "MilvusClient",
     name: str,
@@ -42,7 +48,7 @@ def search(
     client : MilvusClient
     name : str
         Of a collection whose keys are integers.
-    vectors : sequence of bytes or of np.ndarray [shape=(n,), dtype=float32]
+    vectors : sequence of bytes or of sequence of float
     how : mapping
         The service's search parameters.
     strong : bool
@@ -52,7 +58,7 @@ def search(
     Raises
     ------
     MilvusException, grpc.RpcError
-        If the server does not answer, or answers with an error.
+        If the server does not answer, or answers with an error or with what cannot be understood.
     """
     from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
@@ -71,10 +77,13 @@ def search(
         **_seen(strong=strong),
     )
     answer = _answer(client, "Search", request, strong=strong, timeout_s=timeout_s)
-    keys = np.array(answer.results.ids.int_id.data, np.int64)
-    near = np.array(answer.results.scores, np.float32)
-    ends = np.cumsum(answer.results.topks, dtype=np.int64)[:-1]
-    return list(zip(np.split(keys, ends), np.split(near, ends), strict=True))
+    with _understood():
+        keys = np.array(answer.results.ids.int_id.data, np.int64)
+        near = np.array(answer.results.scores, np.float32)
+        ends = np.cumsum(answer.results.topks, dtype=np.int64)
+        if len(ends) != len(vectors) or not len(keys) == len(near) == ends[-1]:
+            raise ValueError("counts differ")
+        return list(zip(np.split(keys, ends[:-1]), np.split(near, ends[:-1]), strict=True))
 
 
 def query(
@@ -87,7 +96,9 @@ def query(
     strong: bool,
     timeout_s: float,
 ) -> list[Row]:
-    """Return rows for which a condition holds, in any order; binary vectors come as bytes.
+    """Return rows for which a condition holds, in any order.
+
+    Binary vectors come as bytes. Vectors of floats cannot be read.
 
     Parameters
     ----------
@@ -117,11 +128,12 @@ def query(
         **_seen(strong=strong),
     )
     answer = _answer(client, "Query", request, strong=strong, timeout_s=timeout_s)
-    columns = {one.field_name: _column(one) for one in answer.fields_data}
-    if not columns:
-        return []
-    rows = zip(*(columns[field] for field in fields), strict=True)
-    return [dict(zip(fields, row, strict=True)) for row in rows]
+    with _understood():
+        columns = {one.field_name: _column(one) for one in answer.fields_data}
+        if not columns:
+            return []
+        rows = zip(*(columns[field] for field in fields), strict=True)
+        return [dict(zip(fields, row, strict=True)) for row in rows]
 
 
 def _column(field: Any) -> Sequence[Any]:
@@ -150,10 +162,25 @@ def _seen(*, strong: bool) -> dict[str, Any]:
 
 
 def _answer(client: "MilvusClient", method: str, request: Any, *, strong: bool, timeout_s: float) -> Any:
-    """Return what the server answers; who waits for all writing waits for a connection, too."""
+    """Return what the server answers; with `strong`, also wait until there is a connection."""
     from pymilvus.client.utils import check_status
+    from pymilvus.exceptions import MilvusException
 
-    stub = client._get_connection()._stub  # it may be another one after a failure
-    answer = getattr(stub, method)(request, timeout=timeout_s, wait_for_ready=strong)
+    ask = getattr(client._get_connection()._stub, method)  # another stub after a failure
+    try:
+        answer = ask(request, timeout=timeout_s, wait_for_ready=strong)
+    except ValueError as error:  # a connection that is made anew is closed under who is about to use it
+        raise MilvusException(message=f"fail connecting: {error}") from error
     check_status(answer.status)
     return answer
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Say of an answer that is not as it has to be, whatever that leads to, that it is none."""
+    from pymilvus.exceptions import MilvusException
+
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise MilvusException(message=f"its answer cannot be understood ({error})") from error

@@ -1,6 +1,7 @@
 """A connection to a Milvus server: how it comes about, and what is found and read over it."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,9 +31,15 @@ def test_a_new_connection_does_not_wait_because_an_old_one_failed(milvus_server)
     wire.close()
 
 
-def test_a_host_that_nobody_knows_is_told_from_one_that_is_silent():
-    with pytest.raises(MilvusError, match="cannot be reached: there is no host of this name"):
-        Connection.open(MilvusAddress("nobody.invalid", "any"))
+def test_who_reads_over_a_connection_that_was_closed_is_told(milvus_server):
+    connection = Connection.open(MilvusAddress("127.0.0.1", "any", milvus_server.port))
+    handler = connection._client._get_connection()
+    connection.close()
+    connection._client = SimpleNamespace(_get_connection=lambda: handler)
+    with pytest.raises(MilvusError, match="cannot be reached"):
+        connection.search("any", "code", [bytes(4)], 1, "HAMMING")
+    with pytest.raises(MilvusError, match="cannot be reached"):
+        connection.get("any", "pos", [1], ["code"])
 
 
 @contextmanager

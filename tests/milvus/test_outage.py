@@ -166,9 +166,23 @@ def test_who_cannot_go_on_without_an_answer_asks_again():
 
     assert Patient(Fake(), pause_s=0.0).ask(answer_the_third_time) == "first"
     assert len(asked) == 3
+    assert asked == sorted(asked, reverse=True)
     with pytest.raises(MilvusError, match="no such collection"):
         Patient(Fake()).ask(lambda *_: refuse(asked))
     assert len(asked) == 4
+
+
+def test_nobody_asks_for_ever():
+    world, asked = World(), []
+
+    def lost(connection, within_s):
+        asked.append(within_s)
+        raise MilvusError("it was killed", away=True)
+
+    with pytest.raises(MilvusError, match="killed"):
+        Patient(world.first, answer_s=0.05, pause_s=0.01).ask(lost)
+    assert len(asked) > 1
+    assert min(asked) > 0
 
 
 def refuse(asked):
