@@ -30,7 +30,8 @@ WRITE_S = 60.0
 """Time to take a portion of rows."""
 
 PATIENCE_S = 120.0
-"""A server that goes away while rows are written is waited for so long: it may have been started anew."""
+"""A server that goes away while rows are written or counted is waited for so long: it may have been started
+anew."""
 
 _PAUSE_S = 5.0
 _POLL_S = 0.2
@@ -42,7 +43,7 @@ a new connection would fail at once because an old one had."""
 _INSTALL = 'pip install "stream-match[milvus]"'
 
 WORK_S = 600.0
-"""Time for what grows with the index: to store a collection, to load it, to count its rows."""
+"""Time for what grows with the index: to store a collection, to load it, to make its indexes."""
 
 
 @dataclass(frozen=True)
@@ -292,8 +293,8 @@ class Connection:
 
     def count(self, name: str) -> int:
         """Return the number of rows, with everything that was written before."""
-        (row,) = self._query(name, "", ["count(*)"], strong=True, timeout_s=WORK_S)
-        return int(row["count(*)"])
+        rows = self._query(name, "", ["count(*)"], strong=True, timeout_s=PATIENCE_S)
+        return sum(int(row["count(*)"]) for row in rows)
 
     def _query(
         self,

@@ -30,7 +30,7 @@ class MilvusError(CatalogError):
     away : bool
         Whether asking again may help: it could not be reached, or did not answer in time.
     busy : bool
-        Whether it is there, and would have been asked too often.
+        Whether it is there, and has been asked too often.
     """
 
     def __init__(self, message: str, *, away: bool, busy: bool = False) -> None:

@@ -93,6 +93,19 @@ def test_neighbours_that_contradict_themselves_are_none(answer):
         server.search("numbers", "code", CODES, 2, "HAMMING")
 
 
+def counted(answer):
+    server, asked = connection(answer)
+    return server.count("numbers"), asked
+
+
+def test_rows_are_counted():
+    count, ((request, how),) = counted(rows(numbers("count(*)", 77)))
+    assert count == 77
+    assert list(request.output_fields) == ["count(*)"]
+    assert how["wait_for_ready"]
+    assert counted(rows())[0] == 0
+
+
 def test_rows_have_their_fields():
     answer = rows(codes("code", b"abcdefgh"), numbers("pos", 5, 6))
     server, _ = connection(answer)
