@@ -6,18 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stream_match.errors import CatalogError
 from stream_match.milvus.address import MilvusAddress
-from stream_match.milvus.failures import MilvusError, insisted, is_not_found, told
+from stream_match.milvus.failures import MilvusError, is_not_found, retried, told
 from stream_match.milvus.reads import Found, Row, can_read, query, search
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OLDEST_VERSION, BEYOND_VERSION = (2, 3), (3, 0)
 """Versions of the server that are known to work, and the first that is not."""
@@ -285,34 +288,19 @@ class Connection:
         if not keys:
             return []
         condition = f"{key} in {list(keys)!r}".replace("'", '"')
-        return self._query(name, condition, [key, *fields], strong=strong, timeout_s=timeout_s)
+        ask = partial(query, self._client, name, condition, [key, *fields], strong=strong)
+        return self._read(f"cannot read {name!r}", ask, strong=strong, timeout_s=timeout_s)
 
     def find(self, name: str, condition: str, fields: Sequence[str], *, limit: int) -> list[Row]:
         """Return rows for which a condition holds, in any order."""
-        return self._query(name, condition, fields, limit=limit, strong=True, timeout_s=ANSWER_S)
+        ask = partial(query, self._client, name, condition, fields, limit=limit, strong=True)
+        return self._read(f"cannot read {name!r}", ask, strong=True, timeout_s=ANSWER_S)
 
     def count(self, name: str) -> int:
         """Return the number of rows, with everything that was written before."""
-        rows = self._query(name, "", ["count(*)"], strong=True, timeout_s=PATIENCE_S)
+        ask = partial(query, self._client, name, "", ["count(*)"], strong=True)
+        rows = self._read(f"cannot count {name!r}", ask, strong=True, timeout_s=PATIENCE_S)
         return sum(int(row["count(*)"]) for row in rows)
-
-    def _query(
-        self,
-        name: str,
-        condition: str,
-        fields: Sequence[str],
-        *,
-        limit: int | None = None,
-        strong: bool,
-        timeout_s: float,
-    ) -> list[Row]:
-        def ask(left_s: float) -> list[Row]:
-            with told(self.address, f"cannot read {name!r}"):
-                return query(
-                    self._client, name, condition, fields, limit=limit, strong=strong, timeout_s=left_s
-                )
-
-        return insisted(ask, timeout_s, while_=_can_wait if strong else _is_busy)
 
     def search(
         self,
@@ -348,12 +336,17 @@ class Connection:
             "round_decimal": -1,
             "params": {} if nprobe is None else {"nprobe": nprobe},
         }
+        ask = partial(search, self._client, name, vectors, how, strong=strong)
+        return self._read(f"cannot search {name!r}", ask, strong=strong, timeout_s=timeout_s)
 
-        def ask(left_s: float) -> Found:
-            with told(self.address, f"cannot search {name!r}"):
-                return search(self._client, name, vectors, how, strong=strong, timeout_s=left_s)
+    def _read(self, what: str, ask: Callable[..., T], *, strong: bool, timeout_s: float) -> T:
+        """Ask; whoever wants to see all that was written has the time to wait for a server that is away."""
 
-        return insisted(ask, timeout_s, while_=_can_wait if strong else _is_busy)
+        def once(left_s: float) -> T:
+            with told(self.address, what):
+                return ask(timeout_s=left_s)
+
+        return retried(once, timeout_s, when=lambda error: error.away if strong else error.busy)
 
     def set_alias(self, alias: str, name: str, *, new: bool) -> None:
         """Let an alias stand for a collection, in one step."""
@@ -365,15 +358,6 @@ class Connection:
         """Delete an alias; its collection stays."""
         with told(self.address, f"cannot delete the alias {alias!r}"):
             self._client.drop_alias(alias, timeout=ANSWER_S)
-
-
-def _can_wait(error: MilvusError) -> bool:
-    """Whoever wants to see all that was written has the time to wait for a server that is away."""
-    return error.away
-
-
-def _is_busy(error: MilvusError) -> bool:
-    return error.busy
 
 
 def _client_class() -> "type[MilvusClient]":

@@ -39,12 +39,12 @@ class MilvusError(CatalogError):
         self.busy = busy
 
 
-def insisted(
+def retried(
     ask: Callable[[float], T],
     within_s: float,
     *,
     pause_s: float = 0.2,
-    while_: Callable[[MilvusError], bool] = lambda error: error.away,
+    when: Callable[[MilvusError], bool] = lambda error: error.away,
 ) -> T:
     """Ask a server, and again while that may help, until the time is used up.
 
@@ -53,7 +53,7 @@ def insisted(
     ask : callable (float) -> T
         Asks once, within so many seconds.
     within_s, pause_s : float [seconds]
-    while_ : callable (MilvusError) -> bool
+    when : callable (MilvusError) -> bool
         Whether to ask again after an error.
     """
     until = time.monotonic() + within_s
@@ -63,7 +63,7 @@ def insisted(
             return ask(left_s)
         except MilvusError as error:
             left_s = until - time.monotonic() - pause_s
-            if left_s <= 0 or not while_(error):
+            if left_s <= 0 or not when(error):
                 raise
         time.sleep(pause_s)
 

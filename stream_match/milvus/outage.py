@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from stream_match.index.port import NotAtHandError
 from stream_match.milvus.connection import Connection
-from stream_match.milvus.failures import MilvusError, insisted
+from stream_match.milvus.failures import MilvusError, retried
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Patient:
 
     def ask(self, request: Request[T]) -> T:
         """Return the answer to a request; a CatalogError says that there is none."""
-        return insisted(
+        return retried(
             lambda left_s: request(self._connection, left_s), self._answer_s, pause_s=self._pause_s
         )
 

@@ -23,8 +23,8 @@ Row = dict[str, Any]
 Found = list[tuple[Int64, Float32]]
 """For each vector asked about, the keys of the nearest ones, nearest first, and how near they are."""
 
-_OF_NO_TIME = 1
-"""A moment before all writing: nothing that was written has to be seen. That of all writing is 0."""
+_EVENTUALLY = 1
+"""Timestamp before all writing: nothing that was written has to be seen. Of the newest writing it is 0."""
 
 
 def can_read(client: "MilvusClient") -> bool:
@@ -156,7 +156,7 @@ def _seen(*, strong: bool) -> dict[str, Any]:
     level = common_pb2.ConsistencyLevel.Value("Strong" if strong else "Eventually")
     return {
         "consistency_level": level,
-        "guarantee_timestamp": 0 if strong else _OF_NO_TIME,
+        "guarantee_timestamp": 0 if strong else _EVENTUALLY,
         "use_default_consistency": False,
     }
 
