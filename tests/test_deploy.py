@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from publish.conftest import MOSQUITTO, free_port
+from ports import free_port
+from publish.conftest import MOSQUITTO
 
 from stream_match.cli.parser import build_parser
 from stream_match.config import ListenSettings

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from publish.conftest import free_port
+from ports import free_port
 
 NATS_SERVER = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
 WAIT_S = 60  # a limit for what is broken, never a waiting time for what works

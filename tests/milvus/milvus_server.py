@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.connection import Connection
@@ -33,9 +34,15 @@ initial-advertise-peer-urls: http://127.0.0.1:{peer}
 initial-cluster: default=http://127.0.0.1:{peer}
 """
 
-# Unpacked once, and gone when its pipe is closed: also when pytest is killed.
+_PORTS = (
+    *("data_coord", "data_node", "index_coord", "index_node"),
+    *("query_coord", "query_node", "root_coord", "proxy_internal"),
+)
+"""What a server listens on besides its own port and etcd's; left alone, all servers try the same ones."""
+
+# Gone when its pipe is closed, also when pytest is killed; and when the server is.
 _LAUNCHER = """
-import json, pathlib, socket, sys
+import json, pathlib, select, socket, sys
 from milvus import MilvusServer, MilvusServerConfig
 def bound(_, port):  # a port that a killed server had is free to the next one, as the server itself sees it
     taken = socket.socket()
@@ -47,18 +54,21 @@ def bound(_, port):  # a port that a killed server had is free to the next one, 
         return None
     return taken
 MilvusServerConfig.try_bind_port = bound
-data, unpacked, port, etcd_port, settings = sys.argv[1:]
-pathlib.Path(unpacked).mkdir(exist_ok=True)
+data, unpacked, metrics_port, settings = sys.argv[1:]
 (pathlib.Path(data) / "bin").symlink_to(unpacked)
-config = MilvusServerConfig(data_dir=data, proxy_port=int(port), etcd_port=int(etcd_port))
+config = MilvusServerConfig(data_dir=data)
 for name, value in json.loads(settings).items():
     config.set(name, value)
 server = MilvusServer(config, wait_for_started=False)
+server.webservice_port = int(metrics_port)
 server.start()
-sys.stdin.read()
+while server.server_proc.poll() is None and not select.select([sys.stdin], [], [], 0.2)[0]:
+    pass
 server.server_proc.kill()
 server.server_proc.wait()
 """
+
+_UNPACK = "import sys, milvus; milvus._initialize_data_files(sys.argv[1])"
 
 
 def server_environment():
@@ -70,8 +80,9 @@ def server_environment():
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if not (folder / "bin" / "milvus-server").exists():
+        if not (folder / "made").exists():
             _make(folder)
+            (folder / "made").touch()
     return folder
 
 
@@ -79,17 +90,12 @@ def _make(folder):
     commands = (
         [sys.executable, "-m", "venv", str(folder)],
         [str(folder / "bin" / "pip"), "install", "--quiet", PACKAGE, "setuptools<81"],
+        [str(folder / "bin" / "python"), "-c", _UNPACK, str(folder / "unpacked")],
     )
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"{PACKAGE} cannot be installed here: {done.stderr.strip().splitlines()[-1:]}")
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class MilvusProcess:
@@ -98,7 +104,9 @@ class MilvusProcess:
     def __init__(self, environment, data, **settings):
         self.port = free_port()
         self._etcd_ports = {"client": free_port(), "peer": free_port()}
-        self._settings = settings
+        self._metrics_port = free_port()
+        ports = {"proxy_port": self.port, "etcd_port": self._etcd_ports["client"]}
+        self._settings = {**ports, **{f"{name}_port": free_port() for name in _PORTS}, **settings}
         self._environment = environment
         self._data = data
         self._process = None
@@ -111,8 +119,8 @@ class MilvusProcess:
         self._process = subprocess.Popen(
             [
                 str(self._environment / "bin" / "python"), "-c", _LAUNCHER,
-                str(self._data), str(self._environment / "unpacked"), str(self.port),
-                str(self._etcd_ports["client"]), json.dumps(self._settings),
+                str(self._data), str(self._environment / "unpacked" / "bin"), str(self._metrics_port),
+                json.dumps(self._settings),
             ],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},
@@ -133,7 +141,9 @@ class MilvusProcess:
                     return
             except MilvusError:
                 if self._process.poll() is not None or time.monotonic() > until:
-                    pytest.fail(f"the Milvus server did not start; its logs are in {self._data / 'logs'}")
+                    log = self._data / "logs" / "milvus-stderr.log"
+                    said = log.read_text()[-2_000:] if log.exists() else ""
+                    pytest.fail(f"the Milvus server did not start; it said last: {said}")
                 time.sleep(0.2)
 
 
@@ -143,10 +153,8 @@ def milvus_process(data):
     environment = server_environment()
     server = MilvusProcess(environment, data)
     try:
-        with (environment / "starting").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two that start at one time would take the same ports
-            server.start()
-            server.wait()
+        server.start()
+        server.wait()
         yield server
     finally:
         server.kill()

@@ -1,25 +1,15 @@
 import asyncio
 import contextlib
 import getpass
-import random
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
+from ports import free_port
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 WAIT_S = 20  # a limit for what is broken, never a waiting time for what works
-
-
-def free_port():
-    """A port that stays free while a broker is away: below those that the system gives to clients."""
-    for port in random.sample(range(20_000, 32_000), k=100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    return pytest.fail("no port is free")
 
 
 class Mosquitto:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from cli.cli_process import command, env
-from publish.conftest import free_port
+from ports import free_port
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("prometheus_client", reason="the extra web is not installed")
