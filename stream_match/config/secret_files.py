@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
@@ -55,24 +55,23 @@ def place_of_secret(path: str | Path) -> Path:
     return place if place.exists() else Path(path)
 
 
-def with_secret(content: object) -> object:
-    """Put the secret of ``password_file`` into a table of settings as its ``password``.
+def password_of(password: object, info: ValidationInfo) -> object:
+    """Return a password, or what the file beside it holds.
 
-    Parameters
-    ----------
-    content : object
-        A table from outside; anything else is returned as it is, to be refused by whoever checks it.
+    A validator, before others, of a field ``password`` that stands behind a field ``password_file`` and is
+    validated by default.
 
     Raises
     ------
     PydanticCustomError
-        If it has both, or the file cannot be read.
+        If there are both, or the file cannot be read.
     """
-    if not isinstance(content, dict) or not isinstance(path := content.get("password_file"), str | Path):
-        return content
-    if content.get("password") is not None:
+    path = info.data.get("password_file")
+    if path is None:
+        return password
+    if password is not None:
         raise PydanticCustomError("password", "it has a password and a password_file: leave out one")
-    return {**content, "password": read_secret(path)}
+    return read_secret(path)
 
 
 def _complaint(path: str | Path, what: str) -> PydanticCustomError:

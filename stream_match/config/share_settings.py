@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from stream_match.config.secret_files import with_secret
+from stream_match.config.secret_files import password_of
 from stream_match.config.settings import Settings
 from stream_match.events import Name
 
@@ -26,11 +26,11 @@ class ShareSettings(Settings):
         default="stream_match", description="Name of the fleet: of the bucket in which its leases stand"
     )
     username: str | None = Field(default=None, min_length=1, max_length=500, description="Of the servers")
-    password: SecretStr | None = Field(
-        default=None, description="Of the servers; without a username, it is the token"
-    )
     password_file: Path | None = Field(
         default=None, strict=False, description="File that holds the password, or the token, in one line"
+    )
+    password: SecretStr | None = Field(
+        default=None, validate_default=True, description="Of the servers; without a username, it is the token"
     )
     cafile: Path | None = Field(
         default=None, strict=False, description="Authorities to trust, in PEM, instead of the system's"
@@ -58,10 +58,7 @@ class ShareSettings(Settings):
     def _in_one_text(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_the_password(cls, content: Any) -> Any:
-        return with_secret(content)
+    _read_the_password = field_validator("password", mode="before")(password_of)
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import quote
 
-from pydantic import Field, GetCoreSchemaHandler, SecretStr, model_validator
+from pydantic import Field, GetCoreSchemaHandler, SecretStr, field_validator, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from stream_match.config.secret_files import with_secret
+from stream_match.config.secret_files import password_of
 from stream_match.config.settings import Settings
 
 TEXT, TABLE = "a text", "a table"
@@ -20,15 +20,12 @@ class SinkSettings(Settings):
 
     uri: str = Field(min_length=1, repr=False, description="As on the command line")
     username: str | None = Field(default=None, min_length=1, max_length=500, description="Of the broker")
-    password: SecretStr | None = Field(default=None, description="Of the broker")
     password_file: Path | None = Field(
         default=None, strict=False, description="File that holds the password of the broker in one line"
     )
+    password: SecretStr | None = Field(default=None, validate_default=True, description="Of the broker")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_the_password(cls, content: Any) -> Any:
-        return with_secret(content)
+    _read_the_password = field_validator("password", mode="before")(password_of)
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:

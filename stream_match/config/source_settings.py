@@ -2,14 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from stream_match.config.index_place import IndexPlace
 from stream_match.config.match_settings import MatchSettings, OnsetSettings
-from stream_match.config.secret_files import with_secret
+from stream_match.config.secret_files import password_of
 from stream_match.config.settings import Settings
 from stream_match.events import Name
 
@@ -63,9 +63,11 @@ class SourceSettings(Settings):
         default=None, ge=1, le=64, description="The channel to take, from 1; the mean of all if absent"
     )
     username: str | None = Field(default=None, max_length=500, description="For the server of the URL only")
-    password: SecretStr | None = Field(default=None, description="For the server of the URL only")
     password_file: Path | None = Field(
         default=None, strict=False, description="File that holds the password in one line"
+    )
+    password: SecretStr | None = Field(
+        default=None, validate_default=True, description="For the server of the URL only"
     )
     headers: dict[HeaderName, HeaderValue] | None = Field(
         default=None, description="Further headers of HTTP, for the server of the URL only"
@@ -95,10 +97,7 @@ class SourceSettings(Settings):
         json_schema_extra={"default": {}},
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_the_password(cls, content: Any) -> Any:
-        return with_secret(content)
+    _read_the_password = field_validator("password", mode="before")(password_of)
 
     @model_validator(mode="after")
     def _password_has_its_user(self) -> Self:

@@ -59,6 +59,16 @@ def test_what_sources_and_sinks_do_not_take_is_wrong_too(check):
         assert any(part in line for line in told), part
 
 
+def test_a_missing_file_of_a_password_hides_no_other_mistake_of_its_table(check):
+    tables = ("[share]\nservers = 'nats://a'\nmax_sources = 0", "[[sources]]\nuri = 'mic:'\nchannel = 0")
+    done, told = check("\n".join(f"{table}\npassword_file = '/no/such'" for table in tables))
+    assert done.returncode == 2
+    places = ("share.password", "share.max_sources", "sources[0].password", "sources[0].channel")
+    for place in places:
+        assert sum(f"'{place}'" in line for line in told) == 1, place
+    assert len(told) == len(places)
+
+
 def test_two_sources_of_one_name_are_wrong(check):
     done, told = check("sources = ['mic:', 'mic:']")
     assert done.returncode == 2

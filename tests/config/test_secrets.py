@@ -67,7 +67,7 @@ def test_a_file_without_a_password_is_one_sentence(tmp_path, content, told):
         path.write_bytes(content)
     with pytest.raises(UsageError) as refused:
         of_source(path)
-    assert str(refused.value) == f"x: 'sources[0]': the file {str(path)!r} {told}."
+    assert str(refused.value) == f"x: 'sources[0].password': the file {str(path)!r} {told}."
 
 
 def test_a_name_with_a_zero_byte_is_one_sentence():
