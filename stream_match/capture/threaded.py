@@ -26,7 +26,11 @@ _left: dict[str, list[threading.Thread]] = {}  # by name: threads whose readers 
 
 
 async def from_thread(
-    iterate: Callable[[threading.Event], Iterator[T]], *, name: str, ahead: int = AHEAD
+    iterate: Callable[[threading.Event], Iterator[T]],
+    *,
+    name: str,
+    ahead: int = AHEAD,
+    max_hung: float = MAX_HUNG,
 ) -> AsyncGenerator[T, None]:
     """Yield the items of a blocking iterator without blocking the event loop.
 
@@ -39,11 +43,13 @@ async def from_thread(
         Name of the thread.
     ahead : int, >= 1
         Items that the thread may make before the reader takes them; then it waits.
+    max_hung : float, >= 1
+        Threads of this name that may hang; infinity where the caller bounds them.
 
     Raises
     ------
     SourceError
-        If `MAX_HUNG` threads of this name hang.
+        If `max_hung` threads of this name hang.
 
     Yields
     ------
@@ -51,7 +57,7 @@ async def from_thread(
         The items in order. An error of the iterator is raised here after the items before it.
         What would end the program or the task (``SystemExit``, a cancellation) is raised as RuntimeError.
     """
-    _refuse_if_hung(name)
+    _refuse_if_hung(name, max_hung)
     worker = _Worker(iterate, asyncio.get_running_loop(), ahead)
     # A daemon: a thread that a driver holds must not keep the interpreter from ending.
     thread = threading.Thread(target=worker.run, name=name, daemon=True)
@@ -76,10 +82,11 @@ def _hung(name: str) -> int:
     return len(alive)
 
 
-def _refuse_if_hung(name: str) -> None:
-    if (hung := _hung(name)) >= MAX_HUNG:
+def _refuse_if_hung(name: str, most: float) -> None:
+    if (hung := _hung(name)) >= most:
         raise SourceError(
-            f"{hung} earlier openings of it hang and do not end; is its driver stuck?", retry=True
+            f"{hung} earlier openings of {name} hang and do not end: does its device, disk or server answer?",
+            retry=True,
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.clips.samples import Int16, read_stretch
-from stream_match.errors import UsageError
+from stream_match.errors import CatalogError, UsageError
+from stream_match.service.beside import beside
 from stream_match.service.control import Powers
 from stream_match.service.kept_audio import KeptAudio
 from stream_match.service.sources import Sources
@@ -43,7 +44,7 @@ class Marker:
         self._kept = kept
         self._index_of = index_of
         self._look = look
-        self._world = world
+        self._world = beside(world, "the indexes and clips that are marked", CatalogError)
         self._one_at_a_time = asyncio.Lock()
 
     async def mark(self, source: str, from_s: float, to_s: float | None, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stream_match.config import ListenSettings
 from stream_match.errors import UsageError
+from stream_match.service.beside import beside
 from stream_match.service.bus import Bus
 from stream_match.service.control import Control
 from stream_match.service.health import Health
@@ -60,7 +61,7 @@ async def page_shown(
         now=shared.world.now,
         events=bus.subscribed,
         chroma=shared.chroma.watched,
-        aside=shared.world.aside,
+        aside=beside(shared.world, "the folders that the page reads").aside,
         state=settings.state,
         control=control,
         clips=shared.kept.folder,

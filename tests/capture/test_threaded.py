@@ -140,7 +140,7 @@ def test_threads_that_a_driver_holds_are_bounded_and_forgotten_when_they_end(mon
     async def scenario():
         for _ in range(MAX_HUNG):
             await open_once()
-        with pytest.raises(SourceError, match="driver stuck") as refused:
+        with pytest.raises(SourceError, match="4 earlier openings of driver hang") as refused:
             await open_once()
         assert refused.value.retry
         assert len(threads("driver")) == MAX_HUNG
