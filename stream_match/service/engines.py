@@ -9,9 +9,11 @@ from stream_match.errors import UsageError
 from stream_match.events import Facts
 from stream_match.publish.sparse import SparseLog
 from stream_match.service import states
+from stream_match.service.beside import beside_store
 from stream_match.service.hearing import Hearing
 from stream_match.service.intake import is_recording
 from stream_match.service.memory import PREFIX_LETTERS, SoundMemory
+from stream_match.service.memory_keeper import MemoryKeeper, recalled
 from stream_match.service.opening import Opening
 from stream_match.service.pause import PAUSED
 from stream_match.service.reasons import reason_of
@@ -38,6 +40,7 @@ class Engines:
     def __init__(self, context: SourceContext) -> None:
         self._context = context
         self._memory = SoundMemory(None, context.shared.ids()[:PREFIX_LETTERS])
+        self._keeper: MemoryKeeper | None = None
         self._recent = RecentEnds()
         self._begun_s = 0.0  # stream time at which the engine of now began
         self._kept_s = 0.0  # stream time at which what was learnt was last written down
@@ -47,10 +50,16 @@ class Engines:
 
     async def recall(self) -> None:
         """Read what was learnt of the sounds of this source before, if that is kept."""
-        shared = self._context.shared
+        shared, name = self._context.shared, self._context.source.name
         if (store := shared.store) is not None:
-            shelf = SoundShelf(store, self._context.source.name)
-            self._memory = await shared.world.store(lambda: SoundMemory(shelf, self._memory.prefix))
+            world = beside_store(shared.world, store)
+            self._memory = await recalled(SoundShelf(store, name), self._memory.prefix, world)
+            self._keeper = MemoryKeeper(name, self._memory, world, self._context.stop)
+
+    async def close(self) -> None:
+        """Let be written what was learnt, for a short while."""
+        if self._keeper is not None:
+            await self._keeper.close()
 
     async def hear(self, opening: Opening) -> None:
         """Hear all that comes through an opening, with another engine when one breaks.
@@ -89,7 +98,7 @@ class Engines:
             await self._tell(
                 await session.finish(), reason=PAUSED if context.pause.on else context.stop_reason
             )
-            await session.keep(goes_on=not whole)
+            await self._keep(session, goes_on=not whole)
             self._suppressed += session.onsets_suppressed
             context.teller.onsets_suppressed = self._suppressed
         return True
@@ -102,21 +111,23 @@ class Engines:
             raise
         except Exception as error:
             raise EngineError(f"the matcher could not be made ({reason_of(error)})") from error
-        await shared.world.store(lambda: self._memory.give(engine))
+        if (refusal := await shared.world.offload(lambda: self._memory.give(engine))) is not None:
+            self._memory.begin_without(refusal)
         self._recent.give(engine, self._begun_s)
         session = Session(
             engine,
             shared.ids(),
             self._begun_s,
             shared.world.offload,
-            shared.world.store,
             context.account,
             self._memory,
             catalogue,
         )
         context.gauges.session = session
         await context.steering.take(session)
-        await session.keep(goes_on=True)  # before the first identity is given
+        await self._keep(session, goes_on=True)
+        if self._keeper is not None:
+            await self._keeper.settled()  # before the first identity is given
         return session
 
     async def _after_break(self, error: EngineError) -> None:
@@ -198,7 +209,13 @@ class Engines:
     async def _keep_now_and_then(self, session: Session) -> None:
         if self._context.reckoning.stream_s - self._kept_s >= states.KEEP_EVERY_S:
             self._kept_s = self._context.reckoning.stream_s
-            await session.keep(goes_on=True)
+            await self._keep(session, goes_on=True)
+
+    async def _keep(self, session: Session, *, goes_on: bool) -> None:
+        """Hand over what an engine has learnt; that it is written is waited for by nobody who hears."""
+        snapshot = await session.learnt(goes_on=goes_on)
+        if snapshot is not None and self._keeper is not None:
+            self._keeper.keep(snapshot)
 
     def _notice_flood(self, session: Session) -> None:
         """Say that onsets are not told, once in a while; their number is in the status events."""

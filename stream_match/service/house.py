@@ -1,5 +1,6 @@
 """What a listener offers to a house beyond its events: answers, its settings, and itself as devices."""
 
+import asyncio
 import json
 import logging
 import secrets
@@ -14,6 +15,7 @@ from stream_match.publish.base import Sink
 from stream_match.publish.discovery import Device, components, device_message, device_topic
 from stream_match.publish.serving import Offer, ServingSink
 from stream_match.publish.topics import Message, node_status, retained_topics
+from stream_match.service.beside import beside_store
 from stream_match.service.control import Control, Controlled, Powers
 from stream_match.service.health import program_version
 from stream_match.service.name_book import NameBook
@@ -28,6 +30,10 @@ from stream_match.store.announcements import Announcement, AnnouncementShelf
 log = logging.getLogger(__name__)
 
 NO_BROKER = "Home Assistant is told of nothing: discovery goes over an MQTT broker, and no sink is one; add mqtt://HOST"
+
+
+PATIENCE_S = 5.0
+"""How long a start or a reload waits for the store [seconds], to read and write what was announced."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,17 @@ class House:
             return
         now = self._announcements() if self.home_assistant.discovery else set()
         try:
-            self._earlier |= await world.aside(shelf.read)
-            if now - self._earlier:
-                await world.aside(lambda: shelf.add(now))
+            async with asyncio.timeout(PATIENCE_S):
+                self._earlier |= await world.aside(shelf.read)
+                if now - self._earlier:
+                    await world.aside(lambda: shelf.add(now))
         except StoreError as error:
             log.warning("what Home Assistant was told of before is not known: %s", error)
+        except TimeoutError:
+            log.warning(
+                "what Home Assistant was told of before is not known: the store has not answered for %g s",
+                PATIENCE_S,
+            )
 
     def retained(self, base: str) -> list[Message]:
         """Return what is to stand on a broker, given the base of the topics there."""
@@ -208,7 +220,8 @@ async def serve(
         more=_nothing if sharing is None else sharing.retained,
     )
     shelf = None if shared.store is None else AnnouncementShelf(shared.store)
-    await house.remember(shelf, shared.world)
+    world = beside_store(shared.world, shared.store)
+    await house.remember(shelf, world)
     offer, serving = house.offer(), [sink for sink in sinks if isinstance(sink, ServingSink)]
     for sink in serving:
         sink.serve(offer)
@@ -220,7 +233,7 @@ async def serve(
             sink.tell_again()
 
     async def other_sources() -> None:
-        await house.remember(shelf, shared.world)
+        await house.remember(shelf, world)
         tell_again()
 
     control.changed = shared.names.changed = tell_again

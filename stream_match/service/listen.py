@@ -19,6 +19,7 @@ from stream_match.capture.uri import slug
 from stream_match.config import ListenSettings
 from stream_match.publish.base import Sink
 from stream_match.publish.delivery import OutboxSink
+from stream_match.service.beside import beside_store
 from stream_match.service.bus import Bus
 from stream_match.service.claim import claimed
 from stream_match.service.control import Powers
@@ -110,7 +111,7 @@ async def listen(
         async with (
             kept_audio(settings, store, world, stop) as kept,
             _written_down(journal, sinks),
-            named(store, world, powers.has_track) as names,
+            named(store, beside_store(world, store), powers.has_track) as names,
         ):
             bus = Bus(sinks, journal)
             shared = Shared(
@@ -186,7 +187,8 @@ def _journal(settings: ListenSettings, ids: EventIds, world: World) -> Journal |
         return None
     kept = settings.store
     limits = Limits(days=kept.keep_days, bytes=round(kept.max_megabytes * 1_000_000))
-    return Journal(Store(settings.state / FILE, limits), ids, world)
+    store = Store(settings.state / FILE, limits)
+    return Journal(store, ids, beside_store(world, store))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from stream_match.config import ListenSettings
 from stream_match.config.heard_settings import HeardSettings
 from stream_match.errors import StreamMatchError, UsageError
+from stream_match.service.beside import beside
 from stream_match.service.hearing import Hear, Hearing
 from stream_match.service.intake import cancelled
 from stream_match.service.notify import Notifier
@@ -128,6 +129,7 @@ class Reload:
         self._hear = hear
         self._sources = sources
         self._shared = shared
+        self._world = beside(shared.world, "the settings and indexes that are loaded", UsageError)
         self._sharing = sharing
         self.changed: Callable[[], Awaitable[object]] = _nobody
         self._one_at_a_time = asyncio.Lock()
@@ -171,9 +173,11 @@ class Reload:
         settings, after = await self._aside(lambda: _wanted(read, self._shared.world))
         if self._sharing is not None:
             check_shared(after.values())
-        hearings = {}
-        for heard in self._to_be_made(after):
-            hearings[heard] = await self._aside(partial(self._hear, heard))
+        hearings: dict[HeardSettings, Hearing] = {}
+        # A source may fail while an index is loaded for others: until all is made, the plan is made again.
+        while missing := self._to_be_made(after) - hearings.keys():
+            for heard in missing:
+                hearings[heard] = await self._aside(partial(self._hear, heard))
         plan = self._plan(after)  # nothing waits from here on
         self._carry_out(plan, after, hearings)
         await self.changed()
@@ -226,7 +230,7 @@ class Reload:
 
     async def _aside(self, work: Callable[[], T]) -> T:
         """Do what may wait for a disk, but not beyond the end of the service."""
-        working = asyncio.ensure_future(self._shared.world.aside(work))
+        working = asyncio.ensure_future(self._world.aside(work))
         stopping = asyncio.ensure_future(self._shared.stop.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

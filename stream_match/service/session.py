@@ -16,7 +16,7 @@ from stream_match.events import (
     OnsetFacts,
     SoundsLikeFacts,
 )
-from stream_match.service.memory import SoundMemory
+from stream_match.service.memory import Snapshot, SoundMemory
 from stream_match.service.reasons import reason_of
 from stream_match.service.report import Account
 from stream_match.service.world import EnginePort, Offload
@@ -47,8 +47,6 @@ class Session:
         Stream time at which this opening began.
     offload : coroutine function
         Does the engine's work elsewhere than on the event loop.
-    store : coroutine function
-        Does what waits for a disk elsewhere than where engines work.
     account : Account
         Takes the costs.
     memory : SoundMemory
@@ -70,7 +68,6 @@ class Session:
         prefix: str,
         offset_s: float,
         offload: Offload,
-        store: Offload,
         account: Account,
         memory: SoundMemory,
         catalogue: Any = None,
@@ -83,7 +80,6 @@ class Session:
         self._prefix = prefix
         self._offset_s = offset_s
         self._offload = offload
-        self._store = store
         self._account = account
         self._memory = memory
         self._running: dict[str, MatchFacts] = {}
@@ -94,9 +90,17 @@ class Session:
         """How many onsets the engine has not told because there were too many."""
         return getattr(self._engine, "onsets_suppressed", 0)
 
-    async def keep(self, *, goes_on: bool = False) -> None:
-        """Write down what the engine has learnt, and whether it goes on."""
-        await self._store(lambda: self._memory.take(self._engine, goes_on=goes_on))
+    async def learnt(self, *, goes_on: bool = False) -> Snapshot | None:
+        """Return what the engine has learnt, to be written down; None if there is nothing to be kept.
+
+        Parameters
+        ----------
+        goes_on : bool
+            Whether it will learn more.
+        """
+        async with self._engine_in_use:
+            told = await self._offload(lambda: self._memory.learn(self._engine, goes_on=goes_on))
+        return self._memory.snapshot(goes_on=goes_on) if told else None
 
     async def feed(self, block: Block) -> list[Facts]:
         """Let the engine hear a block.

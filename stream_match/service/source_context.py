@@ -6,6 +6,7 @@ import math
 from stream_match.capture.base import Source
 from stream_match.clips import SourceAudio
 from stream_match.publish.tasks import first_of
+from stream_match.service.beside import beside_store
 from stream_match.service.gauges import Gauges
 from stream_match.service.hearing import Hearing
 from stream_match.service.hints import Expected, Hints
@@ -95,7 +96,8 @@ class SourceContext:
         self.gauges = Gauges(source, source_name, self.account, self.reckoning, self.teller, world)
         always_max_s = getattr(source, "reconnect_max_s", math.inf)  # a device may be asked often
         self.retry = Retry(source.name, shared.reconnect_max_s, world, always_max_s=always_max_s)
-        self.pause = Pause(source.name, None if shared.store is None else PauseShelf(shared.store), world)
+        shelf = None if shared.store is None else PauseShelf(shared.store)
+        self.pause = Pause(source.name, shelf, beside_store(world, shared.store))
         self.steering = Steering(
             source.name, self.pause, lambda: self.teller.state, hearing.settings.max_false_alarms_per_hour
         )

@@ -1,5 +1,6 @@
 """The life of one source: opened, heard, lost, opened again, paused, ended."""
 
+import asyncio
 import logging
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from stream_match.publish.tasks import first_of
 from stream_match.service.engines import Engines
 from stream_match.service.health import SourceHealth
 from stream_match.service.hearing import Hearing
+from stream_match.service.memory_keeper import RECALL_PATIENCE_S
 from stream_match.service.opening import Opening
 from stream_match.service.pause import PAUSED
 from stream_match.service.reasons import reason_of
@@ -65,10 +67,12 @@ class Supervisor:
             log.debug("%s broke", self._source.name, exc_info=True)
             with suppress(Exception):  # it was told to the log
                 await self._fail(f"its supervision broke ({reason_of(error)})")
+        finally:
+            await self._engines.close()
 
     async def _supervise(self) -> None:
         context = self._context
-        await context.pause.recall()
+        await self._recall_pause()
         await self._teller.become("starting")
         await self._engines.recall()
         while not context.is_stopping:
@@ -87,6 +91,16 @@ class Supervisor:
             self._teller.forget()
             await context.wait_for_return(reason, self._lost_for_s)
         await self._end("stopped", context.stop_reason)
+
+    async def _recall_pause(self) -> None:
+        try:
+            async with asyncio.timeout(RECALL_PATIENCE_S):
+                await self._context.pause.recall()
+        except TimeoutError:
+            log.warning(
+                "whether %s was paused cannot be told: it is listened to (its disk has not answered for %g s)",
+                self._source.name, RECALL_PATIENCE_S,
+            )  # fmt: skip
 
     async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""

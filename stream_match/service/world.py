@@ -1,6 +1,7 @@
 """What the service takes from outside: clocks, chance, threads; replaceable, so that tests need not wait."""
 
 import asyncio
+import math
 import os
 import random
 import threading
@@ -77,18 +78,16 @@ async def in_many_threads(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_waiting_threads, work)
 
 
-async def in_spare_thread(work: Callable[[], T]) -> T:
-    """Do what waits for a disk where no engine waits with it."""
-    return await asyncio.to_thread(work)
-
-
 async def in_own_thread(work: Callable[[], T]) -> T:
-    """Do what may hang for ever in a thread of its own, which is left behind if nobody waits any more."""
+    """Do what may hang for ever in a thread of its own, which is left behind if nobody waits any more.
+
+    Whoever ceases to wait bounds what is left behind: see `beside`.
+    """
 
     def once(_: threading.Event) -> Iterator[T]:
         yield work()
 
-    async with aclosing(from_thread(once, name="aside")) as results:
+    async with aclosing(from_thread(once, name="aside", max_hung=math.inf)) as results:
         return await anext(results)
 
 
@@ -117,8 +116,6 @@ class World:
         So many random bits, for ids.
     offload : coroutine function (callable)
         Does CPU work elsewhere than on the event loop.
-    store : coroutine function (callable)
-        Does what reads and writes a local disk elsewhere than where engines work.
     aside : coroutine function (callable)
         Does what may hang elsewhere than where engines work, and than on the event loop.
     open_source, open_sink : callable
@@ -131,7 +128,6 @@ class World:
     chance: Callable[[], float] = random.random
     random_bits: Callable[[int], int] = random.SystemRandom().getrandbits
     offload: Offload = in_thread
-    store: Offload = in_spare_thread
     aside: Offload = in_own_thread
     open_source: Callable[[SourceSettings], Source] = open_source
     open_sink: OpenSink = field(default=open_sink)

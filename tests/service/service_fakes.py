@@ -58,7 +58,6 @@ def world(time, **changes):
         "chance": lambda: 1.0,
         "random_bits": lambda _: next(numbers),
         "offload": at_once,
-        "store": at_once,
         "aside": at_once,
     }
     return World(**(given | changes))
@@ -213,7 +212,6 @@ async def hear(
     world = World(
         **{name: getattr(world, name) for name in ("now", "monotonic", "sleep", "chance", "random_bits")},
         offload=world.offload,
-        store=world.store,
         aside=world.aside,
         open_source=lambda wanted: by_name[wanted.uri],
         open_sink=lambda *_, **__: next(remaining),

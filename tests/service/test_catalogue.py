@@ -405,7 +405,7 @@ def test_a_thread_that_hangs_is_left_behind(folder):
         sources = [live("radio", real_time(100))]
         make_engine = Makers(current)
         return await hear(
-            World(offload=at_once, store=at_once),
+            World(offload=at_once),
             *sources,
             stop=stop,
             make_engine=make_engine,

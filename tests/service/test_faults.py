@@ -288,7 +288,7 @@ def test_thousands_of_reconnects_leave_no_thread_task_or_file_behind(monkeypatch
         async def soon(seconds):
             await asyncio.sleep(0 if seconds < 30 else 3600)
 
-        world = World(sleep=soon, offload=at_once, store=at_once, chance=lambda: 1.0)
+        world = World(sleep=soon, offload=at_once, chance=lambda: 1.0)
         sink = MemorySink()
         await hear(world, Threads(), sinks=[sink], stop=end)
         return len(asyncio.all_tasks()), sink.events
