@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -9,11 +10,14 @@ from stream_match.errors import UsageError
 from stream_match.events import Event, to_json
 from stream_match.publish.backoff import Backoff
 from stream_match.publish.delivery import OutboxSink
+from stream_match.publish.disk_thread import DiskThread
 from stream_match.publish.lines import LineFile
 from stream_match.publish.policy import AwayError
 
 _CAP_S = 60.0  # a disk is freed by a person or a nightly job: asking once a minute is soon enough
 _SLOW_READER_S = 0.01  # between looks at a pipe that is full
+_SLOW_DISK_S = 10.0  # after which a write is told to hang
+_CLOSE_WAIT_S = 1.0  # for a disk, when the file is closed
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +26,8 @@ class JsonlSink(OutboxSink):
     """Appends one line of JSON per event; a line is written whole or not at all.
 
     When the disk is full the events wait in the outbox and writing is tried again. A file that was moved
-    away, or whose disk has gone and come back, is opened anew. A reader of standard output that goes away
+    away, or whose disk has gone and come back, is opened anew. Files are written in a thread of their own: a
+    disk that hangs holds up nobody but this sink. A reader of standard output that goes away
     (``| head``) ends the output quietly; the reader of a named pipe is waited for.
 
     Parameters
@@ -70,10 +75,19 @@ class JsonlSink(OutboxSink):
         await self._reader_gone.wait()
 
     async def _open(self) -> None:
-        self._file = LineFile(self._path)
+        self._disk = DiskThread(f"write {self._uri}")
+        try:
+            self._file = await self._disk.do(lambda: LineFile(self._path))
+        except BaseException:
+            self._disk.end()
+            raise
 
     async def _close(self) -> None:
-        self._file.close()
+        # Behind what may still be written: nothing closes a file that is in use.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_WAIT_S):
+                await self._disk.do(self._file.close)
+        self._disk.end()
 
     def _line(self, event: Event) -> str | None:
         """Return what is written of an event, None for nothing."""
@@ -85,7 +99,7 @@ class JsonlSink(OutboxSink):
     async def _send(self, event: Event) -> None:
         line = None if self._reader_gone.is_set() else self._line_once(event)
         try:
-            while line is not None and not self._written(line):
+            while line is not None and not await self._written(line):
                 await self._pause(_SLOW_READER_S)
         except BrokenPipeError as error:
             self._miss_reader(error)
@@ -99,12 +113,29 @@ class JsonlSink(OutboxSink):
             self._begun = event.event_id, self._line(event)
         return self._begun[1]
 
-    def _written(self, line: str) -> bool:
+    async def _written(self, line: str) -> bool:
         try:
-            self._file.write(line)
+            if self._file.waits_for_disk:
+                await self._write_aside(line)
+            else:
+                self._file.write(line)
         except BlockingIOError:
             return False
         return True
+
+    async def _write_aside(self, line: str) -> None:
+        slow = asyncio.get_running_loop().call_later(_SLOW_DISK_S, self._tell_slow)
+        try:
+            await self._disk.do(lambda: self._file.write(line))
+        finally:
+            slow.cancel()
+        self._connected = True
+
+    def _tell_slow(self) -> None:
+        self._connected = False
+        self._tell_broken(
+            AwayError("slow", f"The disk of {self._uri} has not answered for {_SLOW_DISK_S:g} s.")
+        )
 
     def _miss_reader(self, error: BrokenPipeError) -> None:
         if self._path is not None:

@@ -39,6 +39,11 @@ class LineFile:
         self._take(_stdout() if path is None else _open(path))
         self._rest = b"\n" if path is not None and self._regular and _is_torn(path) else b""
 
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether writing may take as long as a disk does; no pipe and no terminal is ever waited for."""
+        return self._regular
+
     def write(self, line: str) -> None:
         """Write a line; after an error, call again with the same line.
 

@@ -115,7 +115,7 @@ class MemoryKeeper:
             if not done:
                 self._hang(snapshot)
             await working
-        except Exception as error:  # whatever the disk says, listening goes on
+        except Exception as error:  # noqa: BLE001 - whatever the disk says, listening goes on
             kind = error.kind if isinstance(error, StoreError) else type(error).__name__
             self._miss(snapshot, kind, reason_of(error))
         else:

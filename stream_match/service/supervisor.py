@@ -98,7 +98,7 @@ class Supervisor:
                 await self._context.pause.recall()
         except TimeoutError:
             log.warning(
-                "whether %s was paused cannot be told: it is listened to (its disk has not answered for %g s)",
+                "whether %s was paused cannot be told: it is listened to (no answer of the store for %g s)",
                 self._source.name, RECALL_PATIENCE_S,
             )  # fmt: skip
 

@@ -3,6 +3,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,100 @@ def test_a_slow_reader_holds_nobody_up(tmp_path):
     text = asyncio.run(run())
     os.close(reader)
     assert [from_json(line) for line in text.splitlines()] == events
+
+
+class HangingDisk:
+    """A disk that does not answer until it is back."""
+
+    def __init__(self, monkeypatch, path):
+        self.back = threading.Event()
+        self.asked = threading.Semaphore(0)
+        write, path = os.write, path.resolve()
+
+        def hang(fd, data):
+            if Path(f"/proc/self/fd/{fd}").resolve() == path:
+                self.asked.release()
+                self.back.wait()
+            return write(fd, data)
+
+        monkeypatch.setattr(os, "write", hang)
+
+
+@pytest.fixture
+def disk(monkeypatch, tmp_path):
+    hanging = HangingDisk(monkeypatch, tmp_path / "events.jsonl")
+    yield hanging
+    hanging.back.set()
+
+
+def test_a_disk_that_hangs_holds_up_nobody_and_the_order_stays(tmp_path, disk):
+    events = [match(number) for number in range(20)]
+
+    async def run():
+        async with JsonlSink(tmp_path / "events.jsonl") as sink:
+            for event in events:
+                await sink.publish(event)
+            await asyncio.to_thread(disk.asked.acquire)
+            # That this runs, amid the first write, shows that the loop goes on.
+            assert sink.waiting == len(events)
+            disk.back.set()
+
+    asyncio.run(run())
+    assert events_in(tmp_path / "events.jsonl") == events
+
+
+def test_a_disk_that_hangs_is_told_until_it_is_back(tmp_path, disk, monkeypatch):
+    monkeypatch.setattr("stream_match.publish.jsonl._SLOW_DISK_S", 0.01)
+
+    async def run():
+        told = asyncio.Event()
+        async with JsonlSink(tmp_path / "events.jsonl") as sink:
+            tell = sink._tell_slow
+            sink._tell_slow = lambda: (tell(), told.set())
+            await sink.publish(match(1))
+            await asyncio.to_thread(disk.asked.acquire)
+            await told.wait()
+            away = sink.delivery()
+            disk.back.set()
+            await drained(sink)
+            return away, sink.delivery()
+
+    away, back = asyncio.run(run())
+    assert not away.connected
+    assert "has not answered for 0.01 s" in away.away
+    assert back.connected
+    assert back.delivered == 1
+
+
+def test_leaving_waits_for_no_disk_that_hangs(tmp_path, disk, monkeypatch, caplog):
+    monkeypatch.setattr("stream_match.publish.jsonl._CLOSE_WAIT_S", 0.01)
+    sink = JsonlSink(tmp_path / "events.jsonl")
+    sink._flush_s = 0.01
+
+    async def run():
+        async with sink:
+            await sink.publish(match(1))
+            await asyncio.to_thread(disk.asked.acquire)
+
+    asyncio.run(run())
+    assert "1 events could not be delivered" in caplog.messages[-1]
+    writers = [thread for thread in threading.enumerate() if thread.name == f"write {sink.uri}"]
+    assert all(thread.daemon for thread in writers)
+    disk.back.set()
+    for thread in writers:
+        thread.join(20)
+    assert events_in(tmp_path / "events.jsonl") == [match(1)]  # the line that was begun is whole
+
+
+def test_no_thread_is_left(tmp_path):
+    before = threading.active_count()
+    publish_all(JsonlSink(tmp_path / "events.jsonl"), [match(1)])
+    with pytest.raises(SinkError):
+        publish_all(JsonlSink(tmp_path / "absent" / "events.jsonl"), [])
+    for thread in threading.enumerate():
+        if thread.name.startswith("write jsonl:"):
+            thread.join(20)
+    assert threading.active_count() == before
 
 
 def publish_in_steps(sink, *steps):
