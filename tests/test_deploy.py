@@ -57,6 +57,21 @@ def test_it_is_given_the_time_that_it_needs(unit):
     assert "MemoryDenyWriteExecute" not in service  # numba compiles
 
 
+def test_it_is_started_again_for_as_long_as_a_disk_or_a_server_is_not_there(unit):
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert "StartLimitBurst" not in unit["Unit"]
+    assert unit["Service"]["RestartSec"] == "30s"
+
+
+def test_the_settings_in_the_documentation_are_understood(tmp_path):
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```toml\n(node.*?)^```", text, re.M | re.S)
+    path = tmp_path / "stream_match.toml"
+    path.write_text(shown)
+    settings = ListenSettings.from_toml(path)
+    assert (settings.node, len(settings.sources), len(settings.sinks)) == ("attic", 1, 1)
+
+
 def instructions():
     text = (DEPLOY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     return [line.split(None, 1) for line in text.splitlines() if line and not line.startswith("#")]

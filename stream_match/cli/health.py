@@ -24,4 +24,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         say("ok" if brief["ok"] else "not ok" if brief["alive"] else "stuck: a restart helps")
         say(*(found.full or {}).get("troubles", ()))
+        if found.full is None and not brief["ok"]:
+            say(f"The page wants its token: set {TOKEN} to be told why.")
     return 0 if brief["alive"] and (brief["ok"] or not args.strict) else 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream_match.errors import UsageError
+from stream_match.errors import StreamMatchError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
     Raises
     ------
     UsageError
-        If the folder cannot be made, or another listener has it.
+        If another listener has it.
+    StreamMatchError
+        If the folder cannot be made: its disk may be mounted later.
     """
     if folder is None:
         yield
@@ -36,7 +38,7 @@ def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The {what} {str(folder)!r} cannot be made: {error.strerror}.") from error
+        raise StreamMatchError(f"The {what} {str(folder)!r} cannot be made: {error.strerror}.") from error
     handle = _locked(folder, what)
     try:
         yield

@@ -183,7 +183,9 @@ class Hints:
         """The hint: what was noticed, why it may be, what to do; None if there is none."""
         cause = self.cause
         if cause == "silent":
-            return f"Digital silence for {_length(self.expected.silence_s)}: {_why_silent(self._uri)}"
+            return (
+                f"Digital silence for more than {_length(self.expected.silence_s)}: {_why_silent(self._uri)}"
+            )
         return self._nothing() if cause == "nothing" else SENTENCES.get(cause or "")
 
     def _judge(self, window: "_Window") -> None:
@@ -200,17 +202,16 @@ class Hints:
         return self.expected.sounds and self._since_sound >= _samples(self.expected.after_s)
 
     def _nothing(self) -> str:
-        after, tracks = _length(self.expected.after_s), self.expected.tracks()
+        # How long it is by now is not said: the sentence would be another one each time.
+        after, tracks = f"For more than {_length(self.expected.after_s)}", self.expected.tracks()
         if not tracks:
-            return f"For {after} no sound began, and no index is searched: {ELSEWHERE}, or give an index."
+            return f"{after} no sound began, and no index is searched: {ELSEWHERE}, or give an index."
         if self._is_music:
-            return (
-                f"For {after} no track was recognised: there is music that the index ({tracks} tracks) lacks."
-            )
+            return f"{after} no track was recognised: there is music that the index ({tracks} tracks) lacks."
         if self.expected.sounds and self._since_sound >= _samples(self.expected.after_s):
-            return f"For {after} neither a track nor a sound was detected: {ELSEWHERE}."
+            return f"{after} neither a track nor a sound was detected: {ELSEWHERE}."
         return (
-            f"For {after} no track was recognised: it may be talk only, or music that the index "
+            f"{after} no track was recognised: it may be talk only, or music that the index "
             f"({tracks} tracks) lacks."
         )
 

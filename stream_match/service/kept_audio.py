@@ -103,7 +103,9 @@ async def kept_audio(
     Raises
     ------
     UsageError
-        If there is no folder for clips, it cannot be made, or another listener writes it.
+        If there is no folder for clips, or another listener writes it.
+    StreamMatchError
+        If it cannot be made.
     """
     clips = settings.clips
     if not clips.written:

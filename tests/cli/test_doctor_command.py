@@ -464,6 +464,14 @@ def test_how_a_listener_is(run_cli):
         assert health(True, False, "--strict")[0] == 1
         assert health(False, False, code=503)[0] == 1
         assert json.loads(health(True, True, "--json")[1][0])["troubles"] == ["radio: gone"]
+        server.pages["/healthz"] = answering({"alive": True, "ok": False})
+        server.pages["/api/health"] = answering({}, 401)
+        done = run_cli("health", "--web", f"127.0.0.1:{server.server_port}")
+        said = "The page wants its token: set STREAM_MATCH_WEB_TOKEN to be told why."
+        assert (done.returncode, done.stdout.splitlines()) == (0, ["not ok", said])
+        server.pages["/healthz"] = answering({"alive": True, "ok": True})
+        done = run_cli("health", "--web", f"127.0.0.1:{server.server_port}")
+        assert done.stdout.splitlines() == ["ok"]
         server.pages["/healthz"] = answering(b"<html>")
         assert run_cli("health", "--web", f"127.0.0.1:{server.server_port}").returncode == 1
     done = run_cli("health", "--web", f"127.0.0.1:{server.server_port}")

@@ -52,7 +52,7 @@ def test_digital_silence_is_told_to_the_sample_and_withdrawn_when_it_sounds_agai
     assert hints.cause is None
     hints.hear(SILENCE[:1])
     assert hints.cause == "silent"
-    assert hints.text.startswith("Digital silence for 5 min: the microphone may be muted")
+    assert hints.text.startswith("Digital silence for more than 5 min: the microphone may be muted")
     assert after(MUSIC, 4, hints) == ["silent"] * 4  # a click is no sound
     assert after(SILENCE, 1, hints) == ["silent"]
     assert after(MUSIC, 5, hints) == ["silent"] * 4 + [None]
@@ -145,6 +145,7 @@ def test_nothing_for_hours():
     assert hours(hints, 11.9) is None
     assert hours(hints, 0.1) == "nothing"
     assert "neither a track nor a sound" in hints.text
+    assert hints.text.startswith("For more than ")
     assert hours(hints, 0.0, MATCH) is None
 
 
@@ -230,7 +231,7 @@ def test_the_status_says_it_once_and_withdraws_it(caplog):
     _, events = run(heard)
     check_whole(events)
     first, second = hinted(events)
-    assert first.startswith("Digital silence for 2 min")
+    assert first.startswith("Digital silence for more than 2 min")
     assert second is None
     begun = next(event for event in events if event.type == "status" and event.hint)
     assert begun.stream_s == pytest.approx(121.0)

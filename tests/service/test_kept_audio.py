@@ -25,7 +25,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ, Block
 from stream_match.clips import Clip, ClipFolder
 from stream_match.clips.folder import DAY_S
 from stream_match.config import ClipSettings
-from stream_match.errors import SourceError, UsageError
+from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import ClusterFacts, OnsetClusterFacts
 from stream_match.publish.tasks import first_of
 from stream_match.service import clip_keeper
@@ -161,7 +161,7 @@ def test_the_folder_is_in_the_state_folder_unless_the_settings_say_another(tmp_p
 def test_a_folder_that_cannot_be_made_or_is_in_use_is_refused_before_anything_is_opened(tmp_path):
     tape = ScriptedSource("tape", [sound(8)])
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"folder of clips .* cannot be made"):
+    with pytest.raises(StreamMatchError, match=r"folder of clips .* cannot be made"):
         run(lambda world: hear(world, tape, clips=kept(tmp_path / "file" / "clips")))
 
     async def twice(world):

@@ -303,6 +303,40 @@ def test_a_source_that_has_failed_is_tried_again_and_is_no_failure_then(played):
     assert scene.report.failed == []
 
 
+def test_a_source_that_fails_while_an_index_is_loaded_for_another_is_tried_again(played, tmp_path):
+    """What is to be done has changed when all is made: all of it is carried out, or nothing."""
+    failed, loading = asyncio.Event(), asyncio.Event()
+    scripts = {"a": iter([[failed, SourceError("it never will", retry=False)]])}
+    folder = Folder(tmp_path / "one")
+    folder.put("toy")
+
+    async def act(scene):
+        aside = scene._reload._world.aside
+
+        async def fails_meanwhile(work):
+            result = await aside(work)
+            if loading.is_set():
+                failed.set()
+                await asyncio.sleep(5)
+            loading.set()  # the settings are read; an index follows
+            return result
+
+        scene._reload._world = replace(scene._reload._world, aside=fails_meanwhile)
+        await asyncio.sleep(5)
+        await scene.change({"sources": ["a", source("c", index=str(folder.path))]})
+        await asyncio.sleep(5)
+
+    def make(name):
+        return live(name, next(scripts.get(name, iter(())), real_time(3600)))
+
+    scene = played(two(), act, make_source=make, folders={str(folder.path): folder})
+    (answer,) = scene.answers
+    assert (answer["added"], answer["removed"], answer["reopened"]) == (["c"], ["b"], ["a"])
+    assert states(scene.sink.events, "a") == ["starting", "failed", "starting", "running", "stopped"]
+    assert states(scene.sink.events, "b")[-1] == "stopped"
+    assert states(scene.sink.events, "c") == ["starting", "running", "stopped"]
+
+
 def test_the_last_source_may_be_replaced_by_another(played):
     async def act(scene):
         await asyncio.sleep(5)
