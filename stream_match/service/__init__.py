@@ -62,6 +62,8 @@ control room. The service goes on without it.
 
 **What was learnt.** The clusters of a source's sounds go from one engine to the next, over gaps and losses;
 with a folder for `state` they are written down every `KEEP_EVERY_S` and at the end, and read at the start.
+Who hears waits for no disk: a task beside it writes (`memory_keeper`). What may hang has a thread of its own,
+and what hangs for one purpose stops no other (`beside`).
 
 The states of a source, and which may follow which, stand in `service.states`.
 

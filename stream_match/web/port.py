@@ -102,7 +102,10 @@ class Listener:
     chroma
         Gives pictures of what is heard while it is entered; nothing is computed otherwise.
     aside
-        Does what may hang elsewhere.
+        Does elsewhere what may hang.
+    aside_files
+        The same for clips and the report, whose disk may be another one than that of the history; `aside` by
+        default.
     state
         Folder with the history; None if nothing is kept.
     report
@@ -118,6 +121,7 @@ class Listener:
     events: Subscribed
     chroma: Callable[[], AbstractAsyncContextManager[AsyncIterator[ChromaPiece]]]
     aside: Aside
+    aside_files: Aside | None = None
     state: Path | None = None
     report: Path | None = None
     control: Control | None = None

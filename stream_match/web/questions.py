@@ -32,6 +32,7 @@ class Questions:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
+        self._aside_files = listener.aside_files or listener.aside
         self._past = None if listener.state is None else Past(listener.state, listener.aside)
 
     def routes(self) -> list[Route]:
@@ -71,7 +72,7 @@ class Questions:
     async def _kinds(self, request: Request) -> Answer:
         found = await self._kept().sound_kinds(Asked.of(request.query_params))
         if (clips := self._listener.clips) is not None:
-            await self._listener.aside(lambda: _with_clips(found["kinds"], clips))
+            await self._aside_files(lambda: _with_clips(found["kinds"], clips))
         return found
 
     async def _candidates(self, request: Request) -> Answer:
@@ -108,7 +109,7 @@ class Questions:
     async def _clip(self, request: Request) -> Response:
         clips = self._listener.clips
         name = request.path_params["name"]
-        path = None if clips is None else await self._listener.aside(lambda: clips.find(name))
+        path = None if clips is None else await self._aside_files(lambda: clips.find(name))
         if path is None:
             raise HTTPException(404, "There is no such clip.")
         kind = _SOUNDS.get(path.suffix, "application/octet-stream")
@@ -116,7 +117,7 @@ class Questions:
 
     async def _report(self, _: Request) -> Response:
         path = self._listener.report
-        if path is None or not path.is_file():
+        if path is None or not await self._aside_files(path.is_file):
             raise HTTPException(404, "There is no report: `stream-match report --index` makes one.")
         # The page has a policy of its own, which allows what stands in it and nothing else.
         return FileResponse(
