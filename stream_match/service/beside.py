@@ -13,12 +13,12 @@ from stream_match.store.event_store import Store
 T = TypeVar("T")
 
 MOST_LEFT = 4
-"""Calls to one disk that may still hang though nobody waits for them any more. Each keeps a thread and what
-it has read. With so many there is no new call until one ends: over months they would fill the memory."""
+"""Calls for one purpose that may still hang though nobody waits for them any more. Each keeps a thread and
+what it has read. With so many there is no new call until one ends: over months they would fill the memory."""
 
 
 class Beside:
-    """Does what may hang at one disk.
+    """Does what may hang, for one purpose.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class MemoryKeeper:
     async def settled(self) -> None:
         """Wait until what was handed over is written, or counts as failed, but not beyond a stop."""
         if not self._settled.is_set():
-            await first_of(_until(self._settled), _until(self._stop))
+            await first_of(self._settled.wait(), self._stop.wait())
 
     async def close(self) -> None:
         """Let be written what waits, for a short while."""
@@ -134,7 +134,3 @@ class MemoryKeeper:
     def _miss(self, snapshot: Snapshot, kind: str, why: str) -> None:
         self._complaints.tell(kind, f"the clusters of {self._source} could not be kept: {why}")
         self._memory.missed(snapshot)
-
-
-async def _until(event: asyncio.Event) -> None:
-    await event.wait()
