@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream_match.errors import StreamMatchError, UsageError
+from stream_match.errors import StreamMatchError
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,9 @@ def claimed(folder: Path | None, what: str = "state folder") -> Iterator[None]:
 
     Raises
     ------
-    UsageError
-        If another listener has it.
     StreamMatchError
-        If the folder cannot be made: its disk may be mounted later.
+        If the folder cannot be made, or another listener has it. Neither is a mistake for sure: a disk may be
+        mounted later, and a listener that was killed while its disk hung holds the folder until that is back.
     """
     if folder is None:
         yield
@@ -72,7 +71,7 @@ def _locked(folder: Path, what: str) -> int | None:
         handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UsageError(
+        raise StreamMatchError(
             f"The {what} {str(folder)!r} is in use by another listener: give each one its own."
         ) from None
     except OSError as error:  # a folder that cannot be written, a file system without locks

@@ -103,9 +103,9 @@ async def kept_audio(
     Raises
     ------
     UsageError
-        If there is no folder for clips, or another listener writes it.
+        If there is no folder for clips.
     StreamMatchError
-        If it cannot be made.
+        If it cannot be made, or another listener writes it.
     """
     clips = settings.clips
     if not clips.written:

@@ -90,12 +90,11 @@ async def listen(
     Raises
     ------
     UsageError
-        If the sources or sinks cannot be understood, the folder of the state or of clips is in use, or the
-        page needs a token or a package that is missing.
+        If the sources or sinks cannot be understood, or the page needs a token or a package that is missing.
     SinkError
         If a sink can never work.
     StreamMatchError
-        If the folder of the state or of clips cannot be made.
+        If the folder of the state or of clips cannot be made or is in use.
     """
     world = world or World()
     stop = stop or asyncio.Event()

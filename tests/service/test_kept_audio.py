@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_made_or_is_in_use_is_refused_before_anything_is
             stop.set()
             await running
 
-    with pytest.raises(UsageError, match="in use by another listener"):
+    with pytest.raises(StreamMatchError, match="in use by another listener"):
         run(twice)
     assert tape.opened == []
 
