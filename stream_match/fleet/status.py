@@ -11,16 +11,18 @@ from stream_match.events import Name, Payload
 class SharedSource(Payload):
     """A source that a listener has."""
 
-    source: Name
+    source: Name = Field(description="Name of the source in topics")
     since: datetime = Field(description="When the listener took it, by its clock")
 
 
 class FleetStatus(Payload):
     """A listener of a fleet, and what it has; retained under BASE/fleet/NODE/sources."""
 
-    schema_: Literal["stream_match.fleet/1"] = Field(default="stream_match.fleet/1", alias="schema")
-    fleet: Name
-    node: Name
+    schema_: Literal["stream_match.fleet/1"] = Field(
+        default="stream_match.fleet/1", alias="schema", description="Name and version of the payload"
+    )
+    fleet: Name = Field(description="Name of the fleet")
+    node: Name = Field(description="Name of the listener in topics")
     since: datetime | None = Field(description="Since when it is in the fleet; null if it is not now")
     max_sources: int | None = Field(
         description="Sources that it takes at most now; null if it has not reckoned"
