@@ -260,7 +260,7 @@ class GenreFacts(Payload):
     heard_s: StreamSeconds = Field(description="Stream time at which the audio described begins")
     genre: str = Field(description="Likeliest genre, as the model calls it, or `unsure`")
     probability: Chance = Field(
-        ge=0, le=1, description="Probability of the likeliest genre, also when it is not told"
+        ge=0, le=1, description="Probability of the likeliest genre, also where `genre` is `unsure`"
     )
     runner_up: str = Field(description="Second likeliest genre; the likeliest one when unsure")
 
@@ -296,7 +296,7 @@ def _schema(name: str) -> Any:
 
 def _type(name: str) -> Any:
     """Return the field ``type`` of an event."""
-    return Field(default=name, description="Type of the event, which ends its topic")
+    return Field(default=name, description="Type of the event, and the last part of its topic")
 
 
 _EVENT_TYPE = "What happened, in one word: for Home Assistant, which asks for a field of this name"
@@ -318,7 +318,7 @@ class MatchEvent(Envelope, MatchFacts):
 
 
 class OnsetEvent(Envelope, OnsetFacts):
-    """A sound began; its `onset_cluster` follows under the same `onset_id`."""
+    """A sound began, told at once. Its `onset_cluster` follows under the same `onset_id`."""
 
     schema_: Literal["stream_match.onset/1"] = _schema("stream_match.onset/1")
     type: Literal["onset"] = _type("onset")
@@ -326,7 +326,7 @@ class OnsetEvent(Envelope, OnsetFacts):
 
 
 class OnsetClusterEvent(Envelope, OnsetClusterFacts):
-    """A sound began, and this is which kind it is of."""
+    """A sound began, and belongs to this cluster."""
 
     schema_: Literal["stream_match.onset_cluster/1"] = _schema("stream_match.onset_cluster/1")
     type: Literal["onset_cluster"] = _type("onset_cluster")
@@ -336,7 +336,7 @@ class OnsetClusterEvent(Envelope, OnsetClusterFacts):
 
 
 class ClusterEvent(Envelope, ClusterFacts):
-    """A cluster appeared, was made of others, fell asleep, or came back."""
+    """A cluster was created, merged, split, retired or revived."""
 
     schema_: Literal["stream_match.cluster/1"] = _schema("stream_match.cluster/1")
     type: Literal["cluster"] = _type("cluster")
@@ -348,14 +348,14 @@ class ClusterEvent(Envelope, ClusterFacts):
 
 
 class SoundsLikeEvent(Envelope, SoundsLikeFacts):
-    """Unknown music resembles tracks of the index; at most one a minute and source."""
+    """Unknown music resembles tracks of the index; one a minute per source at most."""
 
     schema_: Literal["stream_match.sounds_like/1"] = _schema("stream_match.sounds_like/1")
     type: Literal["sounds_like"] = _type("sounds_like")
 
 
 class GenreEvent(Envelope, GenreFacts):
-    """A guess at the genre of unknown music; at most one a minute and source."""
+    """A guess at the genre of unknown music; one a minute per source at most."""
 
     schema_: Literal["stream_match.genre/1"] = _schema("stream_match.genre/1")
     type: Literal["genre"] = _type("genre")
@@ -368,7 +368,7 @@ ENDED_STATES: frozenset[State] = frozenset({"failed", "stopped"})
 
 
 class StatusEvent(Envelope):
-    """A source changed its state."""
+    """A source changed its state, or has run for another minute."""
 
     schema_: Literal["stream_match.status/1"] = _schema("stream_match.status/1")
     type: Literal["status"] = _type("status")
