@@ -2,7 +2,10 @@
 
 from stream_match.cli.command import Parser, Subparsers, command
 
-EPILOG = "example: stream-match demo --pace fast"
+EPILOG = (
+    "example: stream-match demo --pace fast\n\n"
+    "At real pace it has a page meanwhile (extra web), whose address is printed."
+)
 
 
 def add(commands: "Subparsers[Parser]") -> None:

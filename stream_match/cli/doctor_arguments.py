@@ -7,7 +7,7 @@ from stream_match.cli.shared_options import INDEX, SHARE
 from stream_match.places import index_place
 
 EPILOG = (
-    "example: stream-match doctor --config FILE.toml\n\n"
+    "example: stream-match doctor --config stream_match.toml\n\n"
     "Clock, libraries, index, state folder, disk and store; each broker: name, connection, encryption,\n"
     "login, messages there and back; each source: opens, level, silence, title; each server that sources\n"
     "are shared over: reached, lets us in, keeps leases.\n\n"

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
-from stream_match.cli.shared_options import MILVUS, add_jobs
+from stream_match.cli.shared_options import FOLDER, INDEX, MILVUS, add_jobs, index_folder
 from stream_match.places import index_place
 
 SKIPPED = (
@@ -60,7 +60,7 @@ def _build(actions: "Subparsers[Parser]") -> None:
         f"{CLUSTER}\n\n{SKIPPED}",
     )
     build.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
-    build.add_argument("--out", type=_folder, metavar="DIR", required=True, help="folder to make")
+    build.add_argument("--out", type=index_folder, metavar="DIR", required=True, help="folder to make")
     build.add_argument("--replace", action="store_true", help="replace an index that is there")
     _add_builders(build)
 
@@ -78,7 +78,7 @@ def _push(actions: "Subparsers[Parser]") -> None:
         "User and password may stand in STREAM_MATCH_MILVUS_TOKEN, as USER:PASSWORD, or in the file that\n"
         "STREAM_MATCH_MILVUS_TOKEN_FILE names.",
     )
-    push.add_argument("index", type=_folder, metavar="DIR")
+    push.add_argument("index", type=index_folder, metavar="DIR", help=FOLDER)
     push.add_argument(
         "--to",
         required=True,
@@ -95,7 +95,7 @@ def _add_tracks(actions: "Subparsers[Parser]") -> None:
         help="add audio files and folders to an index",
         epilog=f"example: stream-match index add models/mine ~/Music/new\n\n{MILVUS}\n\n{SKIPPED}",
     )
-    add.add_argument("index", type=index_place, metavar="DIR")
+    add.add_argument("index", type=index_place, metavar="DIR", help=INDEX)
     add.add_argument("paths", nargs="+", metavar="PATH", help=_PATH_OR_URL)
     _add_builders(add)
 
@@ -110,7 +110,7 @@ def _update(actions: "Subparsers[Parser]") -> None:
         "Give all paths that the index is made of: a track that is in none of them is removed. A running\n"
         f"listener takes up what has changed.\n\n{SKIPPED}",
     )
-    update.add_argument("index", type=_folder, metavar="DIR")
+    update.add_argument("index", type=index_folder, metavar="DIR", help=FOLDER)
     update.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     _add_builders(update)
 
@@ -123,8 +123,8 @@ def _remove(actions: "Subparsers[Parser]") -> None:
         help="take tracks out of an index",
         epilog=f"example: stream-match index remove models/mine album/track01\n\n{MILVUS}",
     )
-    remove.add_argument("index", type=index_place, metavar="DIR")
-    remove.add_argument("tracks", nargs="+", metavar="TRACK_ID")
+    remove.add_argument("index", type=index_place, metavar="DIR", help=INDEX)
+    remove.add_argument("tracks", nargs="+", metavar="TRACK_ID", help="as index list tells it")
 
 
 def _compact(actions: "Subparsers[Parser]") -> None:
@@ -139,7 +139,7 @@ def _compact(actions: "Subparsers[Parser]") -> None:
         "of another kind of music, --refit fits anew, to all of its tracks, and reads their audio for that.\n"
         "What a newer version of stream-match has added is never merged: that is refused.",
     )
-    compact.add_argument("index", type=_folder, metavar="DIR")
+    compact.add_argument("index", type=index_folder, metavar="DIR", help=FOLDER)
     compact.add_argument(
         "--refit", nargs="+", type=Path, metavar="PATH", help="files and folders with the audio of all tracks"
     )
@@ -158,7 +158,7 @@ def _describe(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read, or are not what the index was\n"
         "made of (the others are described); 2 for a mistake in the arguments",
     )
-    describe.add_argument("index", type=_folder, metavar="DIR")
+    describe.add_argument("index", type=index_folder, metavar="DIR", help=FOLDER)
     describe.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file or a folder")
     add_jobs(describe)
 
@@ -175,7 +175,7 @@ def _hash(actions: "Subparsers[Parser]") -> None:
         "exit status: 1 if files were skipped because they could not be read or have changed; 2 for a\n"
         "mistake in the arguments",
     )
-    hashing.add_argument("index", type=_folder, metavar="DIR")
+    hashing.add_argument("index", type=index_folder, metavar="DIR", help=FOLDER)
     hashing.add_argument("paths", nargs="+", type=Path, metavar="AUDIO", help="a file or a folder")
     add_jobs(hashing)
 
@@ -188,7 +188,7 @@ def _list(actions: "Subparsers[Parser]") -> None:
         help="list the tracks of an index: length, id, title, artist, album",
         epilog=f"example: stream-match index list models/demo\n\n{MILVUS}",
     )
-    listing.add_argument("index", type=index_place, metavar="DIR")
+    listing.add_argument("index", type=index_place, metavar="DIR", help=INDEX)
     listing.add_argument("--json", action="store_true", help="print a line of JSON per track")
 
 
@@ -200,7 +200,7 @@ def _info(actions: "Subparsers[Parser]") -> None:
         help="say what an index holds",
         epilog=f"example: stream-match index info models/demo --json\n\n{MILVUS}",
     )
-    info.add_argument("index", type=index_place, metavar="DIR")
+    info.add_argument("index", type=index_place, metavar="DIR", help=INDEX)
     info.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -217,18 +217,7 @@ def _verify(actions: "Subparsers[Parser]") -> None:
         f"{MILVUS}\n\n"
         "exit status: 1 if something is wrong",
     )
-    verify.add_argument("index", type=index_place, metavar="DIR")
-
-
-def _folder(text: str) -> Path:
-    """Return the folder of an index; one on a server is refused."""
-    place = index_place(text)
-    if isinstance(place, str):
-        raise argparse.ArgumentTypeError(
-            "an index on Milvus can be pushed, added to, removed from, listed, told of (info) and verified: "
-            "do this to the folder that it came from, and push that"
-        )
-    return place
+    verify.add_argument("index", type=index_place, metavar="DIR", help=INDEX)
 
 
 def _add_readers(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ SINKS = (
     f"         jsonl:- | jsonl:PATH | console:\n{BROKERS}"
 )
 CONFIG = """\
-FILE.toml, overridden by the command line:
+FILE.toml, overridden by the command line (stream-match config example prints all settings):
   node = "attic"
   index = "models/demo"
   pace = "real"

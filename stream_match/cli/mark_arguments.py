@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
 from stream_match.cli.number_types import positive, seconds
-from stream_match.cli.shared_options import BROKERS, add_listener
+from stream_match.cli.shared_options import BROKERS, add_listener, index_folder
 
 EPILOG = (
     "example: stream-match mark bell.flac --index models/mine --from 2.5 --to 8 --name Doorbell\n"
@@ -32,7 +32,7 @@ def add(commands: "Subparsers[Parser]") -> None:
         "--from", dest="start", type=seconds, metavar="S", help="its start: of the file, or in stream_s"
     )
     parser.add_argument("--to", dest="end", type=seconds, metavar="S", help="its end")
-    parser.add_argument("--index", type=Path, metavar="DIR", help="folder of the index, for a file")
+    parser.add_argument("--index", type=index_folder, metavar="DIR", help="folder of the index, for a file")
     parser.add_argument("--source", metavar="NAME", help="the source of a listener")
     parser.add_argument("--last", type=positive, metavar="S", help="the newest seconds of that source")
     add_listener(parser)

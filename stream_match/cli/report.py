@@ -15,9 +15,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``report``; return the exit status."""
     collection = args.index is not None or bool(args.table)
     if not collection and len(args.paths) != 1:
-        raise UsageError(
-            f"{len(args.paths)} files are given; give one, or --index DIR or --table FILE for a collection."
-        )
+        raise UsageError("give one recording, or --index DIR or --table FILE for a collection")
     read = [*([args.index] if args.index else []), *args.table, *args.paths]
     out = _checked_out(args.out, read)
     figure_class()  # says how to install matplotlib before any work is done

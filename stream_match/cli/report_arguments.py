@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
+from stream_match.cli.shared_options import index_folder
 
 EPILOG = (
     "example: stream-match report song.mp3\n"
@@ -29,7 +30,7 @@ def add(commands: "Subparsers[Parser]") -> None:
         "paths", nargs="*", type=Path, metavar="PATH",
         help="the recording; or files and folders of a collection, to play its tracks",
     )  # fmt: skip
-    parser.add_argument("--index", type=Path, metavar="DIR", help="a collection: folder of its index")
+    parser.add_argument("--index", type=index_folder, metavar="DIR", help="a collection: folder of its index")
     parser.add_argument(
         "--table", type=Path, action="append", default=[], metavar="FILE",
         help="a collection, or what describes that of --index: a table of features, or the published GTZAN "

@@ -1,8 +1,10 @@
 """Options that several commands have."""
 
 import argparse
+from pathlib import Path
 
 from stream_match.cli.number_types import at_least_one, positive
+from stream_match.places import index_place
 
 BROKERS = (
     "         user and password may stand in STREAM_MATCH_MQTT_USERNAME and STREAM_MATCH_MQTT_PASSWORD, or\n"
@@ -22,6 +24,8 @@ PAGE = "127.0.0.1:8765"
 
 INDEX = "folder of the index, or its address on a Milvus server"
 
+FOLDER = "folder of the index"
+
 SHARE = "over nats://HOST[,HOST…] or tls://…"
 
 MILVUS = (
@@ -30,6 +34,16 @@ MILVUS = (
     "STREAM_MATCH_MILVUS_TOKEN_FILE names."
 )
 """For the epilogs of commands that take an index."""
+
+
+def index_folder(text: str) -> Path:
+    """Return the folder of an index. An address on a server is refused, and not told: passwords."""
+    place = index_place(text)
+    if isinstance(place, str):
+        raise argparse.ArgumentTypeError(
+            "this needs an index folder, such as the one that was pushed to the server"
+        )
+    return place
 
 
 def add_broker(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stream_match.cli.command import Parser, Subparsers, command
 from stream_match.cli.number_types import at_least_one, finite
-from stream_match.cli.shared_options import SETS
+from stream_match.cli.shared_options import SETS, index_folder
 
 EPILOG = (
     "example: stream-match similar album/one --index models/mine --html out.html --audio ~/Music\n"
@@ -33,7 +33,9 @@ def add(commands: "Subparsers[Parser]") -> None:
     )
     parser.add_argument("query", metavar="TRACK_OR_FILE", help="the id of a track, or a file of sound")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--index", type=Path, metavar="DIR", help="folder of an index with descriptors")
+    where.add_argument(
+        "--index", type=index_folder, metavar="DIR", help="folder of an index with descriptors"
+    )
     where.add_argument(
         "--table", type=Path, action="append", metavar="FILE",
         help="instead: a table ending in .csv or .parquet; may be repeated",

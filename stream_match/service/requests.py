@@ -177,7 +177,7 @@ def _checked(name: str, model: type[Request], content: dict[str, Any]) -> dict[s
     """Return the arguments of a request."""
     if not _is_transaction(content.get("transaction")):
         raise UsageError(
-            f"'transaction': expected a text of up to {LONGEST_TRANSACTION} letters, or a number."
+            f"'transaction': expected a text of up to {LONGEST_TRANSACTION} letters, or a whole number."
         )
     try:
         request = model.model_validate(content)

@@ -149,3 +149,23 @@ def test_what_an_embedded_broker_hears_is_printed(run_process, index, query):
     lines = sorted(line.partition("  query  ")[2] for line in done.stdout.splitlines())
     assert lines[::2] == lines[1::2]
     assert {line[0] for line in lines} == {"·", "▶", "■", "♪"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "similar track --index",
+        "report --index",
+        "mark song.wav --name jingle --index",
+        "index build music --out",
+        "index update",
+        "index compact",
+        "index describe",
+        "index hash",
+    ],
+)
+def test_who_needs_a_folder_refuses_an_address_without_telling_its_password(run_cli, words):
+    done = run_cli(*words.split(), "milvus://ann:hunter2@host/music")
+    assert done.returncode == 2
+    assert "needs an index folder" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
