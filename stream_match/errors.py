@@ -5,6 +5,11 @@ what to do. The command line prints it as it stands and never shows a traceback.
 """
 
 import os
+import shlex
+import sys
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
 
 
 class StreamMatchError(Exception):
@@ -76,3 +81,26 @@ def words_of(error: BaseException) -> str:
         return str(error)
     name = error.filename
     return f"{error.strerror}: {os.fsdecode(name)!r}" if isinstance(name, str | bytes) else error.strerror
+
+
+def install_command(extra: str = "") -> str:
+    """Return how to install an extra of stream_match into the environment that runs it.
+
+    The command names the clone. stream_match is not on PyPI: a command that asked for its name there would
+    install what anybody may put there.
+
+    Parameters
+    ----------
+    extra : str, optional
+        Name in ``[project.optional-dependencies]``; by default the dependencies that everybody needs.
+
+    Returns
+    -------
+    str
+        The command. An installed package does not know its clone, and says that the command is for there.
+    """
+    of_extra = f"[{extra}]" if extra else ""
+    pip = [sys.executable, "-m", "pip", "install"]
+    if (_PACKAGE / "models").is_dir():  # as in a wheel: see `stream_match.shipped`
+        return f"in the clone: {shlex.join([*pip, f'.{of_extra}'])}"
+    return shlex.join([*pip, "--editable", f"{_PACKAGE.parent}{of_extra}"])

@@ -177,7 +177,7 @@ def identify_blocks(
         if isinstance(facts, MatchFacts):
             told.setdefault(facts.match_id, []).append(facts)
     found = [
-        finding(last, claimed=True, since_s=_in_place_since_s(told[last.match_id]))
+        finding(last, claimed=True, life=told[last.match_id])
         for last in _ranked(life[-1] for life in told.values())
     ]
     if unclaimed:
@@ -186,15 +186,24 @@ def identify_blocks(
     return Identification(file=shown_name(path), seconds=samples / SAMPLE_RATE_HZ, matches=tuple(found))
 
 
+def _while_heard(life: Sequence[MatchFacts]) -> Sequence[MatchFacts]:
+    """Return what was told of a match while it sounded, its beginning at least.
+
+    Later its track may be over, and its place is that of the track's end.
+    """
+    until_s = life[-1].ended_s
+    return [one for one in life if until_s is None or one.stream_s <= until_s] or life[:1]
+
+
 def _in_place_since_s(life: Sequence[MatchFacts]) -> float:
     """Return the time from which on a match is known to be at the place that was told of it last."""
-    since_s, until_s = life[-1].started_s, life[-1].ended_s
+    since_s = life[-1].started_s
     for before, after in pairwise(life):
         expected_s = before.reference_s + (after.stream_s - before.stream_s) * after.speed
         jumped = abs(after.reference_s - expected_s) > JUMP_S
         if jumped and after.stream_s - after.started_s > SETTLED_S:
             since_s = after.stream_s
-    return since_s if until_s is None else min(since_s, until_s)
+    return since_s
 
 
 def _ranked(facts: Iterable[MatchFacts]) -> list[MatchFacts]:
@@ -207,17 +216,18 @@ def shown_name(path: str | Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def finding(facts: MatchFacts, *, claimed: bool, since_s: float | None = None) -> Finding:
-    """Return what the engine says of a match as a match in a file, at the place where it was at a time.
+def finding(facts: MatchFacts, *, claimed: bool, life: Sequence[MatchFacts] = ()) -> Finding:
+    """Return what the engine says of a match as a match in a file, at the place where it was first.
 
     Parameters
     ----------
     facts : MatchFacts
     claimed : bool
-    since_s : float, optional
-        By default, when it started.
+    life : sequence of MatchFacts, optional
+        All that was told of the match, `facts` last; without it, it was where `facts` say since it started.
     """
-    query_s = facts.started_s if since_s is None else since_s
+    heard = _while_heard(life or [facts])
+    placed, query_s = heard[-1], _in_place_since_s(heard)
     # Back along the line from the place that the facts tell, which sounds at the decision.
     ago_s = (facts.stream_s - query_s) * facts.speed
     repeats_s = tuple(round(place - ago_s, 3) for place in facts.evidence.repeats_s if place >= ago_s)
@@ -225,7 +235,7 @@ def finding(facts: MatchFacts, *, claimed: bool, since_s: float | None = None) -
         track=facts.track,
         kind=facts.kind,
         query_s=query_s,
-        reference_s=max(0.0, facts.reference_s - ago_s),
+        reference_s=max(0.0, placed.reference_s - (placed.stream_s - query_s) * facts.speed),
         speed=facts.speed,
         semitones=facts.semitones,
         score=facts.score,

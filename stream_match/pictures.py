@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 from stream_match.outputs import check_place, written_whole
 
 DOTS_PER_INCH = 120
@@ -46,7 +46,7 @@ def figure_class() -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError(
-            "Pictures need matplotlib, which is not installed: pip install matplotlib."
+            f"Pictures need matplotlib, which is not installed: {install_command('plot')}."
         ) from error
     return Figure
 

@@ -42,6 +42,14 @@ def footprint(thing, seen=None):
     return 1 + sum(footprint(part, seen) for part in inside)
 
 
+def test_the_end_of_a_track_is_no_correction_of_its_place():
+    song = piece(7, 17)
+    reference = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
+    facts = [one for one in hear(reference, cut(song, 2, 15), noise(3, 8)) if one.track.id == "song"]
+    assert [one.phase for one in facts if one.stream_s > 15.5] == ["ended"]
+    assert facts[-1].reference_s <= 17
+
+
 class Lives(RuleBasedStateMachine):
     """Feeds one engine in blocks and remembers all, for another one that gets it in one piece."""
 

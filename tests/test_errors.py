@@ -1,15 +1,22 @@
 """What errors say: words for a person, and never the number of an error of the system."""
 
 import ast
+import re
+import shlex
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from stream_match.errors import words_of
+from stream_match.errors import install_command, words_of
 from stream_match.publish.policy import cause
 from stream_match.service.reasons import reason_of
 
-PACKAGE = Path(__file__).parents[1] / "stream_match"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "stream_match"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = set(PROJECT["optional-dependencies"]) - {"dev"}
 OF_THE_SYSTEM = {
     "OSError", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "TimeoutError",
     "FileNotFoundError", "PermissionError", "BrokenPipeError", "InterruptedError",
@@ -72,3 +79,69 @@ def told_as_they_are(tree):
 )
 def test_no_error_of_the_system_is_told_with_its_number(path):
     assert list(told_as_they_are(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+def test_an_extra_is_installed_from_the_clone_into_the_environment_that_runs():
+    start = [sys.executable, "-m", "pip", "install", "--editable"]
+    assert shlex.split(install_command("web")) == [*start, f"{ROOT}[web]"]
+    assert shlex.split(install_command()) == [*start, str(ROOT)]
+
+
+def called_with(tree):
+    """What `install_command` is called with where it stands in a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "install_command":
+            yield from node.args
+
+
+def test_extras_of_which_errors_speak_exist():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    named = {node.value for tree in trees for node in called_with(tree) if isinstance(node, ast.Constant)}
+    assert named == EXTRAS
+
+
+def test_the_docs_name_every_extra():
+    shown = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = shown.partition("| extra |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == EXTRAS
+
+
+def test_one_place_says_how_to_install():
+    """The recorder imports nothing of the package, and its library is a dependency."""
+    told = {path.name for path in PACKAGE.rglob("*.py") if "pip install" in path.read_text(encoding="utf-8")}
+    assert told == {"recorder.py"}
+
+
+# The name on PyPI is not ours: a text that asked pip for it would have readers run what anybody puts there.
+FROM_PYPI = re.compile(
+    r"stream[-_.]match\[[a-z]|\bpipx? install\b[^\n]*[ '\"]stream[-_.]match(?=[ '\"=<>`]|$)", re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("pip install 'stream-match[web]'", True),
+        ("pip install stream_match", True),
+        ("pip install -U stream-match==1.0", True),
+        ("/opt/stream_match/bin/pip install '.[stream,web]'", False),
+        ("install -m 644 scripts/deploy/stream_match.service /etc/systemd/system/", False),
+    ],
+)
+def test_a_name_from_pypi_is_found(text, is_found):
+    assert bool(FROM_PYPI.search(text)) == is_found
+
+
+def test_no_text_installs_the_program_by_name_from_pypi():
+    folders = ("docs", "stream_match", "scripts", "tests")
+    files = [*ROOT.glob("*.md"), *(path for folder in folders for path in (ROOT / folder).rglob("*"))]
+    kinds = {".md", ".py", ".toml", ".html", ".js", ".sh", ".yaml", ".service", ""}
+    own = Path(__file__)
+    texts = [path for path in files if path.is_file() and path.suffix in kinds and path != own]
+    assert len(texts) > 300
+    found = [
+        str(path.relative_to(ROOT))
+        for path in texts
+        if FROM_PYPI.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []

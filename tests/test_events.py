@@ -1,5 +1,7 @@
 import importlib.util
 import json
+import re
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -7,10 +9,16 @@ import pytest
 
 from stream_match.events import MatchFacts, Rival, Track, from_json, json_schemas, to_json
 from stream_match.fleet import status as fleet
+from stream_match.publish.topics import event_message
 from stream_match.service import requests
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+from exporting import field_tables
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "models" / "schema"
+PAGE = ROOT / "docs" / "events.md"
 
 
 def load(path):
@@ -72,14 +80,79 @@ def test_the_committed_schemas_are_those_of_the_code():
     assert committed == wanted, "run scripts/export_schemas.py"
 
 
-def test_the_script_writes_the_committed_files(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """The script that writes schemas and page, beside a page whose tables are missing."""
     script = load(ROOT / "scripts" / "export_schemas.py")
-    monkeypatch.setattr(script, "FOLDER", tmp_path)
-    script.main()
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(field_tables.BEGIN)
+    page = tmp_path / "events.md"
+    page.write_text(before + begin + "\n" + field_tables.END + rest.partition(field_tables.END)[2], "utf-8")
+    monkeypatch.setattr(script, "FOLDER", tmp_path / "schema")
+    monkeypatch.setattr(script, "PAGE", page)
+    return script
+
+
+def test_the_script_writes_the_committed_files(script, capsys):
+    script.main([])
+    assert {path.name: path.read_bytes() for path in script.FOLDER.iterdir()} == {
         path.name: path.read_bytes() for path in SCHEMAS.iterdir()
     }
-    assert len(capsys.readouterr().out.splitlines()) == 18
+    assert script.PAGE.read_bytes() == PAGE.read_bytes(), "run scripts/export_schemas.py"
+    assert len(capsys.readouterr().out.splitlines()) == 19
+
+
+@pytest.mark.parametrize(("args", "status"), [(["--help"], 0), (["docs"], 2), (["--chekc"], 2)])
+def test_the_script_writes_nothing_but_when_asked(script, args, status):
+    before = script.PAGE.read_bytes()
+    with pytest.raises(SystemExit) as left:
+        script.main(args)
+    assert left.value.code == status
+    assert not script.FOLDER.exists()
+    assert script.PAGE.read_bytes() == before
+
+
+BEGIN, END = field_tables.BEGIN, field_tables.END
+
+
+@pytest.mark.parametrize(
+    "page", ["", BEGIN, END, END + BEGIN, BEGIN + END + END, BEGIN + BEGIN + END, END + BEGIN + END]
+)
+def test_a_page_without_its_marks_is_refused(page):
+    with pytest.raises(ValueError, match="does not have the marks"):
+        field_tables.with_tables(page)
+
+
+def fields_of(heading):
+    """The table below a heading of the page: whether each field may be null or absent."""
+    table = PAGE.read_text(encoding="utf-8").partition(f"\n### {heading}\n")[2].partition("\n###")[0]
+    return dict(
+        re.findall(r"^\| `(\w+)` \| .+? \| (no|may be null|may be absent) \| .{10,} \|$", table, re.M)
+    )
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_page_names_every_field_of_an_event(event):
+    content, fields = json.loads(to_json(event)), fields_of("Every event") | fields_of(f"`{event.type}`")
+    absent = {name for name, optional in fields.items() if optional == "may be absent"}
+    assert set(content) - absent == set(fields) - absent
+    null = {name for name, value in content.items() if value is None}
+    assert {fields[name] for name in null} <= {"may be null"}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_the_page_says_how_an_event_is_sent(event):
+    message = event_message("BASE", event.model_copy(update={"node": "NODE", "source": "SOURCE"}))
+    text = PAGE.read_text(encoding="utf-8").partition(f"\n### `{event.type}`\n")[2].partition("|")[0]
+    said = f"`{message.topic}`, QoS {message.qos}, {'' if message.retain else 'not '}retained."
+    assert text.strip().endswith(said)
+    assert (f"| `{event.type}` |") in PAGE.read_text(encoding="utf-8").partition("## Fields")[0]
+
+
+def test_the_page_links_to_every_object():
+    text = PAGE.read_text(encoding="utf-8")
+    objects = set(re.findall(r"\[(\w+)\]\(#(?=[a-z]+\) \|)", text)) | {"SimilarTrack"}
+    assert objects == {"Track", "Evidence", "Rival", "SimilarTrack", "SharedSource"}
+    assert all(fields_of(name) for name in objects)
 
 
 def test_a_reader_ignores_fields_that_it_does_not_know():

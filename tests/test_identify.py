@@ -52,10 +52,11 @@ def test_repeats_are_told_at_the_time_of_the_place():
     assert places == pytest.approx([found.query_s + 2, found.query_s + 26], abs=PLACE_S)
 
 
+@pytest.mark.parametrize("where", ["middle", "end"])
 @pytest.mark.parametrize("after", ["noise", "another", "unknown"])
-def test_what_is_over_is_told_where_it_began(after):
-    """Whatever follows: what is over does not go on elsewhere in its track at the last moment."""
-    song = piece(7, 60)
+def test_what_is_over_is_told_where_it_began(after, where):
+    """Whatever follows: what is over does not go on elsewhere in its track, nor past its end."""
+    song = piece(7, 60 if where == "middle" else 17)
     reference = catalogue({"song": song, **{f"p{seed}": piece(seed, 40) for seed in range(4)}})
     follows = {"noise": noise(3, 8, 0.01), "another": cut(piece(2, 40), 5, 10), "unknown": piece(99, 8)}[
         after

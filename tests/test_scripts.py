@@ -64,6 +64,7 @@ PYTHON = [
     "evaluate_sharing.py",
     "evaluate_similarity.py",
     "evaluate_streams.py",
+    "export_schemas.py",
     "grow_index.py",
     "learn_shapes.py",
     "make_background.py",

@@ -79,6 +79,13 @@ def test_it_says_its_version(installed, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"stream-match {version('stream-match')}\n", "")
 
 
+def test_it_says_how_to_add_an_extra_from_the_clone(installed, tmp_path):
+    python = installed / "bin" / "python"
+    asked = "from stream_match.errors import install_command; print(install_command('stream'))"
+    done = run(python, "-c", asked, cwd=tmp_path)
+    assert done.stdout == f"in the clone: {python} -m pip install '.[stream]'\n", done.stderr
+
+
 def test_the_demo_runs_outside_the_checkout(installed, tmp_path):
     pytest.importorskip("amqtt")
     where = run(

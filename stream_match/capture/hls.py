@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from stream_match.capture.playlist import HEAD_BYTES, MAX_BYTES, kind_of, plain_hls
 from stream_match.capture.web import FAULTS, Body, Web
+from stream_match.errors import install_command
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,8 @@ class Decryption:
             from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
             from cryptography.hazmat.primitives.padding import PKCS7
         except ImportError:
-            raise OSError(errno.ENOPKG, "it is encrypted, which needs: pip install cryptography") from None
+            said = f"it is encrypted, which needs cryptography: {install_command('stream')}"
+            raise OSError(errno.ENOPKG, said) from None
         self._cipher = Cipher(algorithms.AES128(key), modes.CBC(iv)).decryptor()
         self._padding = PKCS7(algorithms.AES128.block_size).unpadder()
 

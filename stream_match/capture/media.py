@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from stream_match.errors import SourceError
+from stream_match.errors import SourceError, install_command
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -78,7 +78,7 @@ def import_av(shown: str) -> ModuleType:
         import av
     except ImportError:
         raise SourceError(
-            f"{shown} needs FFmpeg's decoders, which are not installed: pip install av"
+            f"{shown} needs FFmpeg's decoders, which are not installed: {install_command('stream')}"
         ) from None
     return av
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from stream_match.capture.resample import Resampler
 from stream_match.capture.told import logger
+from stream_match.errors import install_command
 
 log = logger(__name__)
 
@@ -105,7 +106,8 @@ def warn_once() -> None:
     """Say, once in a process, what cannot be expected of libsndfile alone."""
     log.warning(
         "FFmpeg's decoders are not installed: files that are damaged, joined together or without a "
-        "header may be read in part: pip install av"
+        "header may be read in part: %s",
+        install_command("stream"),
     )
 
 

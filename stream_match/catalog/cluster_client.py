@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stream_match.errors import CatalogError, UsageError
+from stream_match.errors import CatalogError, UsageError, install_command
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -96,9 +96,7 @@ def quiet() -> Iterator[None]:
     try:
         import distributed  # noqa: F401 - it sets the levels of its logs
     except ImportError:
-        raise UsageError(
-            "a cluster needs Dask, which is not installed: pip install 'stream-match[dask]'"
-        ) from None
+        raise UsageError(f"a cluster needs Dask, which is not installed: {install_command('dask')}") from None
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [logger.level for logger in loggers]
     try:

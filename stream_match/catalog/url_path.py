@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stream_match.errors import SourceError, UsageError
+from stream_match.errors import SourceError, UsageError, install_command
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.I)
 
@@ -147,7 +147,7 @@ def _opened(path: UrlPath) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        msg = f"'{path}' needs fsspec, which is not installed: pip install 'stream-match[dask]'"
+        msg = f"'{path}' needs fsspec, which is not installed: {install_command('dask')}"
         raise UsageError(msg) from None
     system, inside = url_to_fs(path.url)
     return system, str(inside).rstrip("/")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, aside, checked
-from stream_match.errors import words_of
+from stream_match.errors import install_command, words_of
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """Before this program was written. A computer without a clock of its own begins in 1970 or with its image."""
@@ -66,11 +66,11 @@ def _kind(uri: str) -> str:
 
 
 def _library(module: str, package: str, extra: str) -> str:
-    install = f"pip install {package}" + (f", or 'stream-match[{extra}]'" if extra else "")
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise Finding(f"{package} is not installed ({error.name}).", f"{install}.") from None
+        said = f"{package} is not installed ({error.name})."
+        raise Finding(said, f"{install_command(extra)}.") from None
     except OSError as error:  # sounddevice without PortAudio
         said = f"{package} cannot be used ({words_of(error)})."
         raise Finding(said, "apt install libportaudio2.") from None

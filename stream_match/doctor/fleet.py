@@ -5,6 +5,7 @@ from functools import partial
 
 from stream_match.config import ListenSettings
 from stream_match.doctor.check import Check, Finding, checked
+from stream_match.errors import install_command
 from stream_match.fleet.address import Server, servers_of
 from stream_match.fleet.bucket import FleetError
 
@@ -40,7 +41,7 @@ async def _server(settings: ListenSettings, server: Server, node: str) -> str:
     try:
         from stream_match.fleet.jetstream import JetStream
     except ModuleNotFoundError as error:
-        raise Finding(f"{error.name} is not installed.", "pip install 'stream-match[nats]'.") from None
+        raise Finding(f"{error.name} is not installed.", f"{install_command('nats')}.") from None
     try:
         async with JetStream(settings.share, [server], node=node, patience_s=PATIENCE_S).open():
             return f"It keeps the leases of the fleet {settings.share.fleet!r}."

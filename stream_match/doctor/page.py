@@ -6,7 +6,7 @@ from functools import partial
 from stream_match.config import ListenSettings
 from stream_match.config.web_settings import web_address
 from stream_match.doctor.check import Check, Finding, aside, checked
-from stream_match.errors import StreamMatchError, words_of
+from stream_match.errors import StreamMatchError, install_command, words_of
 from stream_match.service.claim import is_claimed
 
 PAGE_S = 15.0
@@ -35,8 +35,8 @@ async def _page(settings: ListenSettings, node: str) -> str | tuple[str, str]:
     try:
         from stream_match.web.server import bound
     except ModuleNotFoundError as error:
-        install = "pip install 'stream-match[web]'."
-        raise Finding(f"It needs {error.name}, which is not installed.", install) from None
+        said = f"It needs {error.name}, which is not installed."
+        raise Finding(said, f"{install_command('web')}.") from None
     try:
         token = token_of(settings.web)
     except StreamMatchError as error:

@@ -59,12 +59,12 @@ def reason(
     if track is None:
         return "Not claimed: the votes proposed no place in the catalogue that is worth a look."
     lane = watch.lanes["recording" if found is None else found.kind]
-    traced = lane.best.get(track.id)
-    if traced is None or traced.rejection is None:
+    stood = lane.best.get(track.id)
+    if stood is None or stood.rejection is None:
         return f"Not claimed: {_unseen(lane, track)}."
-    told = _SENTENCES[traced.rejection]
-    score = traced.facts.score
-    return f"Not claimed: {told.format(score=score, threshold=threshold, other=_other(identified, track))}."
+    other = _other(identified, track)
+    told = _SENTENCES[stood.rejection].format(score=stood.score, threshold=threshold, other=other)
+    return f"Not claimed: {told}."
 
 
 def instead(identified: Identification, why: str) -> str:

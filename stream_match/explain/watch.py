@@ -6,14 +6,24 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from stream_match.events import MatchFacts
 from stream_match.index.lines import Words
 from stream_match.index.port import CataloguePort
 from stream_match.match.recording.query import Query
 from stream_match.match.recording.votes import OffsetBins
-from stream_match.match.tracking.trace import Trace, TracedCandidate
+from stream_match.match.tracking.trace import Rejection, Trace
 
 Kind = Literal["recording", "version"]
 Votes = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Stood:
+    """A candidate when its score was highest, and why it was not claimed then; None if it was."""
+
+    score: float
+    facts: MatchFacts
+    rejection: Rejection | None
 
 
 @dataclass
@@ -28,23 +38,23 @@ class History:
         Score of each candidate, by the id of its track.
     votes : list of dict of str to (int, int)
         Votes of FAISS and of the LSH tables for each proposed track.
-    best : dict of str to TracedCandidate
+    best : dict of str to Stood
         How each track stood when its score was highest.
     """
 
     stream_s: list[float] = field(default_factory=list)
     scores: list[dict[str, float]] = field(default_factory=list)
     votes: list[dict[str, Votes]] = field(default_factory=list)
-    best: dict[str, TracedCandidate] = field(default_factory=dict)
+    best: dict[str, Stood] = field(default_factory=dict)
 
     def note(self, trace: Trace, votes: dict[str, Votes]) -> None:
         """Take note of a decision."""
         scores: dict[str, float] = {}
         for traced in trace.candidates:
-            track, score = traced.facts.track.id, traced.facts.score
+            track, score = traced.track_id, traced.score
             scores[track] = max(score, scores.get(track, score))
-            if track not in self.best or score > self.best[track].facts.score:
-                self.best[track] = traced
+            if track not in self.best or score > self.best[track].score:
+                self.best[track] = Stood(score, traced.facts, traced.rejection)
         self.stream_s.append(trace.stream_s)
         self.scores.append(scores)
         self.votes.append(votes)

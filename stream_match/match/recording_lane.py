@@ -145,8 +145,12 @@ class RecordingLane:
             self.unclaimed.offer(one.track, one.score, one.rank_score, partial(describe, one))
         if self._observe is not None:
             named = forward[np.flatnonzero(forward.track < len(self._catalogue.tracks.named))]
-            both = zip(candidates, self._tracker.rejections, strict=True)
-            stood = tuple(TracedCandidate(describe(one), rejection) for one, rejection in both)
+            stood = tuple(
+                TracedCandidate(
+                    self._catalogue.tracks[one.track].id, one.score, rejection, partial(describe, one)
+                )
+                for one, rejection in zip(candidates, self._tracker.rejections, strict=True)
+            )
             self._observe(Trace("recording", query.now_s, stood, query, named))
         return facts
 

@@ -42,7 +42,7 @@ class VersionLane:
         require_step(harmony.settings)
         self._observe = observe
         self._settings = harmony.settings
-        self._harmony = harmony
+        self._harmony, self._tracks = harmony, tracks
         threshold = Calibration.versions().score_for(settings.max_false_alarms_per_hour)
         self._arbiter = arbiter
         self._tracker = PathTracker(tracks, threshold, arbiter)
@@ -97,7 +97,7 @@ class VersionLane:
         """Go on with another snapshot of the catalogue; end what sounds if its track is gone."""
         facts = self._tracker.take_up(tracks, numbers, self._moment())
         self.unclaimed.renumber(numbers)
-        self._harmony = harmony
+        self._harmony, self._tracks = harmony, tracks
         return facts
 
     @property
@@ -140,7 +140,9 @@ class VersionLane:
         for one in candidates:
             self.unclaimed.offer(one.track, one.score, one.score, partial(describe, one))
         if self._observe is not None:
-            both = zip(candidates, self._tracker.rejections, strict=True)
-            stood = tuple(TracedCandidate(describe(one), rejection) for one, rejection in both)
+            stood = tuple(
+                TracedCandidate(self._tracks[one.track].id, one.score, rejection, partial(describe, one))
+                for one, rejection in zip(candidates, self._tracker.rejections, strict=True)
+            )
             self._observe(Trace("version", moment.stream_s, stood))
         return facts

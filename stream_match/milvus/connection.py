@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from stream_match.errors import CatalogError
+from stream_match.errors import CatalogError, install_command
 from stream_match.milvus.address import MilvusAddress
 from stream_match.milvus.failures import MilvusError, is_not_found, retried, told
 from stream_match.milvus.reads import Found, Row, can_read, query, search
@@ -42,8 +42,6 @@ _POLL_S = 0.2
 _CHANNEL = {"grpc.use_local_subchannel_pool": 1, "grpc.max_reconnect_backoff_ms": int(1000 * _PAUSE_S)}
 """A channel waits longer after each failure, up to two minutes, and all to one server would share that wait:
 a new connection would fail at once because an old one had."""
-
-_INSTALL = 'pip install "stream-match[milvus]"'
 
 WORK_S = 600.0
 """Time for what grows with the index: to store a collection, to load it, to make its indexes."""
@@ -364,7 +362,9 @@ def _client_class() -> "type[MilvusClient]":
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
-        raise CatalogError(f'an index on Milvus needs the extra "milvus": {_INSTALL}') from error
+        raise CatalogError(
+            f"an index on Milvus needs pymilvus, which is not installed: {install_command('milvus')}"
+        ) from error
     # It logs every failure that it raises, with whatever the server has said.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
     found: type[MilvusClient] = MilvusClient
@@ -392,7 +392,7 @@ def _certificates(address: MilvusAddress) -> Mapping[str, object]:
 
 def _require_known(client: "MilvusClient") -> None:
     if not can_read(client):
-        raise CatalogError(f"this release of pymilvus is not known: {_INSTALL}")
+        raise CatalogError(f"this release of pymilvus is not known: {install_command('milvus')}")
 
 
 def _require_version(version: str, address: MilvusAddress) -> None:

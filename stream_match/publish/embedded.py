@@ -5,7 +5,7 @@ import re
 from types import TracebackType
 from typing import Any, Self
 
-from stream_match.errors import SinkError, UsageError
+from stream_match.errors import SinkError, UsageError, install_command
 from stream_match.events import Event
 from stream_match.publish.address import LOOPBACK, Address
 from stream_match.publish.base import Delivery
@@ -111,7 +111,7 @@ async def _start_broker(port: int) -> tuple[Any, int]:
         from stream_match.publish.loopback import BrokerError, LoopbackBroker
     except ImportError:
         raise SinkError(
-            "The sink embedded: needs amqtt, which is not installed: pip install amqtt."
+            f"The sink embedded: needs amqtt, which is not installed: {install_command('embedded')}."
         ) from None
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 from stream_match.events import State
 from stream_match.service.health import Health, SinkHealth, SourceHealth
 
@@ -185,7 +185,7 @@ def exposition(health: Health) -> str:
         from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
     except ModuleNotFoundError as error:
         raise UsageError(
-            "Metrics need prometheus-client, which is not installed: pip install prometheus-client."
+            f"Metrics need prometheus-client, which is not installed: {install_command('web')}."
         ) from error
     registry = CollectorRegistry()
     registry.register(HealthCollector(health))

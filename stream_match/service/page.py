@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from stream_match.config import ListenSettings
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 from stream_match.service.beside import beside
 from stream_match.service.bus import Bus
 from stream_match.service.control import Control
@@ -50,7 +50,7 @@ async def page_shown(
         from stream_match.web.application import shown
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"The page needs {error.name}, which is not installed: pip install starlette uvicorn."
+            f"The page needs {error.name}, which is not installed: {install_command('web')}."
         ) from error
     from stream_match.service.metrics import exposition
     from stream_match.web.port import Listener

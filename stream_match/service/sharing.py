@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
 from stream_match.config import HeardSettings, ListenSettings
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 from stream_match.fleet.address import servers_of
 from stream_match.fleet.bucket import Bucket
 from stream_match.fleet.holder import Me, Surroundings
@@ -227,7 +227,7 @@ def _opener(settings: ListenSettings, me: Me) -> "Callable[[], AbstractAsyncCont
         from stream_match.fleet.jetstream import JetStream
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"Sharing needs {error.name}, which is not installed: pip install 'stream-match[nats]'."
+            f"Sharing needs {error.name}, which is not installed: {install_command('nats')}."
         ) from error
     return JetStream(settings.share, servers, node=me.node, patience_s=PATIENCE_BEATS * me.beat_s).open
 

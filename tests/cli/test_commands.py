@@ -164,8 +164,8 @@ def test_what_an_embedded_broker_hears_is_printed(run_process, index, query):
         "index hash",
     ],
 )
-def test_who_needs_a_folder_refuses_an_address_without_telling_its_password(run_cli, words):
-    done = run_cli(*words.split(), "milvus://ann:hunter2@host/music")
+def test_who_needs_a_folder_refuses_an_address_without_telling_its_password(run_process, words):
+    done = run_process(*words.split(), "milvus://ann:hunter2@host/music")
     assert done.returncode == 2
     assert "needs an index folder" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout

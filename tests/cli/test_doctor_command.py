@@ -19,6 +19,7 @@ from publish.conftest import absent_mosquitto, guarded_mosquitto, mosquitto
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.doctor import broker, check, computer, storage
+from stream_match.errors import install_command
 from stream_match.publish.address import Address
 from stream_match.publish.mqtt_sink import MqttSink
 from stream_match.publish.serving import Offer
@@ -437,8 +438,9 @@ def test_a_missing_library(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "amqtt", None)
-    with pytest.raises(check.Finding, match="amqtt is not installed"):
+    with pytest.raises(check.Finding, match="amqtt is not installed") as caught:
         computer._library("amqtt", "amqtt", "embedded")
+    assert caught.value.do == f"{install_command('embedded')}."
 
 
 def answering(body, code=200):

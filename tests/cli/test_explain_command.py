@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from stream_match.capture.repertoire import PIECES
+from stream_match.errors import install_command
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -76,4 +77,4 @@ def test_without_matplotlib_nothing_is_heard(run_cli, index, picture, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     done = run_cli("explain", "no.wav", "--index", index, "--out", picture)
     assert done.returncode == 2
-    assert "pip install matplotlib" in done.stderr
+    assert install_command("plot") in done.stderr

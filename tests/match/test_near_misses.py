@@ -25,7 +25,7 @@ def candidate(track, score, rejection="score"):
         false_alarms_per_hour=1.0,
         evidence=Evidence(faiss_votes=0, lsh_votes=0, similarity=0.0, coverage=0.0),
     )
-    return TracedCandidate(facts, rejection)
+    return TracedCandidate(track, score, rejection, lambda: facts)
 
 
 def seen(*decisions):

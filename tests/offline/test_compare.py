@@ -14,7 +14,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.repertoire import PIECES
 from stream_match.capture.synth import render
 from stream_match.cli import main
-from stream_match.errors import ParameterError, SourceError, UsageError
+from stream_match.errors import ParameterError, SourceError, UsageError, install_command
 from stream_match.offline.compare import comparison
 from stream_match.offline.compare.comparison import compare_files
 from stream_match.offline.compare.path import best_path
@@ -182,4 +182,4 @@ def test_without_matplotlib_nothing_is_read(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     status, _, err = run("none.wav", "none.wav", "--plot", tmp_path / "both.png")
     assert status == 2
-    assert "pip install matplotlib" in err
+    assert install_command("plot") in err

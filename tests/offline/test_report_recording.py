@@ -11,7 +11,7 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.repertoire import PIECES
 from stream_match.capture.synth import render
 from stream_match.cli import main
-from stream_match.errors import SourceError
+from stream_match.errors import SourceError, install_command
 from stream_match.offline.reports import recording
 from stream_match.offline.reports.recording import ROW_EDGES, analyse_file
 
@@ -204,7 +204,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(song, tmp_path, monkeypatch, 
 def test_without_matplotlib(song, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     assert main(["report", str(song), "--out", str(tmp_path / "page.html")]) == 2
-    assert "pip install matplotlib" in capsys.readouterr().err
+    assert install_command("plot") in capsys.readouterr().err
 
 
 def test_a_hostile_name_is_only_text(music, tmp_path):

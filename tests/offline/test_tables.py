@@ -303,7 +303,7 @@ def test_a_mistake_is_one_sentence(music, tmp_path, monkeypatch, capfd, args, to
 
 def test_without_pyarrow_the_message_says_what_to_do(music, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"pip install pyarrow, or name a table ending in \.csv"):
+    with pytest.raises(UsageError, match=r"pip install .*\[table\]', or name a table ending in \.csv"):
         make_table([music], tmp_path / "t.parquet", name="rp")
 
 

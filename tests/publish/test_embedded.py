@@ -72,7 +72,7 @@ def test_without_amqtt_it_says_what_to_install(monkeypatch):
         async with EmbeddedSink(node="attic"):
             pass
 
-    with pytest.raises(SinkError, match=r"pip install amqtt"):
+    with pytest.raises(SinkError, match=r"pip install .*\[embedded\]'"):
         asyncio.run(run())
 
 

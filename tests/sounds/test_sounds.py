@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onsets.onset_samples import placed
 
 from stream_match.cli import main
-from stream_match.errors import ParameterError, SourceError
+from stream_match.errors import ParameterError, SourceError, install_command
 from stream_match.sounds import Analysis, Sound, analyse_file
 from stream_match.sounds.groups import GROUPINGS, grouped
 from stream_match.sounds.recording import Outline, Recording
@@ -262,7 +262,7 @@ def test_without_matplotlib_one_sentence_says_what_to_install(run, drums, tmp_pa
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     status, _, err = run(drums, "--plot", tmp_path / "out.png")
     assert status == 2
-    assert "pip install matplotlib" in err
+    assert install_command("plot") in err
     assert not (tmp_path / "out.png").exists()
 
 

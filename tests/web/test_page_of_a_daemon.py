@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_match.errors import install_command
+
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
@@ -81,7 +83,7 @@ def test_other_computers_without_a_token_get_one_sentence():
 def test_a_missing_extra_gets_one_sentence():
     done = finished(*LISTEN, "--web", code="sys.modules['starlette'] = None")
     assert done.returncode == 2
-    assert "pip install" in done.stderr
+    assert install_command("web") in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

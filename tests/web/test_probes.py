@@ -101,7 +101,7 @@ def test_without_the_library_a_sentence_says_what_to_install(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(UsageError, match="pip install prometheus-client"):
+    with pytest.raises(UsageError, match=r"pip install .*\[web\]'"):
         exposition(Health.model_validate(HEALTH))
 
 

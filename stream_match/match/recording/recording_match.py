@@ -135,19 +135,17 @@ class RecordingMatch:
 
     def reading(self, tracks: Tracks, clock: CodeClock) -> Reading:
         """Return what is known of it."""
-        place_s = self._place_s(self.position, clock)
-        if self.presence.missing:  # its line may have left the track
-            last = max(0, int(tracks.length[self.best.track]) - 1)
-            place_s = min(place_s, clock.reference_s(last))
+        last = max(0, int(tracks.length[self.best.track]) - 1)
         return Reading(
             stream_s=clock.stream_s(self.now),
-            reference_s=place_s,
+            reference_s=self._place_s(self.position, clock),
             ended_s=self.presence.ended_s(clock.span_s),
             speed=self.speed,
             semitones=self.semitones,
             score=self.best.score,
             track=tracks[self.best.track],
             evidence=self._evidence(tracks, clock),
+            latest_s=clock.reference_s(last) if self.presence.missing else math.inf,
         )
 
     def _place_s(self, position: float, clock: CodeClock) -> float:

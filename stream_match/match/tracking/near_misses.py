@@ -23,6 +23,7 @@ class NearMiss:
         ``recording`` or ``version``.
     stream_s : float [seconds]
         Stream time of the decision.
+    score : float
     facts : MatchFacts
         As if it had begun to match then.
     rejection : str
@@ -31,6 +32,7 @@ class NearMiss:
 
     lane: Lane
     stream_s: float
+    score: float
     facts: MatchFacts
     rejection: Rejection
 
@@ -55,25 +57,27 @@ class NearMisses:
         """Take note of a decision."""
         self._now_s = trace.stream_s
         for traced in trace.candidates:
-            key = (trace.lane, traced.facts.track.id)
+            key = (trace.lane, traced.track_id)
             if traced.rejection is None or traced.rejection == "known":
                 self._kept.pop(key, None)
                 continue
             before = self._kept.get(key)
-            if before is None or self._is_old(before) or traced.facts.score >= before.facts.score:
-                self._kept[key] = NearMiss(trace.lane, trace.stream_s, traced.facts, traced.rejection)
+            if before is None or self._is_old(before) or traced.score >= before.score:
+                self._kept[key] = NearMiss(
+                    trace.lane, trace.stream_s, traced.score, traced.facts, traced.rejection
+                )
         if len(self._kept) > REMEMBERED:
             self._forget()
 
     def best_first(self) -> list[NearMiss]:
         """Return what is kept of the last minute, best score first."""
         recent = (miss for miss in self._kept.values() if not self._is_old(miss))
-        return sorted(recent, key=lambda miss: -miss.facts.score)
+        return sorted(recent, key=lambda miss: -miss.score)
 
     def _is_old(self, miss: NearMiss) -> bool:
         return self._now_s - miss.stream_s > WINDOW_S
 
     def _forget(self) -> None:
         """Forget the old ones; of the others, those of the lowest score."""
-        best = sorted(self._kept.items(), key=lambda one: (self._is_old(one[1]), -one[1].facts.score))
+        best = sorted(self._kept.items(), key=lambda one: (self._is_old(one[1]), -one[1].score))
         self._kept = dict(best[:REMEMBERED])

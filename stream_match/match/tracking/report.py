@@ -1,5 +1,6 @@
 """What is told of a match, and when it is told again."""
 
+import math
 from dataclasses import dataclass, replace
 
 from stream_match.events import Evidence, MatchFacts, Track
@@ -10,7 +11,7 @@ from stream_match.match.tracking.lifecycle import Cue, Phase, State
 
 @dataclass(frozen=True)
 class Reading:
-    """What a lane knows of a match at a moment, by the names of `MatchFacts`."""
+    """What a lane knows of a match at a moment, by the names of `MatchFacts`: its place is on its line."""
 
     stream_s: float
     reference_s: float
@@ -20,6 +21,7 @@ class Reading:
     score: float
     track: Track
     evidence: Evidence
+    latest_s: float = math.inf  # where its track ends, if its line may have left it
 
     def is_due_after(self, told: "Reading", after_s: float, correction_s: float) -> bool:
         """Return whether to tell a match again: not told for so long, or its place was corrected so far."""
@@ -51,7 +53,9 @@ class Teller:
         return self._facts(Life("0", reading.track.id, state, started_s), "started", reading)
 
     def _facts(self, life: Life, phase: Phase, reading: Reading) -> MatchFacts:
-        told = vars(reading) | {"ended_s": reading.ended_s if phase == "ended" else None}
+        told = dict(vars(reading))
+        told["reference_s"] = min(reading.reference_s, told.pop("latest_s"))
+        told["ended_s"] = reading.ended_s if phase == "ended" else None
         return MatchFacts(
             **told,
             phase=phase,

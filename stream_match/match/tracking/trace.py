@@ -33,10 +33,17 @@ REASONS: dict[Rejection, str] = {
 
 @dataclass(frozen=True)
 class TracedCandidate:
-    """A candidate as if it began to match now, and why it is not claimed; None if it is."""
+    """A candidate as a decision saw it, and why it is not claimed; None if it is."""
 
-    facts: MatchFacts
+    track_id: str
+    score: float
     rejection: Rejection | None
+    describe: Callable[[], MatchFacts]  # as if it began to match now; costly, and holds all that was heard
+
+    @property
+    def facts(self) -> MatchFacts:
+        """What `describe` returns."""
+        return self.describe()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _xgboost() -> Any:
         import xgboost
     except ImportError as error:
         raise UsageError(
-            "Boosted trees need XGBoost, which is not installed: pip install xgboost-cpu (on macOS xgboost), "
+            f"Boosted trees need XGBoost, which is not installed: {install_command('genre')}, "
             "or leave them out with --classifiers."
         ) from error
     return xgboost

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_match.errors import UsageError
+from stream_match.errors import UsageError, install_command
 
 Float64 = npt.NDArray[np.float64]
 Rows = Iterable[tuple[str, Float64]]
@@ -79,7 +79,7 @@ def pyarrow_modules() -> tuple[Any, Any]:
         from pyarrow import parquet
     except ImportError as error:
         raise UsageError(
-            "Parquet needs pyarrow, which is not installed: pip install pyarrow, "
+            f"Parquet needs pyarrow, which is not installed: {install_command('table')}, "
             "or name a table ending in .csv."
         ) from error
     return pyarrow, parquet
