@@ -23,8 +23,9 @@ class Limits:
         Updates of matches that have arrived are deleted sooner. They are nine tenths of what is told, and
         an airing has its beginning and its end.
     bytes : int
-        The store's size, beyond which the oldest events that have arrived are deleted. If that is not
-        enough, those that have not arrived follow, the least worth first, but never the end of a match.
+        The store's size, beyond which the oldest events that have arrived and the oldest counts of sounds
+        are deleted. If that is not enough, events that have not arrived follow, the least worth first, but
+        never the end of a match.
     """
 
     days: float = 400.0
@@ -56,7 +57,7 @@ def prune(connection: sqlite3.Connection, limits: Limits, now: float, delivered:
         return Pruned(more=True, lost=lost)
     if _bytes(connection) <= limits.bytes:
         return Pruned(more=False)
-    if _delete(connection, "seq <= ? ORDER BY seq", arrived):
+    if _delete_oldest(connection, arrived):
         return Pruned(more=True)
     for kind in WORTH:
         if lost := _delete(connection, "kind = ? ORDER BY time_ms", kind):
@@ -69,13 +70,34 @@ def _delete_if_too_old(
 ) -> int | None:
     """Delete old rows; return how many of them had not arrived, None if there were none."""
     oldest_ms = round((now - limits.days * DAY_S) * 1000)
-    counts = connection.execute("DELETE FROM sound_counts WHERE minute < ?", (oldest_ms // 60_000,)).rowcount
+    counts = _delete_counts(connection, oldest_ms // 60_000)
     updates_ms = round((now - limits.update_days * DAY_S) * 1000)
     updates = _delete(connection, "kind = 'updated' AND time_ms < ? AND seq <= ?", updates_ms, arrived)
     before = _count(connection, arrived)
     old = _delete(connection, f"kind IN ({_ALL_KINDS}) AND time_ms < ?", oldest_ms)
     lost = before - _count(connection, arrived) if old else 0
     return lost if counts or updates or old else None
+
+
+def _delete_oldest(connection: sqlite3.Connection, arrived: int) -> int:
+    """Delete a portion of the oldest: counts of sounds reach as far back as events that have arrived."""
+    # Of all that would go: one event whose clock was ahead must not take all counts with it.
+    oldest = connection.execute(
+        f"SELECT min(time_ms) FROM (SELECT time_ms FROM events WHERE seq <= ? ORDER BY seq LIMIT {PORTION})",  # noqa: S608
+        (arrived,),
+    ).fetchone()[0]
+    before = None if oldest is None else int(oldest) // 60_000
+    return _delete_counts(connection, before) or _delete(connection, "seq <= ? ORDER BY seq", arrived)
+
+
+def _delete_counts(connection: sqlite3.Connection, before: int | None) -> int:
+    """Delete a portion of the counts of sounds, of all minutes or of those before one; return how many."""
+    which = "" if before is None else "WHERE minute < ?"
+    last = connection.execute(
+        f"SELECT max(minute) FROM (SELECT minute FROM sound_counts {which} ORDER BY minute LIMIT {PORTION})",  # noqa: S608
+        () if before is None else (before,),
+    ).fetchone()[0]
+    return connection.execute("DELETE FROM sound_counts WHERE minute <= ?", (last,)).rowcount
 
 
 def _delete(connection: sqlite3.Connection, which: str, *values: object) -> int:

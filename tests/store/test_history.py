@@ -154,10 +154,10 @@ def test_claims_are_those_of_each_second(said_at, begin, length, rises):
     told = sorted(said_at, key=lambda one: one[0]) if rises else said_at
     moments = [Moment(at(time), "attic", "kitchen", "running", None, title) for time, title in told]
     shares = Counter()
-    for moment, until in lasting(moments):
-        first, end = ((time - BEGIN).total_seconds() for time in (moment.time, until))
+    for told, until in lasting(moments):
+        first, end = ((time - BEGIN).total_seconds() for time in (told.time, until))
         heard = sum(first <= second < end for second in range(begin, begin + length))
-        shares[moment.title] += heard if moment.title else 0
+        shares[told.title] += heard if told.title else 0
     airing = SimpleNamespace(node="attic", source="kitchen", started=at(begin), ended=at(begin + length))
     best = max(shares.values(), default=0)
     title = Claims(by_place(moments)).title_of(airing, at(9999))

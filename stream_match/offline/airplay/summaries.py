@@ -172,7 +172,9 @@ class _Log:
         matched = self._matched.within(start, end)
         silent = without(self._silent.within(start, end), matched)
         unknown = without(without(running, matched), silent)
-        begun = slice(*(bisect_left(self._airings, time, key=lambda one: one.started) for time in (start, end)))
+        begun = slice(
+            *(bisect_left(self._airings, time, key=lambda one: one.started) for time in (start, end))
+        )
         return Summary(
             label,
             start,
