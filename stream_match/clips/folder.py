@@ -194,7 +194,7 @@ class ClipFolder:
         max_bytes : int
             Size of all clips.
         events_since : float, optional
-            Time of the oldest event that is stored [seconds since 1970]: older clips have none.
+            Time before which events were deleted [seconds since 1970]: older clips have none.
         """
         oldest = now - keep_days * DAY_S
         kept: list[StoredClip] = []

@@ -63,7 +63,7 @@ class ClipKeeper:
     world : World
         Clock, and a thread that may hang.
     events_since : callable () -> float or None
-        Returns the time of the oldest event that is stored [seconds since 1970]; None if that is not known.
+        Returns the time before which events were deleted [seconds since 1970]; None if none were.
         Called off the event loop.
 
     Raises
