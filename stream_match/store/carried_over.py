@@ -14,6 +14,9 @@ Cells = tuple[str, ...]
 MOST_ROWS = 10_000
 """Rows of one table that are read from a damaged file. There are at most some hundreds."""
 
+_UNREADABLE = (sqlite3.Error, OSError, TypeError, ValueError, OverflowError)
+"""What reading a damaged file raises; a ValueError where SQLite quotes it and that is no UTF-8."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -73,7 +76,7 @@ class CarriedOver:
             with closing(opening.connect_to_read(path)) as reader:
                 if is_ours(reader):
                     whole = {table for table in TABLES if self._read_table(reader, table)}
-        except sqlite3.Error:
+        except _UNREADABLE:
             pass
         self._lost = tuple(table.holds for table in TABLES if table not in whole | set(self._known))
 
@@ -106,6 +109,6 @@ class CarriedOver:
                 if not all(isinstance(cell, str) for cell in row):
                     return False
                 found[row[: table.key]] = row
-        except sqlite3.Error:
+        except _UNREADABLE:
             return False
         return True

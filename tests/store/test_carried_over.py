@@ -88,6 +88,15 @@ def test_a_file_that_is_none_gives_nothing_and_all_is_told(tmp_path):
     store.close()
 
 
+def test_a_schema_that_is_no_text_is_damage(tmp_path):
+    asked_for(tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content.replace(b"CREATE TABLE pauses", b"CR\xe6ATE TABLE \xe6auses"[:19]))
+    store = begun_anew(tmp_path)
+    assert len(store.carried_over.take_lost()) == len(TABLES)
+    store.close()
+
+
 def test_tables_of_another_program_are_left_alone(tmp_path):
     connection = sqlite3.connect(tmp_path / FILE)
     connection.executescript("CREATE TABLE pauses (source); INSERT INTO pauses VALUES ('bedroom')")
