@@ -244,7 +244,9 @@ class Scribe:
         begun_at = self._tail.begin if self._begun else None
         tail = self._tail.rows
         names = [reader.name for reader in self.readers if reader.name is not None]
-        found = await self._world.aside(lambda: take_up(self._store, begun_at, tail, names, self._ids))
+        found = await self._world.aside(
+            lambda: take_up(self._store, tail, names, self._ids, begun_at=begun_at)
+        )
         self._store.shift = found.shift
         self.attached = True
         if not self._begun:

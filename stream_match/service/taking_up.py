@@ -32,21 +32,21 @@ class TakenUp:
 
 
 def take_up(
-    store: Store, begun_at: int | None, tail: Sequence[Row], names: Sequence[str], ids: EventIds
+    store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventIds, *, begun_at: int | None = None
 ) -> TakenUp:
     """Open a store, tell the ends that the process before left out, and find everybody's place.
 
     Parameters
     ----------
     store : Store
-    begun_at : int or None
-        The number behind which this process has begun without its store; None if it begins now.
     tail : sequence of Row
-        What it has told already.
+        What this process has told already, when it began without its store.
     names : sequence of str
         Who reads; all others are forgotten.
     ids : EventIds
         Goes on behind the greatest id that is stored.
+    begun_at : int, optional
+        The number behind which this process began without its store; None if it begins now.
 
     Raises
     ------
