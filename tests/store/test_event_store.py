@@ -273,6 +273,31 @@ def test_counts_that_are_too_old_go_in_portions(tmp_path):
         assert minutes_left(store) == list(range(int(NOW) // 60 - 1440, int(NOW) // 60 + 1))
 
 
+def test_only_what_it_has_deleted_itself_is_forgotten(tmp_path):
+    """Of what a damaged file had, nothing is known: clips of that time are no orphans."""
+    with opened(tmp_path, Limits(days=1)) as store:
+        store.write(Batch(rows(1, 2, 3)))
+        assert store.prune(NOW + 100, None).more is False
+        assert store.forgotten_before() is None
+        assert store.prune(NOW + DAY_S + 3, None).events == 2
+        assert store.forgotten_before() == NOW + 3
+        store.begin_anew()
+        store.write(Batch(rows(4)))
+        assert store.forgotten_before() is None
+
+
+def test_the_newest_time_is_that_of_most_states(tmp_path):
+    with opened(tmp_path) as store:
+        assert store.newest_time() is None
+        store.write(Batch([row(1, "ended")]))
+        assert store.newest_time() is None
+        store.write(Batch(rows(*range(2, 302))))
+        assert store.newest_time() == NOW + 301 - 3
+        ahead = datetime.fromtimestamp(NOW + 400 * DAY_S, UTC)
+        store.write(Batch([row(number, time=ahead) for number in (400, 401, 402)]))
+        assert store.newest_time() == NOW + 301
+
+
 def test_nothing_goes_while_there_is_room(tmp_path):
     with opened(tmp_path) as store:
         filled(store, KINDS * 10)
