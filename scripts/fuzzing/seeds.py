@@ -14,7 +14,9 @@ from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.capture.demo import PIECES, render
 from stream_match.events import from_json, known_schemas, to_json
 from stream_match.store.event_store import Store
+from stream_match.store.names import NameShelf
 from stream_match.store.opening import FILE
+from stream_match.store.pauses import PauseShelf
 from stream_match.store.rows import Batch, Row
 from stream_match.store.sounds import SoundShelf
 
@@ -149,6 +151,8 @@ def _store(batch: Batch) -> bytes:
         store.open()
         store.write(batch)
         SoundShelf(store, "kitchen").write("P", "{}")
+        PauseShelf(store).keep("hall", paused=True)
+        NameShelf(store).write({("kitchen", "cluster", "R-3"): "doorbell"})
         store.close()
         return (Path(folder) / FILE).read_bytes()
 

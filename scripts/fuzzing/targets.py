@@ -31,10 +31,12 @@ from stream_match.service import orphans
 from stream_match.service.control import Control
 from stream_match.service.name_book import NameBook
 from stream_match.service.requests import REQUESTS, answer
-from stream_match.store.event_store import Store
+from stream_match.store.event_store import Store, is_damage
 from stream_match.store.history import History
 from stream_match.store.left_open import heard_until, open_matches, open_sources
+from stream_match.store.names import NameShelf
 from stream_match.store.opening import FILE
+from stream_match.store.pauses import PauseShelf
 from stream_match.store.rows import Batch, Row
 from stream_match.store.sounds import SoundShelf
 
@@ -178,6 +180,9 @@ def _store(data: bytes, folder: Path, number: int) -> None:
         _use(store)
     except StoreError as error:
         one_line(error)
+        if is_damage(error):  # what can be read of it is carried over
+            store.begin_anew()
+            _use(store)
     finally:
         store.close()
         for part in place.iterdir():
@@ -195,7 +200,10 @@ def _use(store: Store) -> None:
     store.write(Batch([Row(seq + 1, event, to_json(event)) for event in ends[:1]], {"far": seq}))
     assert all(json.loads(to_json(row.event)) for row in store.after(0, 1000))
     SoundShelf(store, "kitchen").read()
-    store.prune(0.0, None)
+    PauseShelf(store).holds("kitchen")
+    NameShelf(store).read()
+    store.prune(store.newest_time() or 0.0, None)
+    store.forgotten_before()
 
 
 def _headers(data: bytes, _folder: Path, _number: int) -> None:

@@ -77,12 +77,15 @@ class Pruned:
         Clips that were too old; whose events are gone; that were too much.
     bytes : int
         Size of the clips that are left.
+    doubtful : int
+        Clips that are left although they are too old by the clock as it is set.
     """
 
     old: int = 0
     orphans: int = 0
     excess: int = 0
     bytes: int = 0
+    doubtful: int = 0
 
 
 class ClipFolder:
@@ -181,8 +184,24 @@ class ClipFolder:
             part.unlink(missing_ok=True)
         return len(parts)
 
+    def newest_time(self) -> float | None:
+        """Return when the newest clip was written [seconds since 1970]; None if there is none.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be read.
+        """
+        return max((clip.written for clip in self.clips()), default=None)
+
     def prune(
-        self, now: float, *, keep_days: float, max_bytes: int, events_since: float | None = None
+        self,
+        now: float,
+        *,
+        keep_days: float,
+        max_bytes: int,
+        events_since: float | None = None,
+        clock: float | None = None,
     ) -> Pruned:
         """Delete clips that are too old, whose events are gone, and the oldest of those that are too much.
 
@@ -194,7 +213,9 @@ class ClipFolder:
         max_bytes : int
             Size of all clips.
         events_since : float, optional
-            Time of the oldest event that is stored [seconds since 1970]: older clips have none.
+            Time before which events were deleted [seconds since 1970]: older clips have none.
+        clock : float, optional
+            What a clock says that is not believed yet, to count what it would delete [seconds since 1970].
         """
         oldest = now - keep_days * DAY_S
         kept: list[StoredClip] = []
@@ -207,12 +228,15 @@ class ClipFolder:
             else:
                 kept.append(clip)
         left = sum(clip.bytes for clip in kept)
-        for clip in sorted(kept, key=lambda one: (one.written, one.name)):
+        by_age = sorted(kept, key=lambda one: (one.written, one.name))
+        for clip in by_age:
             if left <= max_bytes:
                 break
             excess += self._delete(clip)
             left -= clip.bytes
-        return Pruned(old, orphans, excess, left)
+        old_by_clock = oldest if clock is None else clock - keep_days * DAY_S
+        doubtful = sum(clip.written < old_by_clock for clip in by_age[excess:])
+        return Pruned(old, orphans, excess, left, doubtful)
 
     def _delete(self, clip: StoredClip) -> int:
         path = self.path / clip.name

@@ -23,6 +23,7 @@ from stream_match.publish.sparse import SparseLog
 from stream_match.publish.tasks import first_of
 from stream_match.service.intake import cancelled
 from stream_match.service.reasons import reason_of
+from stream_match.service.steady_time import SteadyTime
 from stream_match.service.world import World
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class ClipKeeper:
     world : World
         Clock, and a thread that may hang.
     events_since : callable () -> float or None
-        Returns the time of the oldest event that is stored [seconds since 1970]; None if that is not known.
+        Returns the time before which events were deleted [seconds since 1970]; None if none were.
         Called off the event loop.
 
     Raises
@@ -91,6 +92,8 @@ class ClipKeeper:
         self._failing = False
         self._slow = False  # whether the disk has not answered for ROOM_PATIENCE_S
         self._prune_at = world.monotonic()
+        self._time = SteadyTime(world)
+        self._doubtful = 0  # clips that only a clock that is not believed calls too old
         self._ending = False
         self._due = asyncio.Event()
         self._done = asyncio.Event()
@@ -165,14 +168,15 @@ class ClipKeeper:
 
     async def _prune(self) -> None:
         self._prune_at = self._world.monotonic() + PRUNE_EVERY_S
-        now = self._world.now()
 
         def work() -> Pruned:
+            now = self._time.now(None if self._time.is_begun else self.folder.newest_time())
             since = None
             with suppress(StoreError):  # which is told elsewhere
                 since = self._events_since()
             return self.folder.prune(
                 now,
+                clock=self._world.now(),
                 keep_days=self._settings.keep_days,
                 max_bytes=self._max_bytes,
                 events_since=None if since is None else since - _SLACK_S,
@@ -182,6 +186,12 @@ class ClipKeeper:
         if pruned is None:
             return
         self._bytes = pruned.bytes
+        was, self._doubtful = self._doubtful, pruned.doubtful
+        if pruned.doubtful and not was:
+            log.info(
+                "Clips in %s that are too old by a clock that has leapt, or after a long time without clips: "
+                "%d. They are deleted little by little.", self.folder.path, pruned.doubtful,
+            )  # fmt: skip
         if pruned.old or pruned.orphans or pruned.excess:
             log.info(
                 "Clips deleted in %s: too old: %d, of events that are gone: %d, beyond max_megabytes: %d.",

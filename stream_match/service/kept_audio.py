@@ -113,7 +113,7 @@ async def kept_audio(
         return
     path = clips_folder(settings)
     with claimed(path, "folder of clips"):
-        since = (lambda: None) if store is None else store.first_time
+        since = (lambda: None) if store is None else store.forgotten_before
         keeper = ClipKeeper(ClipFolder(path), clips, world, since)
         task = asyncio.create_task(keeper.run(), name="keep clips")
         try:

@@ -79,7 +79,7 @@ class Scribe:
         self._ids = ids
         self._world = world
         self._progress = progress
-        self._never = False  # whether the store is not written any more in this run
+        self._begun = False  # whether numbers were given
         self._ending = False
         self._damage: StoreError | None = None  # what a reader has met
         self._pruner = Pruner(store, world)
@@ -126,7 +126,7 @@ class Scribe:
 
     async def run(self) -> None:
         """Write until there is nothing to write and `end` was called."""
-        while not (self._ending and (self._never or not self._owes())):
+        while not (self._ending and not self._owes()):
             await self._until_due()
             try:
                 await self._health.watched(self._work())
@@ -193,8 +193,6 @@ class Scribe:
     def _due_at(self) -> float:
         if self._damage is not None:
             return 0.0
-        if self._never:
-            return 0.0 if self._ending else math.inf
         if self.alone or not self.attached:
             at = self._health.retry_at
             return min(at, self._world.monotonic() + _HURRY_S) if self._ending else at
@@ -206,10 +204,11 @@ class Scribe:
         if self._damage is not None:
             damage, self._damage = self._damage, None
             raise damage
-        if self._never:
-            return
         if not self.attached:
             await self._attach()
+        elif not self._store.is_open:  # it was to begin anew, and could not
+            await self._world.aside(self._store.open)
+            self._write_again()
         await self._write_portion()
         if not self._tail.unsaved and self._world.monotonic() >= self._pruner.due_at and not self._ending:
             await self._pruner.prune(min((reader.position for reader in self.readers), default=None))
@@ -241,23 +240,23 @@ class Scribe:
 
     async def _attach(self) -> None:
         """Open the store, tell the ends that the process before left out, and find everybody's place."""
+        self._store.shift = 0
+        begun_at = self._tail.begin if self._begun else None
         tail = self._tail.rows
         names = [reader.name for reader in self.readers if reader.name is not None]
-        found = await self._world.aside(lambda: take_up(self._store, tail, names, self._ids))
-        if found is None:
-            self._never = True
-            raise StoreError(
-                "clock",
-                f"The clock is behind the store {self._store.path}: nothing is stored until the next start.",
-            )
+        found = await self._world.aside(
+            lambda: take_up(self._store, tail, names, self._ids, begun_at=begun_at)
+        )
+        self._store.shift = found.shift
         self.attached = True
-        if not self._tail.rows:  # nor has anything been told meanwhile
+        if not self._begun:
             self._begin_at(found.last_seq)
         for reader in self.readers:
             if reader.name in found.places:
                 reader.rewind(*found.places[reader.name])
 
     def _begin_at(self, seq: int) -> None:
+        self._begun = True
         self.saved = self.handed = self._tail.begin = seq
 
     async def _heal(self, error: StoreError) -> None:
@@ -272,12 +271,18 @@ class Scribe:
         except StoreError as worse:
             self._health.fail(worse)
             return
+        finally:
+            if also_lost := self._store.carried_over.take_lost():
+                log.warning("Lost with the store %s: %s.", self._store.path, "; ".join(also_lost))
         lost = max((len(reader) - self._in_memory(reader) for reader in self.readers), default=0)
         log.warning(
             "%s It is kept as %s, and a new one begins. Events lost with it that had not arrived: %d.",
             error, aside.name, max(0, lost),
         )  # fmt: skip
-        # What is remembered is written once more, and everybody's place with it.
+        self._write_again()
+
+    def _write_again(self) -> None:
+        """Write what is remembered into a new store, and everybody's place with it."""
         self._tail.write_again()
         for reader in self.readers:
             if reader.name is not None:

@@ -21,13 +21,19 @@ class TakenUp:
         The last number, ends that were told now included.
     places : dict of str to (int, int)
         For each reader that is to go on elsewhere: behind which number, and how many events wait for it.
+    shift : int
+        What is to be added to numbers of this process to have those in the store. Above 0 where it began at
+        a number that is not above all that are stored: the clock was behind.
     """
 
     last_seq: int
     places: dict[str, tuple[int, int]]
+    shift: int
 
 
-def take_up(store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventIds) -> TakenUp | None:
+def take_up(
+    store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventIds, *, begun_at: int | None = None
+) -> TakenUp:
     """Open a store, tell the ends that the process before left out, and find everybody's place.
 
     Parameters
@@ -39,11 +45,8 @@ def take_up(store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventI
         Who reads; all others are forgotten.
     ids : EventIds
         Goes on behind the greatest id that is stored.
-
-    Returns
-    -------
-    TakenUp or None
-        None if the numbers of the tail are not above those that are stored.
+    begun_at : int, optional
+        The number behind which this process began without its store; None if it begins now.
 
     Raises
     ------
@@ -52,8 +55,6 @@ def take_up(store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventI
     """
     store.open()
     last_seq = store.last_seq()
-    if tail and tail[0].seq <= last_seq:
-        return None
     if (last_id := store.last_event_id()) is not None:
         ids.go_on_after(last_id)
     told = {(row.event.node, row.event.source) for row in tail}  # what this process speaks for itself
@@ -66,6 +67,9 @@ def take_up(store: Store, tail: Sequence[Row], names: Sequence[str], ids: EventI
     places = {name: known.get(name, last_seq) for name in names}
     store.write(Batch(rows, places))
     forget_heard(store)
+    shift = 0 if begun_at is None else max(0, last_seq - begun_at)
     # With nothing left for it, a reader that has begun in memory goes on there.
     left = {name: place for name, place in places.items() if place < last_seq or not tail}
-    return TakenUp(last_seq, {name: (place, store.count_after(place)) for name, place in left.items()})
+    return TakenUp(
+        last_seq, {name: (place - shift, store.count_after(place)) for name, place in left.items()}, shift
+    )

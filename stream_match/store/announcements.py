@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from stream_match.store.carried_over import ANNOUNCEMENTS
 from stream_match.store.event_store import Store
 
 Announcement = tuple[str, str, str]
@@ -25,9 +26,13 @@ class AnnouncementShelf:
         """Return what was ever announced."""
         with self._store.read() as reader:
             found = reader.execute("SELECT prefix, node, source FROM announcements").fetchall()
-        return {(str(prefix), str(node), str(source)) for prefix, node, source in found}
+        announced = {(str(prefix), str(node), str(source)) for prefix, node, source in found}
+        self._store.carried_over.know(ANNOUNCEMENTS, announced)
+        return announced
 
     def add(self, announcements: Iterable[Announcement]) -> None:
         """Remember announcements."""
+        announced = list(announcements)
+        self._store.carried_over.know(ANNOUNCEMENTS, announced)
         with self._store.changed() as writer:
-            writer.executemany("INSERT OR IGNORE INTO announcements VALUES (?, ?, ?)", announcements)
+            writer.executemany("INSERT OR IGNORE INTO announcements VALUES (?, ?, ?)", announced)

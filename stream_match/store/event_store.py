@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stream_match.errors import StoreError
 from stream_match.store import opening
+from stream_match.store.carried_over import CarriedOver
 from stream_match.store.migrations import migrate
 from stream_match.store.retention import Limits, Pruned, prune
 from stream_match.store.rows import Batch, Row, parsed, values
@@ -25,15 +26,26 @@ class Store:
         The file; its folder must exist.
     limits : Limits, optional
         What is kept for how long.
+
+    Attributes
+    ----------
+    carried_over : CarriedOver
+        What a file has that begins anew. Whoever reads or changes a small table lets it know.
+    shift : int
+        What is added to a number of this process to have the one in the file.
     """
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self.path = path
         self.limits = limits or Limits()
+        self.carried_over = CarriedOver()
+        self.shift = 0
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
         self._reading = threading.Lock()
+        self._begins_anew = False
+        self._forgets = False
 
     @property
     def is_open(self) -> bool:
@@ -54,11 +66,14 @@ class Store:
             writer = opening.connect(self.path)
             try:
                 migrate(writer)
+                if self._begins_anew:
+                    self.carried_over.write(writer)
                 self._reader = opening.connect_to_read(self.path)
             except BaseException:
                 writer.close()
                 raise
             self._writer = writer
+            self._begins_anew = self._forgets = False
 
     def close(self) -> None:
         """Close the file; what was written stays."""
@@ -69,16 +84,21 @@ class Store:
             self._reader = self._writer = None
 
     def begin_anew(self) -> Path:
-        """Set a damaged file aside and open an empty one; return where the old one is.
+        """Set a damaged file aside and open a new one; return where the old one is.
+
+        The new one has no events, but what is `carried_over`.
 
         Raises
         ------
         StoreError
-            If that is not possible, or was done too often.
+            If that is not possible, or was done too often. Where only the new one does not open, `open` goes
+            on with it.
         """
         self.close()
         with opening.naming(self.path):
             aside = opening.set_aside(self.path)
+        self._begins_anew = True
+        self.carried_over.read(aside)
         self.open()
         return aside
 
@@ -94,9 +114,13 @@ class Store:
         """
         with self.changed() as writer:
             writer.executemany(
-                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(values, batch.rows)
+                "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((row.seq + self.shift, *values(row)) for row in batch.rows),
             )
-            writer.executemany("INSERT OR REPLACE INTO sinks VALUES (?, ?)", batch.positions.items())
+            writer.executemany(
+                "INSERT OR REPLACE INTO sinks VALUES (?, ?)",
+                ((name, seq + self.shift) for name, seq in batch.positions.items()),
+            )
             writer.executemany(
                 "INSERT INTO sound_counts VALUES (?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET sounds = sounds + excluded.sounds",
@@ -124,11 +148,13 @@ class Store:
         limit : int
             How many at most.
         """
+        seq += self.shift
         while True:
             query = "SELECT seq, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
             with self.read() as reader:
                 found = reader.execute(query, (seq, limit)).fetchall()
-                rows = [row for number, payload in found if (row := parsed(number, payload)) is not None]
+                shifted = ((number - self.shift, payload) for number, payload in found)
+                rows = [row for number, payload in shifted if (row := parsed(number, payload)) is not None]
             if rows or not found:
                 return rows
             seq = found[-1][0]
@@ -136,13 +162,14 @@ class Store:
     def count_after(self, seq: int) -> int:
         """Return how many rows are behind a number."""
         with self.read() as reader:
-            return int(reader.execute("SELECT count(*) FROM events WHERE seq > ?", (seq,)).fetchone()[0])
+            query = "SELECT count(*) FROM events WHERE seq > ?"
+            return int(reader.execute(query, (seq + self.shift,)).fetchone()[0])
 
     def last_seq(self) -> int:
         """Return the greatest number that was ever given, 0 if none was."""
         with self.read() as reader:
             found = reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            return _number(found[0]) if found else 0
+            return (_number(found[0]) if found else 0) - self.shift
 
     def last_event_id(self) -> str | None:
         """Return the greatest id of an event, None if there is none."""
@@ -150,11 +177,28 @@ class Store:
             found = reader.execute("SELECT max(event_id) FROM events").fetchone()[0]
         return None if found is None else str(found)
 
-    def first_time(self) -> float | None:
-        """Return the time of the oldest event [seconds since 1970], None if there is none."""
+    def forgotten_before(self) -> float | None:
+        """Return the time before which events were deleted [seconds since 1970].
+
+        None if none were since this file was opened: what it does not have may be in one that is damaged.
+        """
+        if not self._forgets:
+            return None
         with self.read() as reader:
             found = reader.execute("SELECT min(time_ms) FROM events").fetchone()[0]
         return None if found is None else _number(found) / 1000
+
+    def newest_time(self) -> float | None:
+        """Return the time up to which it reaches [seconds since 1970], None if no state was stored.
+
+        The newest hundredth of the states is left out: a clock that was ahead for a while does not count.
+        """
+        query = """
+            SELECT time_ms FROM events WHERE kind = 'status' ORDER BY time_ms DESC
+            LIMIT 1 OFFSET (SELECT count(*) / 100 FROM events WHERE kind = 'status')"""
+        with self.read() as reader:
+            found = reader.execute(query).fetchone()
+        return None if found is None else _number(found[0]) / 1000
 
     def place_of(self, event_id: str) -> int:
         """Return the number of the last event up to an id, 0 if all came later."""
@@ -164,12 +208,13 @@ class Store:
                 "ORDER BY event_id DESC LIMIT 1)",
                 (event_id,),
             ).fetchone()[0]
-            return _number(found or 0)
+            return _number(found or 0) - self.shift
 
     def positions(self) -> dict[str, int]:
         """Return up to which number everything has arrived, by sink."""
         with self.read() as reader:
-            return {str(name): _number(seq) for name, seq in reader.execute("SELECT name, seq FROM sinks")}
+            found = reader.execute("SELECT name, seq FROM sinks").fetchall()
+            return {str(name): _number(seq) - self.shift for name, seq in found}
 
     def keep_sinks(self, names: Sequence[str]) -> None:
         """Forget all sinks but these: what comes meanwhile is not for the others."""
@@ -193,7 +238,9 @@ class Store:
             Whether there is more to delete, and how many events were deleted that had not arrived.
         """
         with self.changed() as writer:
-            return prune(writer, self.limits, now, delivered)
+            pruned = prune(writer, self.limits, now, None if delivered is None else delivered + self.shift)
+        self._forgets |= pruned.events > 0
+        return pruned
 
     @contextmanager
     def changed(self) -> Iterator[sqlite3.Connection]:

@@ -114,6 +114,11 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether it is a store of this program, of whatever version."""
+    return _number(connection, "application_id") == APPLICATION_ID
+
+
 def _checked(connection: sqlite3.Connection) -> int:
     """Return the version of a store that this program may know."""
     version = _number(connection, "user_version")
@@ -121,7 +126,7 @@ def _checked(connection: sqlite3.Connection) -> int:
         raise StoreError(
             "newer", f"it has version {version}, and this program knows up to {VERSION}: update the program"
         )
-    if version and _number(connection, "application_id") != APPLICATION_ID:
+    if version and not is_ours(connection):
         raise StoreError("damaged", "it is no store of stream_match")
     return version
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from stream_match.events import ClusterEvent
+from stream_match.store.carried_over import NAMES
 from stream_match.store.event_store import Store
 from stream_match.store.rows import parsed
 
@@ -36,12 +37,15 @@ class NameShelf:
     def read(self) -> dict[NameKey, str]:
         """Return all names."""
         with self._store.read() as reader:
-            return read_names(reader)
+            names = read_names(reader)
+        self._store.carried_over.know(NAMES, [(*key, name) for key, name in names.items()])
+        return names
 
     def write(self, changes: Mapping[NameKey, str | None]) -> None:
         """Keep names, and forget those that are None now."""
         kept = [(*key, name) for key, name in changes.items() if name is not None]
         gone = [key for key, name in changes.items() if name is None]
+        self._store.carried_over.know(NAMES, kept, gone)
         with self._store.changed() as writer:
             writer.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?)", kept)
             writer.executemany("DELETE FROM names WHERE source = ? AND kind = ? AND id = ?", gone)

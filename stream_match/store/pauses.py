@@ -1,5 +1,6 @@
 """Which sources are not to be listened to, as the store keeps it."""
 
+from stream_match.store.carried_over import PAUSES
 from stream_match.store.event_store import Store
 
 
@@ -20,6 +21,7 @@ class PauseShelf:
         """Whether a source is paused."""
         with self._store.read() as reader:
             found = reader.execute("SELECT 1 FROM pauses WHERE source = ?", (source,)).fetchone()
+        self._know(source, paused=found is not None)
         return found is not None
 
     def keep(self, source: str, *, paused: bool) -> None:
@@ -27,5 +29,10 @@ class PauseShelf:
         change = (
             "INSERT OR IGNORE INTO pauses VALUES (?)" if paused else "DELETE FROM pauses WHERE source = ?"
         )
+        self._know(source, paused=paused)
         with self._store.changed() as writer:
             writer.execute(change, (source,))
+
+    def _know(self, source: str, *, paused: bool) -> None:
+        own = [(source,)]
+        self._store.carried_over.know(PAUSES, own if paused else (), () if paused else own)

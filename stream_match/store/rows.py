@@ -56,11 +56,10 @@ class Batch:
 
 
 def values(row: Row) -> tuple[object, ...]:
-    """Return the values of the columns of a row."""
+    """Return the values of the columns of a row behind its number."""
     event = row.event
     match = event if isinstance(event, MatchEvent) else None
     return (
-        row.seq,
         event.event_id,
         event.node,
         event.source,

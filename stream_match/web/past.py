@@ -1,18 +1,18 @@
 """What was heard before: the day, the history, the kinds of sounds; read from the store for each question."""
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stream_match.errors import UsageError
+from stream_match.errors import StoreError, UsageError
 from stream_match.offline.airplay.airing_forms import COLUMNS, airing_cells, airing_fields
 from stream_match.offline.airplay.cells import lines
-from stream_match.offline.airplay.claims import Place, by_place, claimed_title, lasting
-from stream_match.offline.airplay.search import Told, find_airings, is_about
+from stream_match.offline.airplay.claims import Claims, Place, by_place, lasting
+from stream_match.offline.airplay.search import Told, find_airings, is_about, with_titles
 from stream_match.store.history import Airing, History, Moment
 from stream_match.web.port import Answer, Aside
 
@@ -22,6 +22,9 @@ LONGEST_DAY = timedelta(days=8)
 MOST_KINDS = 300
 READERS = 2
 """Questions that are answered at the same time: the disk belongs to the listener first."""
+
+WAITING = 8
+"""Questions that wait for their turn. Of more, the oldest is refused: its reader has most likely typed on."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Past:
         self._folder = folder
         self._aside = aside
         self._turn = asyncio.Semaphore(READERS)
+        self._waiting: deque[asyncio.Timeout] = deque()
 
     async def day(self, asked: Asked) -> Answer:
         """Return what the timeline of a day shows: airings, states, levels, sounds of each minute.
@@ -97,9 +101,7 @@ class Past:
 
     async def airings(self, asked: Asked, *, offset: int, limit: int) -> Answer:
         """Return a part of the history, the newest first."""
-        found = await self._read(lambda history: _told(history, asked))
-        part = found[::-1][offset : offset + limit]
-        return {"total": len(found), "airings": [_airing(*one) for one in part]}
+        return await self._read(lambda history: _part(history, asked, offset, limit))
 
     async def table(self, asked: Asked) -> str:
         """Return the history as CSV, as ``history --csv`` prints it."""
@@ -130,12 +132,31 @@ class Past:
             with History(self._folder) as history:
                 return work(history)
 
-        async with self._turn:
+        await self._wait()
+        try:
             return await self._aside(read)
+        finally:
+            self._turn.release()
+
+    async def _wait(self) -> None:
+        """Wait for a turn; whoever waits longest gives up when too many wait."""
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._waiting.append(patience)
+                if len(self._waiting) > WAITING:
+                    self._waiting.popleft().reschedule(asyncio.get_running_loop().time())
+                try:
+                    await self._turn.acquire()
+                finally:
+                    if patience in self._waiting:
+                        self._waiting.remove(patience)
+        except TimeoutError:
+            raise StoreError("busy", "Newer questions about the history came first: ask again.") from None
 
 
 def _day(history: History, start: datetime, end: datetime) -> Answer:
     moments = by_place(history.moments(start, end))
+    claims = Claims(moments)
     sounds: dict[str, list[list[int]]] = defaultdict(list)
     for minute, source, count in history.sounds(start, end):
         sounds[source].append([_ms(minute), count])
@@ -151,7 +172,7 @@ def _day(history: History, start: datetime, end: datetime) -> Answer:
             for source in sorted(sources)
         },
         "airings": [
-            _airing(airing, claimed_title(airing, moments, end))
+            _airing(airing, claims.title_of(airing, end))
             for airing in airings
             if airing.ended is None or airing.ended > start
         ],
@@ -182,6 +203,16 @@ def _levels(moments: Mapping[Place, list[Moment]], source: str, start: datetime)
         for moment in own
         if owner == source and moment.level_dbfs is not None and moment.time >= start
     ]
+
+
+def _part(history: History, asked: Asked, offset: int, limit: int) -> Answer:
+    airings = history.airings(asked.start, asked.end, source=asked.source)
+    found = [airing for airing in airings if asked.wants(airing)]
+    part = found[::-1][offset : offset + limit]
+    return {
+        "total": len(found),
+        "airings": [_airing(*one) for one in with_titles(history, part, datetime.now(UTC))],
+    }
 
 
 def _told(history: History, asked: Asked) -> list[Told]:

@@ -365,29 +365,65 @@ def test_what_an_earlier_process_left_goes_out_when_the_store_comes_late(store):
     assert arrived[6:] == [status(9)]  # again: at least once
 
 
-def test_a_clock_that_is_behind_the_store_keeps_events_in_memory(store, caplog):
+@pytest.mark.parametrize("early", [0, 3])
+def test_a_clock_that_is_behind_the_store_keeps_nothing_from_being_stored(store, early):
+    """Two processes begin without their store. The clock, from which they take numbers, was set back."""
+
+    def told(numbers):
+        return [status(number, state="stopped") for number in numbers]
+
     async def work(world):
-        store.trouble = FULL
-        async with listening(world, store, graceful=False) as bus:
-            await bus.publish(status(1, state="stopped"))
+        async def away(bus, events):
+            await publish(bus, events)
             store.trouble = None
             await asyncio.sleep(LAST_RETRY_S)
+
+        async def publish(bus, events):
+            for event in events:
+                await bus.publish(event)
+                await asyncio.sleep(1)
+
+        known, away_one, second, third = FarSide(), FarSide(), FarSide(), FarSide()
+        async with listening(world, store, known):
+            pass  # from here on what is told is for the far side
+        store.trouble, away_one.away = FULL, True
+        async with listening(world, store, away_one, graceful=False) as bus:
+            await away(bus, told(range(5)))
         store.trouble = FULL
         earlier = replace(world, now=lambda: EPOCH - 1000)
-        far = FarSide()
-        async with listening(earlier, store, far) as bus:
-            await bus.publish(status(2))
-            store.trouble = None
-            await asyncio.sleep(LAST_RETRY_S)
-            await bus.publish(status(3))
-            begun = world.monotonic()
-        return far.arrived, world.monotonic() - begun
+        async with listening(earlier, store, second) as bus, bus.subscribed() as events:
+            await away(bus, told(range(10, 10 + early)))
+            await publish(bus, told(range(20, 20 + RECENT + 9)))
+            heard = await first(events, early + RECENT + 9)
+        async with listening(world, store, third) as bus, bus.subscribed(after="e000020") as events:
+            await publish(bus, told([9999]))
+            resumed = await first(events, RECENT + 9)
+        return heard, second.arrived, third.arrived, resumed
 
-    arrived, took_s = run(work)
-    assert arrived == [status(2), status(3)]
-    assert took_s < 1  # at the end nothing is waited for
-    assert given(store) == [status(1, state="stopped")]
-    assert "The clock is behind the store" in caplog.text
+    heard, arrived, later, resumed = run(work)
+    new = [*told(range(10, 10 + early)), *told(range(20, 20 + RECENT + 9))]
+    assert given(store) == [*told(range(5)), *new, *told([9999])]
+    assert heard == new
+    left = [event for event in arrived if event in told(range(5))]
+    assert left == told(range(5))  # what the first one left, too
+    assert [event for event in arrived if event not in left][-len(new) :] == new
+    assert later == told([9999])  # where the second one ended
+    assert resumed == [*told(range(21, 20 + RECENT + 9)), *told([9999])]
+
+
+def test_a_store_of_shifted_numbers_is_the_same_store(store):
+    store.open()
+    store.write(Batch([row(number) for number in range(1, 4)], {"far": 2}))
+    store.shift = 1000
+    assert (store.last_seq(), store.positions()) == (-997, {"far": -998})
+    store.write(Batch([replace(row(4), seq=-996)], {"far": -996}))
+    assert [one.seq for one in store.after(-998, 9)] == [-997, -996]
+    assert (store.count_after(-998), store.place_of("e000003"), store.place_of("e")) == (2, -997, -1000)
+    while store.prune(EPOCH * 2, -997).more:
+        pass
+    store.shift = 0
+    assert (store.after(0, 9), store.last_seq(), store.positions()) == ([], 4, {"far": 4})
+    store.close()
 
 
 def test_a_damaged_store_is_set_aside_and_what_is_remembered_written_anew(store, tmp_path, caplog):
@@ -415,6 +451,34 @@ def test_a_damaged_store_is_set_aside_and_what_is_remembered_written_anew(store,
     assert given(store) == STORED
     assert (tmp_path / f"{FILE}.set-aside").exists()
     assert sum("a new one begins" in message for message in caplog.messages) == 1
+
+
+def test_a_store_that_cannot_begin_anew_at_once_does_so_later(store, caplog):
+    async def work(world):
+        far = FarSide()
+        async with listening(world, store, far) as bus:
+            await bus.publish(status(1))
+            await asyncio.sleep(3)
+            store.trouble = StoreError("damaged", "The store is damaged.")
+            begin_anew, opened = store.begin_anew, store.open
+
+            def full():
+                raise FULL
+
+            def halfway():
+                store.trouble, store.open = None, full
+                return begin_anew()
+
+            store.begin_anew = halfway
+            await bus.publish(status(2))
+            await asyncio.sleep(10)
+            assert far.arrived == [status(1), status(2)]
+            store.open = opened
+            await asyncio.sleep(LAST_RETRY_S)
+            await bus.publish(status(3))
+        return far.arrived
+
+    assert run(work) == given(store) == [status(number) for number in (1, 2, 3)]
 
 
 def test_damage_that_only_a_reader_meets_is_healed_and_the_loss_told(store, caplog):

@@ -15,9 +15,13 @@ from service_fakes import (
     states,
     statuses,
 )
+from store.store_samples import damage
 
-from stream_match.errors import SourceError
+from stream_match.errors import SourceError, StoreError
 from stream_match.service.pause import PAUSED
+from stream_match.store.event_store import Store
+from stream_match.store.history import History
+from stream_match.store.opening import FILE
 
 FOR_EVER = 100_000.0
 
@@ -136,6 +140,53 @@ def test_a_pause_outlives_the_process(tmp_path):
     assert first == ["starting", "paused"]
     assert states(events) == ["starting", "paused", "starting", "running", "stopped"]
     assert len(source.opened) == 1
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_pause_outlives_a_power_cut_that_damaged_the_store(tmp_path, told, caplog):
+    """It is read from the damaged file; where that cannot be, the log says so."""
+
+    async def script(sink):
+        await sink.ask("pause", source="mic")
+        await asyncio.sleep(1)
+
+    async def again(sink):
+        return states(sink.events)
+
+    run(lambda world: asked(world, script, mic(), state=tmp_path))
+    for table in ("events", *(["pauses"] if told else [])):
+        damage(tmp_path / FILE, table)
+    source = mic()
+    found, _, _ = run(lambda world: asked(world, again, source, state=tmp_path))
+    assert (tmp_path / f"{FILE}.set-aside").exists()
+    assert (found[-1] == "paused") is not told
+    assert ("Lost with the store" in caplog.text and "which sources are paused" in caplog.text) is told
+
+
+def test_a_pause_outlives_a_store_that_is_damaged_while_it_holds(tmp_path, monkeypatch):
+    write, path = Store.write, tmp_path / FILE
+
+    def damaged(store, batch):
+        monkeypatch.setattr(Store, "write", write)
+        path.write_bytes(b"\xff" * 9000)
+        raise StoreError("damaged", "The store is damaged.")
+
+    async def script(sink):
+        await sink.ask("name", source="mic", track="toy", name="Jingle")
+        monkeypatch.setattr(Store, "write", damaged)
+        await sink.ask("pause", source="mic")
+        await asyncio.sleep(100)
+        assert states(sink.events)[-1] == "paused"
+        assert path.with_name(f"{FILE}.set-aside").exists()
+
+    async def again(sink):
+        return states(sink.events)
+
+    run(lambda world: asked(world, script, mic(), state=tmp_path))
+    found, _, _ = run(lambda world: asked(world, again, mic(), state=tmp_path))
+    assert found == ["starting", "paused"]
+    with History(tmp_path) as history:
+        assert history.names() == {("mic", "track", "toy"): "Jingle"}
 
 
 def test_what_has_ended_is_not_paused():

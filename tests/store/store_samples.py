@@ -1,6 +1,7 @@
 """Rows for a store, made of few words."""
 
 import contextlib
+import sqlite3
 
 from publish.publish_samples import BEGIN, cluster, genre, match, sound, sounds_like, status
 
@@ -41,4 +42,15 @@ def opened(folder, limits=None):
         store.close()
 
 
-__all__ = ["BEGIN", "KINDS", "NOW", "PHASES", "event", "match", "opened", "row", "rows", "sound"]
+def damage(path, table):
+    """Overwrite the first page of a table."""
+    with sqlite3.connect(path) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    connection.close()
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * size : root * size] = b"\xff" * size
+    path.write_bytes(content)
+
+
+__all__ = ["BEGIN", "KINDS", "NOW", "PHASES", "damage", "event", "match", "opened", "row", "rows", "sound"]

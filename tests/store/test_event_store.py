@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,96 @@ def test_beyond_its_size_what_has_not_arrived_goes_by_worth_and_never_an_end(tmp
         assert gone == stored[: len(gone)]
         partly = [kind for kind in stored if 0 < left.count(kind) < 200]
         assert partly in ([], [stored[len(gone)]])
+
+
+def counted(store, minutes, kinds=20):
+    """Count sounds in so many minutes up to now."""
+    last = int(NOW) // 60
+    store.write(
+        Batch(sounds={(last - n, "a", f"C-{kind}"): 1 for n in range(minutes) for kind in range(kinds)})
+    )
+
+
+def in_use(store):
+    with store.read() as reader:
+        pages, free, size = (
+            reader.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * size
+
+
+def minutes_left(store):
+    with store.read() as reader:
+        return [minute for (minute,) in reader.execute("SELECT DISTINCT minute FROM sound_counts ORDER BY 1")]
+
+
+def test_beyond_its_size_the_oldest_counts_go_with_the_oldest_events(tmp_path):
+    with opened(tmp_path, Limits(bytes=1_500_000)) as store:
+        last = int(NOW) // 60
+        times = [datetime.fromtimestamp(NOW - 60 * age, UTC) for age in reversed(range(1000))]
+        store.write(Batch([row(number, time=time) for number, time in enumerate(times, 1)]))
+        counted(store, 3000)
+        assert in_use(store) > 2_000_000
+        lost, kinds = pruned(store, 1000)
+        assert lost == 0
+        assert in_use(store) <= 1_500_000
+        assert len(kinds) > 300
+        assert 0 < len(minutes_left(store)) <= len(kinds) + PORTION
+        assert minutes_left(store)[-1] == last
+
+
+def test_counts_go_before_an_event_that_has_not_arrived(tmp_path):
+    with opened(tmp_path, Limits(bytes=500_000)) as store:
+        filled(store, ["status"] * 200)
+        counted(store, 1000)
+        assert pruned(store, 0) == (0, ["status"] * 200)
+        assert in_use(store) <= 500_000
+
+
+def test_an_event_of_a_clock_that_was_ahead_takes_no_counts_with_it(tmp_path):
+    with opened(tmp_path, Limits(bytes=1_500_000)) as store:
+        ahead = row(1, time=datetime.fromtimestamp(NOW + 400 * DAY_S, UTC))
+        made = [row(n, time=datetime.fromtimestamp(NOW - 60 * (2000 - n), UTC)) for n in range(2, 2000)]
+        store.write(Batch([ahead, *made]))
+        counted(store, 600)
+        pruned(store, 2000)
+        assert len(minutes_left(store)) > 300
+
+
+def test_counts_that_are_too_old_go_in_portions(tmp_path):
+    with opened(tmp_path, Limits(days=1)) as store:
+        counted(store, 3000)
+        before = len(minutes_left(store))
+        assert store.prune(NOW, None).more
+        assert before - 2 * PORTION / 20 <= len(minutes_left(store)) < before
+        pruned(store, None)
+        assert minutes_left(store) == list(range(int(NOW) // 60 - 1440, int(NOW) // 60 + 1))
+
+
+def test_only_what_it_has_deleted_itself_is_forgotten(tmp_path):
+    """Of what a damaged file had, nothing is known: clips of that time are no orphans."""
+    with opened(tmp_path, Limits(days=1)) as store:
+        store.write(Batch(rows(1, 2, 3)))
+        assert store.prune(NOW + 100, None).more is False
+        assert store.forgotten_before() is None
+        assert store.prune(NOW + DAY_S + 3, None).events == 2
+        assert store.forgotten_before() == NOW + 3
+        store.begin_anew()
+        store.write(Batch(rows(4)))
+        assert store.forgotten_before() is None
+
+
+def test_the_newest_time_is_that_of_most_states(tmp_path):
+    with opened(tmp_path) as store:
+        assert store.newest_time() is None
+        store.write(Batch([row(1, "ended")]))
+        assert store.newest_time() is None
+        store.write(Batch(rows(*range(2, 302))))
+        assert store.newest_time() == NOW + 301 - 3
+        ahead = datetime.fromtimestamp(NOW + 400 * DAY_S, UTC)
+        store.write(Batch([row(number, time=ahead) for number in (400, 401, 402)]))
+        assert store.newest_time() == NOW + 301
 
 
 def test_nothing_goes_while_there_is_room(tmp_path):

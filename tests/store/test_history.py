@@ -5,8 +5,10 @@ import io
 import json
 import sqlite3
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,11 +21,14 @@ from stream_match.cli import main
 from stream_match.cli.history import moment
 from stream_match.errors import StoreError, UsageError
 from stream_match.events import Track, to_json
+from stream_match.offline.airplay import claims
+from stream_match.offline.airplay import summaries as summaries_module
 from stream_match.offline.airplay.cells import safe
-from stream_match.offline.airplay.claims import LAST_FOR, by_place, claimed_title
-from stream_match.offline.airplay.stretches import joined, seconds, within, without
+from stream_match.offline.airplay.claims import LAST_FOR, Claims, by_place, lasting
+from stream_match.offline.airplay.search import find_airings
+from stream_match.offline.airplay.stretches import Stretches, joined, seconds, without
 from stream_match.offline.airplay.summaries import periods, summaries
-from stream_match.store.history import History
+from stream_match.store.history import History, Moment
 from stream_match.store.migrations import VERSION
 from stream_match.store.opening import FILE
 from stream_match.store.rows import Batch, Row
@@ -121,16 +126,60 @@ def test_what_the_stream_said_for_most_of_the_time_is_its_claim(tmp_path):
     kept(tmp_path, aired(10, 150), before, after)
     with History(tmp_path) as history:
         (airing,), told = history.airings(), by_place(history.moments())
-    assert claimed_title(airing, told, at(999)) == "This one"
-    assert claimed_title(airing, {}, at(999)) is None
-    assert claimed_title(airing, by_place([]), at(999)) is None
+    assert Claims(told).title_of(airing, at(999)) == "This one"
+    assert Claims({}).title_of(airing, at(999)) is None
 
 
 def test_a_claim_is_not_true_for_ever(tmp_path):
     kept(tmp_path, [said(0, title="Old")], aired(LAST_FOR.total_seconds() + 1, 900))
     with History(tmp_path) as history:
         (airing,) = history.airings()
-        assert claimed_title(airing, by_place(history.moments()), at(999)) is None
+        assert Claims(by_place(history.moments())).title_of(airing, at(999)) is None
+
+
+def test_a_title_is_no_less_true_for_having_been_said_at_another_time(tmp_path):
+    song = [said(time, title="This one") for time in (0, 20_000, 20_060, 90_000)]
+    kept(tmp_path, song, [said(20_120, title="The next")], aired(20_010, 20_150))
+    with History(tmp_path) as history:
+        ((_, title),) = find_airings(history, None, None, source=None, wanted=lambda _: True, now=at(99_999))
+    assert title == "This one"
+
+
+SAID = st.lists(st.tuples(st.integers(0, 600), st.sampled_from(["A", "B", None])), max_size=8)
+
+
+@given(SAID, st.integers(0, 700), st.integers(1, 300), st.booleans())
+def test_claims_are_those_of_each_second(said_at, begin, length, rises):
+    """Also where the clock was set back amid it."""
+    told = sorted(said_at, key=lambda one: one[0]) if rises else said_at
+    moments = [Moment(at(time), "attic", "kitchen", "running", None, title) for time, title in told]
+    shares = Counter()
+    for told, until in lasting(moments):
+        first, end = ((time - BEGIN).total_seconds() for time in (told.time, until))
+        heard = sum(first <= second < end for second in range(begin, begin + length))
+        shares[told.title] += heard if told.title else 0
+    airing = SimpleNamespace(node="attic", source="kitchen", started=at(begin), ended=at(begin + length))
+    best = max(shares.values(), default=0)
+    title = Claims(by_place(moments)).title_of(airing, at(9999))
+    assert title in [title for title, share in shares.items() if share == best] if best else title is None
+
+
+def test_what_a_source_said_is_gone_through_once_however_much_was_heard(tmp_path, monkeypatch):
+    def counted(moments):
+        passes.append(len(moments))
+        return lasting(moments)
+
+    passes = []
+    for module in (claims, summaries_module):
+        monkeypatch.setattr(module, "lasting", counted)
+    day = 86_400
+    running = [said(time) for time in range(0, 3 * day, 3600)]
+    kept(tmp_path, running, *(aired(time, time + 100) for time in range(0, 3 * day, 7200)))
+    with History(tmp_path) as history:
+        assert len(find_airings(history, None, None, source=None, wanted=lambda _: True, now=at(9))) == 36
+    assert len(passes) == 1
+    assert len(report(tmp_path)) == 4
+    assert len(passes) == 3  # when it ran, and when it was away
 
 
 def report(folder, every="day", **more):
@@ -228,7 +277,7 @@ def test_stretches_are_sets_of_seconds(some, others, start, end):
     assert moments_of(untimed(joined(timed(some)))) == moments_of(some)
     assert moments_of(untimed(without(timed(some), timed(others)))) == moments_of(some) - moments_of(others)
     inside = {second for second in moments_of(some) if start <= second < end}
-    assert moments_of(untimed(within(timed(some), at(start), at(end)))) == inside
+    assert moments_of(untimed(Stretches(timed(some)).within(at(start), at(end)))) == inside
     assert seconds(joined(timed(some))) == len(moments_of(some))
     found = untimed(joined(timed(some)))
     assert all(one[1] < two[0] for one, two in pairwise(found))

@@ -1,5 +1,6 @@
 """What the page asks of the store, compared with what was told."""
 
+import asyncio
 import csv
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,10 @@ pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
 from stream_match.clips import ClipFolder
+from stream_match.errors import StoreError
 from stream_match.events import Track
 from stream_match.store.history import History
+from stream_match.web.past import READERS, WAITING, Asked, Past
 
 NOON = datetime(2026, 3, 28, 12, tzinfo=UTC)
 PIECES = {name: Track(id=name, title=f"Title {name}", artist="Änne") for name in ("one", "two", "=three")}
@@ -166,3 +169,63 @@ def test_a_clip_is_found_and_played_in_parts(tmp_path):
             "kitchen/%00",
         ):
             assert house.request("GET", f"/clips/{hostile}")[0] in (400, 404)
+
+
+def test_questions_that_nobody_waits_for_any_more_are_refused(tmp_path):
+    async def work():
+        answers, running = asyncio.Event(), []
+
+        async def aside(_):
+            running.append(1)
+            await answers.wait()
+            return []
+
+        past = Past(tmp_path, aside)
+        asked = [asyncio.create_task(past.table(Asked())) for _ in range(50)]
+        await asyncio.sleep(0.01)
+        assert len(running) == READERS
+        waiting = [number for number, one in enumerate(asked) if not one.done()]
+        assert waiting == [*range(READERS), *range(50 - WAITING, 50)]  # the newest
+        answers.set()
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert len(running) == READERS + WAITING
+        again = await past.table(Asked())
+        return told, again
+
+    told, again = asyncio.run(work())
+    refused = [one for one in told if isinstance(one, StoreError)]
+    assert len(refused) == 50 - READERS - WAITING
+    assert {one.kind for one in refused} == {"busy"}
+    assert [one for one in told if one not in refused] == [again] * (READERS + WAITING)
+
+
+def test_a_question_that_is_given_up_takes_nobodys_turn(tmp_path):
+    async def work():
+        answers = asyncio.Event()
+
+        async def aside(_):
+            await answers.wait()
+            return []
+
+        past = Past(tmp_path, aside)
+        asked = [asyncio.create_task(past.table(Asked())) for _ in range(READERS + WAITING)]
+        await asyncio.sleep(0.01)
+        for one in asked[READERS:]:
+            one.cancel()
+        await asyncio.sleep(0.01)
+        later = [asyncio.create_task(past.table(Asked())) for _ in range(WAITING)]
+        answers.set()
+        return len(await asyncio.gather(*later))
+
+    assert asyncio.run(work()) == WAITING
+
+
+def test_a_part_of_the_history_reads_only_what_was_said_in_it(listener, monkeypatch):
+    read = []
+    moments = History.moments
+    monkeypatch.setattr(
+        History, "moments", lambda self, *time, **more: read.append(time) or moments(self, *time, **more)
+    )
+    told = listener.json("/api/history?limit=1&offset=2")
+    assert [one["track"]["id"] for one in told["airings"]] == ["one"]
+    assert read == [(at(1), at(4))]

@@ -1,10 +1,10 @@
 """Airings of a time, a source and a text, each beside what the stream called it."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from stream_match.events import Track
-from stream_match.offline.airplay.claims import by_place, claimed_title
+from stream_match.offline.airplay.claims import Claims, by_place
 from stream_match.store.history import Airing, History
 
 Told = tuple[Airing, str | None]
@@ -40,9 +40,33 @@ def find_airings(
         If the store cannot be read.
     """
     airings = [airing for airing in history.airings(start, end, source=source) if wanted(airing)]
-    until = None if end is None else end + timedelta(days=1)  # what began before `end` may go on
-    moments = by_place(history.moments(start, until, source=source)) if airings else {}
-    return [(airing, claimed_title(airing, moments, now)) for airing in airings]
+    return with_titles(history, airings, now)
+
+
+def with_titles(history: History, airings: Sequence[Airing], now: datetime) -> list[Told]:
+    """Return airings, each beside what the stream called it.
+
+    Parameters
+    ----------
+    history : History
+        Only what was said while they sounded is read from it.
+    airings : sequence of Airing
+    now : datetime
+        Until when an airing lasts that goes on.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    """
+    if not airings:
+        return []
+    start = min(airing.started for airing in airings)
+    end = max(airing.ended or now for airing in airings)
+    sources = {airing.source for airing in airings}
+    moments = history.moments(start, end, source=sources.pop() if len(sources) == 1 else None)
+    claims = Claims(by_place(moments))
+    return [(airing, claims.title_of(airing, now)) for airing in airings]
 
 
 def is_about(track: Track, text: str | None) -> bool:

@@ -1,5 +1,6 @@
 """What a day or a week was like at each source: plays, first plays, silence, unknown stretches."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -8,7 +9,7 @@ from typing import Literal
 
 from stream_match.events import Track
 from stream_match.offline.airplay.claims import Place, by_place, lasting
-from stream_match.offline.airplay.stretches import Stretch, joined, seconds, within, without
+from stream_match.offline.airplay.stretches import Stretch, Stretches, joined, seconds, without
 from stream_match.store.history import LONGEST, Airing, History, Moment
 
 Every = Literal["day", "week"]
@@ -109,11 +110,14 @@ def summaries(
     if not times:
         return
     first = min(times) if start is None else start
+    heard: dict[Place, list[Airing]] = {place: [] for place in moments}
+    for airing in airings:
+        heard.setdefault((airing.node, airing.source), []).append(airing)
+    logs = [_Log(place, heard[place], moments.get(place, ()), now) for place in sorted(heard)]
     for label, begin, until in periods(first, end or now, every, tz):
         bounds = max(begin, start or begin), min(until, end or now)
-        for place in sorted({(a.node, a.source) for a in airings} | set(moments)):
-            own = [airing for airing in airings if (airing.node, airing.source) == place]
-            summary = _summary(label, *bounds, place, own, moments.get(place, ()), firsts, now)
+        for log in logs:
+            summary = log.summary(label, *bounds, firsts)
             if summary.plays or summary.heard_s or summary.away_s:
                 yield summary
 
@@ -137,35 +141,54 @@ def _midnight(day: date, tz: tzinfo | None) -> datetime:
     return midnight.astimezone() if tz is None else midnight.replace(tzinfo=tz)
 
 
-def _summary(
-    label: str,
-    start: datetime,
-    end: datetime,
-    place: Place,
-    airings: Sequence[Airing],
-    moments: Sequence[Moment],
-    firsts: Mapping[tuple[str, str], datetime],
-    now: datetime,
-) -> Summary:
-    running = within(_in_states(moments, ("running",)), start, end)
-    matched = within(((airing.started, airing.ended or now) for airing in airings), start, end)
-    silent = without(within(_silent(moments), start, end), matched)
-    unknown = without(without(running, matched), silent)
-    begun = [airing for airing in airings if start <= airing.started < end]
-    return Summary(
-        label,
-        start,
-        end,
-        *place,
-        heard_s=seconds(joined([*running, *matched])),
-        matched_s=seconds(matched),
-        silent_s=seconds(silent),
-        unknown_s=seconds(unknown),
-        away_s=seconds(within(_in_states(moments, AWAY), start, end)),
-        plays=_plays(begun, firsts),
-        silence=_long(silent),
-        unknown=_long(unknown),
-    )
+class _Log:
+    """What is known of one source, found by time.
+
+    Parameters
+    ----------
+    place : Place
+    airings : sequence of Airing
+        In the order of their beginnings.
+    moments : sequence of Moment
+    now : datetime
+        Until when an airing lasts that goes on.
+    """
+
+    def __init__(
+        self, place: Place, airings: Sequence[Airing], moments: Sequence[Moment], now: datetime
+    ) -> None:
+        self._place = place
+        self._airings = airings
+        self._running = Stretches(_in_states(moments, ("running",)))
+        self._matched = Stretches((airing.started, airing.ended or now) for airing in airings)
+        self._silent = Stretches(_silent(moments))
+        self._away = Stretches(_in_states(moments, AWAY))
+
+    def summary(
+        self, label: str, start: datetime, end: datetime, firsts: Mapping[tuple[str, str], datetime]
+    ) -> Summary:
+        """Return what a period was like."""
+        running = self._running.within(start, end)
+        matched = self._matched.within(start, end)
+        silent = without(self._silent.within(start, end), matched)
+        unknown = without(without(running, matched), silent)
+        begun = slice(
+            *(bisect_left(self._airings, time, key=lambda one: one.started) for time in (start, end))
+        )
+        return Summary(
+            label,
+            start,
+            end,
+            *self._place,
+            heard_s=seconds(joined([*running, *matched])),
+            matched_s=seconds(matched),
+            silent_s=seconds(silent),
+            unknown_s=seconds(unknown),
+            away_s=seconds(self._away.within(start, end)),
+            plays=_plays(self._airings[begun], firsts),
+            silence=_long(silent),
+            unknown=_long(unknown),
+        )
 
 
 def _in_states(moments: Sequence[Moment], states: Iterable[str]) -> Iterator[Stretch]:

@@ -1,6 +1,6 @@
 // The day of each source as a line of time: matches, sounds a minute, what was heard and what was not.
 
-import { ask, byId, draw, make, nameOf, say, timeOf } from "./elements.js";
+import { Asker, byId, draw, make, nameOf, say, timeOf } from "./elements.js";
 
 const WIDTH = 1440;
 const HEIGHT = 74;
@@ -12,6 +12,7 @@ const EVERY_MS = 60000;
 export class Day {
   #clock;
   #shown = null; // beginning of the day
+  #asker = new Asker();
   #stored = false;
   #timer = 0;
   #chosen;
@@ -73,8 +74,8 @@ export class Day {
     say(byId("day-h"), this.#shown === null ? "Today" : begin.toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long" }));
     const query = new URLSearchParams({ from: begin.toISOString(), to: end.toISOString() });
     try {
-      const told = await ask(`/api/day?${query}`);
-      this.#draw(told, begin.getTime(), end.getTime());
+      const told = await this.#asker.ask(`/api/day?${query}`);
+      if (told) this.#draw(told, begin.getTime(), end.getTime());
     } catch (error) {
       byId("timeline").replaceChildren(make("p", { class: "note" }, error.message));
     }

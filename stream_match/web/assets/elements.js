@@ -93,3 +93,22 @@ export async function ask(path, told) {
   if (!answer.ok) throw new Error(content.error || `The listener answers ${answer.status}.`);
   return content;
 }
+
+/** Asks one question at a time: what nobody waits for any more is not asked. */
+export class Asker {
+  #asked = 0;
+  #answered = Promise.resolve();
+
+  /** Return the answer; null if something else was asked meanwhile. */
+  async ask(path) {
+    const turn = ++this.#asked;
+    await this.#answered;
+    if (turn !== this.#asked) return null;
+    const answer = ask(path);
+    this.#answered = answer.catch(() => null);
+    const told = await answer.catch((error) => error);
+    if (turn !== this.#asked) return null;
+    if (told instanceof Error) throw told;
+    return told;
+  }
+}

@@ -1,6 +1,6 @@
 // The history: searched, filtered, and each match with the reason why it was claimed.
 
-import { ask, byId, clocked, make, percent, player, say, stamped, titleOf } from "./elements.js";
+import { Asker, byId, clocked, make, percent, player, say, stamped, titleOf } from "./elements.js";
 import { markingClip } from "./marks.js";
 import { naming } from "./names.js";
 import { spectrum } from "./spectrum.js";
@@ -13,7 +13,7 @@ export class History {
   #clips = false;
   #control = false;
   #shown = 0;
-  #asked = 0;
+  #asker = new Asker();
   #timer = 0;
   #names;
 
@@ -78,14 +78,14 @@ export class History {
 
   async #load(offset = 0) {
     if (!this.#stored) return;
-    const turn = ++this.#asked;
     const query = this.#query();
     byId("csv").href = `/api/history.csv?${query}`;
     query.set("offset", offset);
     query.set("limit", PART);
     try {
-      const { total, airings } = await ask(`/api/history?${query}`);
-      if (turn !== this.#asked) return; // somebody has typed on
+      const found = await this.#asker.ask(`/api/history?${query}`);
+      if (!found) return; // somebody has typed on
+      const { total, airings } = found;
       this.#shown = offset + airings.length;
       const lines = airings.map((one) => make("li", {}, this.#line(one)));
       if (offset) byId("airings").append(...lines);
@@ -93,7 +93,7 @@ export class History {
       byId("more").hidden = this.#shown >= total;
       say(byId("found"), total === 1 ? "1 match" : `${total || "no"} matches`);
     } catch (error) {
-      if (turn === this.#asked) say(byId("found"), error.message);
+      say(byId("found"), error.message);
     }
   }
 
