@@ -41,20 +41,27 @@ class Pause:
         self._source = source
         self._shelf = shelf
         self._world = world
+        self._switched = False
         self._changed = asyncio.Event()
         self._passed_s = 0.0
 
     async def recall(self) -> None:
-        """Go on as the process before was told."""
+        """Go on as the process before was told, unless somebody has switched it since.
+
+        Raises
+        ------
+        StoreError
+            If that cannot be told now.
+        """
         if (shelf := self._shelf) is None:
             return
-        try:
-            self._set(on=await self._world.aside(lambda: shelf.holds(self._source)))
-        except StoreError as error:
-            log.warning("whether %s was paused cannot be told: it is listened to (%s)", self._source, error)
+        on = await self._world.aside(lambda: shelf.holds(self._source))
+        if not self._switched:
+            self._set(on=on)
 
     async def switch(self, *, on: bool) -> None:
         """Switch it on or off, and remember that; a store that cannot be used is told in the log."""
+        self._switched = True
         self._set(on=on)
         if (shelf := self._shelf) is None:
             return

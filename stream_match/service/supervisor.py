@@ -4,12 +4,13 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from stream_match.errors import SourceError, StreamMatchError, UsageError
+from stream_match.errors import SourceError, StoreError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.tasks import first_of
 from stream_match.service.engines import Engines
 from stream_match.service.health import SourceHealth
 from stream_match.service.hearing import Hearing
+from stream_match.service.intake import cancelled
 from stream_match.service.memory_keeper import RECALL_PATIENCE_S
 from stream_match.service.opening import Opening
 from stream_match.service.pause import PAUSED
@@ -38,6 +39,7 @@ class Supervisor:
         self._source = context.source
         self._reckoning = context.reckoning
         self._teller = context.teller
+        self._recalling: asyncio.Task[None] | None = None
         self._lost_for_s = 0.0  # how long ago the last opening was lost
         self.steering = context.steering
 
@@ -68,6 +70,8 @@ class Supervisor:
             with suppress(Exception):  # it was told to the log
                 await self._fail(f"its supervision broke ({reason_of(error)})")
         finally:
+            if self._recalling is not None:
+                await cancelled(self._recalling)
             await self._engines.close()
 
     async def _supervise(self) -> None:
@@ -93,14 +97,30 @@ class Supervisor:
         await self._end("stopped", context.stop_reason)
 
     async def _recall_pause(self) -> None:
+        """Recall a pause; while the store does not tell it, listen, and ask again."""
+        if (why := await self._pause_unknown()) is not None:
+            log.warning(
+                "whether %s was paused cannot be told yet: it is listened to until then (%s)",
+                self._source.name, why,
+            )  # fmt: skip
+            self._recalling = asyncio.create_task(
+                self._recall_pause_later(), name=f"recall the pause of {self._source.name}"
+            )
+
+    async def _recall_pause_later(self) -> None:
+        while await self._pause_unknown() is not None:
+            await self._context.shared.world.sleep(RECALL_PATIENCE_S)
+
+    async def _pause_unknown(self) -> str | None:
+        """Recall a pause; return why it cannot be told, None if it was."""
         try:
             async with asyncio.timeout(RECALL_PATIENCE_S):
                 await self._context.pause.recall()
         except TimeoutError:
-            log.warning(
-                "whether %s was paused cannot be told: it is listened to (no answer of the store for %g s)",
-                self._source.name, RECALL_PATIENCE_S,
-            )  # fmt: skip
+            return f"no answer of the store for {RECALL_PATIENCE_S:g} s"
+        except StoreError as error:
+            return str(error)
+        return None
 
     async def _hear_once(self) -> Exception | None:
         """Open the source and listen until it is lost; return why, None if it ended or all has to stop."""

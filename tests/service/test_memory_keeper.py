@@ -296,7 +296,7 @@ def test_a_pause_that_cannot_be_recalled_holds_up_no_source(tmp_path, monkeypatc
     radio = live("radio", [*[sound(0.5), 0.5] * 20, stop.set, 60.0])
     _, events = run(lambda world: listened(world, radio, tmp_path, Counts, stop))
     assert states(events) == ["starting", "running", "stopped"]
-    assert "whether radio was paused cannot be told: it is listened to" in caplog.text
+    assert "whether radio was paused cannot be told yet: it is listened to until then" in caplog.text
 
 
 def test_a_house_that_cannot_be_remembered_holds_up_no_reload(caplog):

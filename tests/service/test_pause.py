@@ -22,6 +22,7 @@ from stream_match.service.pause import PAUSED
 from stream_match.store.event_store import Store
 from stream_match.store.history import History
 from stream_match.store.opening import FILE
+from stream_match.store.pauses import PauseShelf
 
 FOR_EVER = 100_000.0
 
@@ -140,6 +141,34 @@ def test_a_pause_outlives_the_process(tmp_path):
     assert first == ["starting", "paused"]
     assert states(events) == ["starting", "paused", "starting", "running", "stopped"]
     assert len(source.opened) == 1
+
+
+@pytest.mark.parametrize("switched", [False, True])
+def test_a_pause_is_recalled_as_soon_as_the_store_tells_it(tmp_path, monkeypatch, switched):
+    """Until then it is listened to. What is asked meanwhile counts."""
+    holds, asked_before = PauseShelf.holds, []
+
+    async def script(sink):
+        await sink.ask("pause", source="mic")
+        await asyncio.sleep(1)
+
+    async def again(sink):
+        if switched:
+            await sink.ask("resume", source="mic")
+        await asyncio.sleep(60)
+        return states(sink.events)
+
+    def busy(shelf, source):
+        asked_before.append(source)
+        if len(asked_before) < 4:
+            raise StoreError("locked", "The store is busy.")
+        return holds(shelf, source)
+
+    run(lambda world: asked(world, script, mic(), state=tmp_path))
+    monkeypatch.setattr(PauseShelf, "holds", busy)
+    found, _, _ = run(lambda world: asked(world, again, mic(), state=tmp_path))
+    assert found == ["starting", "running", *([] if switched else ["paused"])]
+    assert len(asked_before) == 4
 
 
 @pytest.mark.parametrize("told", [False, True])
