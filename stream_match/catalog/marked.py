@@ -108,7 +108,7 @@ def marked_id(name: str) -> str:
 
 
 def _words(name: str) -> list[str]:
-    r"""Return the words of a text, in lower case; unlike in ``\w+``, vowel signs and accents belong to them."""
+    r"""Return the words of a text, in lower case; unlike in ``\w+``, vowel signs are a part of them."""
     kinds = [(one, unicodedata.category(one)[0]) for one in unicodedata.normalize("NFC", name.lower())]
     words = "".join(one if one == "_" or kind in "LMN" else " " for one, kind in kinds).split()
     return [word for word in words if any(one == "_" or one.isalnum() for one in word)]
