@@ -6,8 +6,10 @@ in the entry of a segment as long as it stays, and beside what is known of the i
 fit the tracks belongs into a segment, or has to name the generation, or the audio, that it fits.
 """
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
@@ -50,6 +52,23 @@ class _Kept(Written):
         kept = self.model_copy()
         kept._written = written
         return kept
+
+
+def entry_of(path: Path) -> FileEntry:
+    """Return size and hash of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+        return FileEntry(bytes=handle.tell(), sha256=sha256)
 
 
 class PartEntry(_Kept):

@@ -1,6 +1,5 @@
 """One audio file read: its feature frames into a file of its own, in constant memory."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
 from stream_match.capture.tags import tags
+from stream_match.catalog.entries import entry_of
 from stream_match.catalog.url_path import AudioPath, local_copy
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
@@ -241,7 +241,6 @@ def sha256_of(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return entry_of(path).sha256
     except OSError as error:
         raise SourceError(f"{str(path)!r} cannot be read: {error.strerror}") from error

@@ -1,7 +1,7 @@
 """From feature frames to sign codes, and the hyperplanes that make them.
 
-There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and the second
-look compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
+There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and
+verification compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
 
 A position is the number of a code of a track, counted from the start of the track, one every
 ``settings.code_s`` seconds.

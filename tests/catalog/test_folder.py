@@ -310,19 +310,19 @@ def test_another_number_of_audible_positions_than_hashed_ones_is_refused(index):
 
 def test_an_index_that_is_replaced_while_it_is_read_is_read_again(index, monkeypatch):
     """Between its manifest and its segments it is compacted, and these are deleted."""
-    reading, left = store.parse_manifest, [3]
+    reading, left = store.read_manifest, [3]
 
-    def slow(text, folder):
-        manifest = reading(text, folder)
+    def slow(folder):
+        manifest = reading(folder)
         if left[0]:
             left[0] -= 1
-            monkeypatch.setattr(store, "parse_manifest", reading)
+            monkeypatch.setattr(store, "read_manifest", reading)
             remove_tracks(index, ["disc 0/song" + "024"[left[0]]])
             compact_index(index)
-            monkeypatch.setattr(store, "parse_manifest", slow)
+            monkeypatch.setattr(store, "read_manifest", slow)
         return manifest
 
-    monkeypatch.setattr(store, "parse_manifest", slow)
+    monkeypatch.setattr(store, "read_manifest", slow)
     assert len(load_index(index).tracks.named) == 2
     assert left == [0]
 
