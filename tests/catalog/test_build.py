@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from catalog_samples import RATE_HZ, contents, only_segment, sha256, song, write, write_tagged
+from music import fit_to_tracks
 
 from stream_match.catalog import coded_tracks, load_index, read, verify_index
 from stream_match.catalog.background import load_background
@@ -21,7 +22,7 @@ from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.rolling import RollingFeatures
-from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.coding import code_track
 from stream_match.index.segment import build_segment
 from stream_match.threads import one_thread
 

@@ -24,7 +24,7 @@ from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
 from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import LSH_COUNTS, NAMES
-from stream_match.catalog.self_similarity import score_bias
+from stream_match.catalog.self_similarity import bias_of, self_scores
 from stream_match.catalog.store import open_index
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
@@ -71,7 +71,7 @@ def refused(index, message):
 
 
 def test_what_scores_are_to_lose_is_kept(built, index):
-    assert load_index(built).score_bias == score_bias(load_index(built))
+    assert load_index(built).score_bias == bias_of(self_scores(load_index(built)))
     resign(index, lambda manifest: manifest.update(excess=0.75))
     assert load_index(index).score_bias == 0.75
 
