@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from growing.catalogues import Folder, catalogue_of_tracks
+from growing.catalogues import Folder, catalogue_of_tracks, hours_of
 from growing.material import MOST_SOUNDED
 from growing.measuring import (
     BUDGETS,
@@ -99,7 +99,7 @@ def _measure(args: argparse.Namespace) -> None:
     for hours in args.hours:
         before, began = memory_mb(), time.process_time()
         catalogue = _catalogue(args, own, folder, hours)
-        row = [f"{catalogue.seconds / 3600:.1f}", str(len(catalogue.tracks)), f"{catalogue.score_bias:.2f}"]
+        row = [f"{hours_of(catalogue):.1f}", str(len(catalogue.tracks)), f"{catalogue.score_bias:.2f}"]
         row.append("-" if hours else f"{time.process_time() - began:.2f}")
         row += [f"{memory_mb() - before:.0f}", f"{stream_mb(catalogue, unknown):.1f}"]
         for y in (known, unknown):
@@ -127,7 +127,7 @@ def _tell_background(args: argparse.Namespace, own: Catalogue, folder: Folder) -
     for hours in args.hours:
         catalogue = _catalogue(args, own, folder, hours)
         found = background_by_shift(catalogue, args.queries)
-        row = [f"{catalogue.seconds / 3600:.1f}", *(f"{one:.3f}" for one in found)]
+        row = [f"{hours_of(catalogue):.1f}", *(f"{one:.3f}" for one in found)]
         print("| " + " | ".join(row) + " |", flush=True)
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stream_match.catalog.genre_models import check_genre_folder, write_genre_model
+from stream_match.catalog.genre_models import write_genre_model
+from stream_match.catalog.genre_place import check_genre_folder
 from stream_match.cli.terminal import complain, say
 from stream_match.descriptors.sets import SETS
 from stream_match.errors import StreamMatchError, UsageError

@@ -11,7 +11,7 @@ from stream_match.events import Track
 from stream_match.features.coarse_chroma import coarse_chroma
 from stream_match.features.rolling import CHROMA, RollingChroma, RollingFeatures
 from stream_match.index.catalogue import Part, catalogue_of
-from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.coding import code_track, fit_to_samples, sample_stride, sampled
 from stream_match.index.harmony import harmony_segment
 from stream_match.index.segment import build_segment
 
@@ -82,6 +82,13 @@ def chroma_of(y, settings=SETTINGS):
 
 def frames_of(y, settings=SETTINGS):
     return RollingFeatures(settings).feed(y)
+
+
+def fit_to_tracks(tracks_frames, settings, further=()):
+    """Hyperplanes of tracks whose frames are all at hand, and of a background."""
+    stride = sample_stride(sum(len(frames) for frames in tracks_frames), settings)
+    own = [sampled(frames, stride, settings) for frames in tracks_frames]
+    return fit_to_samples(own, stride, settings, further)
 
 
 def catalogue(recordings, settings=SETTINGS, *, planes=None, cuts=(), versions=False):

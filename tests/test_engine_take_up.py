@@ -15,6 +15,7 @@ from music import (
     catalogue,
     check_lives,
     cut,
+    fit_to_tracks,
     frames_of,
     noise,
     piece,
@@ -27,7 +28,7 @@ from stream_match.engine import Engine
 from stream_match.errors import ParameterError
 from stream_match.events import Track
 from stream_match.index.catalogue import Part, catalogue_of
-from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track, fit_to_tracks
+from stream_match.index.coding import HASHED_STRIDE, TrackCodes, code_track
 from stream_match.index.faiss_index import build_faiss
 from stream_match.index.segment import build_segment
 from stream_match.index.tracks import GONE

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from growing.material import MOST_SOUNDED, Frames, Sounds, permutations, permuted
 from stream_match.capture.file import read_blocks
 from stream_match.catalog.find import find_tracks
-from stream_match.catalog.self_similarity import score_bias
+from stream_match.catalog.self_similarity import bias_of, self_scores
 from stream_match.config import FeatureSettings
 from stream_match.events import Track
 from stream_match.features.chroma import N_CHROMA, unit_rows
@@ -175,6 +175,12 @@ class Folder:
         return RollingFeatures(self.settings).feed(y)
 
 
+def hours_of(catalogue: Catalogue) -> float:
+    """Return the hours of audio in the tracks that have a name."""
+    positions = catalogue.tracks.length[: len(catalogue.tracks.named)].sum()
+    return float(positions) * catalogue.settings.code_s / 3600
+
+
 def catalogue_of_tracks(coded: list[Coded], planes: Hyperplanes, settings: FeatureSettings) -> Catalogue:
     """Return tracks as a catalogue of one segment, in memory, for both lanes."""
     segment = build_segment(
@@ -182,4 +188,4 @@ def catalogue_of_tracks(coded: list[Coded], planes: Hyperplanes, settings: Featu
     )
     tracks = tuple(Track(id=track.id) for track in coded)
     catalogue = catalogue_of([Part(segment, tracks)], planes, settings)
-    return replace(catalogue, score_bias=score_bias(catalogue))
+    return replace(catalogue, score_bias=bias_of(self_scores(catalogue)))

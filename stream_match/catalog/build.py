@@ -11,6 +11,7 @@ import numpy.typing as npt
 from stream_match.catalog.background import load_background
 from stream_match.catalog.coded_files import Sampling, sample_file
 from stream_match.catalog.coded_tracks import CodedTrack, code_read, read_tracks, require_kept
+from stream_match.catalog.entries import PLANES, CatalogueParts
 from stream_match.catalog.find import Found, FoundTrack, Skipped, find_tracks
 from stream_match.catalog.folder import duplicates_among
 from stream_match.catalog.generation import Basis, write_generation
@@ -19,6 +20,7 @@ from stream_match.catalog.metadata import read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack, stretches
 from stream_match.catalog.readers import Readers, readers
 from stream_match.catalog.rows import TrackRow
+from stream_match.catalog.segments import write_planes
 from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.writing import check_place, settled, writing
 from stream_match.config import FeatureSettings
@@ -112,7 +114,8 @@ def build_index(
             read = read_tracks(found, at, settings, progress=progress)
             planes = fit(read, at, settings)
             coded = code_read(read, at, table, planes, settings)
-        basis = Basis(settings, planes, generation=generation_in(out))
+        parts = CatalogueParts(hyperplanes=write_planes(planes, draft.new / PLANES))
+        basis = Basis(settings, planes, parts, generation=generation_in(out))
         write_generation(draft, basis, (), coded, frozenset(track.row.id for track in coded))
     return report(coded, (track.row for track in coded), found, began)
 

@@ -98,7 +98,6 @@ class Cluster:
         self._executor = client.get_executor(retries=_RETRIES, pure=False)
         self._folder = f"stream-match-{secrets.token_hex(8)}"
         self._order, self._orders = b"", 0
-        self._told: set[str] = set()
         self._homes: dict[AudioPath, str] = {}
         self._warned: set[str] = set()
         self._alone_since: float | None = None
@@ -129,8 +128,7 @@ class Cluster:
             computer.
         """
         self._order, self._orders = packed(Order(read, settings, software())), self._orders + 1
-        self._told = {*self._workers()}
-        self._tell(sorted(self._told))
+        self._tell(sorted(self._workers()))
         waiting = deque(_Job(number, paths[number]) for number in largest_first(paths))
         results: dict[int, Result | Unread] = {}
         asked = 0
@@ -212,16 +210,11 @@ class Cluster:
         except (CancelledError, OSError) as error:
             raise self._lost() from error
         except Exception as error:
-            raise CatalogError(
-                f"a worker of {self._shown} cannot do what is asked of it ({in_a_line(error)}): install the "
-                "same release of stream_match there"
-            ) from error
+            raise self._incapable(error) from error
         if told.differs is not None:
             raise CatalogError(f"the worker {told.worker} {told.differs}; nothing was changed")
         if not told.knows:
-            if told.worker not in self._told:
-                self._told.add(told.worker)
-                self._tell([told.worker])
+            self._tell_one(told.worker)
             return None
         if told.missing is not None:
             return self._missing(job, told)
@@ -242,9 +235,9 @@ class Cluster:
             "its folder under the same path"
         )
 
-    def _tell(self, workers: list[str]) -> None:
-        """Tell workers what is to be done; one that comes later asks."""
-        self._run(
+    def _tell(self, workers: list[str]) -> list[Exception]:
+        """Tell workers what is to be done, and return why some do not know it; one that comes later asks."""
+        return self._run(
             lambda *what: import_module(_WORK).take(*what),
             self._folder,
             self._orders,
@@ -252,12 +245,21 @@ class Cluster:
             workers=workers,
         )
 
-    def _run(self, what: Callable[..., None], *args: Any, workers: list[str] | None = None) -> None:
-        """Have workers do something at once, all of them by default; some may have gone, or fail."""
+    def _tell_one(self, worker: str) -> None:
+        """Tell a worker that came late, or has started again, maybe under the address that it had."""
+        for failure in self._tell([worker]):
+            if not isinstance(failure, OSError):  # it is there, and would never know
+                raise self._incapable(failure) from failure
+
+    def _run(
+        self, what: Callable[..., None], *args: Any, workers: list[str] | None = None
+    ) -> list[Exception]:
+        """Have workers do something at once, all of them by default; return why some did not."""
         try:
-            self._client.run(what, *args, workers=workers, on_error="ignore")
+            answers = self._client.run(what, *args, workers=workers, on_error="return")
         except Exception as error:
             raise self._lost() from error
+        return [answer for answer in answers.values() if isinstance(answer, Exception)]
 
     def _threads(self) -> int:
         return sum(self._workers().values())
@@ -269,6 +271,12 @@ class Cluster:
         except Exception as error:
             raise self._lost() from error
         return workers
+
+    def _incapable(self, error: Exception) -> CatalogError:
+        return CatalogError(
+            f"a worker of {self._shown} cannot do what is asked of it ({in_a_line(error)}): install the "
+            "same release of stream_match there"
+        )
 
     def _lost(self) -> CatalogError:
         return CatalogError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_match.catalog.read import ReadTrack, Stretches, Unread, chroma_portions, read_track
+from stream_match.catalog.read import ReadTrack, Unread, chroma_portions, frames_of, read_track
 from stream_match.catalog.url_path import AudioPath
 from stream_match.config import FeatureSettings
 from stream_match.features.coarse_chroma import Bytes, coarse_chroma
@@ -66,7 +66,7 @@ def sample_file(path: AudioPath, frames: Path, how: Sampling) -> Embeddings | Un
     read = _read_if_gone(path, frames, how.settings)
     if isinstance(read, Unread):
         return read
-    parts = [sampled(part, how.stride, how.settings) for part in Stretches([frames], how.settings)]
+    parts = [sampled(part, how.stride, how.settings) for part in frames_of(frames, how.settings)]
     return reduce(Embeddings.followed_by, parts)
 
 
@@ -101,7 +101,7 @@ def read_and_code_file(path: AudioPath, frames: Path, how: Coding) -> CodedFile 
 
 def _coded(frames: Path, how: Coding, read: ReadTrack | None) -> CodedFile:
     settings = how.settings
-    parts = [code_track(part, how.planes, settings) for part in Stretches([frames], settings)]
+    parts = [code_track(part, how.planes, settings) for part in frames_of(frames, settings)]
     codes = TrackCodes(
         np.concatenate([part.codes for part in parts]),
         np.concatenate([part.chroma_codes for part in parts]),

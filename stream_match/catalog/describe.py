@@ -104,9 +104,7 @@ def _write(
     )
     parts = manifest.parts.model_copy(update={"descriptors": entry})
     manifest = manifest.model_copy(update={"generation": manifest.generation + 1, "parts": parts})
-    added = manifest.added()
-    added["parts"] = {name: part for name, part in added["parts"].items() if name != DESCRIPTORS}
-    (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest, added))
+    (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest, manifest.added()))
     (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
 
 

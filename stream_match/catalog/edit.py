@@ -16,7 +16,7 @@ from stream_match.catalog.coded_tracks import (
     stored_tracks,
 )
 from stream_match.catalog.described import compacted
-from stream_match.catalog.entries import FORMAT_VERSION, PLANES
+from stream_match.catalog.entries import FORMAT_VERSION, PLANES, PartEntry
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import Basis, write_generation
 from stream_match.catalog.manifest import read_manifest
@@ -24,7 +24,7 @@ from stream_match.catalog.metadata import FIELDS, read_metadata, warn_of_unknown
 from stream_match.catalog.read import ReadTrack
 from stream_match.catalog.readers import readers
 from stream_match.catalog.rows import TrackRow
-from stream_match.catalog.segments import OpenSegment
+from stream_match.catalog.segments import OpenSegment, write_planes
 from stream_match.catalog.store import OpenIndex, open_index
 from stream_match.catalog.url_path import AudioPath
 from stream_match.catalog.writing import check_place, settled, writing
@@ -187,11 +187,7 @@ def compact_index(
                 "a newer one; nothing was changed"
             )
         basis, new = basis_of(old), frozenset[str]()
-        basis = replace(
-            basis,
-            added={**basis.added, "parts": old.manifest.parts.counted()},
-            descriptors=compacted(old, draft.new / PLANES),
-        )
+        basis = _with_parts(basis, descriptors=compacted(old, draft.new / PLANES))
         if refit is None:
             coded = [track for segment in old.segments for track in stored_tracks(segment)]
         else:
@@ -202,12 +198,17 @@ def compact_index(
             with readers(draft.work, jobs=jobs, on=on) as at:
                 read = read_tracks(found, at, settings, progress=progress)
                 _require_all(found, read)
-                basis = replace(basis, planes=fit(read, at, settings), entry=None)
+                basis = replace(basis, planes=fit(read, at, settings))
+                basis = _with_parts(basis, hyperplanes=write_planes(basis.planes, draft.new / PLANES))
                 added = {name: row.model_extra for name, row in rows.items()}
                 coded = code_read(read, at, names, basis.planes, settings, added=added.get)
             new = frozenset(names)
         write_generation(draft, basis, (), coded, new)
     return len(coded)
+
+
+def _with_parts(basis: Basis, **parts: PartEntry | None) -> Basis:
+    return replace(basis, parts=basis.parts.model_copy(update=parts))
 
 
 def _audio_of(index: OpenIndex, paths: Sequence[Path]) -> Found:
@@ -245,11 +246,10 @@ def basis_of(index: OpenIndex) -> Basis:
     return Basis(
         manifest.settings,
         index.planes,
-        manifest.parts.hyperplanes,
+        manifest.parts,
         manifest.generation,
         manifest.cohort,
         manifest.added(),
-        manifest.parts.descriptors,
     )
 
 

@@ -6,7 +6,10 @@ in the entry of a segment as long as it stays, and beside what is known of the i
 fit the tracks belongs into a segment, or has to name the generation, or the audio, that it fits.
 """
 
+import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
@@ -39,11 +42,51 @@ class FileEntry(Written):
     sha256: Digest
 
 
-class PartEntry(Written):
+class _Kept(Written):
+    """What keeps all that stood in a manifest of it, so that it can be written as it was read."""
+
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def as_read(self, written: dict[str, Any]) -> Self:
+        """Return what is on disk, with all that stands in the manifest of it."""
+        kept = self.model_copy()
+        kept._written = written
+        return kept
+
+
+def entry_of(path: Path) -> FileEntry:
+    """Return size and hash of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as handle:
+        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+        return FileEntry(bytes=handle.tell(), sha256=sha256)
+
+
+class PartEntry(_Kept):
     """A part: its version, and its files."""
 
     version: int = Field(ge=1)
     files: dict[FileName, FileEntry] = Field(default={})
+
+    def to_write(self) -> dict[str, Any]:
+        """Return what stands in the manifest of it: as it was read, if it is on disk."""
+        return {**self.model_dump(mode="json"), **self._written}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy. One that is changed is not what was read, and so is written as it is."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._written = {}
+        return copy
 
 
 class PlanesEntry(PartEntry):
@@ -87,13 +130,18 @@ class CatalogueParts(Written):
     descriptors: DescriptorsEntry | None = None
     lsh_counts: LshCountsEntry | None = None
 
+    def named(self) -> dict[str, PartEntry]:
+        """Return the parts that are there."""
+        return {name: part for name, part in self if part is not None}
+
     def to_write(self) -> dict[str, Any]:
         """Return what stands in the manifest of them; a part that is not there is not named."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return {name: part.to_write() for name, part in self.named().items()}
 
-    def counted(self) -> dict[str, Any]:
-        """Return what stands there of the part that neither hyperplanes nor segments matter to."""
-        return self.model_dump(mode="json", include={"lsh_counts"}, exclude_none=True)
+    def as_read(self, written: dict[str, Any]) -> Self:
+        """Return them with all that stands in the manifest of each."""
+        read = {name: part.as_read(written[name]) for name, part in self.named().items()}
+        return self.model_copy(update=read)
 
 
 class SegmentParts(Written):
@@ -103,7 +151,7 @@ class SegmentParts(Written):
     versions: PartEntry | None = None
 
 
-class SegmentEntry(Written):
+class SegmentEntry(_Kept):
     """A segment: how much is in it, and which of its tracks have been removed since it was written."""
 
     folder: Name
@@ -113,13 +161,6 @@ class SegmentEntry(Written):
     lsh: LshShape
     removed: tuple[Count, ...] = ()
     parts: SegmentParts
-    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
-
-    def as_read(self, written: dict[str, Any]) -> Self:
-        """Return the entry of a segment that is on disk, with all that stands in the manifest of it."""
-        entry = self.model_copy()
-        entry._written = written
-        return entry
 
     def to_write(self) -> dict[str, Any]:
         """Return what stands in the manifest of it: as it was read, but for what has been removed."""
@@ -161,7 +202,7 @@ class Counts(Written):
 HighestScore = Annotated[float, Field(ge=0, le=1e6)]
 
 
-class Manifest(Written):
+class Manifest(_Kept):
     """The whole manifest, without its own hash."""
 
     format: Literal["stream_match.index"] = "stream_match.index"
@@ -182,7 +223,6 @@ class Manifest(Written):
     )
     parts: CatalogueParts
     segments: tuple[SegmentEntry, ...] = Field(min_length=1)
-    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _folders_differ(self) -> Self:
@@ -223,7 +263,8 @@ class Manifest(Written):
         """Return a manifest with all that stands in its file."""
         pairs = zip(self.segments, written["segments"], strict=True)
         segments = tuple(segment.as_read(entry) for segment, entry in pairs)
-        manifest = self.model_copy(update={"segments": segments})
+        parts = self.parts.as_read(written["parts"])
+        manifest = self.model_copy(update={"segments": segments, "parts": parts})
         manifest._written = written
         return manifest
 
@@ -247,7 +288,9 @@ class Manifest(Written):
     def added(self) -> dict[str, Any]:
         """Return what stands in its file beside what is known here; segments are not looked at."""
         more = {key: what for key, what in self._written.items() if key not in Manifest.model_fields}
-        return {**more, "parts": self._written.get("parts", {})}
+        known = self.parts.named()
+        parts = {name: part for name, part in self._written.get("parts", {}).items() if name not in known}
+        return {**more, "parts": parts}
 
 
 def _says_more(written: object, known: object) -> bool:

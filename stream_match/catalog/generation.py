@@ -10,16 +10,13 @@ from stream_match.catalog.background import ready
 from stream_match.catalog.card import card
 from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.catalog.entries import (
-    PLANES,
     SEGMENTS,
     CatalogueParts,
     Counts,
-    DescriptorsEntry,
     Manifest,
-    PlanesEntry,
 )
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, text_of
-from stream_match.catalog.segments import OpenSegment, unwritten, write_planes, write_segment
+from stream_match.catalog.segments import OpenSegment, unwritten, write_segment
 from stream_match.catalog.self_similarity import Scores, bias_of, self_scores
 from stream_match.catalog.store import joined, labels_of
 from stream_match.catalog.writing import Draft
@@ -39,25 +36,23 @@ class Basis:
     ----------
     settings : FeatureSettings
     planes : Hyperplanes
-    entry : PlanesEntry, optional
-        Of the planes, if they are in the folder already.
+    parts : CatalogueParts
+        What is written of the index as a whole, already or for this generation: those of the index before,
+        if they still hold. Which tracks descriptors and counts belong to follows from the tracks' audio.
     generation : int
         Of the index before; 0 if there is none.
     cohort : mapping of str to tuple of float
         What it was asked about its own tracks.
     added : mapping
-        What a later version has added to the manifest before.
-    descriptors : DescriptorsEntry, optional
-        Those of the index before. Which tracks they belong to follows from the tracks' audio.
+        What a later version has added to the manifest before, from `Manifest.added`.
     """
 
     settings: FeatureSettings
     planes: Hyperplanes
-    entry: PlanesEntry | None = None
+    parts: CatalogueParts
     generation: int = 0
     cohort: Scores = field(default_factory=dict)
     added: Mapping[str, Any] = field(default_factory=dict)
-    descriptors: DescriptorsEntry | None = None
 
 
 def write_generation(
@@ -81,27 +76,24 @@ def write_generation(
         Ids of the tracks in it that the index did not have before.
     """
     segments = [segment for segment in staying if segment.left]
-    entry = basis.entry or write_planes(basis.planes, draft.new / PLANES)
     if coded:
         made = new_segment(coded, basis.settings)
-        made = with_copies([*segments, made], _catalogue([*segments, made], basis, entry), new)
+        made = with_copies([*segments, made], _catalogue([*segments, made], basis), new)
         written = write_segment(made.segment, made.rows, draft.new / SEGMENTS)
         segments.append(replace(made, entry=written))
-    catalogue = _catalogue(segments, basis, entry)
+    catalogue = _catalogue(segments, basis)
     known = {name: scores for name, scores in basis.cohort.items() if name not in new}
-    manifest = _manifest(segments, basis, entry, self_scores(ready(catalogue), known))
+    manifest = _manifest(segments, basis, self_scores(ready(catalogue), known))
     (draft.new / MANIFEST_FILE).write_bytes(text_of(manifest, basis.added))
     (draft.new / CARD_FILE).write_text(card(manifest), encoding="utf-8")
     return manifest
 
 
-def _catalogue(segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry) -> Catalogue:
-    return joined(segments, basis.planes, _manifest(segments, basis, entry))
+def _catalogue(segments: Sequence[OpenSegment], basis: Basis) -> Catalogue:
+    return joined(segments, basis.planes, _manifest(segments, basis))
 
 
-def _manifest(
-    segments: Sequence[OpenSegment], basis: Basis, entry: PlanesEntry, cohort: Scores | None = None
-) -> Manifest:
+def _manifest(segments: Sequence[OpenSegment], basis: Basis, cohort: Scores | None = None) -> Manifest:
     rows = [segment.rows[number] for segment in segments for number in segment.left]
     return Manifest(
         generation=basis.generation + 1,
@@ -114,7 +106,7 @@ def _manifest(
         ),
         excess=bias_of(cohort or {}),
         cohort=dict(cohort or {}),
-        parts=CatalogueParts(hyperplanes=entry, descriptors=basis.descriptors),
+        parts=basis.parts,
         segments=tuple(segment.entry for segment in segments),
     )
 

@@ -8,8 +8,6 @@ DIR/*.npy               arrays
 import hashlib
 import io
 import math
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,15 @@ from stream_match.catalog.entries import FileEntry
 from stream_match.catalog.genre_manifest import (
     GenreManifest,
     damaged_model,
-    is_genre_model,
     read_bytes,
     read_genre_manifest,
 )
+from stream_match.catalog.genre_place import check_genre_folder, replacing, standing_model
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE, signed
 from stream_match.descriptors.genre_model import Familiar, GenreModel, Scale
 from stream_match.descriptors.scorers import SCORERS
 from stream_match.descriptors.sets import SAMPLE_RATE_HZ, set_named
-from stream_match.errors import ParameterError, SinkError, UsageError
+from stream_match.errors import ParameterError, SinkError
 
 Array = npt.NDArray[Any]
 
@@ -71,60 +69,20 @@ def write_genre_model(
     ------
     UsageError
         As `check_genre_folder`.
+    CatalogError
+        If another process writes into the folder above.
     SinkError
         If it cannot be written.
     """
     check_genre_folder(folder, replace=replace)
-    place = Path(os.path.realpath(folder))
-    beside, old = (place.with_name(f".{place.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
-        beside.mkdir()
-        files = {f"{name}.npy": _written(beside / f"{name}.npy", a) for name, a in arrays_of(model).items()}
-        whole = manifest.model_copy(update={"files": files})
-        (beside / CARD_FILE).write_text(card, encoding="utf-8")
-        (beside / MANIFEST_FILE).write_bytes(signed(whole.model_dump(mode="json")))
-        if place.exists():
-            place.rename(old)
-        try:
-            beside.rename(place)
-        except OSError:
-            if old.exists():
-                old.rename(place)
-            raise
+        with replacing(folder) as new:
+            files = {f"{name}.npy": _written(new / f"{name}.npy", a) for name, a in arrays_of(model).items()}
+            whole = manifest.model_copy(update={"files": files})
+            (new / CARD_FILE).write_text(card, encoding="utf-8")
+            (new / MANIFEST_FILE).write_bytes(signed(whole.model_dump(mode="json")))
     except OSError as error:
         raise SinkError(f"{str(folder)!r} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def check_genre_folder(folder: Path, *, replace: bool) -> None:
-    """Refuse a place where no model can be written, or where something else stands.
-
-    Parameters
-    ----------
-    folder : Path
-    replace : bool
-        Whether a model may stand there.
-
-    Raises
-    ------
-    UsageError
-        If it is a file, a folder of something else, a model and `replace` is false, or in no folder.
-    """
-    shown = repr(str(folder))
-    if not folder.exists():
-        if not folder.parent.is_dir():
-            raise UsageError(f"{shown} is in a folder that is not there; make {str(folder.parent)!r} first.")
-        return
-    if not folder.is_dir():
-        raise UsageError(f"{shown} is a file; give a folder to be made.")
-    names = [path.name for path in folder.iterdir()]
-    ours = not names or (is_genre_model(folder) and all(_may_be_ours(name) for name in names))
-    if not ours:
-        raise UsageError(f"{shown} is a folder of something else; give another one.")
-    if names and not replace:
-        raise UsageError(f"{shown} is a model already; give --replace, or another folder.")
 
 
 def read_genre_model(folder: Path) -> GenreModel:
@@ -140,6 +98,7 @@ def read_genre_model(folder: Path) -> GenreModel:
         If there is none, or it is damaged, of another version, or of other columns than this program
         computes.
     """
+    folder = standing_model(folder)
     manifest = read_genre_manifest(folder)
     arrays = {name.removesuffix(".npy"): _read(folder / name, file) for name, file in manifest.files.items()}
     try:
@@ -221,7 +180,3 @@ def _read(path: Path, expected: FileEntry) -> Array:
         return np.frombuffer(data, dtype, offset=held.tell()).reshape(shape)
     except (ValueError, TypeError, OverflowError, EOFError) as error:
         raise damaged_model(path.parent, f"{path.name} is no array") from error
-
-
-def _may_be_ours(name: str) -> bool:
-    return name in (MANIFEST_FILE, CARD_FILE) or name.endswith(".npy")

@@ -25,7 +25,6 @@ from stream_match.catalog.lsh_counts import (
     write_lsh_counts,
 )
 from stream_match.catalog.manifest import read_manifest
-from stream_match.catalog.parts import LSH_COUNTS
 from stream_match.catalog.progress import progress_bar
 from stream_match.catalog.read import Unread, its_own_fault, partial_file, sha256_of
 from stream_match.catalog.store import OpenIndex
@@ -266,8 +265,5 @@ def _hash_file(path: Path, place: Path, tables: _Tables) -> _HashedFile | Unread
 
 def _write(draft: Draft, old: OpenIndex, part: LshCounts) -> None:
     entry = write_lsh_counts(part, draft.new / PLANES)
-    basis = basis_of(old)
-    parts = {**basis.added["parts"], LSH_COUNTS: entry.model_dump(mode="json")}
-    write_generation(
-        draft, replace(basis, added={**basis.added, "parts": parts}), old.segments, (), frozenset()
-    )
+    parts = old.manifest.parts.model_copy(update={"lsh_counts": entry})
+    write_generation(draft, replace(basis_of(old), parts=parts), old.segments, (), frozenset())

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from stream_match.catalog.entries import PLANES, LshCountsEntry, LshShape, missing_files
-from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, read_manifest
+from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES
 from stream_match.catalog.parts import (
     HASHED_FILE,
     LSH_COUNTS,
@@ -31,7 +31,8 @@ from stream_match.catalog.parts import (
 )
 from stream_match.catalog.rows import Count, Digest, Written, damage
 from stream_match.catalog.segments import entries, named
-from stream_match.catalog.store import OpenIndex, check_file, open_usable, unreadable
+from stream_match.catalog.store import OpenIndex, check_file, of_one_generation, open_usable, unreadable
+from stream_match.catalog.writing import settled
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.bucket_counts import Counts, random_planes
@@ -152,14 +153,12 @@ def load_lsh_counts(path: Path) -> tuple[OpenIndex, LshCounts]:
     UsageError, CatalogError
         As `open_index` and `open_lsh_counts`.
     """
-    while True:
+
+    def opened() -> tuple[OpenIndex, LshCounts]:
         index = open_usable(path)
-        try:
-            return index, open_lsh_counts(index)
-        except CatalogError:
-            # It may have been replaced since: then there is another manifest.
-            if read_manifest(index.folder).generation == index.manifest.generation:
-                raise
+        return index, open_lsh_counts(index)
+
+    return of_one_generation(settled(path), opened)
 
 
 def open_lsh_counts(index: OpenIndex) -> LshCounts:

@@ -105,7 +105,7 @@ def text_of(manifest: Manifest, added: Mapping[str, Any]) -> bytes:
         From `Manifest.added`, of the one before.
     """
     content = {**added, **manifest.model_dump(mode="json")}
-    content["parts"] = {**manifest.parts.to_write(), **added.get("parts", {})}
+    content["parts"] = {**added.get("parts", {}), **manifest.parts.to_write()}
     content["segments"] = [segment.to_write() for segment in manifest.segments]
     return signed(content)
 

@@ -1,6 +1,5 @@
 """A stretch of what was heard becomes a track of an index: "find this ever after"."""
 
-import re
 import tempfile
 import unicodedata
 from pathlib import Path
@@ -27,8 +26,13 @@ are over before a match is known; `docs/clips.md` has the figures (`scripts/eval
 MOST_S = 3600.0
 """Longest stretch that may be marked [seconds]."""
 
+MOST_LETTERS = 200
+"""Longest name [characters]."""
+
+MOST_ID_BYTES = 200
+"""Longest id of a marked track [bytes of UTF-8]. The id becomes the name of a file, which may have 255."""
+
 _LEVEL_SAMPLES = SAMPLE_RATE_HZ // 10
-_MOST_LETTERS = 200
 
 
 def mark_track(index: Path, y: npt.NDArray[np.int16], name: str) -> str:
@@ -79,18 +83,41 @@ def marked_id(name: str) -> str:
     name : str
         What a person calls it. Letters of any script serve.
 
+    Returns
+    -------
+    str
+        ``marked/`` and the words of `name`, in lower case, joined by dashes. Accents are dropped if all words
+        are in ASCII without them. At most `MOST_ID_BYTES` long.
+
     Raises
     ------
     UsageError
         If there is neither a letter nor a digit in it, or it is too long.
     """
-    words = re.findall(r"\w+", unicodedata.normalize("NFC", name.strip().lower()))
-    if not words or len(name) > _MOST_LETTERS:
+    words = _words(name)
+    if not words:
+        raise UsageError(f"{name[:60]!r} is no name for a reference: give one with letters or digits.")
+    plain = [slug(word) if _has_slug(word) else "" for word in words]
+    track_id = MARKED + "-".join(plain if all(plain) else words)
+    if len(name) > MOST_LETTERS or len(track_id.encode()) > MOST_ID_BYTES:
         raise UsageError(
-            f"{name[:60]!r} is no name for a reference: give one with letters or digits, {_MOST_LETTERS} "
-            "characters at most."
+            f"The name {name[:30]!r}… is too long for a reference: give one of {MOST_LETTERS} characters, "
+            f"and {MOST_ID_BYTES - len(MARKED)} bytes of UTF-8 in its words, at most."
         )
-    return MARKED + (slug(name) or "-".join(words))
+    return track_id
+
+
+def _words(name: str) -> list[str]:
+    r"""Return the words of a text, in lower case; unlike in ``\w+``, vowel signs are a part of them."""
+    kinds = [(one, unicodedata.category(one)[0]) for one in unicodedata.normalize("NFC", name.lower())]
+    words = "".join(one if one == "_" or kind in "LMN" else " " for one, kind in kinds).split()
+    return [word for word in words if any(one == "_" or one.isalnum() for one in word)]
+
+
+def _has_slug(word: str) -> bool:
+    """Say whether a word is in ASCII but for its accents: `slug` would drop everything else."""
+    letters = [one for one in unicodedata.normalize("NFKD", word) if not unicodedata.combining(one)]
+    return "".join(letters).isascii()
 
 
 def check_stretch(y: npt.NDArray[np.int16], *, silence_dbfs: float) -> None:

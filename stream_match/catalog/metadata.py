@@ -18,17 +18,18 @@ Metadata = Mapping[str, Mapping[str, str]]
 
 
 def read_metadata(path: Path | None) -> Metadata:
-    """Read a CSV file with the columns id, title, artist, album; others are ignored.
+    """Read a CSV file with the columns id, title, artist, album; others are ignored, and so are empty rows.
 
     Parameters
     ----------
     path : Path or None
-        UTF-8, with or without a byte order mark, separated by commas; None gives an empty table.
+        UTF-8, with or without a byte order mark, separated by commas; None gives an empty table. Blanks
+        around a field are no part of it.
 
     Raises
     ------
     UsageError
-        If it cannot be read, has no column ``id``, or names a track twice.
+        If it cannot be read, has no column ``id``, names a track twice, or describes one without an id.
     """
     if path is None:
         return {}
@@ -60,8 +61,15 @@ def _by_id(reader: "csv.DictReader[str]", shown: str) -> dict[str, dict[str, str
         )
     table: dict[str, dict[str, str]] = {}
     for row in reader:
-        name = unicodedata.normalize("NFC", row["id"] or "")
+        name = unicodedata.normalize("NFC", (row["id"] or "").strip())
+        fields = {field: text for field in FIELDS if (text := (row.get(field) or "").strip())}
+        if not name and fields:
+            raise UsageError(
+                f"the metadata {shown} describe a track without an id (line {reader.line_num}): give its id, "
+                "or delete the line"
+            )
         if name in table:
             raise UsageError(f"the metadata {shown} name the track {name!r} twice (line {reader.line_num})")
-        table[name] = {field: text for field in FIELDS if (text := (row.get(field) or "").strip())}
+        if name:
+            table[name] = fields
     return table

@@ -1,17 +1,16 @@
 """One audio file read: its feature frames into a file of its own, in constant memory."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_match.capture.file import read_blocks
 from stream_match.capture.tags import tags
+from stream_match.catalog.entries import entry_of
 from stream_match.catalog.url_path import AudioPath, local_copy
 from stream_match.config import FeatureSettings
 from stream_match.errors import SourceError
@@ -58,46 +57,6 @@ class Unread:
     reason: str
 
 
-class Stretches(Sequence[Float32]):
-    """The feature frames of tracks in stretches that fit into memory, mapped one at a time.
-
-    Stretches of a track overlap, so that their embeddings, one after the other, are those of the
-    whole; each begins at a position that is hashed.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        As written by `read_track`.
-    settings : FeatureSettings
-    """
-
-    def __init__(self, paths: Sequence[Path], settings: FeatureSettings) -> None:
-        self._width = N_CHROMA + settings.shape_coefficients
-        self._stretches = [
-            (path, first, beyond)
-            for path in paths
-            for first, beyond in stretches(frames_in(path, settings), settings)
-        ]
-
-    def __len__(self) -> int:
-        """Return the number of stretches; none if the tracks are too short for one embedding."""
-        return len(self._stretches)
-
-    @overload
-    def __getitem__(self, number: int) -> Float32: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Float32]: ...
-
-    def __getitem__(self, number: int | slice) -> Float32 | list[Float32]:
-        """Return a stretch of frames [shape=(n_frames, 12 + shape_coefficients), dtype=float32]."""
-        if isinstance(number, slice):
-            return [self[i] for i in range(*number.indices(len(self)))]
-        path, first, last = self._stretches[number]
-        shape = (last - first, self._width)
-        return np.memmap(path, np.float32, "r", offset=first * 4 * self._width, shape=shape)
-
-
 def frames_in(path: Path, settings: FeatureSettings) -> int:
     """Return the number of feature frames in a file that `read_track` wrote."""
     return path.stat().st_size // (4 * (N_CHROMA + settings.shape_coefficients))
@@ -115,6 +74,28 @@ def stretches(n_frames: int, settings: FeatureSettings) -> list[tuple[int, int]]
     past = settings.past_frames
     step = _STRETCH_HASHED * HASHED_STRIDE * settings.code_stride_frames
     return [(first, min(n_frames, first + step + past)) for first in range(0, n_frames - past, step)]
+
+
+def frames_of(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
+    """Yield the feature frames of a track in stretches that fit into memory, mapped one at a time.
+
+    Stretches overlap, so that their embeddings, one after the other, are those of the whole; each begins at a
+    position that is hashed.
+
+    Parameters
+    ----------
+    path : Path
+        As written by `read_track`.
+    settings : FeatureSettings
+
+    Yields
+    ------
+    np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
+        None if the track is too short for one embedding.
+    """
+    width = N_CHROMA + settings.shape_coefficients
+    for first, beyond in stretches(frames_in(path, settings), settings):
+        yield np.memmap(path, np.float32, "r", offset=first * 4 * width, shape=(beyond - first, width))
 
 
 def chroma_portions(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
@@ -144,7 +125,7 @@ def read_track(path: AudioPath, frames: Path, settings: FeatureSettings) -> Read
     path : Path or UrlPath
         The audio file.
     frames : Path
-        Where the feature frames go, bare float32 values that `Stretches` reads; while they are being made,
+        Where the feature frames go, bare float32 values that `frames_of` reads; while they are being made,
         it has the suffix ``.part``.
     settings : FeatureSettings
 
@@ -170,7 +151,7 @@ def read_track(path: AudioPath, frames: Path, settings: FeatureSettings) -> Read
         part.unlink(missing_ok=True)
         return Unread(str(error))
     seconds = samples / settings.sample_rate_hz
-    reason = _unfit(Stretches([part], settings), settings)
+    reason = _unfit(part, settings)
     if reason is not None:
         part.unlink()
         return Unread(f"{str(path)!r}, {seconds:.1f} s long, {reason}")
@@ -219,11 +200,13 @@ def its_own_fault(path: Path) -> Iterator[None]:
         raise SourceError(f"{str(path)!r} cannot be read ({type(error).__name__})") from error
 
 
-def _unfit(stretches: Stretches, settings: FeatureSettings) -> str | None:
-    if len(stretches) == 0:
+def _unfit(path: Path, settings: FeatureSettings) -> str | None:
+    if not stretches(frames_in(path, settings), settings):
         return f"is too short: a track needs at least {settings.span_s:.1f} s"
     every = settings.code_stride_frames * HASHED_STRIDE
-    if not any(embeddings_of(frames, settings)[::every].audible().any() for frames in stretches):
+    if not any(
+        embeddings_of(frames, settings)[::every].audible().any() for frames in frames_of(path, settings)
+    ):
         return "is silent throughout"
     return None
 
@@ -241,7 +224,6 @@ def sha256_of(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        return entry_of(path).sha256
     except OSError as error:
         raise SourceError(f"{str(path)!r} cannot be read: {error.strerror}") from error

@@ -14,6 +14,7 @@ from stream_match.catalog.entries import (
     PlanesEntry,
     SegmentEntry,
     SegmentParts,
+    entry_of,
     missing_files,
 )
 from stream_match.catalog.parts import (
@@ -173,13 +174,6 @@ def named(unnamed: Path, files: Mapping[str, FileEntry]) -> str:
 def entries(folder: Path, names: Sequence[str]) -> dict[str, FileEntry]:
     """Return size and hash of files."""
     return {name: entry_of(folder / name) for name in names}
-
-
-def entry_of(path: Path) -> FileEntry:
-    """Return size and hash of a file."""
-    with path.open("rb") as handle:
-        sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-        return FileEntry(bytes=handle.tell(), sha256=sha256)
 
 
 def open_planes(folder: Path, entry: PlanesEntry, settings: FeatureSettings) -> Hyperplanes:

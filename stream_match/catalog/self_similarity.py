@@ -79,11 +79,6 @@ def bias_of(scores: Scores) -> float:
     return min(max(0.0, round(above, 2)), tuning.MOST_SCORE_BIAS)
 
 
-def score_bias(catalogue: Catalogue) -> float:
-    """Return the score bias of a catalogue of which nothing is known yet."""
-    return bias_of(self_scores(catalogue))
-
-
 class _SelfScorer:
     """Scores stretches of a catalogue against it."""
 

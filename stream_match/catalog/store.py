@@ -4,18 +4,18 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from stream_match.catalog.described_rows import DescribedRows, open_descriptors
-from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest
-from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, parse_manifest
+from stream_match.catalog.entries import PLANES, SEGMENTS, FileEntry, Manifest, entry_of
+from stream_match.catalog.manifest import CHECKED_UP_TO_BYTES, manifest_text, read_manifest
 from stream_match.catalog.parts import DamagedDescriptorsError, damaged
 from stream_match.catalog.rows import Rows, TrackRow
-from stream_match.catalog.segments import OpenSegment, entry_of, open_planes, open_segment
+from stream_match.catalog.segments import OpenSegment, open_planes, open_segment
 from stream_match.catalog.writing import settled
 from stream_match.config import FeatureSettings
 from stream_match.descriptors.similar_tracks import SimilarTracks
@@ -25,6 +25,8 @@ from stream_match.index.coding import Hyperplanes
 from stream_match.index.copies import groups_by_label
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 _ATTEMPTS = 10
 """So often an index that changes while it is read is read again."""
@@ -130,19 +132,40 @@ def open_index(path: Path, *, descriptors: bool = True) -> OpenIndex:
         If it is no index, of another format version or of other feature code, or not whole.
     """
     folder = settled(path)
-    for attempt in range(_ATTEMPTS):
-        text = manifest_text(folder)
+
+    def opened() -> OpenIndex:
         try:
-            manifest = parse_manifest(text, folder)
+            manifest = read_manifest(folder)
             return _open(folder, manifest if descriptors else manifest.without_descriptors())
         except (OSError, MemoryError) as error:
-            problem = unreadable(error, folder)
-        except CatalogError as error:
-            problem = error
-        # What it names may have been deleted since: then there is another manifest.
-        if attempt == _ATTEMPTS - 1 or manifest_text(folder) == text:
-            raise problem
-    raise AssertionError
+            raise unreadable(error, folder) from error
+
+    return of_one_generation(folder, opened)
+
+
+def of_one_generation(folder: Path, read: Callable[[], Result]) -> Result:
+    """Read from an index; if it was replaced meanwhile, read again, `_ATTEMPTS` times at most.
+
+    Parameters
+    ----------
+    folder : Path
+    read : callable
+        Reads the manifest, and what this names.
+
+    Raises
+    ------
+    CatalogError
+        Of `read`, if the index was not replaced since; or of the last attempt.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        text = manifest_text(folder)
+        try:
+            return read()
+        except CatalogError:
+            # What it names may have been deleted since: then there is another manifest.
+            if manifest_text(folder) == text:
+                raise
+    return read()
 
 
 def open_usable(path: Path) -> OpenIndex:

@@ -1,6 +1,5 @@
 """An index brought up to date with folders of audio: what is new, changed or gone."""
 
-import hashlib
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from stream_match.catalog.build import BuildReport, report
 from stream_match.catalog.coded_tracks import read_and_code
 from stream_match.catalog.edit import basis_of, merged, open_to_change, without
+from stream_match.catalog.entries import entry_of
 from stream_match.catalog.find import Found, FoundTrack, find_tracks
 from stream_match.catalog.generation import write_generation
 from stream_match.catalog.manifest import read_manifest
@@ -158,8 +158,7 @@ def _has_changed(track: FoundTrack, row: TrackRow, table: Metadata, found: Found
     if any(getattr(row, name) != text for name, text in table.get(track.id, {}).items()):
         return True
     try:
-        with track.local.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest() != row.sha256
+        return entry_of(track.local).sha256 != row.sha256
     except OSError as error:
         found.skipped.append((track.path, f"{str(track.path)!r} cannot be read: {error.strerror}"))
         return False

@@ -112,6 +112,7 @@ def _serves(uri: str) -> bool:
 
 
 def _of_folders(settings: ListenSettings) -> Iterator[str]:
+    from stream_match.catalog.genre_place import standing_model
     from stream_match.catalog.manifest import MANIFEST_FILE
 
     wanted = [settings.heard(source) for source in settings.sources]
@@ -120,7 +121,7 @@ def _of_folders(settings: ListenSettings) -> Iterator[str]:
             yield f"there is no index in {str(index)!r}: stream-match index build makes it"
     if wanted and all(heard.index is None and heard.match.enabled for heard in wanted):
         yield "no index is named, so that no track is recognised"
-    if settings.genre_model is not None and not settings.genre_model.is_dir():
+    if settings.genre_model is not None and not standing_model(settings.genre_model).is_dir():
         yield f"there is no model in {str(settings.genre_model)!r}"
     if settings.state is not None and not _is_writable(settings.state):
         yield f"the state folder {str(settings.state)!r} cannot be written by this user"

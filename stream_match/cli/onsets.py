@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,16 +96,14 @@ def _of_events(args: argparse.Namespace) -> int:
         if args.plot is not None:
             from stream_match.sounds.plot import draw_events
 
-            draw_events(found.sounds, args.plot)
+            draw_events(found, args.plot)
     return 0
 
 
 def _print_clusters(found: "Recorded", *, as_json: bool) -> None:
-    from stream_match.sounds.recorded import by_cluster
-
-    for (source, cluster), own in by_cluster(found.sounds).items():
-        times = [event.time for event in own]
-        first, last = (time.isoformat(timespec="seconds") for time in (min(times), max(times)))
+    for (source, cluster), own in found.clusters.items():
+        ends: list[datetime] = [own.min().item(), own.max().item()]
+        first, last = (time.replace(tzinfo=UTC).isoformat(timespec="seconds") for time in ends)
         if as_json:
             row = {"source": source, "cluster_id": cluster, "sounds": len(own), "first": first, "last": last}
             say_json(json.dumps(row))

@@ -5,7 +5,8 @@ import json
 import math
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from stream_match.config.settings import Settings
 
@@ -47,6 +48,16 @@ class FeatureSettings(Settings):
     version_hop_frames: int = Field(
         default=8, ge=1, le=64, description="Hops between two steps of coarse chroma"
     )
+
+    @model_validator(mode="after")
+    def _frames_leave_nothing_out(self) -> Self:
+        if self.hop_samples > self.n_fft_samples:
+            raise PydanticCustomError(
+                "hop_samples",
+                "hop_samples is {hop}, and n_fft_samples {n_fft}: a hop may be as long as a frame at most",
+                {"hop": self.hop_samples, "n_fft": self.n_fft_samples},
+            )
+        return self
 
     @property
     def frame_s(self) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from stream_match.errors import ParameterError
 from stream_match.features.framing import framed
 
 Float32 = npt.NDArray[np.float32]
@@ -24,9 +25,16 @@ class FrameBuffer:
         Length of a frame.
     hop_length : int, >= 1, <= n_fft [samples]
         Distance between the starts of two frames.
+
+    Raises
+    ------
+    ParameterError
+        If `hop_length` is below 1 or above `n_fft`.
     """
 
     def __init__(self, n_fft: int, hop_length: int) -> None:
+        if not 1 <= hop_length <= n_fft:
+            raise ParameterError(f"hop_length is {hop_length}, expected 1 to n_fft = {n_fft} samples")
         self.n_fft = n_fft
         self.hop_length = hop_length
         self._rest = np.empty(0, np.float32)

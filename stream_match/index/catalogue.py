@@ -137,11 +137,6 @@ class Catalogue:
             return None
         return Harmony(self.settings, known, self.numbers, len(self.tracks.named), self.tracks.groups)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds of audio in the tracks that have a name."""
-        return float(self.tracks.length[: len(self.tracks.named)].sum()) * self.settings.code_s
-
     def audible(self, track: int) -> Bools:
         """Return which positions of a track are of sound and not of silence."""
         segment, rows = self._place(track)

@@ -1,14 +1,14 @@
 """From feature frames to sign codes, and the hyperplanes that make them.
 
-There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and the second
-look compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
+There are two codes. The one of the spectral shape tells recordings apart: FAISS searches it, and
+verification compares it. The one of the chroma, which knows the harmony only, is searched by the LSH tables.
 
 A position is the number of a code of a track, counted from the start of the track, one every
 ``settings.code_s`` seconds.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
@@ -162,24 +162,6 @@ def stacked_chroma(means: Float32) -> Float32:
     return chroma
 
 
-def fit_to_tracks(
-    tracks_frames: Sequence[Float32], settings: FeatureSettings, further: Iterable[Float32] = ()
-) -> Hyperplanes:
-    """Fit the hyperplanes to a sample of the audible embeddings of all tracks.
-
-    Parameters
-    ----------
-    tracks_frames : sequence of np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
-        May be memory-mapped; each is read once.
-    settings : FeatureSettings
-    further : iterable of np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
-        Means of a background, to which they are fitted too.
-    """
-    stride = sample_stride(sum(len(frames) for frames in tracks_frames), settings)
-    own = (sampled(frames, stride, settings) for frames in tracks_frames)
-    return fit_to_samples(own, stride, settings, further)
-
-
 def sample_stride(n_frames: int, settings: FeatureSettings) -> int:
     """Return the hops between two embeddings of the sample that hyperplanes are fitted to.
 
@@ -214,8 +196,10 @@ def fit_to_samples(
     ----------
     samples : iterable of Embeddings
         From `sampled`.
-    stride, settings, further
-        As for `sampled` and `fit_to_tracks`.
+    stride, settings
+        As for `sampled`.
+    further : iterable of np.ndarray [shape=(n, 12 + shape_coefficients), dtype=float32]
+        Means of a background, to which they are fitted too.
     """
     shapes, chromas = [], []
     background = (_audible(embedded(means, settings)[::stride]) for means in further)

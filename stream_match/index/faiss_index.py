@@ -47,8 +47,6 @@ _SHINGLES_AT_ONCE = 1 << 14
 _ROUNDS = 6
 """Of k-means; further ones change little."""
 
-Lists = tuple[Codes, list[npt.NDArray[np.int64]]]
-
 
 class FaissIndex:
     """A FAISS binary index: exhaustive (flat) or inverted lists.
@@ -112,19 +110,6 @@ class FaissIndex:
     def exhaustive(self) -> bool:
         """True if every code is compared, False if only some inverted lists are."""
         return not hasattr(self._index, "nprobe")
-
-    def lists(self) -> Lists:
-        """Return the inverted lists as arrays: which codes they lie about, and which rows are in each.
-
-        Returns
-        -------
-        centres : np.ndarray [shape=(n_lists, n_bytes), dtype=uint8]
-        rows : list of np.ndarray [shape=(n_in_list,), dtype=int64]
-        """
-        import faiss
-
-        centres = faiss.vector_to_array(self._centres().xb)
-        return centres.reshape(self._index.nlist, -1), _rows_in(self._index.invlists)
 
     def save(self, path: str) -> None:
         """Write the index to a file, from which `load_lists` maps it.
@@ -453,17 +438,6 @@ def _stored(centres: npt.NDArray[np.float16], owner: Any) -> StoredLists:
     width = lists.code_size + np.dtype(np.int64).itemsize
     codes_at = np.cumsum(sizes * width) - sizes * width
     return StoredLists(centres, np.concatenate(parts), codes_at, codes_at + sizes * lists.code_size, sizes)
-
-
-def _rows_in(lists: Any) -> list[npt.NDArray[np.int64]]:
-    """Return the rows in each inverted list."""
-    import faiss
-
-    sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
-    return [
-        faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
-        for number, size in enumerate(sizes)
-    ]
 
 
 def _write(path: str, write: Callable[[Any, str], None], index: Any) -> None:

@@ -59,11 +59,6 @@ class Hits:
         return len(self.row)
 
     @classmethod
-    def none(cls) -> "Hits":
-        """Return no hits."""
-        return cls.joined([])
-
-    @classmethod
     def joined(cls, several: Sequence["Hits"]) -> "Hits":
         """Return several voters' hits, one after the other."""
         whole = np.empty(0, np.int64)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -61,14 +61,28 @@ class Proposed:
 
     def best(self, per_track: int, at_most: int) -> "Proposed":
         """Return the best, and of each track the best few; ties by track, then by step."""
-        order = np.empty(0, np.int64)
-        for count in (_FIRST_FEW * at_most, len(self.alike)):  # mostly the first few are enough
-            if len(order) < at_most and count:
-                last = np.partition(self.alike, -count)[-count] if count < len(self.alike) else -np.inf
-                near = np.flatnonzero(self.alike >= last)
-                order = near[np.lexsort((self.first[near], self.track[near], -self.alike[near]))]
-                order = order[first_of_each(self.track[order], per_track)][:at_most]
+        order = best_rows(self.alike, self.track, self.first, per_track, at_most)
         return Proposed(self.alike[order], self.track[order], self.first[order], self.hypothesis[order])
+
+
+def best_rows(alike: Float32, track: Int64, first: Int64, per_track: int, at_most: int) -> Int64:
+    """Return where the best stand, and of each track the best few; ties by track, then by step.
+
+    Parameters
+    ----------
+    alike : np.ndarray [shape=(n,), dtype=float32]
+    track, first : np.ndarray [shape=(n,), dtype=int64]
+    per_track, at_most : int
+        How many of one track, and in all.
+    """
+    order = np.empty(0, np.int64)
+    for count in (_FIRST_FEW * at_most, len(alike)):  # mostly the first few are enough
+        if len(order) < at_most and count:
+            last = np.partition(alike, -count)[-count] if count < len(alike) else -np.inf
+            near = np.flatnonzero(alike >= last)
+            order = near[np.lexsort((first[near], track[near], -alike[near]))]
+            order = order[first_of_each(track[order], per_track)][:at_most]
+    return order
 
 
 class ShingleSearch(Protocol):
@@ -136,35 +150,38 @@ class Shingles:
         self, hypotheses: Float32, numbers: Int64, per_track: int, at_most: int
     ) -> tuple[Proposed, Proposed]:
         """Return the most alike shingles; see `ShingleSearch.propose`."""
-        alike = self.search(hypotheses)
-        forward = self._best_of_cells(alike[0], numbers, per_track, at_most)
-        backward = self._best_of_cells(alike[1], numbers, per_track, at_most)
+        forward, backward = self.search(hypotheses)
         return (
-            self._with_hypotheses(forward, hypotheses, backwards=False),
-            self._with_hypotheses(backward, hypotheses, backwards=True),
+            self._proposed(forward, hypotheses, numbers, per_track, at_most, backwards=False),
+            self._proposed(backward, hypotheses, numbers, per_track, at_most, backwards=True),
         )
 
-    def _best_of_cells(self, alike: Float32, numbers: Int64, per_track: int, at_most: int) -> Proposed:
-        """Return the best; the shingle stands where the hypothesis will."""
+    def _proposed(
+        self,
+        alike: Float32,
+        hypotheses: Float32,
+        numbers: Int64,
+        per_track: int,
+        at_most: int,
+        *,
+        backwards: bool,
+    ) -> Proposed:
+        shingle = self._best_of_cells(alike, numbers, per_track, at_most)
+        _, best = best_hypotheses(hypotheses, self.coefficients[shingle], backwards=backwards)
+        return Proposed(alike[shingle], numbers[self.places.track(shingle)], self.places.first(shingle), best)
+
+    def _best_of_cells(self, alike: Float32, numbers: Int64, per_track: int, at_most: int) -> Int64:
+        """Return the best shingles, one of a cell at most."""
         if not len(self._cells):
-            return Proposed.joined([])
+            return np.empty(0, np.int64)
         track = numbers[self._cell_track]
         kept = np.flatnonzero(track != GONE)
         best = np.maximum.reduceat(alike, self._cells)[kept]
-        cells = Proposed(best, track[kept], self._cell_first[kept], kept).best(per_track, at_most)
+        cells = kept[best_rows(best, track[kept], self._cell_first[kept], per_track, at_most)]
         lasts = np.append(self._cells[1:], len(self))
-        shingle = np.array(
-            [
-                self._cells[cell] + alike[self._cells[cell] : lasts[cell]].argmax()
-                for cell in cells.hypothesis
-            ],
-            np.int64,
+        return np.array(
+            [self._cells[cell] + alike[self._cells[cell] : lasts[cell]].argmax() for cell in cells], np.int64
         )
-        return Proposed(cells.alike, cells.track, self.places.first(shingle), shingle)
-
-    def _with_hypotheses(self, best: Proposed, hypotheses: Float32, *, backwards: bool) -> Proposed:
-        coefficients = self.coefficients[best.hypothesis]
-        return replace(best, hypothesis=best_hypotheses(hypotheses, coefficients, backwards=backwards)[1])
 
     def search(self, hypotheses: Float32) -> Float32:
         """Return how alike every shingle is to the best hypothesis for it.

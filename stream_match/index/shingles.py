@@ -68,7 +68,7 @@ stands still is noise about its mean, and must not be blown up."""
 
 
 def _cosines() -> Float32:
-    """Return the rows that take the cosines of a shingle [shape=(4, 27)]; each adds up to 0."""
+    """Return the rows that take the cosines of a shingle [shape=(4, 24)]; each adds up to 0."""
     time = (np.arange(STEPS) + 0.5) / STEPS
     rows = np.cos(np.pi * np.arange(1, _COSINES + 1)[:, np.newaxis] * time)
     scaled: Float32 = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

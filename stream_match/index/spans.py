@@ -5,10 +5,6 @@ most of what they have heard, so that what chance gives depends on seconds, not 
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
-import numpy.typing as npt
 
 from stream_match.config import FeatureSettings
 from stream_match.errors import ParameterError
@@ -18,8 +14,6 @@ STANDARD_CODE_S = FeatureSettings().code_s
 
 FARTHEST_CODES_S = 0.75
 """With fewer codes, the shortest line that is looked at would not have one."""
-
-_Count = TypeVar("_Count", int, npt.NDArray[np.int64])
 
 
 @dataclass(frozen=True)

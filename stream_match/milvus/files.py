@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stream_match.catalog.entries import FileEntry
+from stream_match.catalog.entries import FileEntry, entry_of
 from stream_match.errors import CatalogError
 from stream_match.milvus.connection import Connection
 from stream_match.milvus.layout import (
@@ -130,9 +130,6 @@ def fetch_files(
 
 def _is_there(path: Path, entry: FileEntry) -> bool:
     try:
-        if path.stat().st_size != entry.bytes:
-            return False
-        with path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest() == entry.sha256
+        return path.stat().st_size == entry.bytes and entry_of(path) == entry
     except FileNotFoundError:
         return False

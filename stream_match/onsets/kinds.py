@@ -144,10 +144,6 @@ class Kinds:
     def __len__(self) -> int:
         return len(self._kinds)
 
-    def awake(self) -> dict[int, int]:
-        """Return the sizes of the kinds that are awake, by identity."""
-        return {kind.id: kind.size for kind in self._kinds if kind.awake}
-
     def hear(self, point: Float64, doubt: float, now_s: float) -> Heard:
         """Say which kind a sound is of, and learn from it.
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from stream_match.capture.base import SAMPLE_RATE_HZ
-from stream_match.events import OnsetClusterEvent
 from stream_match.pictures import new_figure, save_figure
 from stream_match.sounds.analyse import Analysis, Sound
-from stream_match.sounds.recorded import by_cluster
+from stream_match.sounds.recorded import Recorded
 
 COLOURS = 20
 """Of matplotlib's tab20. More clusters begin again, those with the most sounds first; only these are in the
@@ -79,13 +78,12 @@ def draw_analysis(analysis: Analysis, path: str | Path, *, title: str) -> None:
     save_figure(figure, path)
 
 
-def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
+def draw_events(recorded: Recorded, path: str | Path) -> None:
     """Draw clusters over the time of day: a row each, a dot for each sound.
 
     Parameters
     ----------
-    events : sequence of OnsetClusterEvent
-        Not empty.
+    recorded : Recorded
     path : str or Path
         A picture, in the format that its suffix names.
 
@@ -96,19 +94,19 @@ def draw_events(events: Sequence[OnsetClusterEvent], path: str | Path) -> None:
     SinkError
         If the picture cannot be written.
     """
-    rows = by_cluster(events)
+    rows = recorded.clusters
     drawn = list(rows)[:MOST_ROWS]
     more = f": the {len(drawn)} largest of {len(rows)}" if len(drawn) < len(rows) else ""
     figure = new_figure((12, 1.5 + 0.28 * len(drawn)))
     axes = figure.subplots()
     for place, row in enumerate(drawn):
-        at = np.array([event.time.replace(tzinfo=None) for event in rows[row]], dtype="datetime64[us]")
+        at = rows[row]
         axes.plot(at, np.full(len(at), place), "|", color=_colour(place), markersize=9)
     axes.set(
         yticks=range(len(drawn)),
         yticklabels=[f"{source} {cluster}  ({len(rows[source, cluster])})" for source, cluster in drawn],
         xlabel="time (UTC)",
-        title=f"{len(events)} sounds in {len(rows)} clusters{more}",
+        title=f"{sum(map(len, rows.values()))} sounds in {len(rows)} clusters{more}",
     )
     axes.invert_yaxis()
     figure.autofmt_xdate()

@@ -1,26 +1,37 @@
 """Sounds that a listener has told: read back from its lines of JSON."""
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from stream_match.errors import SourceError
 from stream_match.events import OnsetClusterEvent, from_json
 
+Times = npt.NDArray[np.datetime64]
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a file of events tells of sounds.
+    """What a file of events tells of sounds; of each, its time alone is held.
 
     Parameters
     ----------
-    sounds : tuple of OnsetClusterEvent
-        In the order of the file.
+    clusters : dict of (str, str) to np.ndarray [shape=(n_sounds,), dtype=datetime64[us]]
+        By source and cluster, the times of its sounds in the order of the file [UTC]. Clusters with the most
+        sounds come first.
     skipped : int
         Lines that are no event.
     """
 
-    sounds: tuple[OnsetClusterEvent, ...]
+    clusters: dict[tuple[str, str], Times]
     skipped: int
 
 
@@ -38,33 +49,19 @@ def read_events(path: str | Path) -> Recorded:
     """
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as lines:
-            found = _sounds(lines)
+            found = _read(lines)
     except OSError as error:
         raise SourceError(f"the events {str(path)!r} cannot be read: {error.strerror}") from error
-    if not found.sounds:
+    if not found.clusters:
         raise SourceError(
             f"{str(path)!r} holds no onset_cluster event; record some with listen --sink jsonl:PATH"
         )
     return found
 
 
-def by_cluster(
-    sounds: Iterable[OnsetClusterEvent],
-) -> dict[tuple[str, str], list[OnsetClusterEvent]]:
-    """Return sounds by source and cluster, clusters with the most sounds first.
-
-    Parameters
-    ----------
-    sounds : iterable of OnsetClusterEvent
-    """
-    clusters: dict[tuple[str, str], list[OnsetClusterEvent]] = {}
-    for event in sounds:
-        clusters.setdefault((event.source, event.cluster_id), []).append(event)
-    return dict(sorted(clusters.items(), key=lambda item: -len(item[1])))
-
-
-def _sounds(lines: Iterable[str]) -> Recorded:
-    sounds, skipped = [], 0
+def _read(lines: Iterable[str]) -> Recorded:
+    clusters: dict[tuple[str, str], array[int]] = {}
+    skipped = 0
     for line in lines:
         try:
             event = from_json(line)
@@ -72,5 +69,8 @@ def _sounds(lines: Iterable[str]) -> Recorded:
             skipped += bool(line.strip())
             continue
         if isinstance(event, OnsetClusterEvent):
-            sounds.append(event)
-    return Recorded(tuple(sounds), skipped)
+            times = clusters.setdefault((event.source, event.cluster_id), array("q"))
+            time = event.time if event.time.tzinfo is not None else event.time.replace(tzinfo=UTC)
+            times.append((time - _EPOCH) // _MICROSECOND)
+    largest_first = sorted(clusters.items(), key=lambda item: -len(item[1]))
+    return Recorded({key: np.array(times, "datetime64[us]") for key, times in largest_first}, skipped)

@@ -38,9 +38,10 @@ class DaskProcesses:
         )  # fmt: skip
         self.address = wait_for(lambda: _address_in(about))
 
-    def add_worker(self, name, preload=""):
-        """Start a worker with one thread, which first runs some code; return its process."""
+    def add_worker(self, name, preload="", port=0):
+        """Start a worker with one thread, which first runs some code; return its process. 0 is any port."""
         options = ["--name", name, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        options += ["--worker-port", port]
         if preload:
             script = self.folder / f"{name}_preload.py"
             script.write_text(preload)

@@ -12,16 +12,17 @@ import time
 import numpy as np
 import pytest
 from catalog_samples import RATE_HZ, contents, only_segment, sha256, song, write, write_tagged
+from music import fit_to_tracks
 
 from stream_match.catalog import coded_tracks, load_index, read, verify_index
 from stream_match.catalog.background import load_background
 from stream_match.catalog.build import build_index
-from stream_match.catalog.read import Stretches, read_track
+from stream_match.catalog.read import frames_of, read_track
 from stream_match.catalog.store import open_index
 from stream_match.config import FeatureSettings
 from stream_match.errors import CatalogError, UsageError
 from stream_match.features.rolling import RollingFeatures
-from stream_match.index.coding import code_track, fit_to_tracks
+from stream_match.index.coding import code_track
 from stream_match.index.segment import build_segment
 from stream_match.threads import one_thread
 
@@ -71,7 +72,7 @@ def test_a_long_track_in_stretches_has_the_codes_of_the_whole(tmp_path, monkeypa
     settings = FeatureSettings(code_stride_frames=3)
     whole = RollingFeatures(settings).feed(song(1, 20.0))
     whole.tofile(tmp_path / "chroma")
-    stretches = Stretches([tmp_path / "chroma"], settings)
+    stretches = list(frames_of(tmp_path / "chroma", settings))
     assert len(stretches) > 5
     planes = fit_to_tracks([whole], settings)
     parts = [code_track(chroma, planes, settings).codes for chroma in stretches]

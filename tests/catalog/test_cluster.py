@@ -12,6 +12,7 @@ import pytest
 from catalog_samples import contents, song, write
 from dask_processes import DaskProcesses, wait_for
 from distributed import Client
+from ports import free_port
 
 from stream_match.catalog import cluster as cluster_module
 from stream_match.catalog import cluster_client
@@ -89,6 +90,15 @@ def full(order, path, folder):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 cluster_work._read = full
+"""
+
+OTHER_ORDERS = """
+from stream_match.catalog import cluster_work
+
+def take(folder, number, order):
+    raise AttributeError("module 'stream_match.catalog' has no attribute 'orders'")
+
+cluster_work.take = take
 """
 
 WITHOUT = """
@@ -177,6 +187,22 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_time(patient, music, bu
     assert contents(tmp_path / "out") == contents(built)
 
 
+def test_a_worker_started_again_under_its_address_is_told_again(patient, music, built, tmp_path):
+    port = free_port()
+    process = command("index", "build", music, "--out", tmp_path / "out", "--on", patient.address)
+    try:
+        killed = patient.add_worker("a", SLOW, port)
+        wait_for(lambda: patient.kept_by("a"))
+        killed.kill()
+        killed.wait()
+        patient.add_worker("a", port=port)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert contents(tmp_path / "out") == contents(built)
+
+
 def test_a_file_that_kills_its_worker_is_skipped_and_the_rest_is_built(cluster, music, tmp_path):
     cluster.add_worker("a", DEADLY)
     cluster.add_worker("b", DEADLY)
@@ -213,8 +239,9 @@ def test_files_that_all_workers_lack_are_told_one_by_one(cluster, music, tmp_pat
         (OTHER_RESULTS, "computes other results .*the same numpy and scipy.*; nothing was changed"),
         (FULL, "cannot write into .*: No space left on device; nothing was changed"),
         (WITHOUT, "cannot do what is asked of it .*No module named 'stream_match'.*install the same release"),
+        (OTHER_ORDERS, "cannot do what is asked of it .*no attribute 'orders'.*install the same release"),
     ],
-    ids=["another release", "other results", "a full disk", "without stream_match"],
+    ids=["another release", "other results", "a full disk", "without stream_match", "other orders"],
 )
 def test_a_worker_that_cannot_do_it_is_told_in_a_sentence(cluster, music, tmp_path, preload, expected):
     cluster.add_worker("odd", preload)

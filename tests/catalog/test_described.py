@@ -1,6 +1,7 @@
 """Descriptors as a part of an index: they follow the audio, whatever becomes of the tracks."""
 
 import errno
+import json
 import logging
 import os
 import re
@@ -27,9 +28,12 @@ from stream_match.catalog import (
 from stream_match.catalog.describe import add_descriptors
 from stream_match.catalog.described import read_descriptors
 from stream_match.catalog.described_rows import DescribedRows
+from stream_match.catalog.edit import basis_of, open_to_change
+from stream_match.catalog.generation import write_generation
 from stream_match.catalog.manifest import read_manifest
 from stream_match.catalog.rows import TrackRow
 from stream_match.catalog.store import open_index
+from stream_match.catalog.writing import writing
 from stream_match.descriptors.sets import SETS
 from stream_match.descriptors.similar_tracks import LENGTHS
 from stream_match.errors import CatalogError, UsageError
@@ -257,6 +261,29 @@ def test_a_later_version_is_passed_over_and_kept(described):
     remove_tracks(described, ["disc 0/song0"])
     resign(described, lambda manifest: part_of(manifest).update(version=1, rows=5))
     assert len(fits(described, found)) == 4
+
+
+def test_a_generation_has_the_parts_that_it_is_given_and_keeps_those_that_are_not_known(described):
+    def grow(manifest):
+        manifest["parts"]["classes"] = {"version": 7, "folder": "fedcba9876543210"}
+        manifest["parts"]["hyperplanes"]["seed"] = 5
+        part_of(manifest)["mean"] = 0.5
+
+    resign(described, grow)
+    (described / "planes" / "fedcba9876543210").mkdir()
+    before = json.loads((described / "manifest.json").read_text())["parts"]
+    near = before["descriptors"]["near"] + 1.0
+    with writing(described, lambda: None) as draft:
+        old = open_to_change(described)
+        parts = old.manifest.parts
+        parts = parts.model_copy(update={"descriptors": parts.descriptors.model_copy(update={"near": near})})
+        write_generation(draft, replace(basis_of(old), parts=parts), old.segments, (), frozenset())
+    after = json.loads((described / "manifest.json").read_text())["parts"]
+    assert after.pop("descriptors") == {
+        **{key: what for key, what in before.pop("descriptors").items() if key != "mean"},
+        "near": near,
+    }
+    assert after == before
 
 
 def test_what_was_computed_otherwise_is_not_read_and_is_replaced(described):

@@ -24,7 +24,7 @@ from stream_match.catalog import segments as segments_on_disk
 from stream_match.catalog.edit import compact_index
 from stream_match.catalog.entries import FORMAT_VERSION
 from stream_match.catalog.parts import LSH_COUNTS, NAMES
-from stream_match.catalog.self_similarity import score_bias
+from stream_match.catalog.self_similarity import bias_of, self_scores
 from stream_match.catalog.store import open_index
 from stream_match.errors import CatalogError
 from stream_match.index.segment import LSH_KEY_BITS, LSH_TABLES
@@ -71,7 +71,7 @@ def refused(index, message):
 
 
 def test_what_scores_are_to_lose_is_kept(built, index):
-    assert load_index(built).score_bias == score_bias(load_index(built))
+    assert load_index(built).score_bias == bias_of(self_scores(load_index(built)))
     resign(index, lambda manifest: manifest.update(excess=0.75))
     assert load_index(index).score_bias == 0.75
 
@@ -310,19 +310,19 @@ def test_another_number_of_audible_positions_than_hashed_ones_is_refused(index):
 
 def test_an_index_that_is_replaced_while_it_is_read_is_read_again(index, monkeypatch):
     """Between its manifest and its segments it is compacted, and these are deleted."""
-    reading, left = store.parse_manifest, [3]
+    reading, left = store.read_manifest, [3]
 
-    def slow(text, folder):
-        manifest = reading(text, folder)
+    def slow(folder):
+        manifest = reading(folder)
         if left[0]:
             left[0] -= 1
-            monkeypatch.setattr(store, "parse_manifest", reading)
+            monkeypatch.setattr(store, "read_manifest", reading)
             remove_tracks(index, ["disc 0/song" + "024"[left[0]]])
             compact_index(index)
-            monkeypatch.setattr(store, "parse_manifest", slow)
+            monkeypatch.setattr(store, "read_manifest", slow)
         return manifest
 
-    monkeypatch.setattr(store, "parse_manifest", slow)
+    monkeypatch.setattr(store, "read_manifest", slow)
     assert len(load_index(index).tracks.named) == 2
     assert left == [0]
 

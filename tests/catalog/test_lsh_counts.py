@@ -21,6 +21,7 @@ from stream_match.catalog import (
     load_index,
     lsh_counts,
     remove_tracks,
+    store,
     update_index,
     verify_index,
 )
@@ -345,6 +346,20 @@ def test_a_reader_is_not_disturbed_by_a_part_that_is_replaced(hashed, tmp_path, 
     monkeypatch.setattr(lsh_counts, "open_lsh_counts", open_late)
     index, part = load_lsh_counts(hashed)
     assert len(part.columns(index)) == 6
+
+
+def test_a_reader_of_what_is_replaced_again_and_again_gives_up(hashed, monkeypatch):
+    tried = []
+
+    def replaced(index):
+        tried.append(index.manifest.generation)
+        resign(hashed, lambda manifest: manifest.update(generation=manifest["generation"] + 1))
+        raise CatalogError("is missing")
+
+    monkeypatch.setattr(lsh_counts, "open_lsh_counts", replaced)
+    with pytest.raises(CatalogError, match="is missing"):
+        load_lsh_counts(hashed)
+    assert len(set(tried)) == store._ATTEMPTS
 
 
 def test_a_damaged_part_is_told_when_it_is_made_anew(hashed, music, caplog):

@@ -7,7 +7,7 @@ from catalog_samples import song
 from stream_match.capture.base import SAMPLE_RATE_HZ
 from stream_match.catalog import load_index, update_index
 from stream_match.catalog.edit import remove_tracks
-from stream_match.catalog.marked import LEAST_S, mark_track, marked_id
+from stream_match.catalog.marked import LEAST_S, MARKED, MOST_ID_BYTES, MOST_LETTERS, mark_track, marked_id
 from stream_match.clips.samples import sixteen_bits
 from stream_match.engine import Engine
 from stream_match.errors import CatalogError, UsageError
@@ -83,7 +83,7 @@ def test_an_index_that_came_with_the_program_stays_as_it_is(installed, models, t
     assert mark_track(copy, sung(1, 4.0), "doorbell") == "marked/doorbell"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "!?", "...", "/", "\0", "x" * 201])
+@pytest.mark.parametrize("name", ["", "  ", "!?", "...", "/", "\0", "\N{COMBINING ACUTE ACCENT}", "\udcff"])
 def test_a_name_that_says_nothing_is_refused(index, name):
     with pytest.raises(UsageError, match="no name for a reference"):
         mark_track(index, sung(1, 4.0), name)
@@ -94,7 +94,12 @@ def test_a_name_that_says_nothing_is_refused(index, name):
     [
         ("Doorbell", "marked/doorbell"),
         ("../../etc/passwd", "marked/etc-passwd"),
-        ("звонок 2", "marked/2"),
+        ("звонок 2", "marked/звонок-2"),
+        ("ночь (live)", "marked/ночь-live"),
+        ("день (live)", "marked/день-live"),
+        ("Straße", "marked/straße"),
+        ("Ångström & Élan", "marked/angstrom-elan"),
+        ("हिन्दी", "marked/हिन्दी"),
         ("звонок", "marked/звонок"),
         ("門鈴", "marked/門鈴"),
         ("a\0b", "marked/a-b"),
@@ -103,6 +108,17 @@ def test_a_name_that_says_nothing_is_refused(index, name):
 )
 def test_no_name_leads_anywhere_else(name, id_):
     assert marked_id(name) == id_
+
+
+@pytest.mark.parametrize("letter", ["x", "ж", "日", "𝕏"])
+def test_as_long_a_name_as_may_be_becomes_a_track_and_a_longer_one_is_refused(index, letter):
+    width = len(marked_id(letter).encode()) - len(MARKED)
+    longest = letter * ((MOST_ID_BYTES - len(MARKED)) // width)
+    assert mark_track(index, sung(77, 4.0), longest) == marked_id(longest)
+    with pytest.raises(UsageError, match="is too long for a reference: give one of 200 characters, and 193 "):
+        mark_track(index, sung(78, 4.0), longest + letter)
+    with pytest.raises(UsageError, match="is too long"):
+        marked_id("x" + "!" * MOST_LETTERS)
 
 
 def test_a_name_is_given_once(index):

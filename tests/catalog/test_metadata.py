@@ -28,6 +28,11 @@ def test_short_and_long_rows(table):
     assert table("id,title,artist\na\nb,T,A,more,and more\n") == {"a": {}, "b": {"title": "T", "artist": "A"}}
 
 
+def test_what_spreadsheets_write(table):
+    found = table("id , title,artist,album\r\n a/b ,A , B,\r\n\u00a0c,,,\r\n,,,\r\n,,,\r\n ,\t,,\r\n")
+    assert found == {"a/b": {"title": "A", "artist": "B"}, "c": {}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -35,6 +40,8 @@ def test_short_and_long_rows(table):
         ("", "no column 'id'"),
         ("id;title\na;b\n", "no column 'id'"),
         ("id\na\nb\na\n", "'a' twice .line 4"),
+        ("id,title\na,A\n a ,B\n", "'a' twice .line 3"),
+        ("id,title\n,A\n", "a track without an id .line 2.: give its id, or delete the line$"),
         (b"id,title\na,\xff\n", "not UTF-8"),
         ('id,title\na,"b\n', "not a CSV file"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from codes import flipped, random_codes, reference_of
 
 from stream_match.catalog import self_similarity
-from stream_match.catalog.self_similarity import bias_of, score_bias, self_scores
+from stream_match.catalog.self_similarity import bias_of, self_scores
 from stream_match.index.lines import as_words
 from stream_match.match.recording.query import Query
 from stream_match.match.recording.scoring import Scorer
@@ -24,6 +24,10 @@ def medleys(n_tracks, n_phrases=24, phrase_positions=8):
         order = np.random.default_rng(number).integers(n_phrases, size=300 // phrase_positions)
         tracks.append(flipped(np.concatenate([phrases[phrase] for phrase in order]), 0.1, number))
     return tracks
+
+
+def score_bias(catalogue):
+    return bias_of(self_scores(catalogue))
 
 
 def test_tracks_that_have_nothing_in_common_are_an_ordinary_catalogue():

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from naive import frames_of
+from pydantic import ValidationError
 
+from stream_match.config import FeatureSettings
+from stream_match.errors import ParameterError
 from stream_match.features.spectrum import FrameBuffer, hann, magnitudes
 
 
@@ -20,6 +23,21 @@ def test_frames_are_those_of_a_loop_for_any_cut(n, n_fft, data):
     frames = [buffer.feed(block) for block in portions(y, data.draw(cuts(3 * n_fft)))]
     assert all(part.shape[1] == n_fft and part.dtype == np.float32 for part in frames)
     np.testing.assert_array_equal(np.concatenate(frames), frames_of(y, n_fft, hop_length))
+
+
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(8, 9), (8, 0), (8, -4), (0, 0)])
+def test_a_hop_is_no_longer_than_a_frame(n_fft, hop_length):
+    with pytest.raises(ParameterError, match=f"hop_length is {hop_length}, expected 1 to n_fft = {n_fft}"):
+        FrameBuffer(n_fft, hop_length)
+
+
+def test_settings_whose_frames_leave_samples_out_are_refused_in_a_sentence():
+    assert FeatureSettings(n_fft_samples=2048, hop_samples=2048).listening().hop_samples == 1024
+    with pytest.raises(ValidationError) as refused:
+        FeatureSettings(n_fft_samples=2048, hop_samples=4096)
+    (told,) = refused.value.errors()
+    expected = "hop_samples is 4096, and n_fft_samples 2048: a hop may be as long as a frame at most"
+    assert told["msg"] == expected
 
 
 def test_what_was_given_is_copied():

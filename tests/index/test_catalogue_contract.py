@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from music import PIECES, SETTINGS, catalogue, cut, frames_of, hear, noise, piece, reads, silence
 from naive import agreement_along, nearest_places
+from numpy_index import NumpyIndex, lists_in
 
 from stream_match.events import Track
 from stream_match.index.catalogue import NEIGHBOURS, Part, catalogue_of, grouped
 from stream_match.index.coding import HASHED_STRIDE, code_track
 from stream_match.index.faiss_index import PROBED, build_faiss
 from stream_match.index.lines import Lines, as_words
-from stream_match.index.numpy_index import NumpyIndex
 from stream_match.index.segment import build_segment
 from stream_match.index.tracks import GONE
 
@@ -42,7 +42,9 @@ def by_numpy_lists(segment):
     lists = by_faiss_lists(segment).neighbours
     if lists.exhaustive:
         return by_numpy(segment)
-    return replace(segment, neighbours=NumpyIndex(segment.codes, lists.lists(), probed=PROBED, probed_near=4))
+    return replace(
+        segment, neighbours=NumpyIndex(segment.codes, lists_in(lists), probed=PROBED, probed_near=4)
+    )
 
 
 EXHAUSTIVE = {"faiss": by_faiss, "numpy": by_numpy}
@@ -280,7 +282,6 @@ def test_a_catalogue_of_which_all_was_removed_answers_nothing(implementation):
     known = catalogue_in(tracks, implementation, removed=(0, 1))
     near, hashed = known.propose(tracks[0], tracks[1])
     assert len(near) == len(hashed) == len(known.tracks) == 0
-    assert known.seconds == 0
 
 
 def test_no_codes_get_no_answer(implementation):

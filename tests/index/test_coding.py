@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from codes import all_codes, random_codes, reference_of, starts_of
-from music import SETTINGS, catalogue, frames_of, noise, piece, silence
+from music import SETTINGS, catalogue, fit_to_tracks, frames_of, noise, piece, silence
 
 from stream_match.config import MatchSettings
 from stream_match.engine import Engine
@@ -12,7 +12,6 @@ from stream_match.index.coding import (
     Embeddings,
     code_track,
     embeddings_of,
-    fit_to_tracks,
 )
 from stream_match.index.segment import hashed_rows
 
@@ -25,9 +24,8 @@ def test_the_track_of_a_row():
     assert tracks.dtype == np.int64
 
 
-def test_seconds_are_those_of_the_tracks():
+def test_tracks_stand_one_after_the_other():
     reference = reference_of([random_codes(n, n) for n in (4, 0, 1, 7)])
-    assert reference.seconds == pytest.approx(12 * SETTINGS.code_s)
     assert starts_of(reference).tolist() == [0, 4, 4, 5, 12]
 
 

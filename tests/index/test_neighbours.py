@@ -4,10 +4,10 @@ import faiss
 import numpy as np
 import pytest
 from naive import hamming_neighbours
+from numpy_index import NumpyIndex, lists_in
 
 from stream_match.errors import CatalogError
 from stream_match.index.faiss_index import PROBED, build_faiss, load_lists
-from stream_match.index.numpy_index import NumpyIndex
 
 # Makers of an index, and whether it finds the nearest code for certain.
 INDEXES = {
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
 def test_numpy_that_probes_the_same_lists_finds_the_same(near):
     codes = clustered(6000, 16, 13)
     index = lists_of(codes)
-    centres, rows = index.lists()
+    centres, rows = lists_in(index)
     assert sorted(np.concatenate(rows).tolist()) == list(range(6000))
     twin = NumpyIndex(codes, (centres, rows), probed=PROBED, probed_near=4)
     queries = flipped(codes[::300], 9, 2)

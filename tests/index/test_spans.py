@@ -33,4 +33,9 @@ def test_codes_that_are_too_far_apart_are_refused():
     ("hop", "frames"), [(256, 64), (512, 32), (1024, 16), (2048, 8), (16_384, 1), (65_536, 1)]
 )
 def test_decisions_are_as_far_apart_whatever_the_hop(hop, frames):
-    assert decision_frames(FeatureSettings(hop_samples=hop, code_stride_frames=1).listening()) == frames
+    assert (
+        decision_frames(
+            FeatureSettings(n_fft_samples=65_536, hop_samples=hop, code_stride_frames=1).listening()
+        )
+        == frames
+    )

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from numpy_index import NumpyIndex, lists_in
 
 from stream_match.catalog.coded_tracks import CodedTrack
 from stream_match.catalog.entries import PLANES, SEGMENTS, CatalogueParts, Counts, Manifest
@@ -16,7 +17,6 @@ from stream_match.catalog.store import open_index
 from stream_match.features.chroma import N_CHROMA
 from stream_match.index.coding import Hyperplanes
 from stream_match.index.faiss_index import PROBED, build_faiss
-from stream_match.index.numpy_index import NumpyIndex
 from stream_match.index.projection import Projection
 
 
@@ -89,7 +89,7 @@ def _numpy_lists(segment):
     lists = build_faiss(segment.codes, flat_up_to=16)
     if lists.exhaustive:
         return NumpyIndex(segment.codes)
-    return NumpyIndex(segment.codes, lists.lists(), probed=PROBED, probed_near=4)
+    return NumpyIndex(segment.codes, lists_in(lists), probed=PROBED, probed_near=4)
 
 
 SEARCHED = {

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -17,11 +19,8 @@ from scipy import stats
 from stream_match.capture.repertoire import PIECES
 from stream_match.capture.synth import render
 from stream_match.catalog.genre_manifest import read_genre_manifest
-from stream_match.catalog.genre_models import (
-    check_genre_folder,
-    read_genre_model,
-    write_genre_model,
-)
+from stream_match.catalog.genre_models import read_genre_model, write_genre_model
+from stream_match.catalog.genre_place import check_genre_folder, standing_model
 from stream_match.catalog.manifest import MANIFEST_FILE, signed
 from stream_match.cli import main
 from stream_match.descriptors.genre_model import UNFAMILIAR_SHARE, GenreModel, softmax
@@ -430,6 +429,76 @@ def test_a_disk_that_is_full_leaves_the_model_that_was_there(trained, kept, tmp_
         write_genre_model(*trained, "card", kept, replace=True)
     assert manifest_text(kept) == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+KILLED = """
+import os, pathlib, shutil, signal, sys
+import numpy as np
+from stream_match.catalog.genre_manifest import read_genre_manifest
+from stream_match.catalog.genre_models import read_genre_model, write_genre_model
+
+kept, place = map(pathlib.Path, sys.argv[1:])
+model, manifest = read_genre_model(kept), read_genre_manifest(kept)
+left = 1 << 30
+
+def deadly(function):
+    def called(*args, **kwargs):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return called
+
+for where, name in [
+    (pathlib.Path, "rename"), (pathlib.Path, "replace"), (pathlib.Path, "mkdir"), (pathlib.Path, "unlink"),
+    (pathlib.Path, "write_bytes"), (pathlib.Path, "write_text"), (shutil, "rmtree"), (os, "unlink"),
+    (os, "rmdir"),
+]:
+    setattr(where, name, deadly(getattr(where, name)))
+
+status = None
+for moment in range(1000):
+    shutil.copytree(kept, place / str(moment) / "m")
+    child = os.fork()
+    if child == 0:
+        left = moment
+        write_genre_model(model, manifest, "new card", place / str(moment) / "m", replace=True)
+        os._exit(0)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+        break
+print(moment)
+"""
+
+
+def test_killed_at_any_step_it_leaves_one_of_both_models_whole(trained, kept, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(kept), str(tmp_path / "places")]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    steps = int(done.stdout)
+    assert steps > 12
+    old, away = (kept / "MODEL_CARD.md").read_text(), 0
+    for step in range(steps + 1):
+        folder = tmp_path / "places" / str(step) / "m"
+        assert read_genre_model(folder).genres == GENRES
+        away += not folder.exists()
+        with pytest.raises(UsageError, match="is a model already"):
+            check_genre_folder(folder, replace=False)
+        assert (standing_model(folder) / "MODEL_CARD.md").read_text() in (old, "new card")
+        write_genre_model(*trained, "newest card", folder, replace=True)
+        assert (folder / "MODEL_CARD.md").read_text() == "newest card"
+        assert [p.name for p in folder.parent.iterdir()] == ["m"]
+    assert away == 1
+
+
+def test_a_model_that_was_away_is_put_back_where_its_successor_cannot_be_written(trained, kept, monkeypatch):
+    before = manifest_text(kept)
+    kept.rename(kept.with_name(".m.old"))
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(SinkError, match="cannot be written: full"):
+        write_genre_model(*trained, "card", kept, replace=True)
+    assert manifest_text(kept) == before
+    assert [p.name for p in kept.parent.iterdir()] == ["m"]
 
 
 def rewritten(folder, **changes):

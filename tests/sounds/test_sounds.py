@@ -372,7 +372,7 @@ def test_the_legend_names_the_clusters_with_the_most_sounds(monkeypatch):
 
 def test_more_clusters_than_rows_are_told(monkeypatch, tmp_path, run):
     from stream_match.sounds.plot import draw_events
-    from stream_match.sounds.recorded import by_cluster, read_events
+    from stream_match.sounds.recorded import read_events
 
     path = tmp_path / "events.jsonl"
     first = {
@@ -383,9 +383,9 @@ def test_more_clusters_than_rows_are_told(monkeypatch, tmp_path, run):
     }  # fmt: skip
     kinds = [kind for kind in range(43) for _ in range(1 + kind % 2)]
     path.write_text("".join(json.dumps({**first, "cluster_id": f"c{kind}"}) + "\n" for kind in kinds))
-    sounds = read_events(path).sounds
-    assert [len(own) for own in by_cluster(sounds).values()] == [2] * 21 + [1] * 22
-    (axes,) = drawn(monkeypatch, lambda: draw_events(sounds, "x.png")).axes
+    recorded = read_events(path)
+    assert [len(own) for own in recorded.clusters.values()] == [2] * 21 + [1] * 22
+    (axes,) = drawn(monkeypatch, lambda: draw_events(recorded, "x.png")).axes
     assert axes.get_title() == "64 sounds in 43 clusters: the 40 largest of 43"
     assert len(run("--from", path)[1]) == 43
 
@@ -437,6 +437,33 @@ def test_a_mistake_is_one_sentence(run, args, status, message):
     assert said[0] == status
     assert message in said[2]
     assert "Traceback" not in said[2]
+
+
+def test_of_a_recorded_sound_its_time_alone_is_held(tmp_path):
+    from stream_match.sounds.recorded import read_events
+
+    times = ["2026-01-01T10:00:00.5Z", "2026-01-01T12:00:00+02:00", "2026-01-01T09:59:59"]
+    line = json.dumps({
+        "schema": "stream_match.onset_cluster/1", "type": "onset_cluster", "event_id": "A", "node": "n",
+        "source": "s", "time": "TIME", "stream_s": 1.0, "onset_s": 1.0, "onset_id": "1", "strength": 3.0,
+        "cluster_id": "c", "cluster_size": 1, "distance": 0.0, "doubt": 0.0, "new_cluster": True,
+        "features": {"level_db": 0.5, "decay_db": 0.25},
+    })  # fmt: skip
+    n_sounds = 3000
+    path = tmp_path / "events.jsonl"
+    with path.open("w") as file:
+        file.writelines(line.replace("TIME", times[number % 3]) + "\n" for number in range(n_sounds))
+    read_events(path)  # what is imported and cached
+    tracemalloc.start()
+    try:
+        recorded = read_events(path)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 20 * n_sounds
+    (own,) = recorded.clusters.values()
+    expected = ["2026-01-01T10:00:00.500000", "2026-01-01T10:00:00.000000", "2026-01-01T09:59:59.000000"]
+    assert own[:3].astype(str).tolist() == expected
 
 
 def test_a_file_without_sounds_is_no_recording_of_events(tmp_path):

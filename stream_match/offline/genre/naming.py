@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_match.catalog.genre_models import read_genre_model
+from stream_match.catalog.genre_place import standing_model
 from stream_match.descriptors.genre_model import GenreModel, GenreTold
 from stream_match.descriptors.sets import set_named
 from stream_match.errors import UsageError
@@ -48,7 +49,7 @@ def find_model(folder: Path | None) -> GenreModel:
         As `read_genre_model`.
     """
     place = folder or place_of(FOLDER)
-    if folder is None and not place.exists():
+    if folder is None and not standing_model(place).exists():
         raise UsageError(
             f"no model of genres comes with stream-match, and there is none at {str(place)!r}: give --model, "
             "or train one of your music with scripts/train_genre.py FOLDER --report HTML --model DIR."

@@ -1,13 +1,7 @@
 """Nearest neighbours by numpy: the plain second implementation, which the first one is held against."""
 
-from collections.abc import Sequence
-
+import faiss
 import numpy as np
-import numpy.typing as npt
-
-from stream_match.index.neighbours import Codes
-
-Int64 = npt.NDArray[np.int64]
 
 
 class NumpyIndex:
@@ -24,23 +18,16 @@ class NumpyIndex:
         Lists that are searched, and those where only codes that differ little are wanted.
     """
 
-    def __init__(
-        self,
-        codes: Codes,
-        lists: tuple[Codes, Sequence[Int64]] | None = None,
-        *,
-        probed: int = 1,
-        probed_near: int = 1,
-    ) -> None:
+    def __init__(self, codes, lists=None, *, probed=1, probed_near=1):
         self._codes = codes
         self._lists = lists
         self._probed = (probed, probed_near)
 
-    def __len__(self) -> int:
+    def __len__(self):
         """Return the number of codes."""
         return len(self._codes)
 
-    def search(self, codes: Codes, k: int, *, near: bool = False) -> tuple[npt.NDArray[np.int32], Int64]:
+    def search(self, codes, k, *, near=False):
         """Return the nearest codes; see `stream_match.index.neighbours.NeighbourIndex.search`."""
         distances = np.full((len(codes), k), np.iinfo(np.int32).max, np.int32)
         rows = np.full((len(codes), k), -1, np.int64)
@@ -52,7 +39,7 @@ class NumpyIndex:
             rows[number, : len(nearest)] = among[nearest]
         return distances, rows
 
-    def _among(self, code: Codes, *, near: bool) -> Int64:
+    def _among(self, code, *, near):
         """Return the rows that a code is compared with."""
         if self._lists is None:
             return np.arange(len(self._codes))
@@ -61,7 +48,18 @@ class NumpyIndex:
         return np.concatenate([np.empty(0, np.int64), *(rows[number] for number in nearest)])
 
 
-def _distances(code: Codes, others: Codes) -> npt.NDArray[np.int32]:
+def _distances(code, others):
     """Return in how many bits others differ from a code [shape=(n,), dtype=int32]."""
-    differing: npt.NDArray[np.int32] = np.bitwise_count(others ^ code).sum(axis=1, dtype=np.int32)
-    return differing
+    return np.bitwise_count(others ^ code).sum(axis=1, dtype=np.int32)
+
+
+def lists_in(index):
+    """The inverted lists of a `FaissIndex`: which codes they lie about, and which rows are in each."""
+    lists = index._index.invlists
+    sizes = [int(lists.list_size(number)) for number in range(lists.nlist)]
+    rows = [
+        faiss.rev_swig_ptr(lists.get_ids(number), size).copy() if size else np.empty(0, np.int64)
+        for number, size in enumerate(sizes)
+    ]
+    centres = faiss.vector_to_array(index._centres().xb)
+    return centres.reshape(lists.nlist, -1), rows
