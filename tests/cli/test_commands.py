@@ -162,6 +162,7 @@ def test_what_an_embedded_broker_hears_is_printed(run_process, index, query):
         "index compact",
         "index describe",
         "index hash",
+        "index push",
     ],
 )
 def test_who_needs_a_folder_refuses_an_address_without_telling_its_password(run_process, words):

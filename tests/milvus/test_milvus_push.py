@@ -451,14 +451,6 @@ def test_where_nobody_answers(index, capsys):
     assert "cannot name an index" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["update", "compact", "describe", "hash", "push"])
-def test_commands_that_need_a_folder_say_so(command, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["index", command, "milvus://host/music", "more"])
-    assert ended.value.code == 2
-    assert "do this to the folder that it came from" in capsys.readouterr().err
-
-
 def test_a_name_that_is_something_elses(index, address):
     with Connection.open(address) as connection:
         connection.create(address.name, [Field("id", "INT64"), Field("v", "BINARY_VECTOR", 8)], "a shop")
