@@ -10,5 +10,7 @@ class StoreSettings(Settings):
 
     keep_days: float = Field(default=400.0, gt=0, description="Events that are older are deleted")
     max_megabytes: float = Field(
-        default=512.0, ge=1, description="Size from which on the oldest events that have arrived are deleted"
+        default=512.0,
+        ge=1,
+        description="Size from which on the oldest are deleted: events that have arrived, counts of sounds",
     )
