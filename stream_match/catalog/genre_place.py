@@ -14,7 +14,7 @@ from pathlib import Path
 from stream_match.catalog.genre_manifest import is_genre_model
 from stream_match.catalog.lock import one_writer
 from stream_match.catalog.manifest import CARD_FILE, MANIFEST_FILE
-from stream_match.errors import UsageError
+from stream_match.errors import CatalogError, UsageError
 
 
 def standing_model(folder: Path) -> Path:
@@ -69,12 +69,14 @@ def replacing(folder: Path) -> Iterator[Path]:
     Raises
     ------
     CatalogError
-        If another process writes into the folder above.
+        If another process writes a model there, or something else stands beside it under names of ours.
     OSError
         If it cannot be written.
     """
     place, new, old = Path(os.path.realpath(folder)), _beside(folder, "new"), _beside(folder, "old")
-    with one_writer(place.parent):
+    with one_writer(place.parent, of=f".{place.name}"):
+        for beside in (new, old):
+            _check_ours(beside)
         _put_back(old, place)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
@@ -86,6 +88,12 @@ def replacing(folder: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(new, ignore_errors=True)
             _put_back(old, place)
+
+
+def _check_ours(beside: Path) -> None:
+    """Refuse what no writer of models has left: it would be deleted."""
+    if beside.exists() and not (beside.is_dir() and all(_may_be_ours(one.name) for one in beside.iterdir())):
+        raise CatalogError(f"{str(beside)!r} is in the way: move it elsewhere")
 
 
 def _put_back(old: Path, place: Path) -> None:

@@ -21,13 +21,15 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
+def one_writer(folder: Path, of: str = "") -> Iterator[None]:
     """Hold a folder for writing.
 
     Parameters
     ----------
     folder : Path
         Must exist.
+    of : str, optional
+        What in the folder is held, if not all: goes before the names of the files that say so.
 
     Raises
     ------
@@ -36,15 +38,15 @@ def one_writer(folder: Path) -> Iterator[None]:
     OSError
         If nothing can be written there.
     """
-    path = folder / LOCK_FILE
-    handle = _locked(path, folder)
+    path, owner = folder / f"{of}{LOCK_FILE}", folder / f"{of}{OWNER_FILE}"
+    handle = _locked(path, owner)
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
     finally:
         _removed(path)
-        _removed(folder / OWNER_FILE)
+        _removed(owner)
         os.close(handle)
 
 
@@ -56,13 +58,13 @@ def _removed(path: Path) -> None:
         log.warning("%r could not be deleted: %s", str(path), error.strerror)
 
 
-def _locked(path: Path, folder: Path) -> int:
+def _locked(path: Path, owner: Path) -> int:
     """Return the locked file; the system releases it if we are killed."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             # One that owns the folder by `OWNER_FILE` does not need the file that it has opened.
-            if not _lock(handle, folder) or _still_there(handle, path):
+            if not _lock(handle, path, owner) or _still_there(handle, path):
                 return handle
         except BaseException:
             os.close(handle)
@@ -70,22 +72,23 @@ def _locked(path: Path, folder: Path) -> int:
         os.close(handle)  # its owner removed it between our open and our lock
 
 
-def _lock(handle: int, folder: Path) -> bool:
+def _lock(handle: int, path: Path, owner: Path) -> bool:
     """Lock a file, or else own the folder; return whether it is locked."""
+    folder = path.parent
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        writer = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
         raise CatalogError(
-            f"{str(folder)!r} is being written by another process ({owner}): wait for it to end"
+            f"{str(folder)!r} is being written by another process ({writer}): wait for it to end"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         try:
-            _own(folder / OWNER_FILE, folder)
+            _own(owner, folder)
         except OSError:
-            _removed(folder / LOCK_FILE)  # which locks nothing here
+            _removed(path)  # which locks nothing here
             raise
         return False
     return True

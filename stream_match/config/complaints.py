@@ -54,7 +54,8 @@ def _unknown(model: type[Settings], place: Place) -> str:
 def _told(place: Place, error: ErrorDetails) -> str:
     given = error["input"]
     # A number where a text is expected may be a password without quotes.
-    shown = f" is {given!r}" if isinstance(given, int | float) and error["type"] not in _TEXTS else ""
+    secret = error["type"] in _TEXTS or place[-1] in _SECRETS
+    shown = f" is {given!r}" if isinstance(given, int | float) and not secret else ""
     told = _TOLD[error["type"]].format_map(error.get("ctx", {})) if error["type"] in _TOLD else error["msg"]
     return f"{_shown(place)!r}{shown}: {told}."
 
@@ -64,6 +65,7 @@ def _shown(place: Place) -> str:
 
 
 _TEXTS = ("string_type", "dict_type")
+_SECRETS = ("password", "token")
 _TOLD = {
     "missing": "it is missing",
     "literal_error": "expected {expected}",

@@ -206,7 +206,7 @@ class Scribe:
             raise damage
         if not self.attached:
             await self._attach()
-        elif not self._store.is_open:  # it was to begin anew, and could not
+        elif self._store.begins_anew:  # and could not, as yet
             await self._world.aside(self._store.open)
             self._write_again()
         await self._write_portion()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from stream_match.errors import SourceError, StoreError, StreamMatchError, UsageError
+from stream_match.errors import SourceError, StreamMatchError, UsageError
 from stream_match.events import State
 from stream_match.publish.tasks import first_of
 from stream_match.service.engines import Engines
@@ -118,8 +118,8 @@ class Supervisor:
                 await self._context.pause.recall()
         except TimeoutError:
             return f"no answer of the store for {RECALL_PATIENCE_S:g} s"
-        except StoreError as error:
-            return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again
+            return reason_of(error)
         return None
 
     async def _hear_once(self) -> Exception | None:

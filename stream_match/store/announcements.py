@@ -27,7 +27,7 @@ class AnnouncementShelf:
         with self._store.read() as reader:
             found = reader.execute("SELECT prefix, node, source FROM announcements").fetchall()
         announced = {(str(prefix), str(node), str(source)) for prefix, node, source in found}
-        self._store.carried_over.know(ANNOUNCEMENTS, announced)
+        self._store.carried_over.know_all(ANNOUNCEMENTS, announced)
         return announced
 
     def add(self, announcements: Iterable[Announcement]) -> None:

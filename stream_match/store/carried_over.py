@@ -60,8 +60,14 @@ class CarriedOver:
 
     def __init__(self) -> None:
         self._lost: Cells = ()
+        self._whole: set[Table] = set()  # of which all rows are known
         self._known: dict[Table, dict[Cells, Cells | None]] = {}
         self._found: dict[Table, dict[Cells, Cells]] = {}
+
+    def know_all(self, table: Table, rows: Iterable[Cells]) -> None:
+        """Take note of all rows of a table."""
+        self.know(table, rows)
+        self._whole.add(table)
 
     def know(self, table: Table, rows: Iterable[Cells] = (), gone: Iterable[Cells] = ()) -> None:
         """Take note of rows that are there now, and of the keys of those that are not."""
@@ -78,7 +84,7 @@ class CarriedOver:
                     whole = {table for table in TABLES if self._read_table(reader, table)}
         except _UNREADABLE:
             pass
-        self._lost = tuple(table.holds for table in TABLES if table not in whole | set(self._known))
+        self._lost = tuple(table.holds for table in TABLES if table not in whole | self._whole)
 
     def take_lost(self) -> Cells:
         """Return, once, what could neither be read from a damaged file nor is known."""

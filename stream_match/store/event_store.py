@@ -31,6 +31,8 @@ class Store:
     ----------
     carried_over : CarriedOver
         What a file has that begins anew. Whoever reads or changes a small table lets it know.
+    begins_anew : bool
+        Whether a damaged file was set aside, and the new one is not open yet.
     shift : int
         What is added to a number of this process to have the one in the file.
     """
@@ -44,7 +46,8 @@ class Store:
         self._reader: sqlite3.Connection | None = None
         self._writing = threading.Lock()
         self._reading = threading.Lock()
-        self._begins_anew = False
+        self._opening = threading.Lock()
+        self.begins_anew = False
         self._forgets = False
 
     @property
@@ -60,20 +63,24 @@ class Store:
         StoreError
             If it cannot be used. The kind ``damaged`` asks for `begin_anew`; anything else may heal.
         """
-        with opening.naming(self.path), _held(self._writing):
+        with opening.naming(self.path), _held(self._opening):
+            self._open()
+
+    def _open(self) -> None:
+        with _held(self._writing):
             if self._writer is not None:
                 return
             writer = opening.connect(self.path)
             try:
                 migrate(writer)
-                if self._begins_anew:
+                if self.begins_anew:
                     self.carried_over.write(writer)
                 self._reader = opening.connect_to_read(self.path)
             except BaseException:
                 writer.close()
                 raise
             self._writer = writer
-            self._begins_anew = self._forgets = False
+            self.begins_anew = self._forgets = False
 
     def close(self) -> None:
         """Close the file; what was written stays."""
@@ -94,12 +101,13 @@ class Store:
             If that is not possible, or was done too often. Where only the new one does not open, `open` goes
             on with it.
         """
-        self.close()
-        with opening.naming(self.path):
+        # Whoever opens it meanwhile waits until all that is carried over has been read.
+        with opening.naming(self.path), _held(self._opening):
+            self.close()
             aside = opening.set_aside(self.path)
-        self._begins_anew = True
-        self.carried_over.read(aside)
-        self.open()
+            self.begins_anew = True
+            self.carried_over.read(aside)
+            self._open()
         return aside
 
     def write(self, batch: Batch) -> None:

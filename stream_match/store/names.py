@@ -38,7 +38,7 @@ class NameShelf:
         """Return all names."""
         with self._store.read() as reader:
             names = read_names(reader)
-        self._store.carried_over.know(NAMES, [(*key, name) for key, name in names.items()])
+        self._store.carried_over.know_all(NAMES, [(*key, name) for key, name in names.items()])
         return names
 
     def write(self, changes: Mapping[NameKey, str | None]) -> None:

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from pathlib import Path
 
-from stream_match.store.carried_over import MEMORIES
 from stream_match.store.event_store import Store
 from stream_match.store.former_sounds import IMPORTED, former_path, read_former, set_former_aside
 
@@ -45,7 +44,6 @@ class SoundShelf:
                 "SELECT prefix, memory, aside FROM sound_memories WHERE source = ? ORDER BY aside LIMIT 1",
                 (self._source,),
             ).fetchone()
-        self._store.carried_over.know(MEMORIES)  # it is written again when more is learnt
         if found is None:
             return self._taken_in(self._former)
         prefix, memory, aside = found

@@ -277,10 +277,10 @@ def test_without_locks_a_writer_that_meets_one_just_ending_owns_the_folder(index
     ending, locking = lock.one_writer(index), lock._lock
     ending.__enter__()
 
-    def late(handle, folder):
+    def late(*held):
         monkeypatch.setattr(lock, "_lock", locking)
         ending.__exit__(None, None, None)
-        return locking(handle, folder)
+        return locking(*held)
 
     monkeypatch.setattr(lock, "_lock", late)
     remove_tracks(index, ["disc 0/song0"])

@@ -76,8 +76,10 @@ def test_a_name_with_a_zero_byte_is_one_sentence():
 
 
 def test_a_password_and_its_file_together_are_refused(secret):
-    with pytest.raises(UsageError, match="leave out one"):
-        of_source(secret, password="other")
+    for other in ("other", 12345678):
+        with pytest.raises(UsageError, match="leave out one") as refused:
+            of_source(secret, password=other)
+        assert str(other) not in str(refused.value)
 
 
 def test_a_file_of_a_password_without_a_user_is_refused(secret):

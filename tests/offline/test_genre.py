@@ -471,6 +471,19 @@ print(moment)
 """
 
 
+def test_files_of_others_beside_a_model_stay(trained, kept):
+    for name in (".lock", ".writer"):
+        (kept.parent / name).write_text("mine")
+    write_genre_model(*trained, "new card", kept, replace=True)
+    assert {(kept.parent / name).read_text() for name in (".lock", ".writer")} == {"mine"}
+    (kept.parent / ".m.new").mkdir()
+    (kept.parent / ".m.new" / "song.flac").touch()
+    with pytest.raises(CatalogError, match="is in the way"):
+        write_genre_model(*trained, "newest card", kept, replace=True)
+    assert (kept.parent / ".m.new" / "song.flac").exists()
+    assert read_genre_model(kept)
+
+
 def test_killed_at_any_step_it_leaves_one_of_both_models_whole(trained, kept, tmp_path):
     command = [sys.executable, "-c", KILLED, str(kept), str(tmp_path / "places")]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

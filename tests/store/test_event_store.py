@@ -386,9 +386,11 @@ def test_a_disk_that_damages_again_and_again_is_not_filled(tmp_path):
         store.begin_anew()
         store.close()
     (tmp_path / FILE).write_bytes(b"x" * 5000)
+    store = Store(tmp_path / FILE)
     with pytest.raises(StoreError, match="check its disk"):
-        Store(tmp_path / FILE).begin_anew()
+        store.begin_anew()
     assert (tmp_path / FILE).exists()
+    assert not store.begins_anew  # whoever writes on leaves it alone
 
 
 def test_the_log_of_a_damaged_store_goes_with_it(tmp_path):
