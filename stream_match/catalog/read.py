@@ -91,7 +91,7 @@ def frames_of(path: Path, settings: FeatureSettings) -> Iterator[Float32]:
     Yields
     ------
     np.ndarray [shape=(n_frames, 12 + shape_coefficients), dtype=float32]
-        None if the track is too short for one embedding.
+        Of each stretch; there is no stretch if the track is too short for one embedding.
     """
     width = N_CHROMA + settings.shape_coefficients
     for first, beyond in stretches(frames_in(path, settings), settings):

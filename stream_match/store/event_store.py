@@ -50,11 +50,6 @@ class Store:
         self.begins_anew = False
         self._forgets = False
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it was opened and not closed."""
-        return self._writer is not None
-
     def open(self) -> None:
         """Open the file; make it, or migrate it, where needed.
 

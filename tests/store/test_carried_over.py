@@ -158,7 +158,7 @@ def test_a_new_file_that_does_not_open_has_all_of_it_later(tmp_path, monkeypatch
     monkeypatch.setattr("stream_match.store.event_store.migrate", full)
     with pytest.raises(StoreError, match="full"):
         store.begin_anew()
-    assert not store.is_open
+    assert store.begins_anew
     monkeypatch.undo()
     store.open()
     assert held(store) == ALL
